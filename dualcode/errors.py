@@ -20,6 +20,10 @@ An EndpointError or GraderError inside a task makes that task *errored*, never f
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dualcode.call import Attempt
 
 
 class DualcodeError(Exception):
@@ -62,7 +66,9 @@ class UnknownNameError(ConfigError):
         shown = near or names[:12]
         more = "" if near or len(names) <= len(shown) else f", … ({len(names)} in all)"
         lead = "nearest" if near else "known"
-        super().__init__(f"no {kind} is named {name!r}; {lead}: {', '.join(shown) or 'none'}{more}", hint=hint)
+        super().__init__(
+            f"no {kind} is named {name!r}; {lead}: {', '.join(shown) or 'none'}{more}", hint=hint
+        )
         self.name = name
 
 
@@ -83,9 +89,13 @@ class ServingError(DualcodeError):
 
 
 class EndpointError(DualcodeError):
-    """A request to a model server failed after its retries."""
+    """A request to a model server failed after its retries.
+
+    `attempts` holds what was tried, for the record of the call.
+    """
 
     exit_code = 3
+    attempts: "tuple[Attempt, ...]" = ()
 
 
 class UnreachableError(EndpointError):

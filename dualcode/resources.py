@@ -29,12 +29,12 @@ def find(room: str, name: str) -> Path | None:
 
 
 def state_folder() -> Path:
-    """Return the folder for pids, logs and the running team: `$DUALCODE_STATE_DIR` or the user's state folder."""
+    """Return where pids, logs and the running team lie: `$DUALCODE_STATE_DIR` or the user's state folder."""
     given = os.environ.get("DUALCODE_STATE_DIR")
     return Path(given) if given else platformdirs.user_state_path("dualcode")
 
 
 def cache_folder() -> Path:
-    """Return the folder for things that can be made again: `$DUALCODE_CACHE_DIR` or the user's cache folder."""
+    """Return where things lie that can be made again: `$DUALCODE_CACHE_DIR` or the user's cache."""
     given = os.environ.get("DUALCODE_CACHE_DIR")
     return Path(given) if given else platformdirs.user_cache_path("dualcode")

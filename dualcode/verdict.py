@@ -14,7 +14,7 @@ class Outcome(Record):
 
     status: Status
     reason: str | None = None
-    """Why it failed or errored, in words: `wrong output`, `time-out`, `does not compile: …`; None if passed."""
+    """Why it failed or errored, such as `wrong output` or `time-out`; None if it passed."""
     failing_input: str | None = None
     """`repr` of the first failing input's arguments, cut to 500 characters, where the tests have inputs."""
 

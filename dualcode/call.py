@@ -1,0 +1,150 @@
+"""One exchange with a model: what was asked, what came back, and what it took."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dualcode.record import Record
+from dualcode.sampling import Sampling
+
+
+class Message(Record):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Repetition(Record):
+    """vLLM's `repetition_detection`: a reply ends when a pattern of tokens comes several times in a row."""
+
+    min_pattern_size: int
+    """Tokens."""
+    max_pattern_size: int
+    """Tokens."""
+    min_count: int
+    """How often the pattern stands in a row."""
+
+
+IN_THOUGHTS = Repetition(min_pattern_size=2, max_pattern_size=120, min_count=4)
+IN_ANSWERS = Repetition(min_pattern_size=8, max_pattern_size=60, min_count=3)
+"""Coarser than for thoughts: `[0, 0, 0, 0]` is good code."""
+
+
+class Request(Record):
+    """One request to a chat model, complete: nothing is left to the server's defaults."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    thinking: bool = False
+    """Whether the model is to think first. Set only for models that can be switched."""
+    thinking_budget: int | None = None
+    """Most tokens of reasoning; None where `thinking` is off."""
+    answer_tokens: int
+    """Most tokens of the answer, without the reasoning."""
+    repetition: Repetition | None = None
+    """What the server is to take for endless repetition, and end; None: nothing."""
+    json_schema: dict[str, Any] | None = None
+    """The schema that the server is to enforce on the answer."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens of reasoning and answer together."""
+        return self.answer_tokens + (self.thinking_budget or 0)
+
+
+class Usage(Record):
+    """Tokens of a request, as the server counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Reasoning included."""
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    """Prompt tokens that the server found in its prefix cache."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Return the sums."""
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
+
+
+class Attempt(Record):
+    """One HTTP request of a call. A call that went well has one.
+
+    `kind`: `chat`, the request itself; `close`, the thought closed by force after it left no room for an
+    answer; `penalty`, asked once more with a presence penalty; `repair`, asked again for the schema.
+    """
+
+    kind: Literal["chat", "close", "penalty", "repair"]
+    started: float
+    """Seconds since the epoch."""
+    seconds: float
+    outcome: str
+    """`ok`, or what went wrong: `503 overloaded`, `silent for 120 s`, `connection lost`."""
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    waited: float = 0.0
+    """Seconds of backoff before this attempt."""
+    content: str | None = None
+    """What this attempt answered, where a later one replaced it."""
+
+
+class Reply(Record):
+    """What a chat model answered to one request, after its retries."""
+
+    content: str | None
+    """The answer without the reasoning; None if there was none (the thought ran out of tokens, say)."""
+    reasoning: str | None = None
+    finish_reason: str
+    """As the server says: `stop`, `length`, `repetition`, or any other word."""
+    usage: Usage
+    """Of all attempts together: what was paid."""
+    started: float
+    """Seconds since the epoch."""
+    seconds: float
+    first_token_seconds: float | None = None
+    """From the start of the last attempt to its first token."""
+    attempts: tuple[Attempt, ...] = ()
+    system_fingerprint: str | None = None
+
+
+class Call(Record):
+    """The record of one exchange: who was asked what for which step, the reply, or the error.
+
+    A line of a run's `calls.jsonl`.
+    """
+
+    task_id: str
+    number: int
+    """The place of the call within its task, from 1."""
+    step: str
+    """`write`, `review`, `fix`."""
+    role: str
+    endpoint: str
+    """The name that the team's configuration gives to the endpoint."""
+    model: str
+    request: Request
+    reply: Reply | None
+    """None if the call failed; `error` then says why."""
+    error: str | None = None
+    failed_attempts: tuple[Attempt, ...] = ()
+    """The attempts of a call that failed; those of one that did not are in its reply."""
+    parsed: dict[str, Any] | None = None
+    """The structured answer, where the step asked for one and got it."""
+    notes: tuple[str, ...] = Field(default=())
+    """What was out of the ordinary: `null-content`, `closed-by-force`, `off-schema`, `repaired`, `cut`."""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """All HTTP requests of the call."""
+        return self.reply.attempts if self.reply else self.failed_attempts
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all attempts."""
+        return sum((attempt.usage for attempt in self.attempts), Usage())

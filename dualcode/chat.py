@@ -1,0 +1,392 @@
+"""The chat-model seam: one protocol, and the client that speaks to an OpenAI-compatible server."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import httpx
+import openai
+import tenacity
+from openai.types.chat import ChatCompletionChunk
+from openai.types.completion_usage import CompletionUsage
+
+from dualcode.call import Attempt, Reply, Request, Usage
+from dualcode.config import Endpoint
+from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+
+RETRY_PENALTY = 1.5
+"""The presence penalty of the one retry after a thought that never came to an answer."""
+
+
+@dataclass
+class Meter:
+    """What a chat model is doing right now, for the progress display."""
+
+    in_flight: int = 0
+    tokens: int = 0
+    """Completion tokens received so far, the running streams included."""
+
+
+class ChatModel(Protocol):
+    """Anything that answers requests: a server, or a script in tests."""
+
+    name: str
+    """The endpoint's name in the team's configuration."""
+    model: str
+    meter: Meter
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer the request.
+
+        Raises EndpointError, with its `attempts` filled in, when retries are exhausted or cannot help.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class _TransientError(Exception):
+    """A fault that may pass: worth another attempt."""
+
+    def __init__(self, outcome: str, *, unreachable: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+        self.unreachable = unreachable
+        self.retry_after = retry_after
+
+
+@dataclass
+class _Stream:
+    """What has been received of one streamed reply."""
+
+    content: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    fingerprint: str | None = None
+    first_token: float | None = None
+
+    def text(self) -> str | None:
+        """Return the answer, or None where none arrived."""
+        return "".join(self.content) or None
+
+    def thought(self) -> str | None:
+        """Return the reasoning, or None where none arrived."""
+        return "".join(self.reasoning) or None
+
+
+class OpenAIChat:
+    """A chat model behind an OpenAI-compatible HTTP server; one instance per endpoint.
+
+    At most `endpoint.concurrency` requests are in flight. 5xx, 408, 409, 429, lost connections, time-outs and
+    silent streams are retried up to `endpoint.attempts` times with jittered exponential backoff; every
+    attempt is recorded in the reply.
+    """
+
+    def __init__(
+        self, name: str, endpoint: Endpoint, *, api_key: str | None = None, backoff: float = 0.5
+    ) -> None:
+        if endpoint.base_url is None:
+            raise ValueError(f"endpoint {name!r} has no base_url; resolve its server first")
+        self.name = name
+        self.model = endpoint.model
+        self.meter = Meter()
+        self._endpoint = endpoint
+        self._backoff = backoff
+        self._slots = asyncio.Semaphore(endpoint.concurrency)
+        self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=api_key or "none",
+            max_retries=0,  # ours are recorded
+            timeout=endpoint.silence_seconds,
+        )
+        self._untyped: Any = self._client  # its overloads cannot follow a request that is built as data
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer the request; see ChatModel."""
+        started, attempts = time.time(), list[Attempt]()
+        try:
+            stream = await self._retried("chat", attempts, lambda: self._chat(request))
+            if request.thinking and stream.text() is None:
+                stream = await self._answer_after_thought(request, stream, attempts)
+        except EndpointError as error:
+            error.attempts = tuple(attempts)
+            raise
+        last = attempts[-1]
+        return Reply(
+            content=stream.text(),
+            reasoning=stream.thought(),
+            finish_reason=stream.finish_reason or "unknown",
+            usage=sum((attempt.usage for attempt in attempts), Usage()),
+            started=started,
+            seconds=time.time() - started,
+            first_token_seconds=None if stream.first_token is None else stream.first_token - last.started,
+            attempts=tuple(attempts),
+            system_fingerprint=stream.fingerprint,
+        )
+
+    # The ladder for a thought that left no answer: close it by force, then once more with a penalty.
+
+    async def _answer_after_thought(
+        self, request: Request, first: _Stream, attempts: list[Attempt]
+    ) -> _Stream:
+        try:
+            closed = await self._retried("close", attempts, lambda: self._close_by_force(request, first))
+        except (ReplyError, ContextOverflowError):
+            closed = first  # a server without /tokenize or token prompts: go on to the next rung
+        if closed.text() is not None:
+            closed.reasoning = first.reasoning
+            return closed
+        sampling = request.sampling.model_copy(update={"presence_penalty": RETRY_PENALTY})
+        again = request.model_copy(update={"sampling": sampling})
+        second = await self._retried("penalty", attempts, lambda: self._chat(again))
+        return second if second.text() is not None else first
+
+    # Retries.
+
+    async def _retried(
+        self,
+        kind: Literal["chat", "close", "penalty"],
+        attempts: list[Attempt],
+        send: Callable[[], Awaitable[_Stream]],
+    ) -> _Stream:
+        waits = [0.0]  # before each attempt
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self._endpoint.attempts),
+            wait=self._wait,
+            before_sleep=lambda state: waits.append(state.upcoming_sleep),
+            retry=tenacity.retry_if_exception_type(_TransientError),
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    async with self._slots:
+                        return await self._recorded(kind, attempts, send, waits[-1])
+        except _TransientError as error:
+            tries = f"{self._endpoint.attempts} attempts" if self._endpoint.attempts > 1 else "1 attempt"
+            message = f"endpoint {self.name!r} ({self._root}): {error.outcome}, after {tries}"
+            kind_of = UnreachableError if error.unreachable else EndpointError
+            raise kind_of(message, hint="scripts/serve.sh status") from error
+        raise AssertionError("tenacity ends by a return or a raise")
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, _TransientError) and error.retry_after is not None:
+            return min(error.retry_after, 60.0)
+        return tenacity.wait_random_exponential(multiplier=self._backoff, max=30.0)(state)
+
+    async def _recorded(
+        self,
+        kind: Literal["chat", "close", "penalty"],
+        attempts: list[Attempt],
+        send: Callable[[], Awaitable[_Stream]],
+        waited: float,
+    ) -> _Stream:
+        started = time.time()
+        self.meter.in_flight += 1
+
+        def record(outcome: str, stream: _Stream | None = None) -> None:
+            attempts.append(
+                Attempt(
+                    kind=kind,
+                    started=started,
+                    seconds=time.time() - started,
+                    outcome=outcome,
+                    finish_reason=stream.finish_reason if stream else None,
+                    usage=stream.usage if stream else Usage(),
+                    waited=waited,
+                )
+            )
+
+        try:
+            stream = await send()
+        except (_TransientError, EndpointError) as error:
+            record(error.outcome if isinstance(error, _TransientError) else error.message)
+            raise
+        finally:
+            self.meter.in_flight -= 1
+        record("ok", stream)
+        return stream
+
+    # Requests.
+
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        extra: dict[str, Any] = {
+            "top_k": sampling.top_k,
+            "min_p": sampling.min_p,
+            "repetition_penalty": sampling.repetition_penalty,
+        }
+        parameters: dict[str, Any] = {
+            "model": self.model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "presence_penalty": sampling.presence_penalty,
+            "frequency_penalty": sampling.frequency_penalty,
+            "seed": sampling.seed,
+            "n": 1,
+            "stream": True,
+            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+            "extra_body": extra,
+        }
+        if request.repetition is not None:
+            extra["repetition_detection"] = request.repetition.model_dump()
+        if request.json_schema is not None:
+            parameters["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": request.json_schema, "strict": True},
+            }
+        return parameters
+
+    async def _chat(self, request: Request) -> _Stream:
+        parameters = self._parameters(request)
+        if self._endpoint.thinking != "none":
+            parameters["extra_body"]["chat_template_kwargs"] = {"enable_thinking": request.thinking}
+        if request.thinking:
+            parameters["extra_body"]["thinking_token_budget"] = request.thinking_budget
+        parameters["messages"] = [message.model_dump() for message in request.messages]
+        parameters["max_tokens"] = request.max_tokens
+        return await self._receive(self._untyped.chat.completions.create, parameters, _read_chat)
+
+    async def _close_by_force(self, request: Request, first: _Stream) -> _Stream:
+        """Continue the thought with `</think>` by /v1/completions, so that an answer must follow."""
+        prompt = await self._tokens(
+            messages=[message.model_dump() for message in request.messages],
+            add_generation_prompt=True,
+            chat_template_kwargs={"enable_thinking": True},
+        )
+        thought = (first.thought() or "").strip()
+        closed = await self._tokens(prompt=f"<think>\n{thought}\n</think>\n\n", add_special_tokens=False)
+        parameters = self._parameters(request) | {
+            "prompt": prompt + closed,
+            "max_tokens": request.answer_tokens,
+        }
+        return await self._receive(self._untyped.completions.create, parameters, _read_completion)
+
+    async def _tokens(self, **body: Any) -> list[int]:  # noqa: ANN401  # JSON
+        try:
+            async with httpx.AsyncClient(
+                headers=self._headers, timeout=self._endpoint.silence_seconds
+            ) as client:
+                answer = await client.post(f"{self._root}/tokenize", json={"model": self.model, **body})
+        except httpx.HTTPError as error:
+            raise _TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
+        if not answer.is_success:
+            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered {answer.status_code}")
+        return list(answer.json()["tokens"])
+
+    # Streams.
+
+    async def _receive(
+        self,
+        create: Callable[..., Awaitable[Any]],
+        parameters: dict[str, Any],
+        read: Callable[[Any, _Stream], None],
+    ) -> _Stream:
+        """Read one streamed reply, ending it when it stays silent for too long."""
+        stream = _Stream()
+        try:
+            async for chunk in self._watched(create(**parameters)):
+                read(chunk, stream)
+                self._count(chunk.usage, stream)
+        except openai.APIStatusError as error:
+            raise self._of_status(error) from error
+        except openai.APITimeoutError as error:
+            raise _TransientError(
+                f"silent for {self._endpoint.silence_seconds:g} s", unreachable=True
+            ) from error
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            raise _TransientError(f"connection lost ({type(cause).__name__})", unreachable=True) from error
+        except openai.APIError as error:  # an error event inside the stream
+            raise _TransientError(f"error in the stream: {_short(str(error))}") from error
+        if stream.finish_reason is None:
+            raise _TransientError("the stream ended early")
+        return stream
+
+    async def _watched(self, creation: Awaitable[Any]) -> AsyncIterator[Any]:
+        silence = self._endpoint.silence_seconds
+        try:
+            async with asyncio.timeout(silence):
+                chunks = await creation
+            try:
+                while True:
+                    async with asyncio.timeout(silence):
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        return
+                    yield chunk
+            finally:
+                await chunks.close()
+        except TimeoutError:
+            raise _TransientError(f"silent for {silence:g} s", unreachable=True) from None
+
+    def _count(self, usage: CompletionUsage | None, stream: _Stream) -> None:
+        if usage is None:
+            return
+        now = _usage(usage)
+        self.meter.tokens += max(0, now.completion_tokens - stream.usage.completion_tokens)
+        stream.usage = now
+
+    def _of_status(self, error: openai.APIStatusError) -> Exception:
+        status, said = error.status_code, _short(str(error))
+        if status >= 500 or status in (408, 409, 429):
+            after = error.response.headers.get("retry-after", "")
+            return _TransientError(
+                f"{status} {said}", retry_after=float(after) if after.isdecimal() else None
+            )
+        where = f"endpoint {self.name!r} ({self._root})"
+        if status == 400 and error.param in ("input_tokens", "max_tokens"):
+            return ContextOverflowError(f"{where}: the request does not fit the context: {said}")
+        if status in (401, 403):
+            return ReplyError(
+                f"{where} refuses the API key: {said}", hint=f"export {self._endpoint.api_key_env}=…"
+            )
+        return ReplyError(f"{where}: {status} {said}")
+
+
+def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:
+    stream.fingerprint = chunk.system_fingerprint or stream.fingerprint
+    for choice in chunk.choices:
+        thought = getattr(choice.delta, "reasoning", None)  # vLLM's own field
+        if thought:
+            stream.reasoning.append(thought)
+        if choice.delta.content:
+            stream.content.append(choice.delta.content)
+        if (thought or choice.delta.content) and stream.first_token is None:
+            stream.first_token = time.time()
+        stream.finish_reason = choice.finish_reason or stream.finish_reason
+
+
+def _read_completion(chunk: Any, stream: _Stream) -> None:  # noqa: ANN401  # openai.types.Completion
+    for choice in chunk.choices:
+        if choice.text:
+            stream.content.append(choice.text)
+            stream.first_token = stream.first_token or time.time()
+        stream.finish_reason = choice.finish_reason or stream.finish_reason
+
+
+def _usage(usage: CompletionUsage) -> Usage:
+    completion, prompt = usage.completion_tokens_details, usage.prompt_tokens_details
+    return Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens or 0,
+        reasoning_tokens=(completion and completion.reasoning_tokens) or 0,
+        cached_tokens=(prompt and prompt.cached_tokens) or 0,
+    )
+
+
+def _short(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit]}…"

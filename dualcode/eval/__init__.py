@@ -1,0 +1,1 @@
+"""Suites, grading and scores: what the pipelines are measured with."""

@@ -1,0 +1,82 @@
+"""Verdicts -> counts and rates. Pure functions; no rate goes without its denominator and its errors."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from dualcode.record import Record
+from dualcode.verdict import Status, Verdict
+
+CONFIDENCE = 0.95
+
+
+class Rate(Record):
+    """A share of passed among graded, with its Wilson 95 % interval."""
+
+    passed: int
+    total: int
+    """The denominator; errored ones are not in it."""
+    value: float
+    low: float
+    high: float
+
+
+class Counts(Record):
+    """What a set of verdicts came to, for base or for base and plus tests."""
+
+    passed: int
+    failed: int
+    errored: int
+
+    @property
+    def graded(self) -> int:
+        """The denominator of pass@1: an errored program says nothing about the model."""
+        return self.passed + self.failed
+
+    @property
+    def pass_at_1(self) -> float | None:
+        """The share of passed among graded; None if nothing was graded."""
+        return self.passed / self.graded if self.graded else None
+
+    @property
+    def rate(self) -> Rate | None:
+        """pass@1 with its interval; None if nothing was graded."""
+        return rate(self.passed, self.graded) if self.graded else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints: `passed`, `failed`, `errored`, `pass@1`."""
+        return {**self.model_dump(), "pass@1": self.pass_at_1}
+
+
+def rate(passed: int, total: int) -> Rate:
+    """Return passed/total with its Wilson 95 % interval; a ValueError if that is no share of anything."""
+    if not 0 <= passed <= total or total == 0:
+        raise ValueError(f"{passed} of {total} is not a rate")
+    from scipy.stats import binomtest  # half a second of imports that only tables need
+
+    interval = binomtest(passed, total).proportion_ci(CONFIDENCE, method="wilson")
+    return Rate(passed=passed, total=total, value=passed / total, low=interval.low, high=interval.high)
+
+
+def count(verdicts: Iterable[Verdict], *, has_plus: bool) -> tuple[Counts, Counts | None]:
+    """Count verdicts, one a task: base, and plus (which takes both to pass), or None without plus tests."""
+    known = list(verdicts)
+    base = _counts(verdict.base.status for verdict in known)
+    plus = _counts(_status_plus(verdict) for verdict in known) if has_plus else None
+    return base, plus
+
+
+def pass_at_1(verdicts: Iterable[Verdict], *, has_plus: bool) -> tuple[float | None, float | None]:
+    """Return pass@1 on base and on plus, errored verdicts left out; None where nothing was graded."""
+    base, plus = count(verdicts, has_plus=has_plus)
+    return base.pass_at_1, plus.pass_at_1 if plus else None
+
+
+def _status_plus(verdict: Verdict) -> Status:
+    if verdict.errored:
+        return "errored"
+    return "passed" if verdict.passed_plus else "failed"
+
+
+def _counts(statuses: Iterable[Status]) -> Counts:
+    seen = list(statuses)
+    return Counts(passed=seen.count("passed"), failed=seen.count("failed"), errored=seen.count("errored"))

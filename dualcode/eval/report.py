@@ -1,0 +1,215 @@
+"""A run for people: the result in a terminal, and the transcript of a task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from dualcode.call import Attempt, Call
+from dualcode.errors import UnknownNameError
+from dualcode.eval.metrics import Counts
+from dualcode.eval.progress import duration
+from dualcode.eval.store import RunRecords
+from dualcode.eval.summary import ServerUse, Summary
+from dualcode.verdict import Outcome, Verdict
+
+
+def result(summary: Summary, folder: Path) -> RenderableType:
+    """Return the result of a run: rates with their intervals, what it took, and where it lies."""
+    parts: list[RenderableType] = [_scores(summary)]
+    if summary.reviews.approved + summary.reviews.revised:
+        parts.append(_reviews(summary))
+    parts += [_servers(summary), _foot(summary, folder)]
+    return Group(*parts)
+
+
+def _scores(summary: Summary) -> Table:
+    table = Table(
+        title=f"{summary.pipeline} on {summary.title}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for name in ("tests", "pass@1", "95 % interval", "passed", "failed", "errored"):
+        table.add_column(name, justify="left" if name == "tests" else "right")
+    for name, counts in (("base", summary.base), ("base + plus", summary.plus)):
+        if counts is not None:
+            table.add_row(name, *_counts(counts))
+    return table
+
+
+def _counts(counts: Counts) -> list[str]:
+    rate = counts.rate
+    shown = ["–", "–"] if rate is None else [f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}"]
+    return [*shown, str(counts.passed), str(counts.failed), str(counts.errored)]
+
+
+def _reviews(summary: Summary) -> Text:
+    reviews = summary.reviews
+    words = [
+        f"{reviews.approved + reviews.revised} reviews",
+        f"{reviews.approved} approved",
+        f"{reviews.revised} found bugs",
+        f"{reviews.fixes} fixes",
+    ]
+    if reviews.off_schema:
+        words.append(f"{reviews.off_schema} off the schema ({reviews.repaired} repaired)")
+    return Text(" · ".join(words))
+
+
+def _servers(summary: Summary) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = ("server", "model", "calls", "tokens in", "out", "thought", "tok/s", "busy", "cost")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("server", "model") else "right", no_wrap=True)
+    for server in summary.servers:
+        table.add_row(*_server(server))
+    return table
+
+
+def _server(server: ServerUse) -> list[str]:
+    usage, rate, share = server.usage, server.tokens_per_second, server.busy_share
+    price = "–" if server.cost is None else f"{server.currency}{server.cost:.4f}"
+    return [
+        server.endpoint,
+        server.model,
+        str(server.calls),
+        f"{usage.prompt_tokens:,}",
+        f"{usage.completion_tokens:,}",
+        f"{usage.reasoning_tokens:,}",
+        "–" if rate is None else f"{rate:.0f}",
+        "–" if share is None else f"{share:.0%}",
+        price,
+    ]
+
+
+def _foot(summary: Summary, folder: Path) -> Text:
+    lines = [f"{summary.calls} calls in {duration(summary.seconds)}"]
+    odd = (
+        (summary.failed_calls, "failed"),
+        (summary.null_contents, "without content"),
+        (summary.cut, "cut by their token limit"),
+        (summary.retries, "requests sent again"),
+    )
+    lines += [f"{number} {what}" for number, what in odd if number]
+    text = Text(" · ".join(lines) + "\n")
+    if not summary.complete:
+        missing = summary.tasks - summary.base.passed - summary.base.failed
+        text.append(
+            f"{missing} of {summary.tasks} tasks have no verdict; the same command does them again\n", "red"
+        )
+    text.append("run ", "dim")
+    text.append(f"{folder}\n")
+    text.append("see ", "dim")
+    text.append(f"dualcode show {folder}")
+    return text
+
+
+def task_list(records: RunRecords) -> Table:
+    """Return a run's tasks, a line each: the verdict, the steps, the tokens."""
+    table = Table(
+        title=records.manifest.id,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for name in ("task", "base", "plus", "steps", "tokens", "s", "why not"):
+        table.add_column(
+            name, justify="right" if name in ("tokens", "s") else "left", no_wrap=name != "why not"
+        )
+    for task_id in records.manifest.configuration.tasks:
+        calls = [call for call in records.calls if call.task_id == task_id]
+        table.add_row(task_id, *_task_cells(records.verdicts.get(task_id), calls))
+    return table
+
+
+def _task_cells(verdict: Verdict | None, calls: Sequence[Call]) -> list[str | Text]:
+    steps = " → ".join(_step(call) for call in calls)
+    tokens = sum(call.usage.completion_tokens for call in calls)
+    seconds = sum(call.reply.seconds for call in calls if call.reply)
+    if verdict is None:
+        return ["–", "–", steps, str(tokens), f"{seconds:.1f}", "not done"]
+    why = _brief(verdict.base.reason or (verdict.plus.reason if verdict.plus else None) or "")
+    return [_status(verdict.base), _status(verdict.plus), steps, str(tokens), f"{seconds:.1f}", why]
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _step(call: Call) -> str:
+    if call.parsed and "verdict" in call.parsed:
+        return f"{call.step} ({call.parsed['verdict']})"
+    return call.step if call.reply else f"{call.step} (failed)"
+
+
+def _status(outcome: Outcome | None) -> Text:
+    if outcome is None:
+        return Text("–")
+    return Text(outcome.status, {"passed": "green", "failed": "red", "errored": "yellow"}[outcome.status])
+
+
+def print_transcript(console: Console, records: RunRecords, task_id: str, *, prompts: bool) -> None:
+    """Print every call of a task, its program and its verdict; with `prompts`, the messages too.
+
+    Raises UnknownNameError for a task that the run does not have.
+    """
+    known = records.manifest.configuration.tasks
+    if task_id not in known:
+        raise UnknownNameError("task", task_id, known, hint=f"dualcode show {records.manifest.id}")
+    for call in sorted((c for c in records.calls if c.task_id == task_id), key=lambda call: call.number):
+        console.print(_call(call, prompts))
+    sample = records.samples.get(task_id)
+    if sample is not None:
+        title = f"program ({sample.extraction})"
+        console.print(
+            Panel(Syntax(sample.solution, "python", word_wrap=True), title=title, title_align="left")
+        )
+    console.print(_verdict(records.verdicts.get(task_id)))
+
+
+def _call(call: Call, prompts: bool) -> Panel:
+    parts: list[RenderableType] = []
+    if prompts:
+        parts += [Text(f"[{each.role}] {each.content}\n", "dim") for each in call.request.messages]
+    if call.reply and call.reply.reasoning:
+        parts.append(Text(f"(thought) {call.reply.reasoning}\n", "dim italic"))
+    parts.append(Text(call.error or "" if call.reply is None else call.reply.content or "(no content)"))
+    parts += [
+        _attempt(attempt) for attempt in call.attempts if attempt.outcome != "ok" or attempt.kind != "chat"
+    ]
+    title = f"{call.number} {call.role} {call.step} · {call.model}"
+    return Panel(Group(*parts), title=title, title_align="left", subtitle=_took(call), subtitle_align="right")
+
+
+def _took(call: Call) -> str:
+    if call.reply is None:
+        return "failed"
+    usage = call.usage
+    words = [f"{usage.prompt_tokens} + {usage.completion_tokens} tokens", f"{call.reply.seconds:.1f} s"]
+    words += [call.reply.finish_reason, *call.notes]
+    return " · ".join(words)
+
+
+def _attempt(attempt: Attempt) -> Text:
+    return Text(f"\n(attempt: {attempt.kind}, {attempt.outcome}, {attempt.seconds:.1f} s)", "yellow")
+
+
+def _verdict(verdict: Verdict | None) -> RenderableType:
+    if verdict is None:
+        return Text("no verdict yet")
+    lines: list[Text] = []
+    for name, outcome in (("base", verdict.base), ("plus", verdict.plus)):
+        if outcome is not None:
+            line = Text.assemble(f"{name}: ", _status(outcome))
+            line.append(f", {outcome.reason}" if outcome.reason else "")
+            line.append(f", on {outcome.failing_input}" if outcome.failing_input else "")
+            lines.append(line)
+    return Group(*lines)

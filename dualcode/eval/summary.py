@@ -1,0 +1,204 @@
+"""A run in numbers: records in, one value out; nothing is measured without its price."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dualcode.call import Call, Usage
+from dualcode.config import Price
+from dualcode.eval.manifest import Manifest
+from dualcode.eval.metrics import Counts, count
+from dualcode.eval.store import RunRecords
+from dualcode.record import Record
+
+
+class ServerUse(Record):
+    """What one endpoint did for a run."""
+
+    endpoint: str
+    model: str
+    calls: int
+    requests: int
+    """HTTP requests, the retries included."""
+    usage: Usage
+    busy_seconds: float
+    """Time with at least one request in flight."""
+    wall_seconds: float
+    """The run's own duration, over all its sessions."""
+    cost: float | None
+    """In `currency`; None where no price is configured."""
+    currency: str | None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Completion tokens per busy second; None if it was never busy."""
+        return self.usage.completion_tokens / self.busy_seconds if self.busy_seconds else None
+
+    @property
+    def busy_share(self) -> float | None:
+        """The share of the run during which the endpoint was busy."""
+        return self.busy_seconds / self.wall_seconds if self.wall_seconds else None
+
+
+class ReviewCounts(Record):
+    """What the reviews of a run came to."""
+
+    approved: int
+    revised: int
+    """Reviews with findings; each led to a fix."""
+    off_schema: int
+    """Reviews whose first reply was off the schema."""
+    repaired: int
+    """Of those, the ones that one repair brought back; the others count as approvals."""
+    fixes: int
+
+
+class Summary(Record):
+    """A run in numbers."""
+
+    run: str
+    pipeline: str
+    dataset: str
+    title: str
+    tasks: int
+    """Of the run's selection, done or not."""
+    base: Counts
+    plus: Counts | None
+    calls: int
+    failed_calls: int
+    null_contents: int
+    """Calls that ended without an answer."""
+    cut: int
+    """Calls that ended by `length` or `repetition`."""
+    retries: int
+    """HTTP requests beyond the first of their call that a transport fault made necessary."""
+    reviews: ReviewCounts
+    servers: tuple[ServerUse, ...]
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task has a verdict that is not errored."""
+        return self.base.passed + self.base.failed == self.tasks
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """Money by currency; empty where no price is configured."""
+        total: Counter[str] = Counter()
+        for server in self.servers:
+            if server.cost is not None and server.currency is not None:
+                total[server.currency] += server.cost  # pyright: ignore[reportArgumentType]  # floats add too
+        return dict(total)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        reviews = self.reviews.model_dump()
+        return {
+            "run": self.run,
+            "pipeline": self.pipeline,
+            "dataset": self.dataset,
+            "tasks": self.tasks,
+            "base": self.base.to_json(),
+            "plus": self.plus.to_json() if self.plus else None,
+            "calls": self.calls,
+            "failed_calls": self.failed_calls,
+            "null_contents": self.null_contents,
+            "cut": self.cut,
+            "retries": self.retries,
+            "reviews": reviews,
+            "servers": [_server_json(server) for server in self.servers],
+            "cost": self.cost or None,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def summarize(records: RunRecords) -> Summary:
+    """Return a run's numbers."""
+    manifest, calls = records.manifest, records.calls
+    verdicts = list(records.verdicts.values())
+    seconds = sum((each.ended or each.started) - each.started for each in manifest.sessions)
+    base, plus = count(verdicts, has_plus=manifest.has_plus)
+    return Summary(
+        run=manifest.id,
+        pipeline=manifest.configuration.pipeline,
+        dataset=manifest.configuration.dataset,
+        title=manifest.title,
+        tasks=len(manifest.configuration.tasks),
+        base=base,
+        plus=plus,
+        calls=len(calls),
+        failed_calls=sum(call.reply is None for call in calls),
+        null_contents=_noted(calls, "null-content"),
+        cut=_noted(calls, "cut"),
+        retries=sum(attempt.waited > 0 for call in calls for attempt in call.attempts),
+        reviews=review_counts(calls),
+        servers=tuple(server_use(manifest, name, calls, seconds) for name in manifest.configuration.served),
+        seconds=seconds,
+    )
+
+
+def review_counts(calls: Sequence[Call]) -> ReviewCounts:
+    """Count what the calls of the step `review` led to."""
+    reviews = [call for call in calls if call.step == "review" and call.reply is not None]
+    revised = sum((call.parsed or {}).get("verdict") == "revise" for call in reviews)
+    return ReviewCounts(
+        approved=len(reviews) - revised,
+        revised=revised,
+        off_schema=_noted(reviews, "off-schema"),
+        repaired=_noted(reviews, "repaired"),
+        fixes=sum(call.step == "fix" and call.reply is not None for call in calls),
+    )
+
+
+def server_use(manifest: Manifest, endpoint: str, calls: Iterable[Call], wall: float) -> ServerUse:
+    """Add up what one endpoint did; a GPU-hour price counts the whole run, since the server is held for it."""
+    own = [call for call in calls if call.endpoint == endpoint]
+    attempts = [attempt for call in own for attempt in call.attempts]
+    usage = sum((call.usage for call in own), Usage())
+    table = manifest.configuration.team["endpoints"][endpoint]
+    price = Price.model_validate(table["price"]) if table.get("price") else None
+    return ServerUse(
+        endpoint=endpoint,
+        model=table["model"],
+        calls=len(own),
+        requests=len(attempts),
+        usage=usage,
+        busy_seconds=union_seconds((each.started, each.started + each.seconds) for each in attempts),
+        wall_seconds=wall,
+        cost=cost(price, usage, wall) if price else None,
+        currency=price.currency if price else None,
+    )
+
+
+def cost(price: Price, usage: Usage, wall_seconds: float) -> float:
+    """Return the money for tokens, or for holding the GPUs for `wall_seconds`."""
+    if price.gpu_hour is not None:
+        return price.gpu_hour * wall_seconds / 3600
+    return (
+        usage.prompt_tokens * (price.input_per_million or 0)
+        + usage.completion_tokens * (price.output_per_million or 0)
+    ) / 1e6
+
+
+def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:
+    """Return the length of the union of (start, end) intervals."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _noted(calls: Iterable[Call], note: str) -> int:
+    return sum(note in call.notes for call in calls)
+
+
+def _server_json(server: ServerUse) -> dict[str, Any]:
+    rate, share = server.tokens_per_second, server.busy_share
+    return {
+        **server.model_dump(exclude={"usage", "busy_seconds", "wall_seconds"}),
+        **server.usage.model_dump(),
+        "busy_seconds": round(server.busy_seconds, 3),
+        "busy_share": None if share is None else round(share, 4),
+        "tokens_per_second": None if rate is None else round(rate, 2),
+    }

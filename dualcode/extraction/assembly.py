@@ -1,0 +1,151 @@
+"""A candidate -> a module that stands alone: what the entry point needs, and nothing that only uses it."""
+
+import ast
+import builtins
+import typing
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from dualcode.extraction.prompt import Prompt
+from dualcode.extraction.source import Function, Statement, annotation_names
+
+_BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
+_TYPING = frozenset(name for name in dir(typing) if name[0].isupper())
+# Settings of the interpreter that a program may depend on without naming them again.
+_SETTINGS = {"setrecursionlimit", "set_int_max_str_digits"}
+
+
+def assemble(
+    candidate: Sequence[Statement], before: Sequence[Statement], after: Sequence[Statement], prompt: Prompt
+) -> str:
+    """Return the module's text.
+
+    `before` and `after` are the statements of the reply's other blocks: they lend a definition or import
+    that the candidate uses but does not have. What is still missing is taken from the prompt, whose
+    helpers and imports are all there in the end, since tests may use them. Usage, tests and prints are
+    dropped, as are definitions that nothing needs.
+    """
+    own = _meant(candidate, prompt)
+    lent = [s for s in (*before, *after) if prompt.entry_point not in s.binds]
+    kept = needed(own, [*lent, *prompt.context], prompt.entry_point)
+    bound = {name for statement in kept for name in statement.binds}
+    from_prompt = [s for s in prompt.context if id(s) in _ids(kept) or not s.binds <= bound]
+    statements = [*from_prompt, *_only(before, kept), *_only(own, kept), *_only(after, kept)]
+    return join_statements([*_typing_imports(statements), *statements])
+
+
+def join_statements(statements: Sequence[Statement]) -> str:
+    """Join statements with the blank lines that PEP 8 asks for; `__future__` imports come first."""
+    text = ""
+    previous: ast.stmt | None = None
+    for statement in sorted(statements, key=lambda s: not s.from_future):
+        apart = any(isinstance(node, Function | ast.ClassDef) for node in (previous, statement.node))
+        gap = "" if previous is None else "\n\n\n" if apart else "\n"
+        text += gap + statement.source.strip("\n")
+        previous = statement.node
+    return f"{text}\n" if text else ""
+
+
+def needed(own: Sequence[Statement], lenders: Sequence[Statement], name: str) -> list[Statement]:
+    """Return the statements that the name's meaning depends on, of the lenders only what `own` lacks."""
+    providers = _providers(own)
+    lent = _lent(lenders)
+    kept: dict[int, Statement] = {}
+    pending = [name]
+    reached = {name}
+    for statement in own:
+        if _always_kept(statement):
+            kept[id(statement)] = statement
+            pending += statement.uses
+    while pending:
+        wanted = pending.pop()
+        found = providers.get(wanted, [])
+        if not found and wanted in lent and wanted not in _BUILTINS:
+            found = [lent[wanted]]
+        for statement in found:
+            if id(statement) not in kept:
+                kept[id(statement)] = statement
+                pending += [used for used in statement.uses if used not in reached]
+        reached.add(wanted)
+    return list(kept.values())
+
+
+def _providers(statements: Sequence[Statement]) -> dict[str, list[Statement]]:
+    imported = {n for statement in statements if statement.imports for n in statement.binds}
+    providers: dict[str, list[Statement]] = defaultdict(list)
+    for statement in statements:
+        if not _is_main_guard(statement.node):
+            for name in statement.binds | (statement.changes - imported):
+                providers[name].append(statement)
+    return providers
+
+
+def _lent(lenders: Sequence[Statement]) -> dict[str, Statement]:
+    lent: dict[str, Statement] = {}
+    kinds = ast.Import | ast.ImportFrom | Function | ast.ClassDef | ast.Assign | ast.AnnAssign
+    for statement in lenders:
+        for name in statement.binds if isinstance(statement.node, kinds) else ():
+            lent.setdefault(name, statement)
+    return lent
+
+
+def _meant(statements: Sequence[Statement], prompt: Prompt) -> list[Statement]:
+    """Drop what would shadow the entry point's definition.
+
+    That is a stub, an import from elsewhere, a definition cut short after a whole one, and one that cannot
+    be called as the prompt says where another can.
+    """
+    name = prompt.entry_point
+    meanings = [s for s in statements if s.defines(name)]
+    meanings = [s for s in meanings if not s.cut_short] or meanings
+    meanings = [s for s in meanings if _accepted(s, prompt)] or meanings
+    if not meanings:
+        return list(statements)
+    ids = _ids(meanings)
+    return [s for s in statements if name not in s.binds or id(s) in ids]
+
+
+def _accepted(statement: Statement, prompt: Prompt) -> bool:
+    return not isinstance(statement.node, Function) or prompt.accepts(statement.node)
+
+
+def _always_kept(statement: Statement) -> bool:
+    if statement.from_future:
+        return True
+    node = statement.node
+    if isinstance(node, ast.ImportFrom):
+        return node.names[0].name == "*"
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+        return False
+    called = node.value.func
+    return (isinstance(called, ast.Attribute) and called.attr in _SETTINGS) or (
+        isinstance(called, ast.Name) and called.id in _SETTINGS
+    )
+
+
+def _is_main_guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and any(
+        isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
+    )
+
+
+def _typing_imports(statements: Sequence[Statement]) -> list[Statement]:
+    bound = {name for statement in statements for name in statement.binds}
+    missing = sorted((annotation_names(statements) & _TYPING) - bound - _BUILTINS)
+    if not missing or any(_imports_all_of_typing(statement.node) for statement in statements):
+        return []
+    source = f"from typing import {', '.join(missing)}"
+    return [Statement(source, ast.parse(source).body[0])]
+
+
+def _imports_all_of_typing(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "typing" and node.names[0].name == "*"
+
+
+def _ids(statements: Iterable[Statement]) -> set[int]:
+    return {id(statement) for statement in statements}
+
+
+def _only(statements: Sequence[Statement], kept: Sequence[Statement]) -> list[Statement]:
+    ids = _ids(kept)
+    return [statement for statement in statements if id(statement) in ids]

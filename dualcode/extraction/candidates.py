@@ -1,0 +1,140 @@
+"""The programs that an answer may mean, best first."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from dualcode.extraction.fences import Piece, cut, without_fences
+from dualcode.extraction.prompt import Prompt
+from dualcode.extraction.salvage import indented_definition, join, salvage
+from dualcode.extraction.source import Function, Statement, is_stub, parse, split
+
+# Enough for any answer that was meant to be read; the last ones are kept, where the final answer stands.
+_MOST_PIECES = 48
+_SIGNATURE = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One reading of the answer."""
+
+    how: str
+    """`block` or `text`: a fenced block, or unfenced text, that parses as it stands; `salvage`: the parts
+    that parse; `body`: joined with the prompt's signature; `method`: taken out of a class."""
+    statements: tuple[Statement, ...]
+    place: int
+    """The index of the piece that it was read from; -1 for the whole answer."""
+    fenced: bool = False
+
+
+def pieces_of(answer: str) -> list[Piece]:
+    """Return the pieces of the answer that are worth reading."""
+    return cut(answer)[-_MOST_PIECES:]
+
+
+def definitions(answer: str, pieces: list[Piece], prompt: Prompt) -> list[Candidate]:
+    """Return the readings that bind the entry point, best first.
+
+    A definition with a body beats a stub or an import, a whole one beats one cut short, one that takes the
+    prompt's arguments beats one that does not, a fenced block beats loose text, text that parses beats text
+    that had to be salvaged, and of equals the last wins: it is the one the model ended with.
+    """
+    name = prompt.entry_point
+    mention = re.compile(rf"\b{re.escape(name)}\b")
+    found: list[Candidate] = []
+    for place, piece in enumerate(pieces):
+        if mention.search(piece.text):
+            found += _bound(_readings(piece, place, name), name)
+    if not any(_defines(candidate, name) for candidate in found) and mention.search(answer):
+        found += _bound(_whole_readings(answer, name), name)
+    return sorted(found, key=lambda candidate: _rank(candidate, prompt), reverse=True)
+
+
+def bodies(answer: str, pieces: list[Piece], prompt: Prompt) -> Iterator[Candidate]:
+    """Yield the readings of the answer as the body of the function whose signature the prompt shows."""
+    if not prompt.header:
+        return
+    fenced = [piece.text for piece in pieces if piece.fenced]
+    loose = [piece.text for piece in pieces if not piece.fenced]
+    indented = re.search(r"^[ \t]+\S", answer, re.MULTILINE)
+    # Below a signature of its own, an indented line is the body of that.
+    from_first_indent = [answer[indented.start() :]] if indented and not _SIGNATURE.search(answer) else []
+    for place, body in enumerate([*fenced, *loose, *from_first_indent]):
+        if "return" in body or "yield" in body:
+            statements = join(prompt.header, body, prompt.entry_point, prompt.indent)
+            if statements:
+                yield Candidate("body", tuple(statements), place)
+
+
+def fragments(pieces: list[Piece]) -> list[Candidate]:
+    """Return the fenced blocks that parse, the longest first: what is left where nothing binds the name."""
+    parsed = [
+        Candidate("fragment", tuple(split(piece.text, tree)), place, fenced=True)
+        for place, piece in enumerate(pieces)
+        if piece.fenced and isinstance(tree := parse(piece.text), ast.Module)
+    ]
+    return sorted(parsed, key=lambda candidate: -sum(len(s.source) for s in candidate.statements))
+
+
+def _readings(piece: Piece, place: int, name: str) -> Iterator[Candidate]:
+    tree = parse(piece.text)
+    if isinstance(tree, ast.Module):
+        how = "block" if piece.fenced else "text"
+        yield Candidate(how, tuple(split(piece.text, tree)), place, piece.fenced)
+    else:
+        yield Candidate("salvage", tuple(salvage(piece.text, name)), place, piece.fenced)
+        indented = indented_definition(piece.text, name)
+        if indented is not None:
+            yield Candidate("salvage", tuple(salvage(indented, name)), place, piece.fenced)
+
+
+def _whole_readings(answer: str, name: str) -> Iterator[Candidate]:
+    """Yield readings across fences: a fence may stand in a docstring, or in the middle of the program."""
+    yield Candidate("salvage", tuple(salvage(without_fences(answer), name)), -1)
+
+
+def _bound(readings: Iterator[Candidate], name: str) -> Iterator[Candidate]:
+    """Keep the readings that bind the name, binding it to a class's method where that is all there is."""
+    for reading in readings:
+        if any(name in statement.binds for statement in reading.statements):
+            yield reading
+        elif method := _method_binding(reading.statements, name):
+            yield replace(reading, how="method", statements=(*reading.statements, method))
+
+
+def _method_binding(statements: tuple[Statement, ...], name: str) -> Statement | None:
+    for statement in reversed(statements):
+        node = statement.node
+        if not isinstance(node, ast.ClassDef):
+            continue
+        methods = {item.name: item for item in node.body if isinstance(item, Function)}
+        if name in methods and not is_stub(methods[name]):
+            owner = _owner(node.name, methods[name], methods.get("__init__"))
+            source = f"{name} = {owner}.{name}" if owner else ""
+            return Statement(source, ast.parse(source).body[0]) if source else None
+    return None
+
+
+def _owner(class_name: str, method: Function, init: Function | None) -> str | None:
+    """Return the expression to take the method from; None if the class cannot be made without arguments."""
+    decorators = {node.id for node in method.decorator_list if isinstance(node, ast.Name)}
+    parameters = [*method.args.posonlyargs, *method.args.args]
+    takes_self = bool(parameters) and parameters[0].arg == "self"
+    if decorators & {"staticmethod", "classmethod"} or not takes_self:
+        return class_name
+    if init is not None and len(init.args.posonlyargs + init.args.args) - len(init.args.defaults) > 1:
+        return None
+    return f"{class_name}()"
+
+
+def _defines(candidate: Candidate, name: str) -> bool:
+    return any(statement.defines(name) for statement in candidate.statements)
+
+
+def _rank(candidate: Candidate, prompt: Prompt) -> tuple[bool, bool, bool, bool, bool, int]:
+    meanings = [s for s in candidate.statements if s.defines(prompt.entry_point)]
+    whole = any(not s.cut_short for s in meanings)
+    fits = any(not isinstance(s.node, Function) or prompt.accepts(s.node) for s in meanings)
+    parses = candidate.how != "salvage"
+    return bool(meanings), whole, fits, candidate.fenced, parses, candidate.place

@@ -1,0 +1,90 @@
+"""The way from a reply to a program."""
+
+import ast
+import warnings
+from collections.abc import Iterable
+
+from dualcode.extraction.assembly import assemble, join_statements
+from dualcode.extraction.candidates import Candidate, bodies, definitions, fragments, pieces_of
+from dualcode.extraction.fences import Piece
+from dualcode.extraction.prompt import Prompt, read_prompt
+from dualcode.extraction.source import Statement, compiles, parse, split
+from dualcode.extraction.thinking import clean
+from dualcode.program import Program
+from dualcode.task import Task
+
+_MOST_ASSEMBLED = 6
+_EMPTY = Program(text="", compiles=False, defines_entry_point=False, how="none")
+
+
+def extract(reply: str | None, task: Task) -> Program:
+    """Return the program that the reply holds for the task. Pure and deterministic; raises on no text.
+
+    `how` is the route that won: `block`, `text`, `salvage`, `body`, `method` (see `Candidate.how`);
+    `fragment` where code was found that does not bind the entry point, and `none` where none was found
+    (an empty program counts as one that does not compile).
+    """
+    if not reply:
+        return _EMPTY
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
+        try:
+            return _extract(clean(reply), task)
+        except RecursionError:  # an expression too deep for a walk over its tree
+            return _EMPTY
+
+
+def _extract(answer: str, task: Task) -> Program:
+    prompt = read_prompt(task)
+    pieces = pieces_of(answer)
+    found = definitions(answer, pieces, prompt)
+    whole = [c for c in found if any(s.defines(prompt.entry_point) for s in c.statements)]
+    bodiless = [c for c in found if c not in whole]
+    for candidates in (whole, bodies(answer, pieces, prompt), bodiless):
+        program = _first_that_compiles(candidates, pieces, prompt)
+        if program is not None:
+            return program
+    return _best_fragment([*found, *fragments(pieces)], pieces, prompt)
+
+
+def _first_that_compiles(
+    candidates: Iterable[Candidate], pieces: list[Piece], prompt: Prompt
+) -> Program | None:
+    for candidate, _ in zip(candidates, range(_MOST_ASSEMBLED), strict=False):
+        before, after = _neighbours(candidate, pieces)
+        text = assemble(candidate.statements, before, after, prompt)
+        if compiles(text) and _binds(text, prompt.entry_point):
+            return Program(text=text, compiles=True, defines_entry_point=True, how=candidate.how)
+    return None
+
+
+def _neighbours(candidate: Candidate, pieces: list[Piece]) -> tuple[list[Statement], list[Statement]]:
+    """Return the statements of the reply's other blocks, before and after the candidate's own."""
+    if not candidate.fenced:
+        return [], []
+    before = [s for piece in pieces[: candidate.place] for s in _block_statements(piece)]
+    after = [s for piece in pieces[candidate.place + 1 :] for s in _block_statements(piece)]
+    return before, after
+
+
+def _block_statements(piece: Piece) -> list[Statement]:
+    tree = parse(piece.text) if piece.fenced else None
+    return split(piece.text, tree) if isinstance(tree, ast.Module) else []
+
+
+def _binds(text: str, name: str) -> bool:
+    tree = parse(text)
+    return isinstance(tree, ast.Module) and any(name in s.binds for s in split(text, tree))
+
+
+def _best_fragment(candidates: list[Candidate], pieces: list[Piece], prompt: Prompt) -> Program:
+    """Return the best of what binds nothing: a reader may still mend it, a test will fail it."""
+    for candidate in candidates[:_MOST_ASSEMBLED]:
+        text = join_statements(candidate.statements)
+        if text and compiles(text):
+            bound = _binds(text, prompt.entry_point)
+            return Program(text=text, compiles=True, defines_entry_point=bound, how="fragment")
+    blocks = [piece.text.strip("\n") + "\n" for piece in pieces if piece.fenced]
+    if not blocks:
+        return _EMPTY
+    return Program(text=max(blocks, key=len), compiles=False, defines_entry_point=False, how="fragment")

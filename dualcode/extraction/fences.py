@@ -1,0 +1,79 @@
+"""Markdown fences, as models write them: unclosed, untagged, indented, nested in lists, dangling.
+
+A CommonMark parser would be of little help: it reads a dangling fence as an opening one and a docstring's
+fence as the end of the program. So a reply is cut at every fence, and each piece judged by what it holds.
+"""
+
+import re
+import textwrap
+from dataclasses import dataclass
+
+_FENCE = re.compile(r"[ \t]*(?:(?:[>*+-]|\d{1,3}[.)])[ \t]+)?(?:`{3,}|~{3,})(.*)")
+_TAG = re.compile(r"[ \t]*(?:[\w+#.-]*|\{[^}]*\})[ \t]*")
+_TAG_BEFORE_CODE = re.compile(r"[ \t]*(?:python3?|py)[ \t]+", re.IGNORECASE)
+_CODE_START = re.compile(r"(?:def|class|import|from|async|return|@)\b")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The text between two fences, or between a fence and an end of the reply."""
+
+    text: str
+    fenced: bool
+    """Whether an opening fence stands before it, counting the fences from the start."""
+
+
+def cut(answer: str) -> list[Piece]:
+    """Cut the answer at its fences; blank pieces are left out."""
+    pieces: list[Piece] = []
+    lines: list[str] = []
+    fenced = False
+
+    def close() -> None:
+        text = "\n".join(lines)
+        if fenced and text.lstrip("\n")[:1] in " \t":
+            text = textwrap.dedent(text)
+        if text.strip():
+            pieces.append(Piece(text, fenced))
+        lines.clear()
+
+    for line in answer.split("\n"):
+        fence = _FENCE.fullmatch(line)
+        if fence is None:
+            before, ends = _fence_at_line_end(line, fenced)
+            lines.append(before)
+            if ends:
+                close()
+                fenced = False
+            continue
+        close()
+        first_line = _code_after(fence[1])
+        # A tag or code after the ticks opens a block, also where the one before was never closed.
+        fenced = first_line is not None or _is_tag(fence[1]) or not fenced
+        if first_line is not None:
+            lines.append(first_line)
+    close()
+    return pieces
+
+
+def without_fences(answer: str) -> str:
+    """Return the answer with every fence line blanked."""
+    return "\n".join("" if _FENCE.fullmatch(line) else line for line in answer.split("\n"))
+
+
+def _fence_at_line_end(line: str, fenced: bool) -> tuple[str, bool]:
+    """Split off a fence that closes the block at the end of a code line."""
+    bare = line.rstrip()
+    if fenced and bare.endswith("```") and bare.count("```") == 1:
+        return bare[:-3], True
+    return line, False
+
+
+def _is_tag(info: str) -> bool:
+    return bool(info.strip()) and _TAG.fullmatch(info) is not None
+
+
+def _code_after(info: str) -> str | None:
+    """Return the code that follows the ticks on the fence's own line, if any."""
+    rest = _TAG_BEFORE_CODE.sub("", info, count=1).strip()
+    return rest if _CODE_START.match(rest) else None

@@ -1,0 +1,212 @@
+"""Python source as statements: what each binds, changes and needs. Nothing here executes code."""
+
+import ast
+import symtable
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+_FILE = "<reply>"
+# What the compiler raises for text that is no program: bad syntax, bytes it cannot take, nesting too deep.
+UNCOMPILABLE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a text does not parse; `line` counts from 1 and is 0 where no line is to blame."""
+
+    line: int
+    reason: str
+
+
+def parse(text: str) -> ast.Module | Fault:
+    """Return the syntax tree, or what is wrong with the text."""
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        return Fault(error.lineno or 0, error.msg)
+    except UNCOMPILABLE as error:
+        return Fault(0, type(error).__name__)
+
+
+def compiles(text: str) -> bool:
+    """Tell whether the text compiles as a module."""
+    try:
+        compile(text, _FILE, "exec", dont_inherit=True)
+    except UNCOMPILABLE:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a module's top level, with its text and the comment lines right above it."""
+
+    source: str
+    node: ast.stmt
+    cut_short: bool = False
+    """Whether lines that followed were given up to make it parse."""
+
+    @cached_property
+    def binds(self) -> frozenset[str]:
+        """The module names that the statement assigns, defines or imports."""
+        return frozenset(_bound(self.node))
+
+    @cached_property
+    def changes(self) -> frozenset[str]:
+        """The names whose objects the statement alters in place: `memo[0] = 1`, `xs.sort()`."""
+        return frozenset(_changed(self.node))
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        """The module and builtin names that the statement reads, also from inside functions."""
+        return frozenset(_read(self.source, self.node))
+
+    @property
+    def imports(self) -> bool:
+        """Whether the statement is an import."""
+        return isinstance(self.node, ast.Import | ast.ImportFrom)
+
+    @property
+    def from_future(self) -> bool:
+        """Whether the statement must stand first in its module."""
+        return isinstance(self.node, ast.ImportFrom) and self.node.module == "__future__"
+
+    def defines(self, name: str) -> bool:
+        """Tell whether the statement gives the name a meaning: a definition with a body, a value."""
+        if name not in self.binds or self.imports:
+            return False
+        return not (isinstance(self.node, Function) and is_stub(self.node))
+
+
+def split(text: str, tree: ast.Module) -> list[Statement]:
+    """Cut a module's text into its statements. Loose comments between two of them are left out."""
+    lines = text.split("\n")
+    statements: list[Statement] = []
+    previous_end = 0
+    starts = [_first_line(node) for node in tree.body]
+    for node, start, next_start in zip(tree.body, starts, [*starts[1:], len(lines) + 1], strict=False):
+        end = node.end_lineno or node.lineno
+        if start <= previous_end or next_start <= end:
+            source = ast.unparse(node)  # several statements on one line
+        else:
+            above = _comment_lines_above(lines, start, previous_end)
+            source = "\n".join(lines[start - 1 - above : end])
+        statements.append(Statement(source, node))
+        previous_end = end
+    return statements
+
+
+def is_stub(function: Function) -> bool:
+    """Tell whether the function has no body of its own: a docstring, `pass`, `...`, NotImplementedError."""
+    return all(_is_placeholder(node) for node in function.body)
+
+
+def function_named(statements: Iterable[Statement], name: str) -> Function | None:
+    """Return the last function of that name at the top level."""
+    found: Function | None = None
+    for statement in statements:
+        if isinstance(statement.node, Function) and statement.node.name == name:
+            found = statement.node
+    return found
+
+
+def own_nodes(function: Function) -> Iterator[ast.AST]:
+    """Walk a function's body without entering the scopes inside it."""
+    yield from _walk_scope(function.body)
+
+
+def annotation_names(statements: Iterable[Statement]) -> set[str]:
+    """Return the names that annotations mention."""
+    roots: list[ast.AST] = []
+    for statement in statements:
+        for node in ast.walk(statement.node):
+            if isinstance(node, ast.AnnAssign):
+                roots.append(node.annotation)
+            elif isinstance(node, Function) and node.returns is not None:
+                roots.append(node.returns)
+            elif isinstance(node, ast.arg) and node.annotation is not None:
+                roots.append(node.annotation)
+    return {node.id for root in roots for node in ast.walk(root) if isinstance(node, ast.Name)}
+
+
+def reindent(text: str, indent: int) -> str:
+    """Move a block of lines so that its shallowest line stands at the indent."""
+    return textwrap.indent(textwrap.dedent(text), " " * indent)
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _comment_lines_above(lines: list[str], start: int, previous_end: int) -> int:
+    count = 0
+    while start - 2 - count >= previous_end and lines[start - 2 - count].startswith("#"):
+        count += 1
+    return count
+
+
+def _is_placeholder(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        return "NotImplementedError" in {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
+            stack.extend(ast.iter_child_nodes(node))
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    for node in _walk_scope([statement]):
+        if isinstance(node, Function | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+def _changed(statement: ast.stmt) -> Iterator[str]:
+    for node in _walk_scope([statement]):
+        target: ast.AST | None = None
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            target = node
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            target = node.value.func
+        root = _root_name(target) if isinstance(target, ast.Attribute | ast.Subscript) else None
+        if root is not None:
+            yield root
+
+
+def _root_name(node: ast.AST) -> str | None:
+    while True:
+        if isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        elif isinstance(node, ast.Call):
+            node = node.func
+        else:
+            return node.id if isinstance(node, ast.Name) else None
+
+
+def _read(source: str, node: ast.stmt) -> Iterator[str]:
+    try:
+        tables = [symtable.symtable(source, _FILE, "exec")]
+    except UNCOMPILABLE:
+        yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+        return
+    while tables:
+        table = tables.pop()
+        tables.extend(table.get_children())
+        module = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() if module else symbol.is_global():
+                yield symbol.get_name()

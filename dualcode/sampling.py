@@ -1,0 +1,47 @@
+"""How a model samples: named profiles, each sent whole with every request."""
+
+from dualcode.record import Record
+
+
+class Sampling(Record):
+    """Every sampling parameter of a request.
+
+    All are sent, always: what a request leaves out, vLLM takes from the model's own
+    `generation_config.json`, which brings a repetition penalty even at temperature 0.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: no limit."""
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+
+class SamplingProfile(Record):
+    """A model's sampling with and without thinking."""
+
+    name: str
+    plain: Sampling
+    thinking: Sampling
+
+    def for_thinking(self, thinking: bool) -> Sampling:
+        """Return the parameters for a request that thinks, or does not."""
+        return self.thinking if thinking else self.plain
+
+
+PAPER = SamplingProfile(name="paper", plain=Sampling(), thinking=Sampling())
+"""Greedy decoding throughout (paper §2.1). Qwen3's model card warns of endless repetition when it thinks
+greedily; the thinking budget and the repetition detection bound the damage."""
+
+RECOMMENDED = SamplingProfile(
+    name="recommended",
+    plain=Sampling(temperature=0.7, top_p=0.8, top_k=20),
+    thinking=Sampling(temperature=0.6, top_p=0.95, top_k=20),
+)
+"""What Qwen3's model card asks for, with and without thinking; Qwen2.5-Coder's own file has the plain one."""
+
+PROFILES = {profile.name: profile for profile in (PAPER, RECOMMENDED)}

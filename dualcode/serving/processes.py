@@ -1,0 +1,171 @@
+"""Server processes: told from strangers by pid and creation time, and ended with everything that they started."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+# Popen objects of servers that this process itself started: they must be reaped, and must not be collected before.
+_OWN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class Identity(Protocol):
+    """What tells one process from a later one with the same pid."""
+
+    @property
+    def pid(self) -> int:
+        """The pid, which is the process group's too."""
+        ...
+
+    @property
+    def created(self) -> float:
+        """The process's creation time, seconds since 1970, as psutil tells it."""
+        ...
+
+
+def spawn(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, cores: Sequence[int] | None
+) -> tuple[int, float]:
+    """Start a process in a session of its own, output to `log`, bound to `cores`; return (pid, creation time)."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    _OWN[process.pid] = process
+    if cores:
+        os.sched_setaffinity(process.pid, cores)
+    return process.pid, psutil.Process(process.pid).create_time()
+
+
+def exit_code(server: Identity) -> int | None:
+    """Return a dead server's exit code where this process started it; None if it lives or is not ours to ask."""
+    process = _OWN.get(server.pid)
+    return process.poll() if process else None
+
+
+def alive(server: Identity) -> bool:
+    """Whether this very process still runs; another one that got its pid does not count."""
+    exit_code(server)  # a dead child of ours would stay a zombie
+    try:
+        process = psutil.Process(server.pid)
+        return _same(process, server) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _same(process: psutil.Process, server: Identity) -> bool:
+    return abs(process.create_time() - server.created) < 0.05
+
+
+def members(server: Identity) -> list[psutil.Process]:
+    """Return the living processes of the server's group.
+
+    A pid is not given out again while a group of that number exists. So if the leader's pid now belongs to
+    another process the group is gone, and if it belongs to none, whoever is in the group was put there by us.
+    """
+    if psutil.pid_exists(server.pid):
+        try:
+            if not _same(psutil.Process(server.pid), server):
+                return []
+        except psutil.NoSuchProcess:
+            pass
+    return [process for process in psutil.process_iter() if _in_group(process, server.pid)]
+
+
+def _in_group(process: psutil.Process, group: int) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
+
+
+def end(servers: Sequence[Identity], *, patience: float) -> list[int]:
+    """End these servers and all that they started; return the pids that had to be killed.
+
+    The leaders get SIGTERM and `patience` seconds: vLLM's API server finishes its requests and stops its engine
+    itself, and would lose both if the engine got the signal at the same time. Then the rest of the group gets
+    SIGTERM, and after five seconds SIGKILL.
+    """
+    _signal((server.pid for server in servers if alive(server)), signal.SIGTERM)
+    _wait(servers, patience)
+    _signal(_pids(servers), signal.SIGTERM)
+    _wait(servers, 5)
+    killed = _pids(servers)
+    _signal(killed, signal.SIGKILL)
+    _wait(servers, 5)
+    for server in servers:
+        _reap(server)
+    return killed
+
+
+def _pids(servers: Sequence[Identity]) -> list[int]:
+    return [process.pid for server in servers for process in members(server)]
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _wait(servers: Sequence[Identity], seconds: float) -> None:
+    """Wait until every group is empty, at most `seconds`."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for server in servers:
+            exit_code(server)
+        if not _pids(servers):
+            return
+        time.sleep(0.1)
+
+
+def _reap(server: Identity) -> None:
+    process = _OWN.get(server.pid)
+    if process and process.poll() is not None:
+        del _OWN[server.pid]
+
+
+def free_ports(count: int, host: str) -> list[int]:
+    """Return `count` different ports that are free on `host` at this moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((host, 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str:
+    """Return who listens on `port`, as `name (pid N)`; `another process` where the system does not tell us."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        connections = []
+    for each in connections:
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr[1] == port and each.pid:
+            try:
+                return f"{psutil.Process(each.pid).name()} (pid {each.pid})"
+            except psutil.NoSuchProcess:
+                break
+    return "another process"

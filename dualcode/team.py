@@ -1,0 +1,339 @@
+"""The team: roles bound to chat models, and the seats that pipelines talk to."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
+from dualcode.chat import ChatModel, OpenAIChat
+from dualcode.config import Role, TeamConfig
+from dualcode.errors import EndpointError, TeamError
+from dualcode.record import Record
+from dualcode.sampling import SamplingProfile
+
+Recorder = Callable[[Call], None]
+Parser = Callable[[str | None], dict[str, Any] | None]
+"""Reads a structured answer: the object, or None where the text is off the schema."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One role at work on one task: asks its model and records each call."""
+
+    role: Role
+    chat: ChatModel
+    sampling: SamplingProfile
+    answer_tokens: int
+    thinking_budget: int | None = None
+    """None where the model cannot think, or must not."""
+    cut_repetition: bool = False
+    task_id: str = ""
+    record: Recorder = lambda _: None
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's name in the team's configuration."""
+        return self.chat.name
+
+    async def ask(
+        self,
+        step: str,
+        messages: Sequence[Message],
+        *,
+        thinking: bool = False,
+        answer_tokens: int | None = None,
+    ) -> Reply:
+        """Send the messages, record the call under `step`, and return the reply.
+
+        `thinking` counts only for a model that can be switched. `answer_tokens` lowers the endpoint's own
+        limit. Raises EndpointError after the call was recorded as failed.
+        """
+        request = self._request(messages, thinking, answer_tokens, None)
+        number = next(self.numbers)
+        reply = await self._complete(number, step, request)
+        self._save(number, step, request, reply, notes=_notes(reply))
+        return reply
+
+    async def ask_object(
+        self,
+        step: str,
+        messages: Sequence[Message],
+        *,
+        schema: dict[str, Any],
+        parse: Parser,
+        repair: str,
+        thinking: bool = False,
+        answer_tokens: int | None = None,
+    ) -> dict[str, Any] | None:
+        """Ask for an object that the server holds to `schema`; None if even a repair did not bring one.
+
+        A reply that `parse` refuses is asked for once more, with `repair` as the user's next message and
+        without thinking; both requests are attempts of one call.
+        """
+        request = self._request(messages, thinking, answer_tokens, schema)
+        number = next(self.numbers)
+        reply = await self._complete(number, step, request)
+        parsed, notes = parse(reply.content), list(_notes(reply))
+        if parsed is None:
+            notes.append("off-schema")
+            reply = await self._repaired(number, step, request, reply, repair)
+            parsed = parse(reply.content)
+            notes += ["repaired"] if parsed is not None else []
+        self._save(number, step, request, reply, parsed=parsed, notes=tuple(notes))
+        return parsed
+
+    def _request(
+        self,
+        messages: Sequence[Message],
+        thinking: bool,
+        answer_tokens: int | None,
+        schema: dict[str, Any] | None,
+    ) -> Request:
+        budget = self.thinking_budget if thinking else None
+        return Request(
+            messages=tuple(messages),
+            sampling=self.sampling.for_thinking(budget is not None),
+            thinking=budget is not None,
+            thinking_budget=budget,
+            answer_tokens=min(answer_tokens or self.answer_tokens, self.answer_tokens),
+            repetition=IN_THOUGHTS if budget is not None else (IN_ANSWERS if self.cut_repetition else None),
+            json_schema=schema,
+        )
+
+    async def _repaired(self, number: int, step: str, request: Request, first: Reply, repair: str) -> Reply:
+        turn = (Message(role="assistant", content=first.content or ""), Message(role="user", content=repair))
+        update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
+        update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
+        second = await self._complete(number, step, request.model_copy(update=update), before=first.attempts)
+        return _joined(first, second)
+
+    async def _complete(
+        self, number: int, step: str, request: Request, before: tuple[Attempt, ...] = ()
+    ) -> Reply:
+        try:
+            return await self.chat.complete(request)
+        except EndpointError as error:
+            self._save(number, step, request, None, error=error.message, failed=before + error.attempts)
+            raise
+
+    def _save(
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        reply: Reply | None,
+        *,
+        parsed: dict[str, Any] | None = None,
+        notes: tuple[str, ...] = (),
+        error: str | None = None,
+        failed: tuple[Attempt, ...] = (),
+    ) -> None:
+        self.record(
+            Call(
+                task_id=self.task_id,
+                number=number,
+                step=step,
+                role=self.role,
+                endpoint=self.endpoint,
+                model=self.chat.model,
+                request=request,
+                reply=reply,
+                error=error,
+                failed_attempts=failed,
+                parsed=parsed,
+                notes=notes,
+            )
+        )
+
+
+def _notes(reply: Reply) -> tuple[str, ...]:
+    notes = [
+        word for kind, word in (("close", "closed-by-force"), ("penalty", "penalised")) if _has(reply, kind)
+    ]
+    if reply.content is None:
+        notes.append("null-content")
+    if reply.finish_reason in ("length", "repetition"):
+        notes.append("cut")
+    return tuple(notes)
+
+
+def _has(reply: Reply, kind: str) -> bool:
+    return any(attempt.kind == kind for attempt in reply.attempts)
+
+
+def _joined(first: Reply, second: Reply) -> Reply:
+    """Return the repaired reply with both requests' attempts and costs, the thought of the first kept."""
+    kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
+    repairs = [
+        attempt.model_copy(update={"kind": "repair"}) if attempt.kind == "chat" else attempt
+        for attempt in second.attempts
+    ]
+    update = {
+        "attempts": (*first.attempts[:-1], *kept, *repairs),
+        "reasoning": first.reasoning,
+        "usage": first.usage + second.usage,
+        "started": first.started,
+        "seconds": second.started + second.seconds - first.started,
+    }
+    return second.model_copy(update=update)
+
+
+class Team:
+    """Roles bound to seats. `team.coder` and `team.reviewer` are what pipelines use."""
+
+    def __init__(self, seats: Mapping[Role, Seat]) -> None:
+        self.seats = dict(seats)
+
+    @property
+    def coder(self) -> Seat:
+        """The seat that writes."""
+        return self._seat("coder")
+
+    @property
+    def reviewer(self) -> Seat:
+        """The seat that reasons: plans, reviews, enriches, chooses."""
+        return self._seat("reviewer")
+
+    def _seat(self, role: Role) -> Seat:
+        if role not in self.seats:
+            bound = ", ".join(self.seats) or "none"
+            raise TeamError(
+                f"the role {role!r} is unbound; bound: {bound}", hint=f"bind {role} under [roles]"
+            )
+        return self.seats[role]
+
+    @property
+    def chats(self) -> list[ChatModel]:
+        """The team's chat models, each once."""
+        return list({id(seat.chat): seat.chat for seat in self.seats.values()}.values())
+
+    def for_task(self, task_id: str, record: Recorder) -> "Team":
+        """Return the team at work on one task: its calls are numbered from 1 and go to `record`."""
+        numbers = itertools.count(1)
+        return Team(
+            {
+                role: replace(seat, task_id=task_id, record=record, numbers=numbers)
+                for role, seat in self.seats.items()
+            }
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for chat in self.chats:
+            await chat.close()
+
+
+class Served(Record):
+    """What a server says of itself: the part of a run's configuration that the team's file cannot know."""
+
+    model: str
+    root: str | None = None
+    """The checkpoint behind the served name."""
+    max_model_len: int | None = None
+    version: str | None = None
+    """Of vLLM; None for a server that does not tell."""
+
+
+def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
+    """Return the team with one chat model per endpoint that one of `roles` is bound to."""
+    chats = {
+        name: OpenAIChat(
+            name, config.endpoints[name], api_key=os.environ.get(config.endpoints[name].api_key_env)
+        )
+        for name in dict.fromkeys(config.roles[role] for role in roles)
+    }
+    seats: dict[Role, Seat] = {}
+    for role in roles:
+        endpoint = config.endpoint_of(role)
+        seats[role] = Seat(
+            role=role,
+            chat=chats[config.roles[role]],
+            sampling=config.sampling.for_role(role),
+            answer_tokens=endpoint.answer_tokens,
+            thinking_budget=endpoint.thinking_budget if endpoint.thinking == "switch" else None,
+            cut_repetition=endpoint.cut_repetition,
+        )
+    return Team(seats)
+
+
+async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
+    """Ask the endpoint of each role what it serves, before the first task.
+
+    Returns endpoint name -> what it serves. Raises TeamError for an endpoint that cannot be reached, does
+    not serve the model, refuses the key, or whose context is smaller than the configured tokens.
+    """
+    names = list(dict.fromkeys(config.roles[role] for role in roles))
+    found = await asyncio.gather(*(_check(name, config) for name in names))
+    return dict(zip(names, found, strict=True))
+
+
+async def _check(name: str, config: TeamConfig) -> Served:
+    endpoint = config.endpoints[name]
+    url, key = (endpoint.base_url or "").rstrip("/"), os.environ.get(endpoint.api_key_env)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(headers=headers, timeout=15.0) as client:
+        try:
+            answer = await client.get(f"{url}/models")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TeamError(
+                f"endpoints.{name}.base_url: found no server at {url} ({type(error).__name__}: {error}); "
+                f"expected one that serves {endpoint.model!r}",
+                hint="scripts/serve.sh start, or correct base_url",
+            ) from None
+        models = _models(name, url, endpoint.api_key_env, answer)
+        if endpoint.model not in models:
+            raise TeamError(
+                f"endpoints.{name}.model: expected {endpoint.model!r}; "
+                f"{url} serves: {', '.join(models) or 'nothing'}",
+                hint=f"set model to what the server serves, or base_url to the server of {endpoint.model!r}",
+            )
+        version = await _version(client, url.removesuffix("/v1"))
+    card = models[endpoint.model]
+    served = Served(
+        model=endpoint.model, root=card.get("root"), max_model_len=card.get("max_model_len"), version=version
+    )
+    _check_room(name, config, served)
+    return served
+
+
+def _models(name: str, url: str, key_env: str, answer: httpx.Response) -> dict[str, dict[str, Any]]:
+    if answer.status_code in (401, 403):
+        raise TeamError(
+            f"endpoints.{name}: {url} refuses the API key in ${key_env}",
+            hint=f"export {key_env}=KEY",
+        )
+    try:
+        answer.raise_for_status()
+        return {card["id"]: card for card in answer.json()["data"]}
+    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
+        said = " ".join(answer.text.split())[:120]
+        raise TeamError(
+            f"endpoints.{name}.base_url: expected a list of models at {url}/models; "
+            f"found HTTP {answer.status_code}: {said!r}",
+            hint="base_url of an OpenAI-compatible server ends in /v1",
+        ) from None
+
+
+async def _version(client: httpx.AsyncClient, root: str) -> str | None:
+    try:
+        answer = await client.get(f"{root}/version")
+        return str(answer.json()["version"]) if answer.is_success else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _check_room(name: str, config: TeamConfig, served: Served) -> None:
+    endpoint = config.endpoints[name]
+    budget = endpoint.thinking_budget if endpoint.thinking == "switch" else 0
+    if served.max_model_len is not None and endpoint.answer_tokens + budget >= served.max_model_len:
+        raise TeamError(
+            f"endpoints.{name}: answer_tokens {endpoint.answer_tokens} + thinking_budget {budget} leave "
+            f"no room for a prompt in the server's max_model_len {served.max_model_len}",
+            hint="lower thinking_budget or answer_tokens",
+        )

@@ -1,0 +1,229 @@
+"""The run: what a kill leaves, what a resume does, what an error is. Models and grader are scripted."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from dualcode.config import Endpoint, TeamConfig
+from dualcode.errors import EndpointError, GraderError, RunError, UnreachableError
+from dualcode.eval.manifest import Manifest, configure, manifest
+from dualcode.eval.runner import Runner, open_run, session
+from dualcode.eval.store import RunRecords, RunStore, read_run
+from dualcode.eval.suites import Suite, load_suite
+from dualcode.eval.summary import summarize
+from dualcode.pipelines import Pipeline, find_pipeline
+from dualcode.sampling import PAPER
+from dualcode.scripted import Answer, ScriptedChat
+from dualcode.task import Task
+from dualcode.team import Seat, Served, Team
+from dualcode.verdict import Outcome, Verdict
+
+TEAM = TeamConfig(
+    endpoints={"e": Endpoint(base_url="http://127.0.0.1:1/v1", model="m")},
+    roles={"coder": "e", "reviewer": "e"},
+)
+RAW = find_pipeline("raw-coder")
+
+
+class PassAll:
+    """Passes every program; `broken` tasks make it fail itself."""
+
+    def __init__(self, broken: set[str] | None = None) -> None:
+        self.broken = broken or set()
+        self.graded: list[str] = []
+
+    async def grade(self, task_id: str, program: str) -> Verdict:
+        await asyncio.sleep(0)
+        self.graded.append(task_id)
+        if task_id in self.broken:
+            return Verdict.of_error(task_id, GraderError("sandbox broke").message, plus=True)
+        passed = Outcome(status="passed")
+        return Verdict(task_id=task_id, base=passed, plus=passed)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return load_suite("mini").select(6)
+
+
+def made_with(suite: Suite, pipeline: Pipeline = RAW, team: TeamConfig = TEAM) -> Manifest:
+    configuration = configure(pipeline, suite, team, {"e": Served(model="m")})
+    return manifest("run", configuration, suite, team)
+
+
+def coder(chat: ScriptedChat) -> Team:
+    return Team({"coder": Seat("coder", chat, PAPER, 100, None)})
+
+
+def solution(suite: Suite, task: Task) -> str:
+    return f"```python\n{suite.hidden[task.id].reference()}\n```"
+
+
+async def work(
+    root: Path, suite: Suite, chat: ScriptedChat, grader: PassAll | None = None, *, fresh: bool = False
+) -> RunRecords:
+    store = open_run(root, made_with(suite), fresh=fresh)
+    store.begin_session(session(2), {})
+    try:
+        await Runner(RAW, suite, coder(chat), grader or PassAll(), store, concurrency=2).run()
+    finally:
+        store.end_session()
+        store.close()
+    return read_run(store.folder)
+
+
+def answers(*faults: tuple[int, Answer]) -> ScriptedChat:
+    """Answer every request with a program; the n-th (from 0) as the faults say."""
+    script, count = dict(faults), iter(range(1000))
+
+    def answer(_: object) -> Answer:
+        return script.get(next(count), "```python\ndef f():\n    return 1\n```")
+
+    return ScriptedChat(answer)
+
+
+async def test_a_run_holds_a_call_a_sample_and_a_verdict_for_each_task(tmp_path: Path, suite: Suite) -> None:
+    records = await work(tmp_path, suite, answers())
+    assert len(records.calls) == len(records.samples) == len(records.verdicts) == 6
+    assert records.done == {task.id for task in suite.tasks}
+
+
+async def test_samples_are_in_evalplus_format(tmp_path: Path, suite: Suite) -> None:
+    await work(tmp_path, suite, answers())
+    lines = (tmp_path / "run" / "samples.jsonl").read_text().splitlines()
+    assert all({"task_id", "solution"} <= json.loads(line).keys() for line in lines)
+
+
+async def test_a_complete_run_asks_nothing_again(tmp_path: Path, suite: Suite) -> None:
+    await work(tmp_path, suite, answers())
+    chat = answers()
+    await work(tmp_path, suite, chat)
+    assert chat.requests == []
+
+
+async def test_a_resumed_run_redoes_only_what_is_missing(tmp_path: Path, suite: Suite) -> None:
+    await work(tmp_path, suite, answers((2, EndpointError("hiccup"))))
+    chat = answers()
+    records = await work(tmp_path, suite, chat)
+    assert len(chat.requests) == 1
+    assert len(records.done) == 6
+    assert len(records.manifest.sessions) == 2
+
+
+async def test_a_lost_call_makes_the_task_errored_not_failed(tmp_path: Path, suite: Suite) -> None:
+    records = await work(tmp_path, suite, answers((0, EndpointError("hiccup"))))
+    verdict = records.verdicts[suite.tasks[0].id]
+    assert (verdict.base.status, verdict.base.reason) == ("errored", "hiccup")
+    assert summarize(records).base.failed == 0
+    assert not summarize(records).complete
+
+
+async def test_the_calls_of_a_task_done_again_are_set_aside_not_lost(tmp_path: Path, suite: Suite) -> None:
+    await work(tmp_path, suite, answers((0, EndpointError("hiccup"))))
+    records = await work(tmp_path, suite, answers())
+    assert len(records.calls) == 6
+    assert "hiccup" in (tmp_path / "run" / "superseded.jsonl").read_text()
+
+
+async def test_a_broken_grader_makes_the_task_errored_and_is_asked_again(
+    tmp_path: Path, suite: Suite
+) -> None:
+    broken = suite.tasks[1].id
+    records = await work(tmp_path, suite, answers(), PassAll({broken}))
+    assert records.verdicts[broken].errored
+    chat, grader = answers(), PassAll()
+    records = await work(tmp_path, suite, chat, grader)
+    assert (chat.requests, grader.graded) == ([], [broken])
+    assert not records.verdicts[broken].errored
+
+
+async def test_a_lost_server_stops_the_run_and_says_how_to_resume(tmp_path: Path, suite: Suite) -> None:
+    chat = ScriptedChat(lambda _: UnreachableError("nobody there"))
+    with pytest.raises(RunError, match="nobody there.*\n.*resumes"):
+        await work(tmp_path, suite, chat)
+    assert len((await work(tmp_path, suite, answers())).done) == 6
+
+
+async def test_a_pipeline_that_raises_makes_its_task_errored(tmp_path: Path, suite: Suite) -> None:
+    async def explode(task: Task, team: Team) -> None:
+        raise KeyError(task.id)
+
+    broken = Pipeline(explode, "raw-coder", ["coder"], "§0")  # pyright: ignore[reportArgumentType]  # on purpose
+    store = open_run(tmp_path, made_with(suite), fresh=False)
+    await Runner(broken, suite, coder(answers()), PassAll(), store, concurrency=2).run()
+    store.close()
+    verdict = read_run(store.folder).verdicts[suite.tasks[0].id]
+    assert "pipeline raised KeyError" in (verdict.base.reason or "")
+    assert "test_runner.py:" in (verdict.base.reason or "")
+
+
+@pytest.mark.parametrize("file", ["calls.jsonl", "samples.jsonl", "verdicts.jsonl"])
+async def test_a_torn_last_line_is_done_again(tmp_path: Path, suite: Suite, file: str) -> None:
+    whole = await work(tmp_path, suite, answers())
+    path = tmp_path / "run" / file
+    path.write_bytes(path.read_bytes()[:-20])
+    records = await work(tmp_path, suite, answers())
+    assert records.done == whole.done
+    assert records.samples == whole.samples
+    assert records.verdicts == whole.verdicts
+
+
+async def test_damage_in_the_middle_names_file_and_line(tmp_path: Path, suite: Suite) -> None:
+    await work(tmp_path, suite, answers())
+    path = tmp_path / "run" / "samples.jsonl"
+    path.write_text("nonsense\n" + path.read_text())
+    with pytest.raises(RunError, match="samples.jsonl, line 1 is damaged"):
+        await work(tmp_path, suite, answers())
+
+
+async def test_a_run_is_open_once(tmp_path: Path, suite: Suite) -> None:
+    store = open_run(tmp_path, made_with(suite), fresh=False)
+    with pytest.raises(RunError, match="another process is working on"):
+        open_run(tmp_path, made_with(suite), fresh=False)
+    store.close()
+
+
+async def test_fresh_begins_beside_the_old_run(tmp_path: Path, suite: Suite) -> None:
+    await work(tmp_path, suite, answers())
+    chat = answers()
+    records = await work(tmp_path, suite, chat, fresh=True)
+    assert records.manifest.id == "run-2"
+    assert len(chat.requests) == 6
+
+
+def test_another_configuration_is_another_run(suite: Suite) -> None:
+    same, other = TEAM, TEAM.model_copy(update={"sampling": TEAM.sampling.model_copy(update={"seed": 1})})
+    moved = TEAM.resolved({})
+    moved = moved.model_copy(
+        update={
+            "endpoints": {"e": moved.endpoints["e"].model_copy(update={"base_url": "http://127.0.0.1:9/v1"})}
+        }
+    )
+    prints = [made_with(suite, team=team).fingerprint for team in (same, other, moved)]
+    assert prints[0] != prints[1]
+    assert prints[0] == prints[2]
+    assert made_with(suite.select(3)).fingerprint != prints[0]
+    assert made_with(suite, find_pipeline("raw-planner")).fingerprint != prints[0]
+
+
+async def test_another_configuration_in_the_same_folder_is_refused(tmp_path: Path, suite: Suite) -> None:
+    open_run(tmp_path, made_with(suite), fresh=False).close()
+    with pytest.raises(RunError, match="another configuration"):
+        RunStore.open(tmp_path / "run", made_with(suite.select(2)))
+
+
+def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is no run"):
+        read_run(tmp_path)
+
+
+async def test_no_secret_is_written(tmp_path: Path, suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "sesame-open")
+    await work(tmp_path, suite, answers())
+    written = "".join(path.read_text() for path in (tmp_path / "run").iterdir())
+    assert "sesame-open" not in written

@@ -1,0 +1,148 @@
+"""A scripted OpenAI-compatible HTTP server, for faults that a real one does not produce on demand."""
+
+import json
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+
+
+@dataclass
+class Answer:
+    """One scripted answer: an HTTP error, or a streamed reply."""
+
+    content: str | None = "hello"
+    reasoning: str | None = None
+    finish: str | None = "stop"
+    status: int = 200
+    error: dict[str, Any] = field(default_factory=dict[str, Any])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    hang: float = 0.0
+    """Seconds of silence in the middle of the stream."""
+    drop: bool = False
+    """Close the connection in the middle of the stream."""
+
+
+class FakeServer:
+    """Answers POSTs in order from `answers`, the last one again and again; remembers the bodies."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers) or [Answer()]
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
+        self.models = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
+        self.base_url = ""
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.lock = threading.Lock()
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [body for path, body in self.requests if path != "/tokenize"]
+
+    def next(self) -> Answer:
+        with self.lock:
+            return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            server.headers.append(dict(self.headers))
+            pages = {"/v1/models": {"data": server.models}, "/version": {"version": "0.0-fake"}}
+            page = pages.get(self.path)
+            self._json(200 if page else 404, page or {"error": "no such page"})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            server.headers.append(dict(self.headers))
+            server.requests.append((self.path, body))
+            if self.path == "/tokenize":
+                self._json(200, {"tokens": [1, 2] if "messages" in body else [9]})
+                return
+            with server.lock:
+                server.in_flight += 1
+                server.most_in_flight = max(server.most_in_flight, server.in_flight)
+            try:
+                self._answer(server.next())
+            finally:
+                with server.lock:
+                    server.in_flight -= 1
+
+        def _json(self, status: int, page: Any, headers: dict[str, str] | None = None) -> None:
+            content = json.dumps(page).encode()
+            self.send_response(status)
+            for name, value in {"content-type": "application/json", **(headers or {})}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _answer(self, answer: Answer) -> None:
+            if answer.status != 200:
+                self._json(answer.status, {"error": answer.error or {"message": "scripted"}}, answer.headers)
+                return
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._stream(answer)
+
+        def _stream(self, answer: Answer) -> None:
+            if answer.reasoning:
+                self._event({"reasoning": answer.reasoning}, None, None)
+            time.sleep(answer.hang)
+            if answer.drop:
+                return
+            if answer.content:
+                for half in (answer.content[:1], answer.content[1:]):
+                    self._event({"content": half}, None, {**USAGE, "completion_tokens": 1})
+            self._event({}, answer.finish, USAGE)
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def _event(self, delta: dict[str, Any], finish: str | None, usage: dict[str, int] | None) -> None:
+            chat = "chat" in self.path
+            choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
+            choice |= {"delta": delta} if chat else {"text": delta.get("content", "")}
+            kind = "chat.completion.chunk" if chat else "text_completion"
+            chunk = {
+                "id": "1",
+                "object": kind,
+                "created": 1,
+                "model": "m",
+                "choices": [choice],
+                "usage": usage,
+            }
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            self.wfile.flush()
+
+    return Handler
+
+
+@contextmanager
+def serve(*answers: Answer) -> Generator[FakeServer]:
+    """Run the server on a free port of 127.0.0.1."""
+    server = FakeServer(*answers)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
+    http.daemon_threads = True
+    server.base_url = f"http://127.0.0.1:{http.server_address[1]}/v1"
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()

@@ -1,0 +1,218 @@
+"""The OpenAI-compatible client, on a scripted HTTP server: faults, retries and odd replies."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from dualcode.call import Message, Reply, Request
+from dualcode.chat import OpenAIChat
+from dualcode.config import Endpoint
+from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+from dualcode.sampling import PAPER, RECOMMENDED
+from tests.fake_server import Answer, FakeServer, serve
+
+
+def request(**changes: Any) -> Request:
+    values: dict[str, Any] = {
+        "messages": (Message(role="user", content="hi"),),
+        "sampling": PAPER.plain,
+        "answer_tokens": 50,
+    }
+    return Request(**(values | changes))
+
+
+THINKING = {"thinking": True, "thinking_budget": 100}
+
+
+async def ask(server: FakeServer, asked: Request | None = None, **endpoint: Any) -> Reply:
+    settings = {"model": "m", "base_url": server.base_url, "attempts": 3, "thinking": "switch"} | endpoint
+    chat = OpenAIChat("e", Endpoint.model_validate(settings), api_key="k", backoff=0.001)
+    try:
+        return await chat.complete(asked or request())
+    finally:
+        await chat.close()
+
+
+async def test_reply_carries_text_usage_and_finish_reason() -> None:
+    with serve(Answer(content="hello there")) as server:
+        reply = await ask(server)
+    assert (reply.content, reply.finish_reason) == ("hello there", "stop")
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (7, 3)
+    assert [attempt.outcome for attempt in reply.attempts] == ["ok"]
+
+
+async def test_every_sampling_parameter_is_sent() -> None:
+    with serve() as server:
+        await ask(server, request(sampling=RECOMMENDED.plain))
+    sent = server.bodies[0]
+    for name, value in RECOMMENDED.plain.model_dump().items():
+        assert sent[name] == value
+    assert sent["max_tokens"] == 50
+
+
+async def test_api_key_travels_in_the_header() -> None:
+    with serve() as server:
+        await ask(server)
+    assert (
+        server.headers[0]["authorization" if "authorization" in server.headers[0] else "Authorization"]
+        == "Bearer k"
+    )
+
+
+async def test_thinking_is_switched_off_by_name() -> None:
+    with serve() as server:
+        await ask(server)
+    assert server.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "thinking_token_budget" not in server.bodies[0]
+
+
+async def test_thinking_has_a_budget_beside_the_answer() -> None:
+    with serve(Answer(content="a", reasoning="because")) as server:
+        reply = await ask(server, request(**THINKING))
+    sent = server.bodies[0]
+    assert sent["chat_template_kwargs"] == {"enable_thinking": True}
+    assert (sent["thinking_token_budget"], sent["max_tokens"]) == (100, 150)
+    assert (reply.reasoning, reply.content) == ("because", "a")
+
+
+async def test_a_model_without_thinking_is_not_sent_the_switch() -> None:
+    with serve() as server:
+        await ask(server, thinking="none")
+    assert "chat_template_kwargs" not in server.bodies[0]
+
+
+async def test_schema_is_sent_as_response_format() -> None:
+    with serve() as server:
+        await ask(server, request(json_schema={"type": "object"}))
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])
+async def test_passing_faults_are_retried_and_recorded(status: int) -> None:
+    with serve(Answer(status=status), Answer(content="at last")) as server:
+        reply = await ask(server)
+    assert reply.content == "at last"
+    first, second = reply.attempts
+    assert first.outcome.startswith(str(status))
+    assert second.outcome == "ok"
+    assert second.waited > 0
+
+
+async def test_retries_are_finite_and_the_error_holds_them() -> None:
+    with serve(Answer(status=503)) as server, pytest.raises(EndpointError) as raised:
+        await ask(server)
+    assert len(server.bodies) == len(raised.value.attempts) == 3
+
+
+async def test_retry_after_is_obeyed() -> None:
+    with serve(Answer(status=429, headers={"retry-after": "1"}), Answer()) as server:
+        reply = await ask(server)
+    assert reply.attempts[1].waited == pytest.approx(1.0)
+
+
+async def test_a_connection_lost_in_the_stream_is_retried() -> None:
+    with serve(Answer(drop=True, reasoning="x"), Answer(content="whole")) as server:
+        reply = await ask(server)
+    assert reply.content == "whole"
+    assert len(reply.attempts) == 2
+
+
+async def test_a_silent_stream_is_ended_and_retried() -> None:
+    with serve(Answer(hang=3.0, reasoning="x"), Answer(content="awake")) as server:
+        reply = await ask(server, silence_seconds=0.3)
+    assert reply.content == "awake"
+    assert reply.attempts[0].outcome == "silent for 0.3 s"
+    assert reply.attempts[0].seconds < 2.0
+
+
+async def test_nobody_listening_is_unreachable() -> None:
+    with serve() as server:
+        pass
+    with pytest.raises(UnreachableError, match="connection lost"):
+        await ask(server)
+
+
+async def test_context_overflow_is_not_retried() -> None:
+    error = {"message": "too long", "param": "input_tokens", "code": 400}
+    with (
+        serve(Answer(status=400, error=error)) as server,
+        pytest.raises(ContextOverflowError, match="too long"),
+    ):
+        await ask(server)
+    assert len(server.bodies) == 1
+
+
+async def test_unknown_model_is_not_retried() -> None:
+    with serve(Answer(status=404)) as server, pytest.raises(ReplyError, match="404"):
+        await ask(server)
+    assert len(server.bodies) == 1
+
+
+async def test_refused_key_names_its_variable() -> None:
+    with serve(Answer(status=401)) as server, pytest.raises(ReplyError) as raised:
+        await ask(server, api_key_env="MY_KEY")
+    assert "MY_KEY" in str(raised.value)
+
+
+@pytest.mark.parametrize("finish", ["length", "repetition", "a word nobody knows"])
+async def test_any_finish_reason_is_kept(finish: str) -> None:
+    with serve(Answer(finish=finish)) as server:
+        assert (await ask(server)).finish_reason == finish
+
+
+async def test_null_content_without_thinking_stays_null() -> None:
+    with serve(Answer(content=None)) as server:
+        reply = await ask(server)
+    assert reply.content is None
+    assert len(server.bodies) == 1
+
+
+async def test_a_thought_without_answer_is_closed_by_force() -> None:
+    thought = Answer(content=None, reasoning="hm hm", finish="length")
+    with serve(thought, Answer(content="42")) as server:
+        reply = await ask(server, request(**THINKING))
+    assert (reply.content, reply.reasoning, reply.finish_reason) == ("42", "hm hm", "stop")
+    assert [attempt.kind for attempt in reply.attempts] == ["chat", "close"]
+    path, body = server.requests[-1]
+    assert path == "/v1/completions"
+    assert body["prompt"] == [1, 2, 9]  # the rendered chat, then the closed thought
+    assert any(
+        "hm hm\n</think>" in str(sent.get("prompt"))
+        for where, sent in server.requests
+        if where == "/tokenize"
+    )
+    assert reply.usage.completion_tokens == 6  # both requests were paid
+
+
+async def test_a_thought_that_stays_mute_is_asked_once_more_with_a_penalty() -> None:
+    mute = Answer(content=None, reasoning="hm", finish="length")
+    with serve(mute, Answer(content=None), Answer(content="said")) as server:
+        reply = await ask(server, request(**THINKING))
+    assert reply.content == "said"
+    assert [attempt.kind for attempt in reply.attempts] == ["chat", "close", "penalty"]
+    assert server.bodies[-1]["presence_penalty"] == 1.5
+
+
+async def test_a_thought_that_never_answers_ends_as_null_content() -> None:
+    with serve(Answer(content=None, reasoning="hm", finish="length")) as server:
+        reply = await ask(server, request(**THINKING))
+    assert reply.content is None
+    assert len(reply.attempts) == 3
+
+
+async def test_concurrency_is_limited_per_endpoint() -> None:
+    with serve(Answer(hang=0.05)) as server:
+        endpoint = Endpoint(model="m", base_url=server.base_url, concurrency=2)
+        chat = OpenAIChat("e", endpoint)
+        await asyncio.gather(*(chat.complete(request()) for _ in range(6)))
+        await chat.close()
+    assert server.most_in_flight == 2
+
+
+async def test_meter_counts_tokens_and_comes_to_rest() -> None:
+    with serve() as server:
+        chat = OpenAIChat("e", Endpoint(model="m", base_url=server.base_url))
+        await chat.complete(request())
+        await chat.close()
+    assert (chat.meter.tokens, chat.meter.in_flight) == (3, 0)

@@ -1,0 +1,147 @@
+"""The team's TOML: what is wrong is named with its key, what was found and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from dualcode.config import Price, load_team
+from dualcode.errors import TeamError
+
+GOOD = """
+[endpoints.c]
+base_url = "http://127.0.0.1:1/v1"
+model = "writer"
+
+[endpoints.r]
+base_url = "http://127.0.0.1:2/v1"
+model = "thinker"
+thinking = "switch"
+thinking_budget = 64
+price = { gpu_hour = 1.0 }
+
+[roles]
+coder = "c"
+reviewer = "r"
+
+[sampling]
+profile = "recommended"
+seed = 7
+
+[sampling.roles.reviewer]
+temperature = 0.2
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "team.toml"
+    path.write_text(text)
+    return path
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(TeamError) as raised:
+        load_team(write(folder, text))
+    return str(raised.value)
+
+
+def test_roles_find_their_endpoints(tmp_path: Path) -> None:
+    team = load_team(write(tmp_path, GOOD))
+    assert team.endpoint_of("reviewer").model == "thinker"
+
+
+def test_one_model_may_hold_both_roles(tmp_path: Path) -> None:
+    team = load_team(write(tmp_path, GOOD.replace('reviewer = "r"', 'reviewer = "c"')))
+    assert team.endpoint_of("coder") is team.endpoint_of("reviewer")
+
+
+def test_a_role_changes_the_profile(tmp_path: Path) -> None:
+    sampling = load_team(write(tmp_path, GOOD)).sampling
+    assert sampling.for_role("reviewer").thinking.temperature == 0.2
+    assert sampling.for_role("coder").plain.temperature == 0.7
+    assert sampling.for_role("coder").plain.seed == 7
+
+
+def test_unknown_key_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace('model = "writer"', 'model = "writer"\ntemprature = 1'))
+    assert "endpoints.c.temprature" in message
+    assert "thinking_budget" in message
+
+
+def test_unknown_table_is_named(tmp_path: Path) -> None:
+    assert "rolls: unknown key" in refused(tmp_path, GOOD + "\n[rolls]\n")
+
+
+def test_unknown_role_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace('reviewer = "r"', 'critic = "r"'))
+    assert "critic" in message
+    assert "reviewer" in message
+
+
+def test_wrong_value_is_named(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace("thinking_budget = 64", "thinking_budget = -1"))
+    assert "endpoints.r.thinking_budget: found -1" in message
+
+
+def test_unknown_sampling_parameter_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace("temperature = 0.2", "warmth = 0.2"))
+    assert "warmth" in message
+
+
+def test_role_of_an_endpoint_that_is_not_there(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace('coder = "c"', 'coder = "x"'))
+    assert "roles.coder names endpoint 'x'; there are: c, r" in message
+
+
+def test_server_that_is_not_there(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace('base_url = "http://127.0.0.1:1/v1"', 'server = "gpu7"'))
+    assert "endpoints.c.server names server 'gpu7'" in message
+
+
+def test_endpoint_needs_one_address(tmp_path: Path) -> None:
+    assert "either base_url or server" in refused(
+        tmp_path, GOOD.replace('base_url = "http://127.0.0.1:1/v1"', "")
+    )
+
+
+@pytest.mark.parametrize(
+    "price", ["{}", "{ input_per_million = 1 }", "{ gpu_hour = 1, output_per_million = 1 }"]
+)
+def test_half_a_price_is_refused(tmp_path: Path, price: str) -> None:
+    assert "endpoints.r.price" in refused(tmp_path, GOOD.replace("{ gpu_hour = 1.0 }", price))
+
+
+def test_price_by_token_is_whole() -> None:
+    assert Price(input_per_million=1, output_per_million=2).gpu_hour is None
+
+
+def test_unbound_role_lists_the_bound_ones(tmp_path: Path) -> None:
+    team = load_team(
+        write(
+            tmp_path,
+            GOOD.replace('reviewer = "r"\n', "").replace(
+                "[sampling.roles.reviewer]", "[sampling.roles.coder]"
+            ),
+        )
+    )
+    with pytest.raises(TeamError, match="needs the role 'reviewer'.*bound: coder"):
+        team.require(["coder", "reviewer"], by="pipeline review-fix")
+
+
+def test_not_toml_names_the_file(tmp_path: Path) -> None:
+    assert "team.toml: cannot be read as TOML" in refused(tmp_path, "= =")
+
+
+def test_missing_file_says_what_to_copy(tmp_path: Path) -> None:
+    with pytest.raises(TeamError, match="copy serving/cpu/team.toml"):
+        load_team(tmp_path / "nothing.toml")
+
+
+def test_server_resolves_to_its_address(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace('base_url = "http://127.0.0.1:1/v1"', 'server = "coder"')
+        + "\n[servers.coder]\nconfig = 'x'\n"
+    )
+    team = load_team(write(tmp_path, text))
+    assert team.resolved({"coder": "http://h:9/v1"}).endpoints["c"].base_url == "http://h:9/v1"
+    with pytest.raises(TeamError, match="server 'coder' is not running"):
+        team.resolved({})

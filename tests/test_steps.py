@@ -1,0 +1,101 @@
+"""Prompts and the reading of reviews."""
+
+import json
+
+import jinja2
+import pytest
+
+from dualcode import prompts
+from dualcode.program import Program
+from dualcode.steps import (
+    FINDING_CHARACTERS,
+    MOST_FINDINGS,
+    REVIEW_TOKENS,
+    imports_of,
+    parse_review,
+    review_schema,
+)
+from dualcode.task import Task
+
+PROMPT = '''from typing import List
+import math
+
+
+def area(sides: List[float]) -> float:
+    """Return the area.
+    >>> area([2.0, 3.0])
+    6.0
+    """
+'''
+TASK = Task(id="T/1", prompt=PROMPT, entry_point="area")
+FINDING = {"where": "return 1", "actual": "1 for []", "expected": "0"}
+
+
+def review(verdict: str, *findings: dict[str, str]) -> str:
+    return json.dumps({"verdict": verdict, "findings": findings})
+
+
+def test_inventory_lists_the_prompts_imports() -> None:
+    assert imports_of(PROMPT) == ["from typing import List", "import math"]
+
+
+def test_inventory_survives_a_prompt_that_does_not_parse() -> None:
+    assert imports_of("import math\ndef broken(:\n") == ["import math"]
+
+
+def test_a_missing_variable_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        prompts.render("review", task=TASK)
+
+
+def test_code_is_not_escaped() -> None:
+    program = Program(text="x = a < b and '&'", compiles=True, defines_entry_point=False, how="block")
+    assert "a < b and '&'" in prompts.render("review", task=TASK, program=program, most_findings=3)
+
+
+def test_every_prompt_has_a_hash() -> None:
+    assert set(prompts.hashes()) >= {"coder", "reviewer", "write", "imports", "review", "repair", "fix"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        review("approve"),
+        review("revise", FINDING),
+        f"Sure:\n```json\n{review('revise', FINDING)}\n```",
+    ],
+)
+def test_a_review_on_the_schema_is_read(text: str) -> None:
+    parsed = parse_review(text)
+    assert parsed is not None
+    assert parsed["verdict"] in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "The code is fine.",
+        '{"verdict": "approve"',
+        review("maybe"),
+        review("approve", FINDING),
+        review("revise"),
+        review("revise", {"where": "x"}),
+        "[" * 100_000 + "{" * 100_000,
+    ],
+)
+def test_a_review_off_the_schema_is_none(text: str | None) -> None:
+    assert parse_review(text) is None
+
+
+def test_the_longest_review_fits_its_tokens() -> None:
+    text = "x" * FINDING_CHARACTERS
+    longest = review("revise", *[dict.fromkeys(FINDING, text)] * MOST_FINDINGS)
+    assert len(longest) / 2.3 < REVIEW_TOKENS  # English and code have over 2.3 characters a token
+
+
+def test_schema_couples_verdict_and_findings() -> None:
+    approve, revise = review_schema()["anyOf"]
+    assert approve["properties"]["findings"]["maxItems"] == 0
+    assert revise["properties"]["findings"]["minItems"] == 1

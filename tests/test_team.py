@@ -1,0 +1,152 @@
+"""The team: endpoints checked before the first task, and seats that record every call."""
+
+from typing import Any
+
+import pytest
+
+from dualcode.call import Call, Message
+from dualcode.config import Endpoint, Role, TeamConfig
+from dualcode.errors import EndpointError, TeamError
+from dualcode.sampling import PAPER
+from dualcode.scripted import Answer, ScriptedChat, reply
+from dualcode.team import Seat, Team, check_endpoints
+from tests.fake_server import FakeServer, serve
+
+HI = [Message(role="user", content="hi")]
+ROLES: list[Role] = ["coder", "reviewer"]
+
+
+def config(server: FakeServer, **endpoint: Any) -> TeamConfig:
+    values = {"base_url": server.base_url, "model": "m"} | endpoint
+    return TeamConfig(endpoints={"e": Endpoint.model_validate(values)}, roles={"coder": "e", "reviewer": "e"})
+
+
+def seat(*answers: Answer, budget: int | None = None) -> tuple[Seat, list[Call]]:
+    calls: list[Call] = []
+    whole = Seat("coder", ScriptedChat(answers), PAPER, answer_tokens=100, thinking_budget=budget)
+    return Team({"coder": whole}).for_task("T/1", calls.append).coder, calls
+
+
+async def test_endpoints_tell_what_they_serve() -> None:
+    with serve() as server:
+        served = await check_endpoints(config(server), ROLES)
+    assert served["e"].model_dump() == {
+        "model": "m", "root": "org/m", "max_model_len": 32768, "version": "0.0-fake",
+    }  # fmt: skip
+
+
+async def test_a_server_that_is_not_there_names_the_key() -> None:
+    with serve() as server:
+        pass
+    with pytest.raises(TeamError, match=r"endpoints\.e\.base_url: found no server at .*expected one.*'m'"):
+        await check_endpoints(config(server), ROLES)
+
+
+async def test_a_model_that_is_not_served_names_the_served_ones() -> None:
+    with (
+        serve() as server,
+        pytest.raises(TeamError, match=r"endpoints\.e\.model: expected 'other'; .* serves: m"),
+    ):
+        await check_endpoints(config(server, model="other"), ROLES)
+
+
+async def test_an_address_without_v1_is_explained() -> None:
+    with serve() as server, pytest.raises(TeamError, match="ends in /v1"):
+        await check_endpoints(config(server, base_url=server.base_url.removesuffix("/v1")), ROLES)
+
+
+async def test_tokens_that_leave_no_room_for_a_prompt_are_refused() -> None:
+    with serve() as server, pytest.raises(TeamError, match="leave no room .* max_model_len 32768"):
+        await check_endpoints(config(server, answer_tokens=32768), ROLES)
+
+
+async def test_api_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "sesame")
+    with serve() as server:
+        await check_endpoints(config(server, api_key_env="SOME_KEY"), ROLES)
+    assert {
+        value
+        for headers in server.headers
+        for name, value in headers.items()
+        if name.lower() == "authorization"
+    } == {"Bearer sesame"}
+
+
+def test_unbound_role_lists_the_bound_ones() -> None:
+    with pytest.raises(TeamError, match="'reviewer' is unbound; bound: coder"):
+        _ = Team({"coder": seat()[0]}).reviewer
+
+
+async def test_calls_are_numbered_and_say_who_and_why() -> None:
+    coder, calls = seat("a", "b")
+    await coder.ask("write", HI)
+    await coder.ask("fix", HI)
+    assert [(call.number, call.step, call.role, call.task_id) for call in calls] == [
+        (1, "write", "coder", "T/1"),
+        (2, "fix", "coder", "T/1"),
+    ]
+
+
+async def test_a_failed_call_is_recorded_before_it_is_raised() -> None:
+    coder, calls = seat(EndpointError("down"))
+    with pytest.raises(EndpointError):
+        await coder.ask("write", HI)
+    assert calls[0].reply is None
+    assert calls[0].error == "down"
+
+
+async def test_thinking_needs_a_model_that_can() -> None:
+    coder, calls = seat("a")
+    await coder.ask("write", HI, thinking=True)
+    thinker, thoughts = seat("a", budget=64)
+    await thinker.ask("write", HI, thinking=True)
+    assert (calls[0].request.thinking, thoughts[0].request.thinking) == (False, True)
+    assert thoughts[0].request.max_tokens == 164
+
+
+async def test_null_content_and_cuts_are_noted() -> None:
+    coder, calls = seat(reply(None, finish_reason="length"), reply("x", finish_reason="repetition"))
+    await coder.ask("write", HI)
+    await coder.ask("write", HI)
+    assert calls[0].notes == ("null-content", "cut")
+    assert calls[1].notes == ("cut",)
+
+
+async def ask_object(coder: Seat) -> dict[str, Any] | None:
+    def parse(text: str | None) -> dict[str, Any] | None:
+        return {"said": text} if text == "good" else None
+
+    return await coder.ask_object("review", HI, schema={}, parse=parse, repair="again", thinking=True)
+
+
+async def test_a_reply_off_the_schema_is_repaired_within_its_call() -> None:
+    coder, calls = seat("bad", "good")
+    assert await ask_object(coder) == {"said": "good"}
+    (call,) = calls
+    assert call.notes == ("off-schema", "repaired")
+    assert [attempt.kind for attempt in call.attempts] == ["chat", "repair"]
+    assert call.attempts[0].content == "bad"
+    assert call.usage.completion_tokens == 2
+
+
+async def test_the_repair_sees_the_bad_reply_and_does_not_think() -> None:
+    coder, _ = seat("bad", "good", budget=64)
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    first, second = coder.chat.requests
+    assert [message.content for message in second.messages] == ["hi", "bad", "again"]
+    assert (first.thinking, second.thinking) == (True, False)
+
+
+async def test_a_second_reply_off_the_schema_ends_the_matter() -> None:
+    coder, calls = seat("bad", "worse")
+    assert await ask_object(coder) is None
+    assert calls[0].notes == ("off-schema",)
+    assert len(calls) == 1
+
+
+async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
+    coder, calls = seat("bad", EndpointError("down"))
+    with pytest.raises(EndpointError):
+        await ask_object(coder)
+    assert [attempt.outcome for attempt in calls[0].attempts] == ["ok"]
