@@ -10,6 +10,7 @@ rows of other suites) a task has no prompt. Prints a table and one line of JSON;
 that returns something where the prompt shows a signature to complete. It is decided by patterns on
 the text, not by the code under test. `lost` counts the rows for which the peer's program compiles and
 binds the entry point and ours does not; `in thought` are those of them whose only code is in the thinking.
+Times are of the processor, so that a busy machine does not change them.
 """
 
 import argparse
@@ -98,9 +99,9 @@ def _rows(path: Path) -> Iterable[dict[str, Any]]:
 def _measure(row: dict[str, Any], prompt: str, peer: Callable[[str, str], str] | None) -> Tally:
     reply, name = str(row["response"] or ""), str(row["entry_point"])
     task = Task(id=row["task_id"], prompt=prompt, entry_point=name)
-    start = time.perf_counter()
+    start = time.thread_time()
     program = extract(reply, task)
-    tally = Tally(rows=1, ms=[(time.perf_counter() - start) * 1000])
+    tally = Tally(rows=1, ms=[(time.thread_time() - start) * 1000])
     tally.ok = int(binds(program.text, name))
     tally.with_code = int(has_code(reply, task))
     tally.ok_with_code = tally.ok & tally.with_code
@@ -110,7 +111,7 @@ def _measure(row: dict[str, Any], prompt: str, peer: Callable[[str, str], str] |
 
 
 def _measure_peer(tally: Tally, reply: str, name: str, peer: Callable[[str, str], str]) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         signal.alarm(_PEER_SECONDS)
         tally.peer_ok = int(binds(peer(reply, name), name))
@@ -118,7 +119,7 @@ def _measure_peer(tally: Tally, reply: str, name: str, peer: Callable[[str, str]
         tally.peer_timeouts = 1
     finally:
         signal.alarm(0)
-    tally.peer_ms = [(time.perf_counter() - start) * 1000]
+    tally.peer_ms = [(time.thread_time() - start) * 1000]
     tally.lost = tally.peer_ok & ~tally.ok
     tally.lost_in_thought = tally.lost & ~tally.with_code
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -107,7 +108,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         hint = "write the file as UTF-8, plain or gzip"
         raise InputError(f"{path}, line {number}: not UTF-8 ({error.reason})", hint=hint) from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         hint = f"check the file: ls -l {path.parent}"
         raise InputError(f"cannot read {path} after line {number}: {reason}", hint=hint) from error

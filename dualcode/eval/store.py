@@ -79,28 +79,12 @@ class RunStore:
 
         Raises RunError if another process works on it, or if it holds a run of another configuration.
         """
+        lock = _lock(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("w")
-        except OSError as error:
-            raise RunError(f"cannot write to {folder}: {error}", hint="--run-dir FOLDER") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            return cls(folder, lock, _recovered(folder, manifest))
+        except BaseException:
             lock.close()
-            raise RunError(
-                f"another process is working on {folder}", hint="wait for it, or --fresh for a run beside it"
-            ) from None
-        if not (folder / "manifest.json").exists():
-            _replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
-        for name in ("calls.jsonl", "samples.jsonl", "verdicts.jsonl"):
-            _drop_torn_line(folder / name)
-        records = read_run(folder)
-        if records.manifest.fingerprint != manifest.fingerprint:
-            lock.close()
-            raise RunError(f"{folder} holds a run of another configuration", hint="--run-dir FOLDER")
-        _set_aside_unfinished(folder, records)
-        return cls(folder, lock, read_run(folder))
+            raise
 
     def close(self) -> None:
         """Let other processes open the run."""
@@ -152,6 +136,35 @@ class RunStore:
             return session
         ends = [call.reply.started + call.reply.seconds for call in self.records.calls if call.reply]
         return session.model_copy(update={"ended": max([session.started, *ends])})
+
+
+def _lock(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error}", hint="--run-dir FOLDER") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise RunError(
+            f"another process is working on {folder}", hint="wait for it, or --fresh for a run beside it"
+        ) from None
+    return lock
+
+
+def _recovered(folder: Path, manifest: Manifest) -> RunRecords:
+    """Return the records of a new run, or of one that is resumed once what a kill left is cleaned up."""
+    if not (folder / "manifest.json").exists():
+        _replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
+    for name in ("calls.jsonl", "samples.jsonl", "verdicts.jsonl"):
+        _drop_torn_line(folder / name)
+    records = read_run(folder)
+    if records.manifest.fingerprint != manifest.fingerprint:
+        raise RunError(f"{folder} holds a run of another configuration", hint="--run-dir FOLDER")
+    _set_aside_unfinished(folder, records)
+    return read_run(folder)
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -151,7 +151,7 @@ def review_counts(calls: Sequence[Call]) -> ReviewCounts:
 
 
 def server_use(manifest: Manifest, endpoint: str, calls: Iterable[Call], wall: float) -> ServerUse:
-    """Add up what one endpoint did; a GPU-hour price counts the whole run, since the server is held for it."""
+    """Add up what one endpoint did; a GPU-hour price counts the whole run: the server is held for it."""
     own = [call for call in calls if call.endpoint == endpoint]
     attempts = [attempt for call in own for attempt in call.attempts]
     usage = sum((call.usage for call in own), Usage())

@@ -200,9 +200,15 @@ def _in_bench(work: Callable[[], dict[str, Any]], streams: tuple[BinaryIO, Binar
 
 
 def _run_bench(work: Callable[[], dict[str, Any]], sending: int, streams: tuple[BinaryIO, BinaryIO]) -> None:
-    """Be the bench: the candidate's process, forked from here, keeps none of the protocol's descriptors."""
+    """Be the bench; what is forked from here is a candidate, which keeps none of the protocol's descriptors."""
     inherited = (sending, *(stream.fileno() for stream in streams))
-    os.register_at_fork(after_in_child=lambda: [os.close(descriptor) for descriptor in inherited])
+
+    def be_candidate() -> None:
+        for descriptor in inherited:
+            os.close(descriptor)
+        random.seed(0)  # after `random` itself, which seeds every fork by chance
+
+    os.register_at_fork(after_in_child=be_candidate)
     try:
         result = _deeper(MISSING_FRAMES - 1, work)
     except BaseException as error:
@@ -269,7 +275,7 @@ def check(problem: Problem, tests: Tests) -> dict[str, Any]:
     evalplus, witness = upstream.checker(), Witness()
     original = evalplus.swallow_io
     evalplus.swallow_io = witness.watching(original)
-    _settle()
+    _limit_memory()
     started = time.monotonic()
     try:
         status, details = evalplus.untrusted_check(
@@ -291,9 +297,8 @@ def check(problem: Problem, tests: Tests) -> dict[str, Any]:
     return _explain(problem, tests, status, len(details), witness, time.monotonic() - started)
 
 
-def _settle() -> None:
-    """Give the candidate EvalPlus's limits and a state that is the same each time."""
-    random.seed(0)
+def _limit_memory() -> None:
+    """Tell EvalPlus the limit that leaves a candidate its due beyond what it inherits from this process."""
     inherited = psutil.Process().memory_info().vms
     os.environ["EVALPLUS_MAX_MEMORY_BYTES"] = str(MEMORY_BYTES + inherited)
 

@@ -174,7 +174,10 @@ def test_the_listing_downloads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_importing_suites_imports_no_evalplus() -> None:
-    command = "import sys, dualcode.eval.suites; print([m for m in sys.modules if m.startswith(('evalplus', 'numpy'))])"
+    command = (
+        "import sys, dualcode.eval.suites; "
+        "print([name for name in sys.modules if name.startswith(('evalplus', 'numpy'))])"
+    )
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
