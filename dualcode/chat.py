@@ -312,7 +312,7 @@ class OpenAIChat:
         except openai.APIError as error:  # an error event inside the stream
             raise _TransientError(f"error in the stream: {_short(str(error))}") from error
         if stream.finish_reason is None:
-            raise _TransientError("the stream ended early")
+            raise _TransientError("the stream ended early", unreachable=True)
         return stream
 
     async def _watched(self, creation: Awaitable[Any]) -> AsyncIterator[Any]:

@@ -90,18 +90,16 @@ def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:  # n
       scripts/serve.sh start --profile cpu
       dualcode eval --pipeline review-fix --dataset mini --limit 8
     """
-    from rich.console import Console
-
     from dualcode.eval import job, report
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
-    done = asyncio.run(job.evaluate(job.EvalOptions(tasks=wanted, **options), Console(stderr=True)))
+    done = asyncio.run(job.evaluate(job.EvalOptions(tasks=wanted, **options), report.console(stderr=True)))
     if as_json:
         click.echo(json.dumps(done.summary.to_json() | {"folder": str(done.folder), "resumed": done.resumed}))
     else:
         if done.resumed == done.summary.tasks:
             click.echo("this run was complete already; --fresh runs it anew", err=True)
-        Console().print(report.result(done.summary, done.folder))
+        report.console().print(report.result(done.summary, done.folder))
     if not done.summary.complete:
         sys.exit(EXIT_ERRORED)
 
@@ -144,13 +142,12 @@ def score(samples: Path, dataset: str, data: Path | None, as_json: bool) -> None
     Example:
       dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
     """
-    from rich.console import Console
-
+    from dualcode.eval.report import console
     from dualcode.eval.score import score_samples
 
     suite = _suite(dataset, data)
-    result = score_samples(samples, suite, Console(stderr=True))
-    click.echo(json.dumps(result.to_json())) if as_json else Console().print(result.table())
+    result = score_samples(samples, suite, console(stderr=True))
+    click.echo(json.dumps(result.to_json())) if as_json else console().print(result.table())
     if result.base.errored:
         sys.exit(EXIT_ERRORED)
 
@@ -190,13 +187,11 @@ def show(run: Path, task: str | None, prompts: bool) -> None:
     Example:
       dualcode show runs/mini-review-fix-1a2b3c4d MiniRich/3
     """
-    from rich.console import Console
-
     from dualcode.eval import report
     from dualcode.eval.store import read_run
     from dualcode.eval.summary import summarize
 
-    records, console = read_run(run), Console()
+    records, console = read_run(run), report.console()
     if task is not None:
         report.print_transcript(console, records, task, prompts=prompts)
         return

@@ -195,6 +195,13 @@ class TestBody:
         reply = GOOD.replace(":\n", ':\n    """Double."""\n   if not xs:\n        return []\n')
         assert doubles(sound(reply))
 
+    def test_dedented_body_keeps_what_follows_an_early_return(self) -> None:
+        assert doubles(sound(fenced("if not xs:\n    return []\nreturn [2 * x for x in xs]\n")))
+
+    def test_body_with_a_function_inside_is_found_below_prose(self) -> None:
+        body = "    def twice(x):\n        return 2 * x\n    return [twice(x) for x in xs]\n"
+        assert doubles(sound(f"The body is:\n\n{body}\nDone (as asked)."))
+
     def test_usage_alone_is_no_body(self) -> None:
         assert not extract(fenced("print(double([1, 2]))"), DOUBLE).defines_entry_point
 

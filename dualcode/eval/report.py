@@ -18,6 +18,15 @@ from dualcode.eval.store import RunRecords
 from dualcode.eval.summary import ServerUse, Summary
 from dualcode.verdict import Outcome, Verdict
 
+PLAIN_WIDTH = 120
+"""Columns where the output is no terminal."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that does not fold tables at 80 columns where the output goes into a file."""
+    made = Console(stderr=stderr)
+    return made if made.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
+
 
 def result(summary: Summary, folder: Path) -> RenderableType:
     """Return the result of a run: rates with their intervals, what it took, and where it lies."""
@@ -65,15 +74,18 @@ def _reviews(summary: Summary) -> Text:
 
 def _servers(summary: Summary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = ("server", "model", "calls", "tokens in", "out", "thought", "tok/s", "busy", "cost")
+    columns = ["server", "model", "calls", "tokens in", "out", "tok/s", "busy", "cost"]
+    thoughts = any(server.usage.reasoning_tokens for server in summary.servers)
+    if thoughts:
+        columns.insert(5, "thought")
     for name in columns:
         table.add_column(name, justify="left" if name in ("server", "model") else "right", no_wrap=True)
     for server in summary.servers:
-        table.add_row(*_server(server))
+        table.add_row(*_server(server, thoughts))
     return table
 
 
-def _server(server: ServerUse) -> list[str]:
+def _server(server: ServerUse, thoughts: bool) -> list[str]:
     usage, rate, share = server.usage, server.tokens_per_second, server.busy_share
     price = "–" if server.cost is None else f"{server.currency}{server.cost:.4f}"
     return [
@@ -82,7 +94,7 @@ def _server(server: ServerUse) -> list[str]:
         str(server.calls),
         f"{usage.prompt_tokens:,}",
         f"{usage.completion_tokens:,}",
-        f"{usage.reasoning_tokens:,}",
+        *([f"{usage.reasoning_tokens:,}"] if thoughts else []),
         "–" if rate is None else f"{rate:.0f}",
         "–" if share is None else f"{share:.0%}",
         price,

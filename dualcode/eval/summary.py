@@ -98,8 +98,8 @@ class Summary(Record):
             "pipeline": self.pipeline,
             "dataset": self.dataset,
             "tasks": self.tasks,
-            "base": self.base.to_json(),
-            "plus": self.plus.to_json() if self.plus else None,
+            "base": _counts_json(self.base),
+            "plus": _counts_json(self.plus) if self.plus else None,
             "calls": self.calls,
             "failed_calls": self.failed_calls,
             "null_contents": self.null_contents,
@@ -191,6 +191,11 @@ def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:
 
 def _noted(calls: Iterable[Call], note: str) -> int:
     return sum(note in call.notes for call in calls)
+
+
+def _counts_json(counts: Counts) -> dict[str, Any]:
+    rate = counts.rate
+    return {**counts.to_json(), "interval": None if rate is None else [rate.low, rate.high]}
 
 
 def _server_json(server: ServerUse) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def _in_bench(work: Callable[[], dict[str, Any]], streams: tuple[BinaryIO, Binar
 
 
 def _run_bench(work: Callable[[], dict[str, Any]], sending: int, streams: tuple[BinaryIO, BinaryIO]) -> None:
-    """Be the bench; what is forked from here is a candidate, which keeps none of the protocol's descriptors."""
+    """Be the bench; what it forks is a candidate, which keeps none of the protocol's descriptors."""
     inherited = (sending, *(stream.fileno() for stream in streams))
 
     def be_candidate() -> None:

@@ -59,7 +59,8 @@ def bodies(answer: str, pieces: list[Piece], prompt: Prompt) -> Iterator[Candida
     loose = [piece.text for piece in pieces if not piece.fenced]
     indented = re.search(r"^[ \t]+\S", answer, re.MULTILINE)
     # Below a signature of its own, an indented line is the body of that.
-    from_first_indent = [answer[indented.start() :]] if indented and not _SIGNATURE.search(answer) else []
+    alone = indented is not None and not _SIGNATURE.search(answer, 0, indented.start())
+    from_first_indent = [answer[indented.start() :]] if indented and alone else []
     for place, body in enumerate([*fenced, *loose, *from_first_indent]):
         if "return" in body or "yield" in body:
             statements = join(prompt.header, body, prompt.entry_point, prompt.indent)

@@ -57,14 +57,17 @@ def join(header: str, body: str, entry_point: str, indent: int) -> list[Statemen
     """Join a function's header with a body that came alone; empty if the two make no function.
 
     The body may stand as it should, miss the first line's indent, or stand at any other margin. It counts
-    as one only if it returns or yields something.
+    as one only if it returns or yields something. Of several ways to read it, the one that keeps most wins.
     """
+    best: list[Statement] = []
+    most = (False, 0)
     for candidate in _as_bodies(body, indent):
         statements = _longest_prefix(f"{header.rstrip()}\n{candidate}")
         function = function_named(statements, entry_point)
         if function and any(isinstance(node, _GIVES_BACK) for node in own_nodes(function)):
-            return statements
-    return []
+            kept = (not any(statement.cut_short for statement in statements), function.end_lineno or 0)
+            best, most = max((best, most), (statements, kept), key=lambda reading: reading[1])
+    return best
 
 
 def indented_definition(text: str, entry_point: str) -> str | None:

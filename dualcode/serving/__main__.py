@@ -40,7 +40,9 @@ def state_option(function: Function) -> Function:
 
 def profile_options(function: Function) -> Function:
     """Add `--profile` and `--bf16` to a command."""
-    bf16 = click.option("--bf16", is_flag=True, help="Serve the small model in bf16 where the profile says AWQ.")
+    bf16 = click.option(
+        "--bf16", is_flag=True, help="Serve the small model in bf16 where the profile says AWQ."
+    )
     named = click.option(
         "--profile",
         default="a10g",
@@ -66,7 +68,9 @@ def start(profile: str, bf16: bool, host: str, port_free: bool, state: Path | No
     from dualcode.serving import pair, profiles
 
     loaded = profiles.load(profile)
-    pair.start(loaded.in_bf16() if bf16 else loaded, host=host, ports="free" if port_free else None, state=state)
+    pair.start(
+        loaded.in_bf16() if bf16 else loaded, host=host, ports="free" if port_free else None, state=state
+    )
 
 
 @serve.command()
@@ -107,7 +111,13 @@ def _print_table(found: "list[pair.ServerStatus]") -> None:
         minutes, seconds = divmod(int(each.uptime), 60)
         length = "" if each.max_model_len is None else str(each.max_model_len)
         table.add_row(
-            each.name, str(each.pid), str(each.port), each.model, each.health, length, f"{minutes}:{seconds:02}"
+            each.name,
+            str(each.pid),
+            str(each.port),
+            each.model,
+            each.health,
+            length,
+            f"{minutes}:{seconds:02}",
         )
     Console().print(table)
 

@@ -11,7 +11,18 @@ _NAMES = frozenset(
     "CC CXX CUDA_HOME CUDA_PATH SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
     "HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split()
 )
-_PREFIXES = ("LC_", "VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "HF_", "TORCH_", "TORCHINDUCTOR_", "TRITON_", "FLASHINFER_")
+_PREFIXES = (
+    "LC_",
+    "VLLM_",
+    "CUDA_",
+    "NVIDIA_",
+    "NCCL_",
+    "HF_",
+    "TORCH_",
+    "TORCHINDUCTOR_",
+    "TRITON_",
+    "FLASHINFER_",
+)
 
 
 def scrubbed(extra: Mapping[str, str] | None = None, *, secrets: bool = False) -> dict[str, str]:

@@ -13,7 +13,9 @@ _DRIVER = Path("/proc/driver/nvidia/gpus")
 def count() -> int:
     """Return the number of NVIDIA GPUs, 0 where there is no driver."""
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, env=scrubbed())
+        done = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, env=scrubbed()
+        )
     except (OSError, subprocess.SubprocessError):
         return sum(1 for _ in _DRIVER.iterdir()) if _DRIVER.is_dir() else 0
     return sum(line.startswith("GPU ") for line in done.stdout.splitlines())

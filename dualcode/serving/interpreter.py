@@ -51,7 +51,9 @@ def find(given: Path | None = None, *, kind: str = "cpu") -> Interpreter:
         if interpreter:
             return interpreter
         looked.append(f"{label} ({python})")
-    raise ServingError("no Python with vLLM was found; looked at " + ", ".join(looked), hint=f"scripts/setup.sh {kind}")
+    raise ServingError(
+        "no Python with vLLM was found; looked at " + ", ".join(looked), hint=f"scripts/setup.sh {kind}"
+    )
 
 
 def _candidates(given: Path | None) -> list[tuple[str, Path]]:

@@ -86,7 +86,9 @@ def stop(state: Path | None = None, *, say: Say = to_stderr) -> list[str]:
     pair = recorded(state)
     if not pair:
         return []
-    killed = processes.end(pair.servers, patience=max(server.shutdown_timeout for server in pair.servers) + 10)
+    killed = processes.end(
+        pair.servers, patience=max(server.shutdown_timeout for server in pair.servers) + 10
+    )
     if killed:
         say(f"processes that did not end by themselves were killed: {', '.join(map(str, killed))}")
     clear(state)
@@ -132,7 +134,9 @@ def _status(server: RunningServer) -> ServerStatus:
     )
 
 
-def logs(state: Path | None = None, server: str | None = None, *, lines: int = 40) -> Iterator[tuple[str, str]]:
+def logs(
+    state: Path | None = None, server: str | None = None, *, lines: int = 40
+) -> Iterator[tuple[str, str]]:
     """Yield (server, line) for the last lines of each log, or of one server's; logs outlive their servers."""
     folder = log_folder(state or resources.state_folder())
     files = sorted(folder.glob("*.log"))
@@ -223,7 +227,12 @@ def _choose_ports(profile: Profile, host: str, ports: Ports) -> dict[str, int]:
 
 
 def _plans(
-    profile: Profile, python: Path, host: str, ports: dict[str, int], models: Mapping[SmallModel, Path], state: Path
+    profile: Profile,
+    python: Path,
+    host: str,
+    ports: dict[str, int],
+    models: Mapping[SmallModel, Path],
+    state: Path,
 ) -> list[Plan]:
     sharing = [server.name for server in profile.servers if server.spec.cores == "share"]
     shares = environment.split_cores(sorted(os.sched_getaffinity(0)), len(sharing)) if sharing else []

@@ -35,7 +35,13 @@ def spawn(
     """Start a process in a session of its own, output to `log`, bound to `cores`; return (pid, creation time)."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     _OWN[process.pid] = process
     if cores:

@@ -73,7 +73,9 @@ def _in_bf16(server: Server) -> Server:
 
 def known() -> list[str]:
     """Return the names of the profiles that can be found, sorted."""
-    return sorted({file.parent.name for room in resources.rooms("serving") for file in room.glob(f"*/{TEAM_FILE}")})
+    return sorted(
+        {file.parent.name for room in resources.rooms("serving") for file in room.glob(f"*/{TEAM_FILE}")}
+    )
 
 
 def load(name: str) -> Profile:
@@ -124,7 +126,9 @@ def _server(folder: Path, name: str, table: object) -> Server:
         raise ProfileError(f"{config} names no model: it needs `model`, or its [servers.{name}] needs `make`")
     port, patience = settings.get("port", 8000), settings.get("shutdown-timeout", 0)
     if not isinstance(port, int) or not isinstance(patience, int | float):
-        raise ProfileError(f"{config}: `port` and `shutdown-timeout` are numbers, not {port!r} and {patience!r}")
+        raise ProfileError(
+            f"{config}: `port` and `shutdown-timeout` are numbers, not {port!r} and {patience!r}"
+        )
     return Server(name=name, spec=spec, config=config, port=port, model=model, shutdown_timeout=patience)
 
 
@@ -141,5 +145,6 @@ def _read_yaml(file: Path) -> dict[str, object]:
 def explain(error: ValidationError) -> str:
     """Return a validation error as `key: what is wrong (got VALUE)`, one after the other."""
     return "; ".join(
-        f"{'.'.join(map(str, issue['loc']))}: {issue['msg']} (got {issue['input']!r})" for issue in error.errors()
+        f"{'.'.join(map(str, issue['loc']))}: {issue['msg']} (got {issue['input']!r})"
+        for issue in error.errors()
     )

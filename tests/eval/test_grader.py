@@ -316,7 +316,10 @@ async def test_a_worker_that_cannot_start_is_an_error_for_all(
 async def test_the_reason_of_a_worker_that_cannot_start_is_told(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dualcode.eval.grader._environment", lambda scratch: {"PYTHONHOME": scratch})
+    def astray(scratch: str) -> dict[str, str]:
+        return {"PYTHONHOME": scratch}
+
+    monkeypatch.setattr("dualcode.eval.grader._environment", astray)
     async with EvalPlusGrader(suite, workers=1) as grader:
         with pytest.raises(GraderError, match="does not start.*died: ."):
             await grader.grade(TASK, RIGHT)

@@ -97,7 +97,9 @@ def _spread(second_moment: NDArray[np.float64]) -> Floats:
     return np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
 
 
-def _round_group(left: Floats, codes: Codes, here: slice, scale: Floats, zero: Codes, spread: Floats) -> Floats:
+def _round_group(
+    left: Floats, codes: Codes, here: slice, scale: Floats, zero: Codes, spread: Floats
+) -> Floats:
     """Round the columns `here` of `left` one by one into `codes`; return their errors (outputs, group), scaled."""
     block, local = left[:, here].T.copy(), spread[here, here]
     errors = np.empty_like(block)

@@ -194,7 +194,9 @@ def build(shop: Workshop, form: str, folder: Path) -> Report:
         answer=answer,
     )
     check(report)
-    (folder / "checkpoint.json").write_text(json.dumps(asdict(report) | {"layer_errors": errors}, indent=2) + "\n")
+    (folder / "checkpoint.json").write_text(
+        json.dumps(asdict(report) | {"layer_errors": errors}, indent=2) + "\n"
+    )
     return report
 
 
@@ -208,7 +210,9 @@ def layer_error(shop: Workshop, name: str, stored: torch.Tensor) -> float:
 def check(report: Report) -> None:
     """Raise CheckError, with the value, for a checkpoint that must not be served."""
     if not report.layer_error_max <= MOST_LAYER_ERROR:
-        raise CheckError(f"{report.worst_layer} is off by {report.layer_error_max:.3f} (most {MOST_LAYER_ERROR})")
+        raise CheckError(
+            f"{report.worst_layer} is off by {report.layer_error_max:.3f} (most {MOST_LAYER_ERROR})"
+        )
     if not report.divergence <= MOST_DIVERGENCE:
         raise CheckError(f"the predictions are off by {report.divergence:.3f} nats (most {MOST_DIVERGENCE})")
     if "def add" not in report.answer or "return" not in report.answer:
