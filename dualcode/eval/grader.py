@@ -176,22 +176,21 @@ class _Worker:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+        self._changing = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     async def start(self) -> None:
         """Start the process unless it runs; a GraderError says why it cannot."""
-        if self._process is not None and self._process.returncode is None:
-            return
-        await self.stop()
-        self._scratch = tempfile.TemporaryDirectory(prefix="dualcode-grader-", ignore_cleanup_errors=True)
-        try:
-            self._process = await _spawn(self._scratch.name)
-            await self._reply(self._process, START_SECONDS)
-        except (GraderError, OSError) as error:
-            told = _last_lines(Path(self._scratch.name) / "stderr")
-            await self.stop()
-            raise GraderError(f"the grader's worker does not start: {error}{told}") from error
+        async with self._changing:
+            if self._process is not None and self._process.returncode is None:
+                return
+            await self._end()
+            try:
+                await self._begin()
+            except BaseException:
+                await asyncio.shield(self._end())
+                raise
 
     async def ask(self, request: bytes) -> dict[str, Any]:
         """Return the reply to one request; a GraderError if the process died, hung or talked nonsense."""
@@ -205,6 +204,19 @@ class _Worker:
 
     async def stop(self) -> None:
         """Kill the process with its whole group and remove its scratch folder."""
+        async with self._changing:
+            await self._end()
+
+    async def _begin(self) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="dualcode-grader-", ignore_cleanup_errors=True)
+        try:
+            self._process = await _spawn(self._scratch.name)
+            await self._reply(self._process, START_SECONDS)
+        except (GraderError, OSError) as error:
+            told = _last_line(Path(self._scratch.name) / "stderr")
+            raise GraderError(f"the grader's worker does not start: {error}{told}") from error
+
+    async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -254,6 +266,6 @@ def _environment(scratch: str) -> dict[str, str]:
     }
 
 
-def _last_lines(path: Path) -> str:
+def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines()
     return f": {lines[-1]}" if lines else ""

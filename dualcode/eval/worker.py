@@ -133,12 +133,10 @@ class Witness:
 
 
 def _line_in_check(error: BaseException) -> int:
-    found, step = 0, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_name == "check":
-            found = step.tb_lineno
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_name != "check":
         step = step.tb_next
-    return found
+    return step.tb_lineno if step else 0
 
 
 def _describe(error: BaseException) -> bytes:
@@ -184,7 +182,7 @@ def _answer(line: bytes, streams: tuple[BinaryIO, BinaryIO]) -> bytes:
 
 
 def _in_bench(work: Callable[[], dict[str, Any]], streams: tuple[BinaryIO, BinaryIO]) -> bytes:
-    """Run `work` in a forked process group and return its result as JSON; say so if it dies."""
+    """Run `work` in a forked process and return its result as JSON; say so if it dies."""
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -317,10 +315,9 @@ def _explain(
         at = done if witness.entered > 1 else None
         limits = sum(max(tests.least_limit, FACTOR * seconds) for seconds in tests.seconds)
         over = elapsed >= min(60.0, limits) + OVERALL_GRACE
-        return _side(
-            "time-out (all tests together)" if over else "the process died", _shown(tests, at), again=True
-        )
-    if done == 0 and witness.entered > len(tests.inputs):
+        reason = "time-out (all tests together)" if over else "the process died"
+        return _side(reason, _shown(tests, at), again=True)
+    if done == 0 < len(tests.inputs) < witness.entered:
         return _side("EvalPlus 0.3.1 passes no program here: its oracle does not record the tests")
     if done == 0:
         return _side(_reason_at_load(problem, witness.note))
@@ -344,11 +341,9 @@ def _reason_at_call(problem: Problem, witness: Witness) -> str:
         return f"does not define {problem.entry_point}"
     lines = problem.program.split("\n")
     shown = lines[witness.line - 1].strip()[:300] if 0 < witness.line <= len(lines) else ""
-    return (
-        f"wrong output: {shown}"
-        if witness.note.startswith("AssertionError")
-        else f"raised {witness.note} at {shown}"
-    )
+    if witness.note.startswith("AssertionError"):
+        return f"wrong output: {shown}"
+    return f"raised {witness.note} at {shown}"
 
 
 def _shown(tests: Tests, index: int | None) -> str | None:

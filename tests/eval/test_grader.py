@@ -128,6 +128,12 @@ async def test_a_ten_megabyte_program_gets_a_verdict(grader: Grader) -> None:
     assert (await grader.grade(TASK, RIGHT + "#" * 10_000_000)).passed_plus
 
 
+async def test_a_program_that_cannot_be_loaded_fails_an_empty_set_of_tests_too(grader: Grader) -> None:
+    verdict = await grader.grade("HumanEval/1", "import nowhere")
+    assert verdict.plus is not None
+    assert str(verdict.plus.reason).startswith("cannot be loaded: ModuleNotFoundError")
+
+
 async def test_a_long_input_is_cut(tmp_path: Path) -> None:
     row = problem(base_input=[["x" * 2000]])
     suite = load_suite("humaneval", data=write_rows(tmp_path / "d.jsonl", row))
@@ -335,6 +341,17 @@ async def test_a_cancelled_grade_frees_its_worker(suite: Suite) -> None:
         started = time.monotonic()
         assert (await grader.grade(TASK, RIGHT)).passed_plus
     assert time.monotonic() - started < 20
+
+
+async def test_a_grade_cancelled_while_its_worker_starts_leaves_no_half_started_one(suite: Suite) -> None:
+    async with EvalPlusGrader(suite, workers=1) as grader:
+        for pause in (0, 0.001, 0.05):
+            starting = asyncio.create_task(grader.grade(TASK, RIGHT))
+            await asyncio.sleep(pause)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+        assert (await grader.grade(TASK, RIGHT)).passed_plus
 
 
 async def test_closing_leaves_no_process(suite: Suite) -> None:
