@@ -12,7 +12,7 @@ class Program(Record):
     text: str
     """Python source; empty if the reply held none."""
     compiles: bool
-    """Whether `compile(text, ...)` succeeds."""
+    """Whether `compile(text, ...)` succeeds on a text that is not empty."""
     defines_entry_point: bool
     """Whether the module's top level binds the task's entry point."""
     how: str

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from dualcode.call import Call
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
@@ -144,10 +144,11 @@ class Runner:
             )
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of a group, however deep."""
-    first = failures.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+def _first(failure: BaseException) -> BaseException:
+    """Return the first error of a group, however deep; an error of its own is its own first."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = cast("BaseExceptionGroup[BaseException]", failure).exceptions[0]
+    return failure
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:

@@ -1,0 +1,106 @@
+"""A run in numbers: pure functions over records."""
+
+import time
+
+import pytest
+
+from dualcode.call import Attempt, Call, Message, Request, Usage
+from dualcode.chat import Meter
+from dualcode.config import Price
+from dualcode.eval.progress import Rate, Tally, duration
+from dualcode.eval.summary import cost, review_counts, union_seconds
+from dualcode.sampling import PAPER
+from dualcode.scripted import reply
+from dualcode.verdict import Outcome, Verdict
+
+USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
+
+
+def call(step: str, *notes: str, verdict: str | None = None) -> Call:
+    request = Request(messages=(Message(role="user", content="x"),), sampling=PAPER.plain, answer_tokens=1)
+    parsed = {"verdict": verdict} if verdict else None
+    return Call(
+        task_id="T/1", number=1, step=step, role="coder", endpoint="e", model="m", request=request,
+        reply=reply("x"), parsed=parsed, notes=notes,
+    )  # fmt: skip
+
+
+def verdict(base: str, plus: str) -> Verdict:
+    return Verdict.model_validate({"task_id": "T/1", "base": {"status": base}, "plus": {"status": plus}})
+
+
+@pytest.mark.parametrize(
+    ("intervals", "seconds"),
+    [([], 0), ([(0, 2), (1, 3)], 3), ([(0, 1), (2, 3)], 2), ([(0, 10), (2, 3)], 10), ([(5, 6), (0, 1)], 2)],
+)
+def test_busy_time_counts_overlaps_once(intervals: list[tuple[float, float]], seconds: float) -> None:
+    assert union_seconds(intervals) == seconds
+
+
+def test_token_price_counts_both_directions() -> None:
+    assert cost(Price(input_per_million=0.5, output_per_million=2.0), USAGE, 99.0) == 3.0
+
+
+def test_gpu_price_counts_the_wall() -> None:
+    assert cost(Price(gpu_hour=1.2), USAGE, 1800.0) == pytest.approx(0.6)
+
+
+def test_reviews_without_a_verdict_count_as_approvals_and_as_off_schema() -> None:
+    calls = [
+        call("write"),
+        call("review", verdict="approve"),
+        call("review", verdict="revise"),
+        call("fix"),
+        call("review", "off-schema"),
+        call("review", "off-schema", "repaired", verdict="revise"),
+        call("fix"),
+    ]
+    counts = review_counts(calls)
+    assert counts.model_dump() == {"approved": 2, "revised": 2, "off_schema": 2, "repaired": 1, "fixes": 2}
+
+
+def test_usage_of_a_call_is_that_of_all_its_attempts() -> None:
+    attempt = Attempt(kind="chat", started=0, seconds=1, outcome="ok", usage=Usage(completion_tokens=3))
+    whole = reply("x").model_copy(update={"attempts": (attempt, attempt)})
+    assert call("write").model_copy(update={"reply": whole}).usage.completion_tokens == 6
+
+
+def test_tally_keeps_errored_out_of_the_rate() -> None:
+    tally = Tally(has_plus=True)
+    tally.on_start(4, [])
+    tally.on_verdict(verdict("passed", "failed"))
+    tally.on_verdict(verdict("passed", "passed"))
+    tally.on_verdict(Verdict.of_error("T/3", "lost", plus=True))
+    assert tally.rates() == "pass@1 base 100.0% (2/2)  plus 50.0% (1/2)"
+    assert (tally.done, tally.errored) == (3, 1)
+
+
+def test_time_left_counts_only_this_session() -> None:
+    tally = Tally(has_plus=True)
+    tally.on_start(10, [verdict("passed", "passed")] * 5)
+    assert tally.seconds_left() is None
+    tally.started = time.monotonic() - 10
+    tally.on_verdict(verdict("passed", "passed"))
+    assert tally.seconds_left() == pytest.approx(40, abs=1)
+
+
+def test_plus_alone_cannot_be_errored() -> None:
+    with pytest.raises(ValueError, match="errored together"):
+        Verdict(task_id="T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
+
+
+def test_rate_is_over_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 2.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    meter = Meter()
+    rate = Rate("coder", meter)
+    rate.text()
+    meter.tokens = 100
+    rate.text()
+    meter.tokens, meter.in_flight = 300, 2
+    assert rate.text() == "coder  150 tok/s, 2 in flight"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
+def test_durations_are_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
