@@ -27,7 +27,7 @@ pass_on_pip_settings() {
   value=${PIP_FIND_LINKS:-$(pip_setting find-links)};       [ -z "$value" ] || export UV_FIND_LINKS="${UV_FIND_LINKS:-$(printf '%s' "$value" | tr ' ' ',')}"
   value=${PIP_INDEX_URL:-$(pip_setting index-url)};         [ -z "$value" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$value}"
   value=${PIP_CERT:-$(pip_setting cert)};                   [ -z "$value" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$value}"
-  export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}" UV_LINK_MODE="${UV_LINK_MODE:-copy}"
+  export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
 }
 
 bootstrap() {

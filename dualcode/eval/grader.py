@@ -10,7 +10,8 @@ Where verdicts differ from `evalplus.evaluate`, and where one would wish that th
 - HumanEval/32 can never pass in 0.3.1: the special oracle of `find_zero` does not record that a test was
   done. Here it fails just so, for EvalPlus's sake, though the reference solution is right.
 - Memory: EvalPlus counts what a candidate inherits from a parent of up to 2.4 GB against its limit of
-  4 GiB, so Mbpp/255 (and now and then Mbpp/392) fails there. Here a candidate has 4 GiB of its own.
+  4 GiB, so Mbpp/255 fails there, and now and then a task that the same process checks after it (Mbpp/392,
+  Mbpp/630). Here a candidate has 4 GiB of its own.
 - Hash seed and `random` start from a fixed state, so that a program which depends on them is judged the
   same way each time; EvalPlus leaves both to chance.
 - A time-out, or a process that died, is tried once more with nothing else in this grader running.

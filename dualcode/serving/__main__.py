@@ -1,6 +1,6 @@
 """`python -m dualcode.serving` and `dualcode serve`: start, stop, status, logs, build.
 
-Exit codes: 0 done, 2 a wrong profile or option, 3 a server cannot start, died or is not healthy, 130 interrupted.
+Exit codes: 0 done; 1 interrupted; 2 a wrong profile or option; 3 a server cannot start or is not healthy.
 """
 
 import json
@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dualcode.errors import DualcodeError
+
+if TYPE_CHECKING:
+    from dualcode.serving.pair import ServerStatus
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 NOT_HEALTHY = 3
@@ -101,7 +104,7 @@ def status(as_json: bool, state: Path | None) -> None:
     sys.exit(0 if healthy else NOT_HEALTHY)
 
 
-def _print_table(found: "list[pair.ServerStatus]") -> None:
+def _print_table(found: "list[ServerStatus]") -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -152,7 +155,7 @@ def build(profile: str, bf16: bool) -> None:
         click.echo(f"{model} {folder}")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

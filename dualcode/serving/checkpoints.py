@@ -1,12 +1,13 @@
-"""The small model's checkpoints in the cache folder: found there, or built once and kept when they pass their checks."""
+"""The small model's checkpoints in the cache folder: built once, and kept if they pass their checks."""
 
+import ast
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,17 +43,17 @@ def ensure(models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say) 
 
 
 def recipe_version(interpreter: Interpreter) -> str:
-    """Return twelve hex digits that change with the recipe's code and with the versions that decide its output."""
+    """Return twelve hex digits that change with the recipe's code and the packages that decide its output."""
     digest = hashlib.sha256()
     for file in sorted(RECIPE.glob("*.py")):
-        digest.update(file.name.encode() + file.read_bytes())
+        digest.update(ast.dump(ast.parse(file.read_text())).encode())  # comments and layout do not count
     for package in (SOURCE, "transformers"):
         digest.update(f"{package} {interpreter.versions.get(package)}".encode())
     return digest.hexdigest()[:12]
 
 
 @contextmanager
-def _lock(folder: Path, say: Say) -> Iterator[None]:
+def _lock(folder: Path, say: Say) -> Generator[None]:
     """Hold the folder's lock, so that two builders do not do the same work; the kernel frees it if we die."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
@@ -65,7 +66,7 @@ def _lock(folder: Path, say: Say) -> Iterator[None]:
 
 
 def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -> None:
-    """Build into folders beside the final ones, and rename those that passed: a checkpoint is whole or absent."""
+    """Build beside the final folders and rename what passed: a checkpoint is whole or absent."""
     if not places:
         return
     say(f"building {' and '.join(places)} (once, under a minute)")
@@ -95,7 +96,7 @@ def _run_recipe(drafts: dict[SmallModel, Path], interpreter: Interpreter) -> lis
 
 def _summary(model: str, report: dict[str, Any]) -> str:
     return (
-        f"built {model} in {report['seconds']:.0f} s: outputs off by {report['layer_error_mean']:.1%} a layer "
+        f"built {model} in {report['seconds']:.0f} s: off by {report['layer_error_mean']:.1%} a layer "
         f"(worst {report['layer_error_max']:.1%}), perplexity {report['perplexity']:.1f} "
         f"where its source has {report['source_perplexity']:.1f}"
     )

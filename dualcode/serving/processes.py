@@ -1,17 +1,17 @@
-"""Server processes: told from strangers by pid and creation time, and ended with everything that they started."""
+"""Server processes: told from strangers by pid and creation time, ended with everything that they started."""
 
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
-# Popen objects of servers that this process itself started: they must be reaped, and must not be collected before.
+# Servers that this very process started: they must be reaped, and their objects not collected before.
 _OWN: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -32,7 +32,7 @@ class Identity(Protocol):
 def spawn(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, cores: Sequence[int] | None
 ) -> tuple[int, float]:
-    """Start a process in a session of its own, output to `log`, bound to `cores`; return (pid, creation time)."""
+    """Start a process in its own session, output to `log`, bound to `cores`; return (pid, creation time)."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -50,7 +50,7 @@ def spawn(
 
 
 def exit_code(server: Identity) -> int | None:
-    """Return a dead server's exit code where this process started it; None if it lives or is not ours to ask."""
+    """Return a dead server's exit code if this process started it; None if it lives or is not our child."""
     process = _OWN.get(server.pid)
     return process.poll() if process else None
 
@@ -75,6 +75,7 @@ def members(server: Identity) -> list[psutil.Process]:
     A pid is not given out again while a group of that number exists. So if the leader's pid now belongs to
     another process the group is gone, and if it belongs to none, whoever is in the group was put there by us.
     """
+    exit_code(server)  # a dead child of ours would stay a zombie
     if psutil.pid_exists(server.pid):
         try:
             if not _same(psutil.Process(server.pid), server):
@@ -94,17 +95,17 @@ def _in_group(process: psutil.Process, group: int) -> bool:
 def end(servers: Sequence[Identity], *, patience: float) -> list[int]:
     """End these servers and all that they started; return the pids that had to be killed.
 
-    The leaders get SIGTERM and `patience` seconds: vLLM's API server finishes its requests and stops its engine
-    itself, and would lose both if the engine got the signal at the same time. Then the rest of the group gets
-    SIGTERM, and after five seconds SIGKILL.
+    The leaders get SIGTERM and `patience` seconds: vLLM's API server finishes its requests and stops its
+    engine itself, and would lose both if the engine got the signal at the same time. Then the rest of the
+    group gets SIGTERM, and after two seconds SIGKILL.
     """
     _signal((server.pid for server in servers if alive(server)), signal.SIGTERM)
-    _wait(servers, patience)
+    _wait(lambda: not any(alive(server) for server in servers), patience)
     _signal(_pids(servers), signal.SIGTERM)
-    _wait(servers, 5)
+    _wait(lambda: not _pids(servers), 2)
     killed = _pids(servers)
     _signal(killed, signal.SIGKILL)
-    _wait(servers, 5)
+    _wait(lambda: not _pids(servers), 5)
     for server in servers:
         _reap(server)
     return killed
@@ -122,14 +123,9 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
             continue
 
 
-def _wait(servers: Sequence[Identity], seconds: float) -> None:
-    """Wait until every group is empty, at most `seconds`."""
+def _wait(done: Callable[[], bool], seconds: float) -> None:
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for server in servers:
-            exit_code(server)
-        if not _pids(servers):
-            return
+    while not done() and time.monotonic() < until:
         time.sleep(0.1)
 
 
@@ -163,7 +159,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Return who listens on `port`, as `name (pid N)`; `another process` where the system does not tell us."""
+    """Return who listens on `port`, as `name (pid N)`; `another process` where the system does not tell."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:

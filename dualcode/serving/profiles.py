@@ -1,9 +1,10 @@
-"""Serving profiles: a folder with vLLM's own YAML per server, and a team.toml that says which servers there are."""
+"""Serving profiles: a folder with vLLM's own YAML per server, and a team.toml that names the servers."""
 
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import Field, ValidationError
@@ -13,7 +14,13 @@ from dualcode.errors import ProfileError, UnknownNameError
 from dualcode.record import Record
 
 TEAM_FILE = "team.toml"
-SmallModel = Literal["smollm2-awq", "smollm2-bf16"]
+
+
+class SmallModel(StrEnum):
+    """A small model that can be built here; the value is its name in team.toml."""
+
+    AWQ = "smollm2-awq"
+    BF16 = "smollm2-bf16"
 
 
 class ServerSpec(Record):
@@ -24,7 +31,7 @@ class ServerSpec(Record):
     make: SmallModel | None = None
     """A small model that is built first, and served in place of the YAML's own `model`."""
     cores: Literal["all", "share"] = "all"
-    """`share` pins the server to its part of the process's CPU cores, divided among all servers that share."""
+    """`share` pins the server to its part of the CPU cores, divided among all servers that share."""
     ready_seconds: float = Field(default=600, gt=0)
     """How long the server may take until it answers, downloads of its weights included."""
     env: Mapping[str, str] = {}
@@ -57,8 +64,8 @@ class Profile(Record):
         return self.folder / TEAM_FILE
 
     def in_bf16(self) -> "Profile":
-        """Return this profile with every AWQ small model replaced by its bf16 form; ProfileError if it has none."""
-        if all(server.spec.make != "smollm2-awq" for server in self.servers):
+        """Return this profile with bf16 small models in place of AWQ ones; ProfileError if it has none."""
+        if all(server.spec.make != SmallModel.AWQ for server in self.servers):
             raise ProfileError(
                 f"profile {self.name!r} builds no AWQ model, so there is nothing to serve in bf16 instead"
             )
@@ -66,9 +73,9 @@ class Profile(Record):
 
 
 def _in_bf16(server: Server) -> Server:
-    if server.spec.make != "smollm2-awq":
+    if server.spec.make != SmallModel.AWQ:
         return server
-    return server.model_copy(update={"spec": server.spec.model_copy(update={"make": "smollm2-bf16"})})
+    return server.model_copy(update={"spec": server.spec.model_copy(update={"make": SmallModel.BF16})})
 
 
 def known() -> list[str]:
@@ -87,7 +94,7 @@ def load(name: str) -> Profile:
     table = _read_toml(folder / TEAM_FILE).get("servers")
     if not isinstance(table, dict) or not table:
         raise ProfileError(f"{folder / TEAM_FILE} has no [servers.NAME] table, so there is nothing to start")
-    servers: dict[str, Any] = table
+    servers = cast(dict[str, Any], table)
     return Profile(
         name=folder.name,
         folder=folder,

@@ -73,7 +73,7 @@ class RunningPair(Record):
 
 
 def recorded(state: Path | None = None) -> RunningPair | None:
-    """Return the pair that the state folder tells of if anything of it is left; what is left of none is removed."""
+    """Return the pair that the state folder tells of, if any process of it is left; else forget it."""
     file = (state or resources.state_folder()) / FILE
     try:
         pair = RunningPair.model_validate_json(file.read_bytes())
@@ -89,7 +89,7 @@ def recorded(state: Path | None = None) -> RunningPair | None:
 
 
 def running(state: Path | None = None) -> RunningPair | None:
-    """Return the pair that was started and still runs, or None: nothing started, not yet ready, or one died."""
+    """Return the pair that was started and still runs; None: nothing started, not ready yet, or one died."""
     pair = recorded(state)
     return pair if pair and pair.ready and pair.alive else None
 

@@ -6,6 +6,7 @@ and an integer zero point, and a weight is `scale * (code - zero)` with codes an
 spread over the inputs not yet rounded, in the directions that the layer's inputs make cheapest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,11 +16,14 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float32]
 Codes: TypeAlias = NDArray[np.uint8]
 Packed: TypeAlias = NDArray[np.int32]
+Moment: TypeAlias = NDArray[np.float64]
 
 LEVELS = 15
 PER_WORD = 8
 # Nibble i of a 32-bit word holds column ORDER[i] of the word's eight columns.
 ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
+# Share of the mean added to the moment's diagonal: the text that it was measured on is short.
+DAMPING = 0.05
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.74)
 
 
@@ -40,7 +44,7 @@ class Layer:
         """Return the weights (outputs, inputs) that these codes stand for."""
         scales = np.repeat(self.scales, self.group, axis=1)
         zeros = np.repeat(self.zeros, self.group, axis=1).astype(np.float32)
-        return scales * (self.codes.astype(np.float32) - zeros)
+        return (scales * (self.codes.astype(np.float32) - zeros)).astype(np.float32)
 
 
 def to_bf16(values: Floats) -> Floats:
@@ -50,8 +54,8 @@ def to_bf16(values: Floats) -> Floats:
     return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-def quantize(weights: Floats, second_moment: NDArray[np.float64], *, group: int = 32) -> Layer:
-    """Round `weights` (outputs, inputs), given the mean outer product (inputs, inputs) of the layer's inputs."""
+def quantize(weights: Floats, second_moment: Moment, *, group: int = 32) -> Layer:
+    """Round `weights` (outputs, inputs), given the mean outer product (inputs, inputs) of the inputs."""
     outputs, inputs = weights.shape
     if inputs % group or outputs % PER_WORD:
         raise ValueError(f"a layer of {outputs} x {inputs} does not divide into groups of {group} inputs")
@@ -69,8 +73,19 @@ def quantize(weights: Floats, second_moment: NDArray[np.float64], *, group: int 
     return Layer(codes, scales, zeros)
 
 
+def quantize_together(matrices: Sequence[Floats], second_moment: Moment, *, group: int = 32) -> list[Layer]:
+    """Round matrices that read the same inputs, such as a layer's queries, keys and values, in one go.
+
+    An output's codes do not depend on the other outputs, so the result is that of `quantize` for each.
+    """
+    whole = quantize(np.concatenate(matrices), second_moment, group=group)
+    ends = np.cumsum([len(matrix) for matrix in matrices])[:-1]
+    parts = (np.split(values, ends) for values in (whole.codes, whole.scales, whole.zeros))
+    return [Layer(*part) for part in zip(*parts, strict=True)]
+
+
 def grid(block: Floats, importance: Floats) -> tuple[Floats, Codes]:
-    """Return the scales and zeros (outputs,) that round `block` (outputs, group) with the least weighted error.
+    """Return the scales and zeros (outputs,) that round `block` (outputs, group) with least weighted error.
 
     Plain rounding stretches the grid to the extreme weights; a slightly narrower grid that clips those is
     often nearer to the rest, so a few widths are tried and the best is kept for each output.
@@ -88,19 +103,17 @@ def grid(block: Floats, importance: Floats) -> tuple[Floats, Codes]:
     return scales, zeros.astype(np.uint8)
 
 
-def _spread(second_moment: NDArray[np.float64]) -> Floats:
-    """Return the upper Cholesky factor of the inverse second moment: how an input's error reaches the later ones."""
-    damped = second_moment.copy()
-    dead = np.diag(damped) <= 0
-    damped[dead, dead] = 1.0
-    damped[np.diag_indices_from(damped)] += 0.01 * float(np.mean(np.diag(damped)))
-    return np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
+def _spread(second_moment: Moment) -> Floats:
+    """Return the inverse moment's upper Cholesky factor: how an input's error reaches the later ones."""
+    damped = second_moment.astype(np.float32)  # half the time of float64, and the same error in the end
+    damped[np.diag_indices_from(damped)] += DAMPING * float(np.mean(np.diag(damped)))
+    return np.linalg.cholesky(np.linalg.inv(damped)).T
 
 
 def _round_group(
     left: Floats, codes: Codes, here: slice, scale: Floats, zero: Codes, spread: Floats
 ) -> Floats:
-    """Round the columns `here` of `left` one by one into `codes`; return their errors (outputs, group), scaled."""
+    """Round the columns `here` of `left` one by one into `codes`; return their errors (outputs, group)."""
     block, local = left[:, here].T.copy(), spread[here, here]
     errors = np.empty_like(block)
     shift = zero.astype(np.float32)
@@ -121,7 +134,7 @@ def pack(rows: Codes) -> Packed:
 
 
 def tensors(layer: Layer) -> tuple[Packed, Packed, Floats]:
-    """Return AWQ's `qweight` (inputs, outputs / 8), `qzeros` (groups, outputs / 8) and `scales` (groups, outputs)."""
+    """Return qweight (inputs, outputs / 8), qzeros (groups, outputs / 8) and scales (groups, outputs)."""
     return (
         pack(np.ascontiguousarray(layer.codes.T)),
         pack(np.ascontiguousarray(layer.zeros.T)),

@@ -4,6 +4,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +51,7 @@ class Report:
     layer_error_max: float
     worst_layer: str
     divergence: float
-    """Mean Kullback-Leibler divergence from the source's next-token distribution on held-out code, nats a token."""
+    """Mean Kullback-Leibler divergence from the source's predictions on held-out code, nats a token."""
     perplexity: float
     source_perplexity: float
     answer: str
@@ -68,22 +69,24 @@ class Workshop:
         self.weights = {
             name: module.weight.data
             for name, module in self.model.named_modules()
-            if name.rsplit(".")[-1] in INPUTS_OF
+            if name.rpartition(".")[2] in INPUTS_OF
         }
-        self.expected = self._log_probabilities()
+        self.expected = self.log_probabilities()
         self.rest = {
             name: value.to(torch.bfloat16)
             for name, value in self.model.state_dict().items()
             if name != "lm_head.weight" and name.removesuffix(".weight") not in self.weights
         }
 
-    def moment(self, name: str):
-        """Return the mean outer product of the inputs that the layer `name` reads."""
+    @staticmethod
+    def reads(name: str) -> str:
+        """Return the layer whose moments stand for the inputs of the layer `name`."""
         parent, _, kind = name.rpartition(".")
-        return self.moments[f"{parent}.{INPUTS_OF[kind]}"]
+        return f"{parent}.{INPUTS_OF[kind]}"
 
     @torch.no_grad()
-    def _log_probabilities(self) -> list[torch.Tensor]:
+    def log_probabilities(self) -> list[torch.Tensor]:
+        """Return the next-token log probabilities (tokens, vocabulary) of each held-out passage."""
         return [self.model(row).logits[0].log_softmax(-1) for row in self.held_out]
 
     def perplexity(self, predicted: list[torch.Tensor]) -> float:
@@ -127,8 +130,7 @@ def build_bf16(shop: Workshop, folder: Path) -> dict[str, torch.Tensor]:
 def build_awq(shop: Workshop, folder: Path) -> dict[str, torch.Tensor]:
     """Write the AWQ form into `folder`; return the weights as a server will compute with them."""
     stored: dict[str, torch.Tensor] = {}
-    for name, weight in shop.weights.items():
-        layer = awq.quantize(weight.numpy(), shop.moment(name), group=GROUP)
+    for name, layer in _rounded(shop):
         qweight, qzeros, scales = awq.tensors(layer)
         stored[f"{name}.qweight"] = torch.from_numpy(qweight)
         stored[f"{name}.qzeros"] = torch.from_numpy(qzeros)
@@ -144,6 +146,13 @@ def build_awq(shop: Workshop, folder: Path) -> dict[str, torch.Tensor]:
     }
     _write_config(shop, folder, {"quantization_config": settings})
     return {name: torch.from_numpy(value) for name, value in _read_awq(folder, list(shop.weights)).items()}
+
+
+def _rounded(shop: Workshop) -> Iterator[tuple[str, awq.Layer]]:
+    for first, moment in shop.moments.items():
+        names = [name for name in shop.weights if shop.reads(name) == first]
+        matrices = [shop.weights[name].numpy() for name in names]
+        yield from zip(names, awq.quantize_together(matrices, moment, group=GROUP), strict=True)
 
 
 def _read_awq(folder: Path, names: list[str]) -> dict[str, awq.Floats]:
@@ -175,7 +184,7 @@ def build(shop: Workshop, form: str, folder: Path) -> Report:
     stored = make(shop, folder)
     errors = {name: layer_error(shop, name, value) for name, value in stored.items()}
     shop.put(stored)
-    predicted = shop._log_probabilities()
+    predicted = shop.log_probabilities()
     answer = shop.answer()
     shop.put(shop.weights)
     worst = max(errors, key=lambda name: errors[name])
@@ -202,7 +211,7 @@ def build(shop: Workshop, form: str, folder: Path) -> Report:
 
 def layer_error(shop: Workshop, name: str, stored: torch.Tensor) -> float:
     """Return the relative error of one layer's outputs when it computes with `stored`."""
-    weight, moment = shop.weights[name].numpy(), shop.moment(name).astype(np.float32)
+    weight, moment = shop.weights[name].numpy(), shop.moments[shop.reads(name)].astype(np.float32)
     off = stored.numpy() - weight
     return float(np.sqrt(np.sum((off @ moment) * off) / np.sum((weight @ moment) * weight)))
 

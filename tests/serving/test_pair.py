@@ -1,0 +1,298 @@
+"""Starting and stopping, on a scripted stand-in for vLLM (`fake_vllm`)."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dualcode.errors import ProfileError, ServingError
+from dualcode.serving import processes
+from dualcode.serving.pair import ENTRY, follow, logs, start, status, stop
+from dualcode.serving.running import FILE, recorded, running, save
+from tests.serving.conftest import MakeProfile
+
+KEY = "sk-never-to-be-seen"
+
+
+def quiet(_line: str) -> None:
+    """Say nothing."""
+
+
+def group_of(pid: int) -> list[int]:
+    """The living processes of a group; a zombie waits only for a parent to ask."""
+    return [
+        each.pid
+        for each in psutil.process_iter()
+        if os.getpgid(each.pid) == pid and each.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def test_both_servers_answer_and_are_recorded(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    said: list[str] = []
+    began = start(make_profile(coder={}, reviewer={}), state=state, python=vllm, say=said.append)
+    assert running(state) == began
+    assert began.base_urls().keys() == {"coder", "reviewer"}
+    assert [each.health for each in status(state)] == ["healthy", "healthy"]
+    assert {each.max_model_len for each in status(state)} == {4096}
+    assert sorted(line.split()[0] for line in said) == ["coder", "reviewer"]
+    assert stop(state, say=quiet) == ["coder", "reviewer"]
+    assert running(state) is None
+    assert status(state) == []
+
+
+def test_servers_start_side_by_side(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    began = start(make_profile(a={}, b={}), state=state, python=vllm, say=quiet)
+    assert abs(began["a"].started - began["b"].started) < 0.5
+
+
+def test_a_dying_server_fails_at_once_with_its_last_words(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    profile = make_profile(coder={}, reviewer={"fake": {"dies": 7}})
+    began = time.monotonic()
+    with pytest.raises(ServingError) as caught:
+        start(profile, state=state, python=vllm, say=quiet)
+    assert time.monotonic() - began < 15
+    assert "the reviewer died" in caught.value.message
+    assert "exit code 7" in caught.value.message
+    assert "last words" in caught.value.message
+    assert caught.value.hint is not None
+    assert f"{vllm} -m {ENTRY} --config {profile}reviewer.yaml" in caught.value.hint
+
+
+def test_a_dying_server_takes_the_other_with_it(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    profile = make_profile(coder={"fake": {"children": 1}}, reviewer={"fake": {"dies": 1}})
+    before = set(psutil.pids())
+    with pytest.raises(ServingError):
+        start(profile, state=state, python=vllm, say=quiet)
+    left = [each for each in psutil.Process().children(recursive=True) if each.pid not in before]
+    assert left == []
+    assert not (state / FILE).exists()
+
+
+def test_a_server_that_never_answers_is_given_up(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    profile = Path(make_profile(coder={"fake": {"silent": True}}))
+    team = profile / "team.toml"
+    team.write_text(team.read_text().replace("ready_seconds = 20", "ready_seconds = 1"))
+    with pytest.raises(ServingError, match="did not answer within 1 s"):
+        start(str(profile), state=state, python=vllm, say=quiet)
+
+
+def test_interrupting_a_start_ends_its_servers(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    profile = make_profile(coder={"fake": {"silent": True, "children": 1}})
+    found: list[int] = []
+
+    def interrupt() -> None:
+        while not (found_pair := recorded(state)) or len(group_of(found_pair["coder"].pid)) < 2:
+            time.sleep(0.05)
+        found.append(found_pair["coder"].pid)
+        os.kill(os.getpid(), 2)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        start(profile, state=state, python=vllm, say=quiet)
+    thread.join()
+    assert group_of(found[0]) == []
+    assert recorded(state) is None
+
+
+def test_a_port_in_use_names_who_holds_it(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServingError, match=rf"port {port} .* \(pid {os.getpid()}\)"):
+            start(make_profile(coder={"port": port}), state=state, python=vllm, say=quiet)
+
+
+def test_one_port_for_two_servers_is_refused(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    with pytest.raises(ProfileError, match="more than one server"):
+        start(make_profile(a={"port": 8123}, b={"port": 8123}), state=state, python=vllm, say=quiet)
+
+
+def test_ports_can_be_named_per_server(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    (port,) = processes.free_ports(1, "127.0.0.1")
+    profile = make_profile(coder={})
+    assert start(profile, ports={"coder": port}, state=state, python=vllm, say=quiet)["coder"].port == port
+    stop(state, say=quiet)
+    with pytest.raises(ProfileError, match="no server"):
+        start(profile, ports={"koder": port}, state=state, python=vllm, say=quiet)
+
+
+def test_a_second_start_names_the_first_and_how_to_stop_it(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    profile = make_profile(coder={})
+    first = start(profile, state=state, python=vllm, say=quiet)
+    with pytest.raises(ServingError, match=f"already running: coder .pid {first['coder'].pid}") as caught:
+        start(profile, ports="free", state=state, python=vllm, say=quiet)
+    assert caught.value.hint == "dualcode serve stop"
+    assert running(state) == first
+
+
+def test_stale_state_is_cleaned_silently(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    profile = make_profile(coder={})
+    first = start(profile, state=state, python=vllm, say=quiet)
+    processes.end(first.servers, patience=0)  # a crash: running.json stays
+    assert (state / FILE).exists()
+    assert running(state) is None
+    assert start(profile, state=state, python=vllm, say=quiet)["coder"].pid != first["coder"].pid
+
+
+def test_unreadable_state_counts_as_none(state: Path) -> None:
+    state.mkdir()
+    (state / FILE).write_text("{half a rec")
+    assert running(state) is None
+    assert stop(state) == []
+
+
+def test_one_dead_server_is_told_and_the_pair_is_not_running(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    both = start(make_profile(coder={}, reviewer={}), state=state, python=vllm, say=quiet)
+    processes.end([both["coder"]], patience=0)
+    assert running(state) is None
+    assert [each.health for each in status(state)] == ["dead", "healthy"]
+    assert stop(state, say=quiet) == ["coder", "reviewer"]
+
+
+def test_stop_ends_a_stubborn_server_and_its_children(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    profile = make_profile(coder={"fake": {"stubborn": True, "children": 2}})
+    pid = start(profile, state=state, python=vllm, say=quiet)["coder"].pid
+    assert len(group_of(pid)) == 3
+    left = recorded(state)
+    assert left
+    assert len(processes.end(left.servers, patience=0.2)) == 3
+    assert group_of(pid) == []
+
+
+def test_stop_ends_children_that_outlived_their_server(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    server = start(make_profile(coder={"fake": {"children": 1}}), state=state, python=vllm, say=quiet)[
+        "coder"
+    ]
+    psutil.Process(server.pid).kill()
+    while processes.alive(server):
+        time.sleep(0.02)
+    assert group_of(server.pid)
+    stop(state, say=quiet)
+    assert group_of(server.pid) == []
+
+
+def test_a_recycled_pid_is_not_killed(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    pair_ = start(make_profile(coder={}), state=state, python=vllm, say=quiet)
+    stop(state, say=quiet)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        server = pair_["coder"].model_copy(update={"pid": stranger.pid})  # its old creation time
+        save(pair_.model_copy(update={"servers": (server,)}), state)
+        assert running(state) is None
+        assert stop(state, say=quiet) == []
+        assert processes.end([server], patience=0) == []
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_the_api_key_reaches_the_server_and_nothing_that_is_written(
+    make_profile: MakeProfile, vllm: Path, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", KEY)
+    dump = tmp_path / "dump.json"
+    said: list[str] = []
+    start(make_profile(coder={"dump": str(dump)}), state=state, python=vllm, say=said.append)
+    found = json.loads(dump.read_text())
+    assert found["env"]["VLLM_API_KEY"] == KEY  # and it answered /v1/models, which asks for it
+    assert KEY not in json.dumps(found["arguments"])
+    assert KEY not in "\n".join(said)
+    written = [file for file in state.rglob("*") if file.is_file()]
+    assert len(written) >= 3
+    assert all(KEY not in file.read_text() for file in written)
+
+
+def test_the_api_key_is_not_in_an_error(
+    make_profile: MakeProfile, vllm: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", KEY)
+    with pytest.raises(ServingError) as caught:
+        start(make_profile(coder={"fake": {"dies": 1}}), state=state, python=vllm, say=quiet)
+    assert KEY not in str(caught.value)
+
+
+def test_a_server_gets_a_scrubbed_environment_and_its_own_variables(
+    make_profile: MakeProfile, vllm: Path, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    dump = tmp_path / "dump.json"
+    profile = make_profile(
+        coder={"dump": str(dump)}, toml='env = {VLLM_CPU_KVCACHE_SPACE = "1"}\ncores = "share"'
+    )
+    began = start(profile, state=state, python=vllm, say=quiet)
+    env = json.loads(dump.read_text())["env"]
+    assert "OPENAI_API_KEY" not in env
+    assert "PYTHONPATH" not in env
+    assert env["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    cores = sorted(os.sched_getaffinity(0))
+    assert env["VLLM_CPU_OMP_THREADS_BIND"] == ",".join(map(str, cores))
+    assert began["coder"].cores == tuple(cores)
+
+
+def test_a_log_of_the_start_before_is_kept(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    profile = make_profile(coder={})
+    log = start(profile, state=state, python=vllm, say=quiet)["coder"].log
+    log.write_text("the old one")
+    stop(state, say=quiet)
+    start(profile, state=state, python=vllm, say=quiet)
+    assert log.with_name("coder.log.1").read_text() == "the old one"
+    assert "the old one" not in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_logs_tell_the_last_lines_and_refuse_an_unknown_server(state: Path) -> None:
+    folder = state / "logs"
+    folder.mkdir(parents=True)
+    (folder / "coder.log").write_text("1\n2\n3\n")
+    assert list(logs(state, "coder", lines=2)) == [("coder", "2"), ("coder", "3")]
+    with pytest.raises(ServingError, match="there is: coder"):
+        list(logs(state, "koder"))
+
+
+def test_follow_tells_what_is_written_afterwards(state: Path) -> None:
+    file = state / "logs/coder.log"
+    file.parent.mkdir(parents=True)
+    file.write_text("before\n")
+    lines = follow(state)
+
+    def write() -> None:
+        with file.open("a") as log:
+            log.write("after\nhal")
+
+    threading.Timer(0.2, write).start()
+    assert next(lines) == ("coder", "after")
+
+
+def test_two_starts_at_once_do_not_mix(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
+    profile = make_profile(coder={"fake": {"silent": True}})
+    code = f"""
+from pathlib import Path
+from dualcode.serving.pair import start
+start({profile!r}, python=Path({str(vllm)!r}), state=Path({str(state)!r}))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as other:
+        while not (state / FILE).exists():
+            time.sleep(0.05)
+        with pytest.raises(ServingError, match="another start is under way"):
+            start(profile, state=state, python=vllm, say=quiet)
+        other.send_signal(2)
+        other.wait(30)
+    assert recorded(state) is None
