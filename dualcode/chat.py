@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 import openai
@@ -105,6 +106,7 @@ class OpenAIChat:
             api_key=api_key or "none",
             max_retries=0,  # ours are recorded
             timeout=endpoint.silence_seconds,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(endpoint.base_url)),
         )
         self._untyped: Any = self._client  # its overloads cannot follow a request that is built as data
 
@@ -266,8 +268,11 @@ class OpenAIChat:
             add_generation_prompt=True,
             chat_template_kwargs={"enable_thinking": True},
         )
-        thought = (first.thought() or "").strip()
-        closed = await self._tokens(prompt=f"<think>\n{thought}\n</think>\n\n", add_special_tokens=False)
+        opened = (
+            (await self._text(prompt[-8:])).rstrip().endswith("<think>")
+        )  # some templates open the thought
+        thought = ("" if opened else "<think>\n") + (first.thought() or "").strip()
+        closed = await self._tokens(prompt=f"{thought}\n</think>\n\n", add_special_tokens=False)
         parameters = self._parameters(request) | {
             "prompt": prompt + closed,
             "max_tokens": request.answer_tokens,
@@ -275,16 +280,25 @@ class OpenAIChat:
         return await self._receive(self._untyped.completions.create, parameters, _read_completion)
 
     async def _tokens(self, **body: Any) -> list[int]:  # noqa: ANN401  # JSON
+        return list((await self._post("tokenize", body))["tokens"])
+
+    async def _text(self, tokens: list[int]) -> str:
+        return str((await self._post("detokenize", {"tokens": tokens}))["prompt"])
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask one of vLLM's own endpoints beside /v1."""
         try:
             async with httpx.AsyncClient(
-                headers=self._headers, timeout=self._endpoint.silence_seconds
+                headers=self._headers,
+                timeout=self._endpoint.silence_seconds,
+                trust_env=not is_loopback(self._root),
             ) as client:
-                answer = await client.post(f"{self._root}/tokenize", json={"model": self.model, **body})
+                answer = await client.post(f"{self._root}/{path}", json={"model": self.model, **body})
         except httpx.HTTPError as error:
             raise _TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
         if not answer.is_success:
-            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered {answer.status_code}")
-        return list(answer.json()["tokens"])
+            raise ReplyError(f"endpoint {self.name!r}: /{path} answered {answer.status_code}")
+        return answer.json()
 
     # Streams.
 
@@ -354,6 +368,12 @@ class OpenAIChat:
                 f"{where} refuses the API key: {said}", hint=f"export {self._endpoint.api_key_env}=…"
             )
         return ReplyError(f"{where}: {status} {said}")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine's own: a proxy from the environment must not get in between."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:

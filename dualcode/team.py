@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
-from dualcode.chat import ChatModel, OpenAIChat
+from dualcode.chat import ChatModel, OpenAIChat, is_loopback
 from dualcode.config import Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.record import Record
@@ -277,7 +277,7 @@ async def _check(name: str, config: TeamConfig) -> Served:
     endpoint = config.endpoints[name]
     url, key = (endpoint.base_url or "").rstrip("/"), os.environ.get(endpoint.api_key_env)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(headers=headers, timeout=15.0) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=15.0, trust_env=not is_loopback(url)) as client:
         try:
             answer = await client.get(f"{url}/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -37,13 +37,16 @@ class FakeServer:
         self.headers: list[dict[str, str]] = []
         self.models = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
         self.base_url = ""
+        self.prompt_end = "assistant\n"
+        """What the rendered prompt of a thinking request ends with."""
+        self.has_tokenize = True
         self.in_flight = 0
         self.most_in_flight = 0
         self.lock = threading.Lock()
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        return [body for path, body in self.requests if path != "/tokenize"]
+        return [body for path, body in self.requests if path.startswith("/v1/")]
 
     def next(self) -> Answer:
         with self.lock:
@@ -67,8 +70,14 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             server.headers.append(dict(self.headers))
             server.requests.append((self.path, body))
+            if self.path.endswith("tokenize") and not server.has_tokenize:
+                self._json(404, {"error": "no such page"})
+                return
             if self.path == "/tokenize":
                 self._json(200, {"tokens": [1, 2] if "messages" in body else [9]})
+                return
+            if self.path == "/detokenize":
+                self._json(200, {"prompt": server.prompt_end})
                 return
             with server.lock:
                 server.in_flight += 1

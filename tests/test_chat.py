@@ -185,6 +185,29 @@ async def test_a_thought_without_answer_is_closed_by_force() -> None:
     assert reply.usage.completion_tokens == 6  # both requests were paid
 
 
+async def test_a_thought_that_the_template_opened_is_not_opened_again() -> None:
+    with serve(Answer(content=None, reasoning="hm", finish="length"), Answer(content="42")) as server:
+        server.prompt_end = "assistant\n<think>\n"
+        await ask(server, request(**THINKING))
+    texts = [sent["prompt"] for path, sent in server.requests if path == "/tokenize" and "prompt" in sent]
+    assert texts == ["hm\n</think>\n\n"]
+
+
+async def test_a_server_without_tokenize_goes_on_to_the_next_rung() -> None:
+    thought, said = Answer(content=None, reasoning="hm", finish="length"), Answer(content="said")
+    with serve(thought, said) as server:
+        server.has_tokenize = False
+        reply = await ask(server, request(**THINKING))
+    assert [attempt.kind for attempt in reply.attempts] == ["chat", "close", "penalty"]
+    assert reply.content == "said"
+
+
+async def test_a_proxy_of_the_environment_is_not_used_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with serve() as server:
+        assert (await ask(server)).content == "hello"
+
+
 async def test_a_thought_that_stays_mute_is_asked_once_more_with_a_penalty() -> None:
     mute = Answer(content=None, reasoning="hm", finish="length")
     with serve(mute, Answer(content=None), Answer(content="said")) as server:

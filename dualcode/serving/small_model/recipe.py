@@ -3,8 +3,10 @@
 """The two forms of the checkpoint, and the checks that a form must pass before it is kept."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -63,7 +65,7 @@ class Workshop:
 
     def __init__(self) -> None:
         self.model, self.tokenizer = source.load(source.find_file())
-        self.rows = source.passages(self.tokenizer, source.CALIBRATION, length=384)
+        self.rows = source.passages(self.tokenizer, source.CALIBRATION, length=320)
         self.held_out = source.passages(self.tokenizer, source.HELD_OUT, length=256)
         self.moments = source.second_moments(self.model, self.rows)
         self.weights = {
@@ -109,7 +111,7 @@ class Workshop:
             return_tensors="pt",
             return_dict=True,
         )
-        out = self.model.generate(**prompt, max_new_tokens=48, do_sample=False)
+        out = self.model.generate(**prompt, max_new_tokens=24, do_sample=False)
         return self.tokenizer.decode(out[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
 
     def put(self, weights: dict[str, torch.Tensor]) -> None:
@@ -149,10 +151,16 @@ def build_awq(shop: Workshop, folder: Path) -> dict[str, torch.Tensor]:
 
 
 def _rounded(shop: Workshop) -> Iterator[tuple[str, awq.Layer]]:
-    for first, moment in shop.moments.items():
+    def rounded(first: str) -> list[tuple[str, awq.Layer]]:
         names = [name for name in shop.weights if shop.reads(name) == first]
         matrices = [shop.weights[name].numpy() for name in names]
-        yield from zip(names, awq.quantize_together(matrices, moment, group=GROUP), strict=True)
+        layers = awq.quantize_together(matrices, shop.moments[first], group=GROUP)
+        return list(zip(names, layers, strict=True))
+
+    # numpy lets other threads run while it computes: one layer per core, each on one core (see OPENBLAS_NUM_THREADS).
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for layers in pool.map(rounded, shop.moments):
+            yield from layers
 
 
 def _read_awq(folder: Path, names: list[str]) -> dict[str, awq.Floats]:

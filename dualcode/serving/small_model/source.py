@@ -6,11 +6,13 @@ import inspect
 import textwrap
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -39,6 +41,7 @@ def find_file() -> Path:
 
 def load(file: Path) -> tuple[Model, Tokenizer]:
     """Return (model in float32, tokenizer) with Qwen3's thinking tokens in the vocabulary."""
+    _read_the_file_once()
     config = GgufConfig(dequantize=True)
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     model = AutoModelForCausalLM.from_pretrained(
@@ -46,6 +49,12 @@ def load(file: Path) -> tuple[Model, Tokenizer]:
     )
     add_thinking_tokens(model, tokenizer)
     return model.eval(), tokenizer
+
+
+def _read_the_file_once() -> None:
+    """Spare ten seconds: transformers parses the file anew for the tokenizer, the config and the weights."""
+    gguf.GGUFReader = cache(gguf.GGUFReader)
+    gguf.get_tensor_name_map = cache(gguf.get_tensor_name_map)
 
 
 def add_thinking_tokens(model: Model, tokenizer: Tokenizer) -> None:

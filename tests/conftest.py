@@ -1,0 +1,5 @@
+"""Fixtures for all tests."""
+
+from tests.servers import servers
+
+__all__ = ["servers"]

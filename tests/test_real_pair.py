@@ -1,0 +1,153 @@
+"""The whole path on the real CPU pair: vLLM, a real small model, EvalPlus's own checks."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dualcode.call import IN_THOUGHTS, Message, Request
+from dualcode.chat import OpenAIChat
+from dualcode.config import load_team
+from dualcode.eval.job import EvalOptions, Result, evaluate
+from dualcode.eval.store import read_run
+from dualcode.sampling import PAPER
+from dualcode.serving.running import RunningPair
+from dualcode.steps import parse_review, review_schema
+from dualcode.team import check_endpoints
+
+pytestmark = pytest.mark.servers
+QUESTION = (Message(role="user", content="Is 7 a prime number? Say why."),)
+
+
+@pytest.fixture
+def use(servers: RunningPair, monkeypatch: pytest.MonkeyPatch) -> RunningPair:
+    """Make the pair what `scripts/serve.sh` started."""
+    monkeypatch.setenv("DUALCODE_STATE_DIR", str(servers["coder"].log.parents[1]))
+    return servers
+
+
+def reviewer(pair: RunningPair) -> OpenAIChat:
+    endpoint = load_team(pair.team_file).resolved(pair.base_urls()).endpoints["reviewer"]
+    return OpenAIChat("reviewer", endpoint.model_copy(update={"thinking": "switch"}))
+
+
+def thinking(budget: int, answer_tokens: int) -> Request:
+    return Request(
+        messages=QUESTION,
+        sampling=PAPER.thinking,
+        thinking=True,
+        thinking_budget=budget,
+        answer_tokens=answer_tokens,
+        repetition=IN_THOUGHTS,
+    )
+
+
+async def run(folder: Path, pipeline: str, limit: int, dataset: str = "mini") -> Result:
+    options = EvalOptions(pipeline=pipeline, dataset=dataset, limit=limit, run_dir=folder, quiet=True)
+    return await evaluate(options, Console(stderr=True))
+
+
+async def test_the_team_of_the_profile_is_what_the_servers_serve(servers: RunningPair) -> None:
+    config = load_team(servers.team_file).resolved(servers.base_urls())
+    served = await check_endpoints(config, ["coder", "reviewer"])
+    assert served["coder"].max_model_len == 4096
+    assert served["coder"].version
+    assert "awq" in (served["coder"].root or "")
+
+
+@pytest.mark.parametrize("pipeline", ["raw-coder", "raw-planner", "review-fix"])
+async def test_each_pipeline_runs_eight_tasks(use: RunningPair, tmp_path: Path, pipeline: str) -> None:
+    result = await run(tmp_path, pipeline, 8)
+    summary = result.summary
+    assert summary.complete
+    assert summary.base.graded == 8
+    calls = read_run(result.folder).calls
+    most = 3 if pipeline == "review-fix" else 1
+    numbers = [sum(call.task_id == task for call in calls) for task in {call.task_id for call in calls}]
+    assert all(1 <= number <= most for number in numbers)
+    assert all(server.usage.completion_tokens for server in summary.servers)
+
+
+async def test_the_trivial_task_is_solved(use: RunningPair, tmp_path: Path) -> None:
+    """The weak model must pass something, or a demo of failures alone would hide a broken path."""
+    assert (await run(tmp_path, "raw-coder", 24)).summary.base.passed >= 2
+
+
+async def test_humaneval_of_the_package_is_graded(use: RunningPair, tmp_path: Path) -> None:
+    result = await run(tmp_path, "raw-coder", 3, "humaneval-base")
+    assert result.summary.base.graded == 3
+    assert result.summary.plus is None
+
+
+async def test_greedy_decoding_on_cpu_repeats_itself(use: RunningPair, tmp_path: Path) -> None:
+    first, second = await run(tmp_path / "a", "raw-coder", 4), await run(tmp_path / "b", "raw-coder", 4)
+    assert read_run(first.folder).samples == read_run(second.folder).samples
+
+
+async def test_a_review_is_held_to_its_schema(servers: RunningPair) -> None:
+    chat = reviewer(servers)
+    request = Request(
+        messages=QUESTION, sampling=PAPER.plain, answer_tokens=1024, json_schema=review_schema()
+    )
+    reply = await chat.complete(request)
+    await chat.close()
+    assert parse_review(reply.content) is not None
+
+
+async def test_a_thought_is_kept_apart_and_budgeted(servers: RunningPair) -> None:
+    chat = reviewer(servers)
+    reply = await chat.complete(thinking(12, 32))
+    await chat.close()
+    assert reply.reasoning
+    assert reply.content
+    assert 0 < reply.usage.reasoning_tokens <= 16
+
+
+class _OutOfTokens(Request):
+    """A request whose tokens end before its thinking budget closes the thought."""
+
+    @property
+    def max_tokens(self) -> int:
+        return 8
+
+
+async def test_a_thought_that_used_up_its_tokens_is_closed_by_force(servers: RunningPair) -> None:
+    chat = reviewer(servers)
+    reply = await chat.complete(_OutOfTokens.model_validate(thinking(2000, 24).model_dump()))
+    await chat.close()
+    assert [attempt.kind for attempt in reply.attempts[:2]] == ["chat", "close"]
+    assert reply.attempts[0].finish_reason == "length"
+    assert reply.content
+    assert reply.reasoning
+
+
+async def test_a_killed_run_resumes_and_equals_an_undisturbed_one(use: RunningPair, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dualcode.eval", "--pipeline", "raw-coder", "--limit", "8", "--quiet"]
+    command += ["--concurrency", "2", "--run-dir", str(tmp_path / "killed")]
+    folder = await asyncio.to_thread(_killed_midway, command, tmp_path / "killed")
+    assert 0 < len(read_run(folder).samples) < 8
+    printed = await asyncio.to_thread(subprocess.check_output, command, text=True)
+    assert "raw-coder on mini" in printed
+    resumed, whole = read_run(folder), read_run((await run(tmp_path / "whole", "raw-coder", 8)).folder)
+    assert resumed.samples == whole.samples
+    assert resumed.verdicts == whole.verdicts
+    assert len(resumed.calls) == len(whole.calls) == 8
+
+
+def _killed_midway(command: list[str], root: Path) -> Path:
+    """Start a run, kill -9 it once it has two samples, and return its folder."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not any(path.read_bytes().count(b"\n") >= 2 for path in root.glob("*/samples.jsonl")):
+        assert time.monotonic() < deadline, "the run wrote nothing for a minute"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (folder,) = root.iterdir()
+    return folder
