@@ -279,7 +279,7 @@ class OpenAIChat:
         }
         return await self._receive(self._untyped.completions.create, parameters, _read_completion)
 
-    async def _tokens(self, **body: Any) -> list[int]:  # noqa: ANN401  # JSON
+    async def _tokens(self, **body: Any) -> list[int]:
         return list((await self._post("tokenize", body))["tokens"])
 
     async def _text(self, tokens: list[int]) -> str:
@@ -389,7 +389,7 @@ def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:
         stream.finish_reason = choice.finish_reason or stream.finish_reason
 
 
-def _read_completion(chunk: Any, stream: _Stream) -> None:  # noqa: ANN401  # openai.types.Completion
+def _read_completion(chunk: Any, stream: _Stream) -> None:
     for choice in chunk.choices:
         if choice.text:
             stream.content.append(choice.text)

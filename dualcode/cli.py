@@ -79,7 +79,7 @@ def dataset_options(command: F) -> F:
 @click.option("--fresh", is_flag=True, help="Begin a new run, even if this one is there to be resumed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401  # click's
+def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:
     """Run a pipeline over a benchmark, grade it, and print pass@1 with its interval and its price.
 
     A run lies in RUN-DIR/ID, with the transcript of every call. If it is killed, the same command resumes

@@ -203,7 +203,7 @@ def _keys_beside(location: Sequence[str], model: type[BaseModel]) -> list[str]:
     return list(table.model_fields) if table else []
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  # any annotation
+def _table_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     inner = (_table_in(argument) for argument in get_args(annotation))

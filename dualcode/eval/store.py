@@ -125,7 +125,7 @@ class RunStore:
                 hint="free the disk, then the same command to resume",
             ) from error
 
-    def _update_manifest(self, **update: Any) -> None:  # noqa: ANN401  # the manifest's fields
+    def _update_manifest(self, **update: Any) -> None:
         changed = self.records.manifest.model_copy(update=update)
         _replace(self.folder / "manifest.json", changed.model_dump_json(indent=2))
         self.records = self.records.model_copy(update={"manifest": changed})

@@ -63,7 +63,7 @@ def only_not_none(entry_point: str) -> bool:
     return entry_point in oracle.MBPP_OUTPUT_NOT_NONE_TASKS
 
 
-def checker() -> Any:  # noqa: ANN401 - an untyped module
+def checker() -> Any:
     """Return the module `evalplus.eval`, which holds `untrusted_check`."""
     return importlib.import_module("evalplus.eval")
 
@@ -83,7 +83,7 @@ def download(benchmark: Benchmark) -> None:
         partial.replace(cached)
 
 
-def _data(name: str) -> Any:  # noqa: ANN401 - an untyped module
+def _data(name: str) -> Any:
     with _unimported("evalplus.data"):
         return importlib.import_module(f"evalplus.data.{name}")
 

@@ -109,7 +109,9 @@ def _print_table(found: "list[ServerStatus]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("server", "pid", "port", "model", "health", "max_model_len", "uptime", box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
+    for heading in ("server", "pid", "port", "model", "health", "max_model_len", "uptime"):
+        table.add_column(heading, overflow="fold")
     for each in found:
         minutes, seconds = divmod(int(each.uptime), 60)
         length = "" if each.max_model_len is None else str(each.max_model_len)

@@ -86,7 +86,8 @@ def _run_recipe(drafts: dict[SmallModel, Path], interpreter: Interpreter) -> lis
     # The recipe is started as a package of its own: vLLM's environment need not have dualcode's dependencies.
     command = [str(interpreter.python), "-m", RECIPE.name]
     command += [f"{model.removeprefix('smollm2-')}={draft}" for model, draft in drafts.items()]
-    # Threads that wait must not spin, or two libraries' pools fight over the cores; the recipe splits the rounding itself.
+    # Threads that wait must not spin, or two libraries' pools fight over the cores. The recipe itself gives
+    # each core a layer to round.
     threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
     settings = environment.scrubbed({"PYTHONPATH": str(RECIPE.parent), "HF_HUB_OFFLINE": "1", **threads})
     done = subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/")

@@ -3,8 +3,23 @@
 import os
 from typing import Any
 
+from dualcode.record import Record
 from dualcode.serving.environment import API_KEY
 from dualcode.serving.running import RunningServer
+
+
+class Listing(Record):
+    """What a server lists of its model."""
+
+    max_model_len: int | None = None
+    """The longest context (prompt and answer) in tokens; None if it lists no such model, or did not say."""
+    locked: bool = False
+    """Whether it wants another API key than ours."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server serves its model, be it not to us."""
+        return self.locked or self.max_model_len is not None
 
 
 def healthy(server: RunningServer, *, timeout: float = 5) -> bool:
@@ -18,15 +33,19 @@ def healthy(server: RunningServer, *, timeout: float = 5) -> bool:
         return False
 
 
-def max_model_len(server: RunningServer, *, timeout: float = 5) -> int | None:
-    """Return the longest context (prompt and answer) in tokens; None if the server lists no such model."""
+def listing(server: RunningServer, *, timeout: float = 5) -> Listing:
+    """Return what /v1/models says of the model, asked with the key in $VLLM_API_KEY if there is one."""
     import httpx
 
     key = os.environ.get(API_KEY)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=timeout, trust_env=False)
+        if reply.status_code == 401:
+            return Listing(locked=True)
         models: list[dict[str, Any]] = reply.raise_for_status().json()["data"]
     except (httpx.HTTPError, ValueError, KeyError):
-        return None
-    return next((each.get("max_model_len", 0) for each in models if each.get("id") == server.model), None)
+        return Listing()
+    return Listing(
+        max_model_len=next((each["max_model_len"] for each in models if each["id"] == server.model), None)
+    )

@@ -103,7 +103,8 @@ class ServerStatus(Record):
     port: int
     base_url: str
     model: str
-    health: Literal["healthy", "starting", "unhealthy", "dead"]
+    health: Literal["healthy", "locked", "starting", "unhealthy", "dead"]
+    """`locked`: it answers, but wants another API key than $VLLM_API_KEY."""
     max_model_len: int | None
     """The longest context in tokens; None unless healthy."""
     uptime: float
@@ -119,16 +120,17 @@ def status(state: Path | None = None) -> list[ServerStatus]:
 
 def _status(server: RunningServer) -> ServerStatus:
     lives = processes.alive(server)
-    length = health.max_model_len(server) if lives and health.healthy(server) else None
+    found = health.listing(server) if lives and health.healthy(server) else health.Listing()
     waiting = "starting" if server.ready_after is None else "unhealthy"
+    answers = "locked" if found.locked else "healthy"
     return ServerStatus(
         name=server.name,
         pid=server.pid,
         port=server.port,
         base_url=server.base_url,
         model=server.model,
-        health="healthy" if length is not None else waiting if lives else "dead",
-        max_model_len=length,
+        health=answers if found.ready else waiting if lives else "dead",
+        max_model_len=found.max_model_len,
         uptime=time.time() - server.started,
         log=server.log,
     )
@@ -323,7 +325,7 @@ def _wait_until_ready(plans: list[Plan], servers: list[RunningServer]) -> Iterat
                 raise _failure(plans[index], f"died while starting (exit code {processes.exit_code(server)})")
         for index, server in list(waiting.items()):
             took = time.time() - server.started
-            if health.healthy(server) and health.max_model_len(server) is not None:
+            if health.healthy(server) and health.listing(server).ready:
                 yield index, server.model_copy(update={"ready_after": round(took, 1)})
                 del waiting[index]
             elif took > (limit := plans[index].server.spec.ready_seconds):

@@ -219,6 +219,15 @@ def test_the_api_key_reaches_the_server_and_nothing_that_is_written(
     assert all(KEY not in file.read_text() for file in written)
 
 
+def test_a_server_with_another_key_is_locked_not_broken(
+    make_profile: MakeProfile, vllm: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", KEY)
+    start(make_profile(coder={}), state=state, python=vllm, say=quiet)
+    monkeypatch.setenv("VLLM_API_KEY", "another")
+    assert [(each.health, each.max_model_len) for each in status(state)] == [("locked", None)]
+
+
 def test_the_api_key_is_not_in_an_error(
     make_profile: MakeProfile, vllm: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,7 @@ def test_a_schema_holds_with_and_without_a_thought(servers: RunningPair, thinkin
 
 
 def test_a_thought_can_be_closed_by_token_ids(servers: RunningPair) -> None:
-    """A prompt of token ids through /v1/completions: how a thought without an answer is brought to its end."""
+    """A prompt of token ids through /v1/completions brings a thought without an answer to its end."""
     server = servers["reviewer"]
     with httpx.Client(timeout=120, trust_env=False) as client:
         body = {"model": server.model, "messages": [{"role": "user", "content": QUESTION}]}

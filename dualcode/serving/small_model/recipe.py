@@ -157,7 +157,7 @@ def _rounded(shop: Workshop) -> Iterator[tuple[str, awq.Layer]]:
         layers = awq.quantize_together(matrices, shop.moments[first], group=GROUP)
         return list(zip(names, layers, strict=True))
 
-    # numpy lets other threads run while it computes: one layer per core, each on one core (see OPENBLAS_NUM_THREADS).
+    # numpy lets other threads run while it computes, and whoever starts this sets OPENBLAS_NUM_THREADS=1.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for layers in pool.map(rounded, shop.moments):
             yield from layers
