@@ -18,7 +18,7 @@ from dualcode.eval.summary import Summary, summarize
 from dualcode.pipelines import Pipeline, find_pipeline
 from dualcode.record import Record
 from dualcode.serving.running import running
-from dualcode.team import Team, build_team, check_endpoints
+from dualcode.team import build_team, check_endpoints
 
 
 class EvalOptions(Record):
@@ -83,18 +83,13 @@ async def _work(
     display = Display(title, tally, team.chats, quiet=options.quiet, console=console)
     store.begin_session(session(concurrency), addresses(made_with.configuration, config))
     try:
-        async with EvalPlusGrader(suite) as grader, contextlib.aclosing(_Closing(team)):
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(team.close)
+            grader = await stack.enter_async_context(EvalPlusGrader(suite))
             runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=tally)
             await _watched(runner, display)
     finally:
         store.end_session()
-
-
-class _Closing:
-    """Gives a team's `close` the name that `contextlib.aclosing` calls."""
-
-    def __init__(self, team: Team) -> None:
-        self.aclose = team.close
 
 
 async def _watched(runner: Runner, display: Display) -> None:

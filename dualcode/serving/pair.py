@@ -156,11 +156,12 @@ def follow(state: Path | None = None, server: str | None = None) -> Iterator[tup
     files = [file for file in sorted(folder.glob("*.log")) if server in (None, file.stem)]
     positions = {file: file.stat().st_size for file in files}
     while True:
-        for file, position in positions.items():
+        for file, known in positions.items():
+            position = known if known <= file.stat().st_size else 0  # a new start rotated it
             with file.open("rb") as source:
-                source.seek(position if position <= file.stat().st_size else 0)
-                whole, newline, _ = source.read().rpartition(b"\n")
-                positions[file] = source.seek(0, os.SEEK_CUR) and position + len(whole + newline)
+                source.seek(position)
+                whole = source.read().rpartition(b"\n")[0]
+            positions[file] = position + (len(whole) + 1 if whole else 0)
             yield from ((file.stem, line) for line in whole.decode(errors="replace").splitlines())
         time.sleep(0.3)
 
