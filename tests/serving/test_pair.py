@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
@@ -85,6 +87,15 @@ def test_a_server_that_never_answers_is_given_up(make_profile: MakeProfile, vllm
         start(str(profile), state=state, python=vllm, say=quiet)
 
 
+@pytest.fixture
+def interruptible() -> Generator[None]:
+    """Let SIGINT interrupt: a shell starts background jobs, and so perhaps the tests, with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupting_a_start_ends_its_servers(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
     profile = make_profile(coder={"fake": {"silent": True, "children": 1}})
     found: list[int] = []
@@ -293,6 +304,7 @@ def test_follow_tells_what_is_written_afterwards(state: Path) -> None:
 def test_two_starts_at_once_do_not_mix(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
     profile = make_profile(coder={"fake": {"silent": True}})
     code = f"""
+from collections.abc import Generator
 from pathlib import Path
 from dualcode.serving.pair import start
 start({profile!r}, python=Path({str(vllm)!r}), state=Path({str(state)!r}))
