@@ -106,7 +106,7 @@ def _foot(summary: Summary, folder: Path) -> Text:
     odd = (
         (summary.failed_calls, "failed"),
         (summary.null_contents, "without content"),
-        (summary.cut, "cut by their token limit"),
+        (summary.cut, "ended by their token limit or for repeating themselves"),
         (summary.retries, "requests sent again"),
     )
     lines += [f"{number} {what}" for number, what in odd if number]
