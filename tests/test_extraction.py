@@ -1,7 +1,6 @@
 """Claims about the way from a reply to a program."""
 
 import ast
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -93,11 +92,10 @@ class TestThinking:
     def test_code_only_in_unclosed_thinking_is_no_answer(self) -> None:
         assert extract(f"<think>\n{fenced(GOOD)}", DOUBLE).text == ""
 
-    def test_takes_linear_time(self) -> None:
-        start = time.perf_counter()
+    @pytest.mark.timeout(60)  # no speed is asserted: what is worse than linear never comes to an end here
+    def test_long_runs_of_tags_come_to_an_end(self) -> None:
         for text in ("<think>" * 50_000, "</think>" * 50_000, "<think>a</think>" * 25_000, "<" * 400_000):
-            strip_thinking(text)
-        assert time.perf_counter() - start < 5
+            assert "think>" not in strip_thinking(text)
 
 
 class TestFences:
@@ -458,9 +456,9 @@ class TestAnyText:
         for shown in (prompt, DOUBLE.prompt[:cut]):
             extract(fenced(GOOD), Task(id="x", prompt=shown, entry_point="double"))
 
+    @pytest.mark.timeout(120)  # no speed is asserted: what is worse than linear never comes to an end here
     @pytest.mark.parametrize("line", HEAVY)
-    def test_hundred_kilobytes_take_seconds_at_worst(self, line: str) -> None:
+    def test_hundred_kilobytes_come_to_an_end(self, line: str) -> None:
         for head in ("", "```python\ndef double(xs):\n    return "):
-            start = time.perf_counter()
-            extract(head + line * (100_000 // len(line)), DOUBLE)
-            assert time.perf_counter() - start < 5
+            program = extract(head + line * (100_000 // len(line)), DOUBLE)
+            assert program.compiles or not program.defines_entry_point
