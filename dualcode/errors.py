@@ -15,7 +15,7 @@ DualcodeError                   what happened, with the value, and the next comm
 ├── GraderError                 the grader broke; says nothing about the program          -> errored
 └── RunError                    a run's folder cannot be used, or the run had to stop    exit 3
 
-An EndpointError or GraderError inside a task makes that task *errored*, never failed.
+An EndpointError, SandboxError or GraderError inside a task makes that task *errored*, never failed.
 """
 
 import difflib
@@ -108,6 +108,12 @@ class ContextOverflowError(EndpointError):
 
 class ReplyError(EndpointError):
     """The server answered something that is no completion; asking again cannot help."""
+
+
+class SandboxError(DualcodeError):
+    """The sandbox cannot be had on this machine, or broke; this says nothing about the program."""
+
+    exit_code = 3
 
 
 class GraderError(DualcodeError):
