@@ -107,7 +107,7 @@ def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:
 @cli.command()
 def pipelines() -> None:
     """List the pipelines."""
-    from dualcode.pipelines import pipelines as all_pipelines
+    from dualcode.dropins import pipelines as all_pipelines
 
     rows = [(each.name, each.paper, each.summary) for each in all_pipelines().values()]
     _print_columns(rows)

@@ -100,6 +100,13 @@ class SamplingConfig(_Table):
         return self
 
 
+class Gate(_Table):
+    """`[gate]`: when the pipeline `gated` reviews."""
+
+    richness: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Least richness of a specification, from 0 to 1, that is worth a review (`dualcode spec FILE`)."""
+
+
 class TeamConfig(_Table):
     """The whole file."""
 
@@ -107,6 +114,7 @@ class TeamConfig(_Table):
     roles: dict[Role, str]
     """Role to the name of an endpoint; both may name the same one."""
     sampling: SamplingConfig = SamplingConfig()
+    gate: Gate = Gate()
     servers: dict[str, Any] = Field(default_factory=dict[str, Any])
     """How `scripts/serve.sh` starts the servers; `dualcode.serving` reads it."""
 

@@ -5,6 +5,7 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── TeamError               the team's TOML, or what its endpoints answered
 │   ├── ProfileError            a serving profile
 │   ├── UnknownNameError        a pipeline, suite, task or role that does not exist
+│   ├── PipelineError           a pipeline's file cannot be loaded
 │   └── InputError              a file given to a command: samples, responses, data
 ├── SuiteError                  a benchmark's data cannot be had or is not what it claims exit 2
 ├── ServingError                a vLLM process cannot start or died                      exit 3
@@ -70,6 +71,10 @@ class UnknownNameError(ConfigError):
             f"no {kind} is named {name!r}; {lead}: {', '.join(shown) or 'none'}{more}", hint=hint
         )
         self.name = name
+
+
+class PipelineError(ConfigError):
+    """A pipeline's file or entry point cannot be loaded, or defines what it must not."""
 
 
 class InputError(ConfigError):

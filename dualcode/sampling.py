@@ -20,6 +20,22 @@ class Sampling(Record):
     repetition_penalty: float = 1.0
     seed: int = 0
 
+    def drawn(self, draw: int) -> "Sampling":
+        """Return the parameters of one draw of several: 0 is this one.
+
+        The others have a seed of their own and, where this one is greedy, DRAW_TEMPERATURE: greedy draws
+        would all be the same.
+        """
+        if draw == 0:
+            return self
+        temperature = self.temperature or DRAW_TEMPERATURE
+        return self.model_copy(update={"seed": self.seed + draw, "temperature": temperature})
+
+
+DRAW_TEMPERATURE = 0.8
+"""Of further draws beside a greedy one: what Chen et al. 2021 (arXiv 2107.03374) found best for many samples
+a task."""
+
 
 class SamplingProfile(Record):
     """A model's sampling with and without thinking."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 
+from dualcode.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
 from dualcode.chat import ChatModel, OpenAIChat, is_loopback
-from dualcode.config import Role, TeamConfig
+from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
@@ -48,13 +49,16 @@ class Seat:
         *,
         thinking: bool = False,
         answer_tokens: int | None = None,
+        draw: int = 0,
     ) -> Reply:
         """Send the messages, record the call under `step`, and return the reply.
 
         `thinking` counts only for a model that can be switched. `answer_tokens` lowers the endpoint's own
-        limit. Raises EndpointError after the call was recorded as failed.
+        limit. Draw 0 is sampled as configured, another `draw` with a seed of its own (`Sampling.drawn`).
+        Raises EndpointError after the call was recorded as failed.
         """
         request = self._request(messages, thinking, answer_tokens, None)
+        request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
         number = next(self.numbers)
         reply = await self._complete(number, step, request)
         self._save(number, step, request, reply, notes=_notes(reply))
@@ -179,7 +183,7 @@ def _joined(first: Reply, second: Reply) -> Reply:
         "reasoning": first.reasoning,
         "usage": first.usage + second.usage,
         "started": first.started,
-        "seconds": second.started + second.seconds - first.started,
+        "seconds": first.seconds + second.seconds,  # not end less start: one may be replayed
     }
     return second.model_copy(update=update)
 
@@ -187,8 +191,20 @@ def _joined(first: Reply, second: Reply) -> Reply:
 class Team:
     """Roles bound to seats. `team.coder` and `team.reviewer` are what pipelines use."""
 
-    def __init__(self, seats: Mapping[Role, Seat]) -> None:
+    def __init__(
+        self, seats: Mapping[Role, Seat], *, bench: Bench | None = None, gate: Gate | None = None
+    ) -> None:
         self.seats = dict(seats)
+        self.gate = gate or Gate()
+        """When a pipeline takes a specification for rich."""
+        self._bench = bench
+
+    @property
+    def bench(self) -> Bench:
+        """Where programs are run on what the models may see."""
+        if self._bench is None:
+            raise TeamError("this team has no bench to run programs on", hint="open a sandbox for it")
+        return self._bench
 
     @property
     def coder(self) -> Seat:
@@ -220,8 +236,16 @@ class Team:
             {
                 role: replace(seat, task_id=task_id, record=record, numbers=numbers)
                 for role, seat in self.seats.items()
-            }
+            },
+            bench=self._bench,
+            gate=self.gate,
         )
+
+    def through(self, wrap: Callable[[ChatModel], ChatModel]) -> "Team":
+        """Return the team with each chat model replaced by what `wrap` makes of it."""
+        wrapped = {id(chat): wrap(chat) for chat in self.chats}
+        seats = {role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()}
+        return Team(seats, bench=self._bench, gate=self.gate)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -240,7 +264,7 @@ class Served(Record):
     """Of vLLM; None for a server that does not tell."""
 
 
-def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
+def build_team(config: TeamConfig, roles: Sequence[Role], bench: Bench | None = None) -> Team:
     """Return the team with one chat model per endpoint that one of `roles` is bound to."""
     chats = {
         name: OpenAIChat(
@@ -259,7 +283,7 @@ def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
             thinking_budget=endpoint.thinking_budget if endpoint.thinking == "switch" else None,
             cut_repetition=endpoint.cut_repetition,
         )
-    return Team(seats)
+    return Team(seats, bench=bench, gate=config.gate)
 
 
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:

@@ -18,7 +18,7 @@ from dualcode.eval.job import EvalOptions, Result, evaluate
 from dualcode.eval.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
-from dualcode.steps import parse_review, review_schema
+from dualcode.steps.review import parse_review, review_schema
 from dualcode.team import check_endpoints
 
 pytestmark = pytest.mark.servers

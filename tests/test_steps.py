@@ -7,11 +7,11 @@ import pytest
 
 from dualcode import prompts
 from dualcode.program import Program
-from dualcode.steps import (
+from dualcode.steps.conversation import imports_of
+from dualcode.steps.review import (
     FINDING_CHARACTERS,
     MOST_FINDINGS,
     REVIEW_TOKENS,
-    imports_of,
     parse_review,
     review_schema,
 )
@@ -50,7 +50,9 @@ def test_a_missing_variable_is_an_error() -> None:
 
 def test_code_is_not_escaped() -> None:
     program = Program(text="x = a < b and '&'", compiles=True, defines_entry_point=False, how="block")
-    assert "a < b and '&'" in prompts.render("review", task=TASK, program=program, most_findings=3)
+    assert "a < b and '&'" in prompts.render(
+        "review", task=TASK, program=program, most_findings=3, enrichment=None, evidence=()
+    )
 
 
 def test_every_prompt_has_a_hash() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dualcode.config import TeamConfig, load_team
+from dualcode.dropins import find_pipeline
 from dualcode.errors import TeamError
 from dualcode.eval.grader import EvalPlusGrader
 from dualcode.eval.manifest import Configuration, Manifest, addresses, configure, manifest
@@ -15,7 +16,7 @@ from dualcode.eval.runner import Runner, open_run, session
 from dualcode.eval.store import RunStore, read_run
 from dualcode.eval.suites import Suite, load_suite
 from dualcode.eval.summary import Summary, summarize
-from dualcode.pipelines import Pipeline, find_pipeline
+from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.serving.running import running
 from dualcode.team import build_team, check_endpoints

@@ -7,7 +7,6 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Sequence
 
 from dualcode.config import Role
-from dualcode.errors import UnknownNameError
 from dualcode.program import Program
 from dualcode.task import Task
 from dualcode.team import Team
@@ -18,13 +17,17 @@ Solve = Callable[[Task, Team], Awaitable[Program]]
 class Pipeline:
     """A named way for the team to solve a task."""
 
-    def __init__(self, solve: Solve, name: str, roles: Sequence[Role], paper: str) -> None:
+    def __init__(
+        self, solve: Solve, name: str, roles: Sequence[Role], paper: str, calls: tuple[int, int] | None
+    ) -> None:
         self.solve = solve
         self.name = name
         self.roles = tuple(roles)
         """The roles that it speaks to; each must be bound."""
         self.paper = paper
-        """The section of the paper that describes it."""
+        """The section of the paper that describes it; `control` or `ours` for what the paper lacks."""
+        self.calls = calls
+        """The fewest and the most calls a task; None if nobody counted."""
 
     @property
     def summary(self) -> str:
@@ -32,27 +35,29 @@ class Pipeline:
         return (inspect.getdoc(self.solve) or "").partition("\n")[0]
 
     async def __call__(self, task: Task, team: Team) -> Program:
-        """Solve the task."""
-        return await self.solve(task, team)
+        """Solve the task; a TypeError if what came out is no program."""
+        program: object = await self.solve(task, team)
+        if not isinstance(program, Program):
+            raise TypeError(f"{self.name} returned {type(program).__name__}, not a Program")
+        return program
 
 
-def pipeline(name: str, *, roles: Sequence[Role], paper: str) -> Callable[[Solve], Pipeline]:
+def pipeline(
+    name: str, *, roles: Sequence[Role], paper: str = "", calls: tuple[int, int] | None = None
+) -> Callable[[Solve], Pipeline]:
     """Turn an async function into the pipeline `name`."""
-    return lambda solve: Pipeline(solve, name, roles, paper)
+    return lambda solve: Pipeline(solve, name, roles, paper, calls)
 
 
 @functools.cache
-def pipelines() -> dict[str, Pipeline]:
-    """Return the built-in pipelines by name, in the paper's order."""
-    found: list[Pipeline] = []
+def builtins() -> dict[str, Pipeline]:
+    """Return the pipelines of this package by name, the paper's first and in its order.
+
+    `dualcode.dropins` knows all others.
+    """
+    found: dict[str, Pipeline] = {}
     for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
-        members = vars(importlib.import_module(module.name)).values()
-        found += [member for member in members if isinstance(member, Pipeline)]
-    return {each.name: each for each in sorted(found, key=lambda each: (each.paper, each.name))}
-
-
-def find_pipeline(name: str) -> Pipeline:
-    """Return the pipeline `name`. Raises UnknownNameError with the nearest names."""
-    if name not in pipelines():
-        raise UnknownNameError("pipeline", name, pipelines(), hint="dualcode pipelines")
-    return pipelines()[name]
+        for member in vars(importlib.import_module(module.name)).values():
+            if isinstance(member, Pipeline):
+                found[member.name] = member
+    return dict(sorted(found.items(), key=lambda item: (not item[1].paper.startswith("§"), item[1].paper)))

@@ -7,7 +7,7 @@ from dualcode.task import Task
 from dualcode.team import Team
 
 
-@pipeline("review-fix", roles=["coder", "reviewer"], paper="§3.2")
+@pipeline("review-fix", roles=["coder", "reviewer"], paper="§3.2", calls=(2, 3))
 async def review_fix(task: Task, team: Team) -> Program:
     """The coder writes, the reviewer looks for bugs, the coder fixes what it found. 2 to 3 calls."""
     draft = await write(team.coder, task)

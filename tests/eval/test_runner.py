@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from dualcode.config import Endpoint, TeamConfig
+from dualcode.dropins import find_pipeline
 from dualcode.errors import EndpointError, GraderError, RunError, UnreachableError
 from dualcode.eval.manifest import Manifest, configure, manifest
 from dualcode.eval.runner import Runner, open_run, session
 from dualcode.eval.store import RunRecords, RunStore, read_run
 from dualcode.eval.suites import Suite, load_suite
 from dualcode.eval.summary import summarize
-from dualcode.pipelines import Pipeline, find_pipeline
+from dualcode.pipelines import Pipeline
 from dualcode.sampling import PAPER
 from dualcode.scripted import Answer, ScriptedChat
 from dualcode.task import Task

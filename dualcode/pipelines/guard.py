@@ -1,0 +1,49 @@
+"""The guard: what speaks against a fix, without any hidden test."""
+
+import ast
+import asyncio
+
+from dualcode.bench import Bench
+from dualcode.program import Program
+from dualcode.task import Task
+
+
+async def objection(bench: Bench, task: Task, draft: Program, fixed: Program) -> str:
+    """Return why the fix must not replace the draft, in words for a writer; "" if nothing does."""
+    if not fixed.compiles or not fixed.defines_entry_point:
+        return f"it holds no program that compiles and defines `{task.entry_point}`."
+    before, after = signature(draft, task.entry_point), signature(fixed, task.entry_point)
+    if before is not None and after != before:
+        return f"it changes the parameters of `{task.entry_point}` from `({before})` to `({after})`."
+    was, now = await asyncio.gather(bench.examine(task, draft), bench.examine(task, fixed))
+    if now.worse_than(was):
+        return f"it fails a test that your first program passes:\n{now.failure}"
+    return ""
+
+
+def signature(program: Program, entry_point: str) -> str | None:
+    """Return the names of a function's parameters as source, or None if the program does not define it."""
+    if not program.compiles:
+        return None
+    for node in reversed(ast.parse(program.text).body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
+            return _names(node.args)
+    return None
+
+
+def _names(arguments: ast.arguments) -> str:
+    """Return parameters without annotations, which a fix may add, but with their defaults' places."""
+    bare = ast.arguments(
+        posonlyargs=[_bare(each) for each in arguments.posonlyargs],
+        args=[_bare(each) for each in arguments.args],
+        vararg=_bare(arguments.vararg) if arguments.vararg else None,
+        kwonlyargs=[_bare(each) for each in arguments.kwonlyargs],
+        kw_defaults=arguments.kw_defaults,
+        kwarg=_bare(arguments.kwarg) if arguments.kwarg else None,
+        defaults=arguments.defaults,
+    )
+    return ast.unparse(bare)
+
+
+def _bare(argument: ast.arg) -> ast.arg:
+    return ast.arg(arg=argument.arg)

@@ -1,0 +1,92 @@
+"""The enriched specification: what the reviewer reads out of a lean one (paper §4.2, §6)."""
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from dualcode import prompts
+from dualcode.record import Record
+from dualcode.steps import schema
+from dualcode.steps.conversation import system, user
+from dualcode.task import Task
+from dualcode.team import Seat
+
+MOST_EXAMPLES = 4
+MOST_EDGE_CASES = 4
+CHARACTERS = 160
+TOKENS = 1024
+
+
+class Example(Record):
+    """A call and what the specification makes of it, as the reviewer thinks."""
+
+    call: str
+    result: str
+
+
+class Enrichment(Record):
+    """What a model added to a specification. The prompt wins wherever the two disagree."""
+
+    types: str
+    """Of the parameters and of the result."""
+    examples: tuple[Example, ...]
+    edge_cases: tuple[str, ...]
+    contradicted: tuple[Example, ...] = ()
+    """Examples that the prompt's own examples refute; they are shown to nobody."""
+
+
+def enrichment_schema() -> schema.Schema:
+    """Return the JSON schema of an enrichment."""
+    line = schema.text(CHARACTERS)
+    return schema.record(
+        {
+            "types": line,
+            "examples": schema.array(schema.record({"call": line, "result": line}), MOST_EXAMPLES),
+            "edge_cases": schema.array(line, MOST_EDGE_CASES),
+        }
+    )
+
+
+async def enrich(seat: Seat, task: Task, known: Mapping[str, str]) -> Enrichment | None:
+    """Ask for examples, types and edge cases that the specification implies, with thinking.
+
+    `known` maps the calls that the prompt itself shows to their results, both as source; an example that
+    says otherwise is set aside. None if no reply was on the schema.
+    """
+    parsed = await seat.ask_object(
+        "enrich",
+        [system("reviewer"), user("enrich", task=task, examples=MOST_EXAMPLES, edge_cases=MOST_EDGE_CASES)],
+        schema=enrichment_schema(),
+        parse=lambda text: parse_enrichment(text, known),
+        repair=prompts.render("repair_enrichment"),
+        thinking=True,
+        answer_tokens=TOKENS,
+    )
+    return None if parsed is None else Enrichment.model_validate(parsed)
+
+
+def parse_enrichment(text: str | None, known: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the enrichment in a reply as an object, refuted examples apart; None off the schema."""
+    try:
+        said = Enrichment.model_validate((schema.read_object(text) or {}) | {"contradicted": ()})
+    except ValidationError:
+        return None
+    facts = {normalized(call): normalized(result) for call, result in known.items()}
+    refuted = [
+        example
+        for example in said.examples
+        if facts.get(normalized(example.call), normalized(example.result)) != normalized(example.result)
+    ]
+    kept = [example for example in said.examples if example not in refuted]
+    update = {"examples": tuple(kept), "contradicted": tuple(refuted)}
+    return said.model_copy(update=update).model_dump(mode="json")
+
+
+def normalized(source: str) -> str:
+    """Return an expression in Python's own spelling; a text that is none, without its outer blanks."""
+    try:
+        return ast.unparse(ast.parse(source.strip(), mode="eval"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source.strip()
