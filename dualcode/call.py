@@ -92,6 +92,8 @@ class Attempt(Record):
     """Seconds of backoff before this attempt."""
     content: str | None = None
     """What this attempt answered, where a later one replaced it."""
+    from_ledger: bool = False
+    """Whether it was replayed: made, and paid for, by an earlier call."""
 
 
 class Reply(Record):
@@ -111,6 +113,16 @@ class Reply(Record):
     """From the start of the last attempt to its first token."""
     attempts: tuple[Attempt, ...] = ()
     system_fingerprint: str | None = None
+
+    @property
+    def from_ledger(self) -> bool:
+        """Whether all of it was replayed."""
+        return bool(self.attempts) and all(attempt.from_ledger for attempt in self.attempts)
+
+    def replayed(self) -> "Reply":
+        """Return the reply as the ledger gives it: its times and tokens are those of the call that paid."""
+        marked = (attempt.model_copy(update={"from_ledger": True}) for attempt in self.attempts)
+        return self.model_copy(update={"attempts": tuple(marked)})
 
 
 class Call(Record):
@@ -148,3 +160,8 @@ class Call(Record):
     def usage(self) -> Usage:
         """The tokens of all attempts."""
         return sum((attempt.usage for attempt in self.attempts), Usage())
+
+    @property
+    def from_ledger(self) -> bool:
+        """Whether nothing was asked for it."""
+        return self.reply is not None and self.reply.from_ledger

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -13,10 +13,12 @@ import tenacity
 from openai.types.chat import ChatCompletionChunk
 from openai.types.completion_usage import CompletionUsage
 
-from dualcode.call import Attempt, Reply, Request, Usage
+from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
 
+PROTOCOL = 1
+"""Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
 
@@ -136,6 +138,24 @@ class OpenAIChat:
             attempts=tuple(attempts),
             system_fingerprint=stream.fingerprint,
         )
+
+    async def rendering(self, messages: Sequence[Message], *, thinking: bool) -> list[int] | None:
+        """Return the prompt tokens that the server makes of a chat; None where it has no /tokenize.
+
+        Raises UnreachableError.
+        """
+        switch = {} if self._endpoint.thinking == "none" else {"enable_thinking": thinking}
+        try:
+            return await self._tokens(
+                messages=[message.model_dump() for message in messages],
+                add_generation_prompt=True,
+                chat_template_kwargs=switch,
+            )
+        except ReplyError:
+            return None
+        except _TransientError as error:
+            message = f"endpoint {self.name!r} ({self._root}): {error.outcome}"
+            raise UnreachableError(message, hint="scripts/serve.sh status") from error
 
     # The ladder for a thought that left no answer: close it by force, then once more with a penalty.
 

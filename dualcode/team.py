@@ -244,7 +244,9 @@ class Team:
     def through(self, wrap: Callable[[ChatModel], ChatModel]) -> "Team":
         """Return the team with each chat model replaced by what `wrap` makes of it."""
         wrapped = {id(chat): wrap(chat) for chat in self.chats}
-        seats = {role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()}
+        seats: dict[Role, Seat] = {
+            role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()
+        }
         return Team(seats, bench=self._bench, gate=self.gate)
 
     async def close(self) -> None:

@@ -111,6 +111,8 @@ def _foot(summary: Summary, folder: Path) -> Text:
     )
     lines += [f"{number} {what}" for number, what in odd if number]
     text = Text(" · ".join(lines) + "\n")
+    if summary.replayed:
+        text.append(f"{_spending(summary)}\n")
     if not summary.complete:
         missing = summary.tasks - summary.base.passed - summary.base.failed
         text.append(
@@ -121,6 +123,16 @@ def _foot(summary: Summary, folder: Path) -> Text:
     text.append("see ", "dim")
     text.append(f"dualcode show {folder}")
     return text
+
+
+def _spending(summary: Summary) -> str:
+    usages = [server.spent.usage for server in summary.servers]
+    money = ", ".join(f"{currency}{amount:.4f}" for currency, amount in summary.spent.items())
+    return (
+        f"{summary.replayed} calls from the ledger, counted above as if made here; really spent: "
+        f"{sum(usage.prompt_tokens for usage in usages):,} tokens in, "
+        f"{sum(usage.completion_tokens for usage in usages):,} out" + (f", {money}" if money else "")
+    )
 
 
 def task_list(records: RunRecords) -> Table:
@@ -206,7 +218,7 @@ def _took(call: Call) -> str:
         return "failed"
     usage = call.usage
     words = [f"{usage.prompt_tokens} + {usage.completion_tokens} tokens", f"{call.reply.seconds:.1f} s"]
-    words += [call.reply.finish_reason, *call.notes]
+    words += [call.reply.finish_reason, *call.notes, *(["from the ledger"] if call.from_ledger else [])]
     return " · ".join(words)
 
 

@@ -6,7 +6,7 @@
 | `calls.jsonl` | a call, written as it ends |
 | `samples.jsonl` | a solution in EvalPlus's format, written when the pipeline returns |
 | `verdicts.jsonl` | a verdict, written when the solution was graded |
-| `superseded.jsonl` | a call of a task that a kill or a fault cut short and a resume did again |
+| `superseded.jsonl` | a call, paid for, of a task that a kill or a fault cut short and a resume did again |
 
 A line is written whole or, if the process was killed in the middle, torn; a torn last line is dropped when
 the run is opened again. A task is done when it has a sample and a verdict that is not errored.
@@ -47,6 +47,7 @@ class RunRecords(Record):
     calls: tuple[Call, ...]
     samples: dict[str, Sample]
     verdicts: dict[str, Verdict]
+    superseded: tuple[Call, ...] = ()
 
     @property
     def done(self) -> set[str]:
@@ -61,6 +62,7 @@ def read_run(folder: Path) -> RunRecords:
         calls=tuple(_lines(folder / "calls.jsonl", Call)),
         samples={sample.task_id: sample for sample in _lines(folder / "samples.jsonl", Sample)},
         verdicts={verdict.task_id: verdict for verdict in _lines(folder / "verdicts.jsonl", Verdict)},
+        superseded=tuple(_lines(folder / "superseded.jsonl", Call)),
     )
 
 
@@ -158,7 +160,7 @@ def _recovered(folder: Path, manifest: Manifest) -> RunRecords:
     """Return the records of a new run, or of one that is resumed once what a kill left is cleaned up."""
     if not (folder / "manifest.json").exists():
         _replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
-    for name in ("calls.jsonl", "samples.jsonl", "verdicts.jsonl"):
+    for name in ("calls.jsonl", "samples.jsonl", "verdicts.jsonl", "superseded.jsonl"):
         _drop_torn_line(folder / name)
     records = read_run(folder)
     if records.manifest.fingerprint != manifest.fingerprint:

@@ -1,23 +1,32 @@
 """A run in numbers: records in, one value out; nothing is measured without its price."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dualcode.call import Call, Usage
+from dualcode.call import Attempt, Call, Usage
 from dualcode.config import Price
-from dualcode.eval.manifest import Manifest
 from dualcode.eval.metrics import Counts, count
 from dualcode.eval.store import RunRecords
 from dualcode.record import Record
 
 
+class Spent(Record):
+    """What a run really paid one endpoint for: without what the ledger replayed, with what was done twice."""
+
+    requests: int
+    usage: Usage
+    busy_seconds: float
+    cost: float | None
+
+
 class ServerUse(Record):
-    """What one endpoint did for a run."""
+    """What one endpoint did for a run, as if the run were alone: replayed calls count as they were made."""
 
     endpoint: str
     model: str
     calls: int
+    replayed: int
+    """Calls that the ledger answered alone."""
     requests: int
     """HTTP requests, the retries included."""
     usage: Usage
@@ -26,8 +35,10 @@ class ServerUse(Record):
     wall_seconds: float
     """The run's own duration, over all its sessions."""
     cost: float | None
-    """In `currency`; None where no price is configured."""
+    """In `currency`; None where no price is configured. By the GPU's hour, the busy time of the replayed
+    requests is added to the duration: at most what the run would have cost alone."""
     currency: str | None
+    spent: Spent
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -36,8 +47,8 @@ class ServerUse(Record):
 
     @property
     def busy_share(self) -> float | None:
-        """The share of the run during which the endpoint was busy."""
-        return self.busy_seconds / self.wall_seconds if self.wall_seconds else None
+        """The share of the run during which the endpoint was busy for it."""
+        return self.spent.busy_seconds / self.wall_seconds if self.wall_seconds else None
 
 
 class ReviewCounts(Record):
@@ -83,12 +94,18 @@ class Summary(Record):
 
     @property
     def cost(self) -> dict[str, float]:
-        """Money by currency; empty where no price is configured."""
-        total: Counter[str] = Counter()
-        for server in self.servers:
-            if server.cost is not None and server.currency is not None:
-                total[server.currency] += server.cost  # pyright: ignore[reportArgumentType]  # floats add too
-        return dict(total)
+        """Money by currency, as if the run were alone; empty where no price is configured."""
+        return _by_currency((server.currency, server.cost) for server in self.servers)
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Money by currency that the run really took."""
+        return _by_currency((server.currency, server.spent.cost) for server in self.servers)
+
+    @property
+    def replayed(self) -> int:
+        """Calls that the ledger answered."""
+        return sum(server.replayed for server in self.servers)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -107,7 +124,9 @@ class Summary(Record):
             "retries": self.retries,
             "reviews": reviews,
             "servers": [_server_json(server) for server in self.servers],
+            "replayed": self.replayed,
             "cost": self.cost or None,
+            "spent": self.spent or None,
             "seconds": round(self.seconds, 3),
         }
 
@@ -132,7 +151,7 @@ def summarize(records: RunRecords) -> Summary:
         cut=_noted(calls, "cut"),
         retries=sum(attempt.waited > 0 for call in calls for attempt in call.attempts),
         reviews=review_counts(calls),
-        servers=tuple(server_use(manifest, name, calls, seconds) for name in manifest.configuration.served),
+        servers=tuple(server_use(records, name, seconds) for name in manifest.configuration.served),
         seconds=seconds,
     )
 
@@ -150,24 +169,49 @@ def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     )
 
 
-def server_use(manifest: Manifest, endpoint: str, calls: Iterable[Call], wall: float) -> ServerUse:
+def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
     """Add up what one endpoint did; a GPU-hour price counts the whole run: the server is held for it."""
-    own = [call for call in calls if call.endpoint == endpoint]
+    own = [call for call in records.calls if call.endpoint == endpoint]
     attempts = [attempt for call in own for attempt in call.attempts]
-    usage = sum((call.usage for call in own), Usage())
-    table = manifest.configuration.team["endpoints"][endpoint]
+    usage = _usage(attempts)
+    table = records.manifest.configuration.team["endpoints"][endpoint]
     price = Price.model_validate(table["price"]) if table.get("price") else None
+    every = (each for call in records.calls + records.superseded for each in call.attempts)
+    replayed = _busy(each for each in every if each.from_ledger)  # on any server: the run waited for it
     return ServerUse(
         endpoint=endpoint,
         model=table["model"],
         calls=len(own),
+        replayed=sum(call.from_ledger for call in own),
         requests=len(attempts),
         usage=usage,
-        busy_seconds=union_seconds((each.started, each.started + each.seconds) for each in attempts),
+        busy_seconds=_busy(attempts),
         wall_seconds=wall,
-        cost=cost(price, usage, wall) if price else None,
+        cost=cost(price, usage, wall + replayed) if price else None,
         currency=price.currency if price else None,
+        spent=_spent(records, endpoint, price, wall),
     )
+
+
+def _spent(records: RunRecords, endpoint: str, price: Price | None, wall: float) -> Spent:
+    calls = (call for call in records.calls + records.superseded if call.endpoint == endpoint)
+    attempts = [each for call in calls for each in call.attempts if not each.from_ledger]
+    paid = list(dict.fromkeys(attempts))  # a kill while calls are set aside may leave some in both files
+    usage = _usage(paid)
+    return Spent(
+        requests=len(paid),
+        usage=usage,
+        busy_seconds=_busy(paid),
+        cost=cost(price, usage, wall) if price else None,
+    )
+
+
+def _usage(attempts: Iterable[Attempt]) -> Usage:
+    return sum((attempt.usage for attempt in attempts), Usage())
+
+
+def _busy(attempts: Iterable[Attempt]) -> float:
+    return union_seconds((each.started, each.started + each.seconds) for each in attempts)
 
 
 def cost(price: Price, usage: Usage, wall_seconds: float) -> float:
@@ -189,6 +233,14 @@ def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:
     return total
 
 
+def _by_currency(amounts: Iterable[tuple[str | None, float | None]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for currency, amount in amounts:
+        if currency is not None and amount is not None:
+            total[currency] = total.get(currency, 0.0) + amount
+    return total
+
+
 def _noted(calls: Iterable[Call], note: str) -> int:
     return sum(note in call.notes for call in calls)
 
@@ -201,9 +253,14 @@ def _counts_json(counts: Counts) -> dict[str, Any]:
 def _server_json(server: ServerUse) -> dict[str, Any]:
     rate, share = server.tokens_per_second, server.busy_share
     return {
-        **server.model_dump(exclude={"usage", "busy_seconds", "wall_seconds"}),
+        **server.model_dump(exclude={"usage", "busy_seconds", "wall_seconds", "spent"}),
         **server.usage.model_dump(),
         "busy_seconds": round(server.busy_seconds, 3),
         "busy_share": None if share is None else round(share, 4),
         "tokens_per_second": None if rate is None else round(rate, 2),
+        "spent": {
+            **server.spent.model_dump(exclude={"usage", "busy_seconds"}),
+            **server.spent.usage.model_dump(),
+            "busy_seconds": round(server.spent.busy_seconds, 3),
+        },
     }

@@ -1,6 +1,7 @@
-"""What every chat model promises, on each kind: scripted, HTTP to a fake server, HTTP to real vLLM."""
+"""What every chat model promises, on each kind: scripted, behind the ledger, HTTP to a fake, to vLLM."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from dualcode.call import Message, Request
 from dualcode.chat import ChatModel, OpenAIChat
 from dualcode.config import Endpoint
 from dualcode.errors import EndpointError
+from dualcode.ledger import Fingerprint, Ledger, LedgerChat
 from dualcode.sampling import PAPER
 from dualcode.scripted import ScriptedChat
 from dualcode.serving.running import RunningPair
@@ -16,11 +18,11 @@ from tests.fake_server import Answer, serve
 ASKED = Request(
     messages=(Message(role="user", content="Say hello."),), sampling=PAPER.plain, answer_tokens=16
 )
-KINDS = ["scripted", "fake-http", pytest.param("vllm", marks=pytest.mark.servers)]
+KINDS = ["scripted", "fake-http", "ledger", pytest.param("vllm", marks=pytest.mark.servers)]
 
 
 @pytest.fixture(params=KINDS)
-async def model(request: pytest.FixtureRequest) -> AsyncGenerator[ChatModel]:
+async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[ChatModel]:
     """A model that answers."""
     if request.param == "scripted":
         yield ScriptedChat(lambda _: "hello")
@@ -29,6 +31,10 @@ async def model(request: pytest.FixtureRequest) -> AsyncGenerator[ChatModel]:
             chat = OpenAIChat("e", Endpoint(model="m", base_url=server.base_url))
             yield chat
             await chat.close()
+    elif request.param == "ledger":
+        ledger = Ledger.open(tmp_path)
+        yield LedgerChat(ScriptedChat(lambda _: "hello"), ledger, Fingerprint(model="m"))
+        ledger.close()
     else:
         pair: RunningPair = request.getfixturevalue("servers")
         coder = pair["coder"]
@@ -37,11 +43,16 @@ async def model(request: pytest.FixtureRequest) -> AsyncGenerator[ChatModel]:
         await chat.close()
 
 
-@pytest.fixture(params=["scripted", "http"])
-async def broken(request: pytest.FixtureRequest) -> AsyncGenerator[ChatModel]:
+@pytest.fixture(params=["scripted", "ledger", "http"])
+async def broken(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[ChatModel]:
     """A model that cannot answer."""
     if request.param == "scripted":
         yield ScriptedChat([])
+        return
+    if request.param == "ledger":
+        ledger = Ledger.open(tmp_path)
+        yield LedgerChat(ScriptedChat([]), ledger, Fingerprint(model="m"))
+        ledger.close()
         return
     with serve(Answer(status=503)) as server:
         chat = OpenAIChat("e", Endpoint(model="m", base_url=server.base_url, attempts=1))
