@@ -75,11 +75,16 @@ class _Stream:
 
     def text(self) -> str | None:
         """Return the answer, or None where none arrived."""
-        return "".join(self.content) or None
+        return _whole("".join(self.content)) or None
 
     def thought(self) -> str | None:
         """Return the reasoning, or None where none arrived."""
-        return "".join(self.reasoning) or None
+        return _whole("".join(self.reasoning)) or None
+
+
+def _whole(text: str) -> str:
+    """Return a text with surrogate pairs joined, and lone halves, which no record can hold, replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class OpenAIChat:

@@ -103,8 +103,9 @@ class SamplingConfig(_Table):
 class Gate(_Table):
     """`[gate]`: when the pipeline `gated` reviews."""
 
-    richness: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Least richness of a specification, from 0 to 1, that is worth a review (`dualcode spec FILE`)."""
+    richness: float = Field(default=0.4, ge=0.0, le=1.0)
+    """Least richness of a specification, from 0 to 1, that is worth a review (`dualcode spec FILE`). The
+    default tells HumanEval+ from MBPP+ well; see docs/visible-tests.md."""
 
 
 class TeamConfig(_Table):

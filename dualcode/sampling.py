@@ -29,8 +29,11 @@ class Sampling(Record):
         if draw == 0:
             return self
         temperature = self.temperature or DRAW_TEMPERATURE
-        return self.model_copy(update={"seed": self.seed + draw, "temperature": temperature})
+        return self.model_copy(update={"seed": self.seed + draw * _STRIDE, "temperature": temperature})
 
+
+_STRIDE = 1_000_003
+"""So that the draws of one seed are no other seed's."""
 
 DRAW_TEMPERATURE = 0.8
 """Of further draws beside a greedy one: what Chen et al. 2021 (arXiv 2107.03374) found best for many samples

@@ -42,6 +42,13 @@ async def test_reply_carries_text_usage_and_finish_reason() -> None:
     assert [attempt.outcome for attempt in reply.attempts] == ["ok"]
 
 
+async def test_a_reply_with_half_a_surrogate_pair_can_be_recorded() -> None:
+    with serve(Answer(content="\ud83d\ude00 and \ud800")) as server:
+        reply = await ask(server)
+    assert reply.content == "😀 and \ufffd"
+    assert "😀" in reply.to_line()
+
+
 async def test_every_sampling_parameter_is_sent() -> None:
     with serve() as server:
         await ask(server, request(sampling=RECOMMENDED.plain))

@@ -6,7 +6,7 @@ import pytest
 
 from dualcode.bench import Bench
 from dualcode.call import Call
-from dualcode.config import Role
+from dualcode.config import Gate, Role
 from dualcode.dropins import find_pipeline
 from dualcode.errors import TeamError, UnknownNameError
 from dualcode.pipelines import builtins
@@ -32,7 +32,13 @@ FAILS = {"n * 1": "double(1)\nexpected 2, got 1"}
 
 
 async def run(
-    name: str, coder: list[Answer], reviewer: list[Answer], bench: Bench | None = None
+    name: str,
+    coder: list[Answer],
+    reviewer: list[Answer],
+    bench: Bench | None = None,
+    *,
+    task: Task = TASK,
+    gate: float = 0.4,
 ) -> tuple[Program, list[Call]]:
     """Run a pipeline; every scripted answer must be used, and the calls must lie within its bounds."""
     calls: list[Call] = []
@@ -42,7 +48,8 @@ async def run(
         "reviewer": Seat("reviewer", chats[1], PAPER, 2000, 64),
     }
     chosen = find_pipeline(name)
-    program = await chosen(TASK, Team(seats, bench=bench).for_task(TASK.id, calls.append))
+    team = Team(seats, bench=bench, gate=Gate(richness=gate))
+    program = await chosen(task, team.for_task(task.id, calls.append))
     assert [len(chat.requests) for chat in chats] == [len(coder), len(reviewer)]
     assert chosen.calls is not None
     assert chosen.calls[0] <= len(calls) <= chosen.calls[1]
@@ -188,6 +195,46 @@ async def test_two_failed_drafts_are_reviewed_and_synthesized() -> None:
     assert "return 2 * n" in program.text
 
 
+EXAMPLES = 'def double(n: int) -> int:\n    """Return 2 n.\n\n    >>> double(2)\n    4\n    """\n'
+RICH = Task(id="T/2", prompt=EXAMPLES, entry_point="double")
+
+
+def enrichment(*examples: tuple[str, str]) -> str:
+    said = [{"call": call, "result": result} for call, result in examples]
+    return json.dumps({"types": "int to int", "examples": said, "edge_cases": ["0 gives 0"]})
+
+
+async def test_enriched_reviews_against_the_enriched_specification() -> None:
+    program, calls = await run("enriched", [DRAFT, FIXED], [enrichment(("double(-3)", "-6")), REVISE])
+    assert transcript(calls)[1:3] == [("reviewer", "enrich", True), ("reviewer", "review", True)]
+    asked = calls[2].request.messages[-1].content
+    assert all(text in asked for text in ("int to int", "`double(-3)` gives `-6`", "0 gives 0"))
+    assert "double(-3)" not in str(calls[3].request.messages)  # the coder never sees it
+    assert "return 2 * n" in program.text
+
+
+async def test_an_enrichment_that_contradicts_the_prompt_loses() -> None:
+    said = enrichment(("double( 2 )", "5"), ("double(2)", "4"), ("double(7)", "14"))
+    _, calls = await run("enriched", [FIXED], [said, APPROVE], task=RICH)
+    assert calls[1].parsed is not None
+    assert calls[1].parsed["contradicted"] == [{"call": "double( 2 )", "result": "5"}]
+    asked = calls[2].request.messages[-1].content
+    assert "`double(7)` gives `14`" in asked
+    assert "gives `5`" not in asked
+
+
+async def test_without_an_enrichment_the_review_is_the_plain_one() -> None:
+    _, calls = await run("enriched", [DRAFT], ["no", "no", APPROVE])
+    _, plain = await run("review-fix", [DRAFT], [APPROVE])
+    assert calls[2].request == plain[1].request
+
+
+@pytest.mark.parametrize(("gate", "reviewed"), [(0.0, True), (1.0, False)])
+async def test_the_gate_reviews_rich_specifications_only(gate: float, reviewed: bool) -> None:
+    _, calls = await run("gated", [DRAFT], [APPROVE] if reviewed else [], task=RICH, gate=gate)
+    assert steps(calls) == ["coder write", "reviewer review"][: 1 + reviewed]
+
+
 async def test_self_review_asks_only_the_coder() -> None:
     _, calls = await run("self-review", [DRAFT, REVISE, FIXED], [])
     assert steps(calls) == ["coder write", "coder review", "coder fix"]
@@ -205,7 +252,7 @@ async def test_swapped_exchanges_the_seats() -> None:
 async def test_best_of_k_takes_the_first_that_passes_the_most() -> None:
     program, calls = await run("best-of-k", [DRAFT, FIXED, OTHER], [], ScriptedBench(FAILS))
     assert "return 2 * n" in program.text
-    assert [call.request.sampling.seed for call in calls] == [0, 1, 2]
+    assert len({call.request.sampling.seed for call in calls}) == 3
     assert [call.request.sampling.temperature for call in calls] == [0.0, DRAW_TEMPERATURE, DRAW_TEMPERATURE]
 
 

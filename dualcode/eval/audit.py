@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 from dualcode import prompts
+from dualcode.bench import Shown
 from dualcode.call import Call
 from dualcode.record import Record
 
@@ -24,18 +25,6 @@ SHORTEST = 4
 
 EXCERPT = 60
 """Characters of the message around a leak."""
-
-
-class Shown(Record):
-    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`."""
-
-    task_id: str
-    kind: Literal["visible", "observed"]
-    """Tests that the prompt shows, or calls that a model wrote."""
-    tests: tuple[str, ...]
-    """The source of each."""
-    texts: tuple[str, ...]
-    """What a pipeline may pass on to a model: failures, outcomes."""
 
 
 class Hidden(NamedTuple):

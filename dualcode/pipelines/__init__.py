@@ -5,6 +5,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import cast
 
 from dualcode.config import Role
 from dualcode.program import Program
@@ -18,7 +20,12 @@ class Pipeline:
     """A named way for the team to solve a task."""
 
     def __init__(
-        self, solve: Solve, name: str, roles: Sequence[Role], paper: str, calls: tuple[int, int] | None
+        self,
+        solve: Solve,
+        name: str,
+        roles: Sequence[Role],
+        paper: str,
+        calls: tuple[int, int] | None = None,
     ) -> None:
         self.solve = solve
         self.name = name
@@ -30,13 +37,18 @@ class Pipeline:
         """The fewest and the most calls a task; None if nobody counted."""
 
     @property
+    def source(self) -> Path:
+        """The file that defines it."""
+        return Path(inspect.getfile(self.solve))
+
+    @property
     def summary(self) -> str:
         """The first line of its docstring."""
         return (inspect.getdoc(self.solve) or "").partition("\n")[0]
 
     async def __call__(self, task: Task, team: Team) -> Program:
         """Solve the task; a TypeError if what came out is no program."""
-        program: object = await self.solve(task, team)
+        program = cast("object", await self.solve(task, team))  # a drop-in may return anything
         if not isinstance(program, Program):
             raise TypeError(f"{self.name} returned {type(program).__name__}, not a Program")
         return program

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dualcode.bench import Bench, Observation
+from dualcode.bench import Bench, Observation, returned
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.guard import objection
 from dualcode.program import Program
@@ -58,7 +58,7 @@ async def _observe(
 
 
 def _differs(probe: Probe, seen: Observation) -> bool:
-    return seen.outcome != f"returned {probe.asserted}"
+    return seen.outcome != returned(probe.asserted)
 
 
 def _surprise(probe: Probe, seen: Observation) -> str:

@@ -1,7 +1,8 @@
 """The audit: hidden tests in a message are found, and what a model may know is no leak."""
 
+from dualcode.bench import Shown
 from dualcode.call import Call, Message, Request
-from dualcode.eval.audit import Audit, Hidden, Shown, audit
+from dualcode.eval.audit import Audit, Hidden, audit
 from dualcode.sampling import Sampling
 from dualcode.scripted import reply
 
