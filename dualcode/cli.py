@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,12 +11,19 @@ import click
 
 from dualcode import __version__
 from dualcode.errors import DualcodeError
+from dualcode.ledger_command import ledger
+from dualcode.sandbox.command import sandbox
 from dualcode.serving.__main__ import serve
+from dualcode.spec_command import spec
 
 if TYPE_CHECKING:
+    from dualcode.eval.explain import Explanation
+    from dualcode.eval.job import Result
     from dualcode.eval.suites import Suite
+    from dualcode.verdict import Verdict
 
 EXIT_ERRORED = 4
+EXIT_LEAK = 5
 EXIT_INTERRUPTED = 130
 
 EXIT_CODES = """\b
@@ -26,6 +33,7 @@ Exit codes:
   2    a wrong option, file, name or configuration
   3    a server that is not there, died or was lost; the same command resumes a run
   4    done, but some tasks have no verdict (errored): the same command does them again
+  5    done, but a hidden test reached a model: `audit` says where
   130  interrupted; the same command resumes a run"""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,6 +46,9 @@ def cli() -> None:
 
 
 cli.add_command(serve)
+cli.add_command(ledger)
+cli.add_command(spec)
+cli.add_command(sandbox)
 
 
 def dataset_options(command: F) -> F:
@@ -55,8 +66,22 @@ def dataset_options(command: F) -> F:
     )(command)
 
 
+def unsafe_option(command: F) -> F:
+    """Add --unsafe."""
+    return click.option(
+        "--unsafe",
+        is_flag=True,
+        help="Run programs even where no sandbox holds on this machine. They can then read your files.",
+    )(command)
+
+
 @cli.command("eval")
-@click.option("--pipeline", required=True, metavar="NAME", help="See `dualcode pipelines`.")
+@click.option(
+    "--pipeline",
+    required=True,
+    metavar="NAME,…",
+    help="A name (see `dualcode pipelines`), several, `all`, or FILE.py:NAME.",
+)
 @click.option("--dataset", default="mini", show_default=True, metavar="NAME", help="See `dualcode datasets`.")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="The benchmark's own file, .jsonl or .jsonl.gz."
@@ -77,8 +102,12 @@ def dataset_options(command: F) -> F:
     "--concurrency", type=click.IntRange(min=1), help="Tasks at a time. Default: fill every server."
 )
 @click.option("--fresh", is_flag=True, help="Begin a new run, even if this one is there to be resumed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
+@click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@unsafe_option
 def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:
     """Run a pipeline over a benchmark, grade it, and print pass@1 with its interval and its price.
 
@@ -93,22 +122,42 @@ def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:
     from dualcode.eval import job, report
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
-    done = asyncio.run(job.evaluate(job.EvalOptions(tasks=wanted, **options), report.console(stderr=True)))
-    if as_json:
-        click.echo(json.dumps(done.summary.to_json() | {"folder": str(done.folder), "resumed": done.resumed}))
-    else:
-        if done.resumed == done.summary.tasks:
-            click.echo("this run was complete already; --fresh runs it anew", err=True)
-        report.console().print(report.result(done.summary, done.folder))
-    if not done.summary.complete:
+    asked = job.EvalOptions(tasks=wanted, **options)
+    done = asyncio.run(job.evaluate(asked, report.console(stderr=True)))
+    for each in done:
+        if as_json:
+            click.echo(json.dumps(each.to_json()))
+        else:
+            _print_result(each)
+    if len(done) > 1 and not as_json:
+        report.console().print(report.comparison([each.summary for each in done]))
+    if not all(each.audit.clean for each in done):
+        sys.exit(EXIT_LEAK)
+    if not all(each.summary.complete for each in done):
         sys.exit(EXIT_ERRORED)
 
 
+def _print_result(done: "Result") -> None:
+    from dualcode.eval import report
+
+    if done.resumed == done.summary.tasks:
+        click.echo("this run was complete already; --fresh runs it anew", err=True)
+    report.console().print(report.result(done.summary, done.folder))
+    if done.sandbox is not None:
+        click.echo(f"programs ran in: {done.sandbox.name} (dualcode sandbox says what holds there)")
+    click.echo(report.audited(done.audit))
+
+
 @cli.command()
-def pipelines() -> None:
-    """List the pipelines."""
+@click.option("--check", metavar="NAME,…", help="Only say whether these are there: exit code 0, or 2.")
+def pipelines(check: str | None) -> None:
+    """List the pipelines: the paper's, controls, our own, and those in `pipelines/`."""
+    from dualcode.dropins import find_pipelines
     from dualcode.dropins import pipelines as all_pipelines
 
+    if check is not None:
+        find_pipelines(check)
+        return
     rows = [(each.name, each.paper, each.summary) for each in all_pipelines().values()]
     _print_columns(rows)
 
@@ -128,26 +177,75 @@ def datasets(check: str | None) -> None:
     for entry in SUITES:
         ready, detail = entry.availability()
         _print_columns([(entry.name, f"{entry.size} tasks", entry.description)])
-        click.echo(f"{'':18}{'ready: ' if ready else ''}{detail}")
+        click.echo(f"{'':20}{'ready: ' if ready else ''}{detail}")
 
 
 @cli.command()
 @click.argument("samples", type=click.Path(path_type=Path))
 @dataset_options
+@click.option("--workers", type=click.IntRange(min=1), help="Programs at a time. Default: one a core.")
+@click.option("--base-only", is_flag=True, help="Without the plus tests.")
+@click.option(
+    "--explain",
+    "explained",
+    multiple=True,
+    metavar="TASK",
+    help="Grade only this task's samples and say why they fail: input, expected, got, traceback, printed. "
+    "May be repeated.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the results to this file in EvalPlus's format (eval_results.json).",
+)
+@click.option(
+    "--evalplus-compatible",
+    is_flag=True,
+    help="Compare as EvalPlus 0.3.1 does where that is wrong: nothing passes HumanEval/32.",
+)
+@unsafe_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of a table.")
-def score(samples: Path, dataset: str, data: Path | None, as_json: bool) -> None:
+def score(
+    samples: Path,
+    dataset: str,
+    data: Path | None,
+    explained: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Grade a file of samples in EvalPlus's format: task_id with solution or completion, a line each.
+
+    Programs run in a sandbox (`dualcode sandbox` says what it holds). With several samples a task, pass@1,
+    pass@10 and pass@100 are the unbiased estimates. The first time, the benchmark's own solutions are run
+    too; what they give is kept.
 
     \b
     Example:
       dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
+      dualcode score SAMPLES.jsonl --dataset humaneval --explain HumanEval/32
     """
-    from dualcode.eval.report import console
-    from dualcode.eval.score import score_samples
+    from rich.console import Console
 
+    from dualcode.eval import results, scoring
+
+    wanted = scoring.ScoreOptions.of(**options)
+    if output is not None:
+        results.check_output(output, samples)
     suite = _suite(dataset, data)
-    result = score_samples(samples, suite, console(stderr=True))
-    click.echo(json.dumps(result.to_json())) if as_json else console().print(result.table())
+    if explained:
+        told = scoring.explain_samples(samples, suite, explained, wanted)
+        click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(_text(told)))
+        return
+    read, result = scoring.score_samples(samples, suite, Console(stderr=True), wanted)
+    if output is not None:
+        results.write_results(output, suite, read, result.verdicts)
+    if as_json:
+        click.echo(json.dumps(result.to_json()))
+    else:
+        Console().print(result.table())
+    _tell_errored(result.verdicts)
     if result.base.errored:
         sys.exit(EXIT_ERRORED)
 
@@ -178,6 +276,30 @@ def extract(responses: Path, dataset: str, data: Path | None, output: Path) -> N
 
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="The benchmark's file that the run was made with."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def audit(run: Path, data: Path | None, as_json: bool) -> None:
+    """Prove that no hidden test reached a model in a run, and seal it.
+
+    Every message is compared with every hidden test's arguments and result. What stands in the prompt, or in
+    what a model said before, is no leak. Exit code 5 if there is one.
+    """
+    from dualcode.eval import report
+    from dualcode.eval.seal import broken, seal
+    from dualcode.eval.store import read_run
+
+    if changed := broken(run):
+        click.echo(f"changed since the run was sealed: {', '.join(changed)}", err=True)
+    found = asyncio.run(seal(run, _suite(read_run(run).manifest.configuration.dataset, data)))
+    click.echo(found.model_dump_json() if as_json else report.audited(found, every=True))
+    if not found.clean:
+        sys.exit(EXIT_LEAK)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
 @click.argument("task", required=False)
 @click.option("--prompts", is_flag=True, help="The messages that were sent, too.")
 def show(run: Path, task: str | None, prompts: bool) -> None:
@@ -199,6 +321,19 @@ def show(run: Path, task: str | None, prompts: bool) -> None:
     console.print(report.result(summarize(records), run))
 
 
+def _text(explanations: "Sequence[Explanation]") -> Iterator[str]:
+    for each in explanations:
+        yield from each.lines()
+
+
+def _tell_errored(verdicts: "Sequence[Verdict]") -> None:
+    errored = [verdict for verdict in verdicts if verdict.errored]
+    for verdict in errored[:5]:
+        click.echo(f"errored: {verdict.task_id}: {verdict.base.reason}", err=True)
+    if len(errored) > 5:
+        click.echo(f"errored: {len(errored) - 5} more", err=True)
+
+
 def _suite(dataset: str, data: Path | None) -> "Suite":
     from dualcode.eval.suites import load_suite
 
@@ -207,7 +342,7 @@ def _suite(dataset: str, data: Path | None) -> "Suite":
 
 def _print_columns(rows: Sequence[tuple[str, str, str]]) -> None:
     for name, place, text in rows:
-        click.echo(f"{name:<18}{place:<11}{text}")
+        click.echo(f"{name:<20}{place:<14}{text}")
 
 
 def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:

@@ -241,6 +241,10 @@ class Team:
             gate=self.gate,
         )
 
+    def at_work(self, roles: Sequence[Role], bench: Bench) -> "Team":
+        """Return the team with the seats of these roles alone, and with a bench."""
+        return Team({role: self._seat(role) for role in roles}, bench=bench, gate=self.gate)
+
     def through(self, wrap: Callable[[ChatModel], ChatModel]) -> "Team":
         """Return the team with each chat model replaced by what `wrap` makes of it."""
         wrapped = {id(chat): wrap(chat) for chat in self.chats}
@@ -266,7 +270,7 @@ class Served(Record):
     """Of vLLM; None for a server that does not tell."""
 
 
-def build_team(config: TeamConfig, roles: Sequence[Role], bench: Bench | None = None) -> Team:
+def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
     """Return the team with one chat model per endpoint that one of `roles` is bound to."""
     chats = {
         name: OpenAIChat(
@@ -285,7 +289,7 @@ def build_team(config: TeamConfig, roles: Sequence[Role], bench: Bench | None = 
             thinking_budget=endpoint.thinking_budget if endpoint.thinking == "switch" else None,
             cut_repetition=endpoint.cut_repetition,
         )
-    return Team(seats, bench=bench, gate=config.gate)
+    return Team(seats, gate=config.gate)
 
 
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:

@@ -8,6 +8,11 @@ from dualcode.record import Record
 
 Status = Literal["passed", "failed", "errored"]
 
+Cause = Literal["wrong_output", "raised", "time_out", "total_time_out", "died", "flooded", "not_loaded"]
+"""Why a program failed: it returned the wrong thing, raised, used up a call's or the whole set's time, its
+process ended without a word, it returned more than may be sent, or it does not compile, load or define the
+entry point."""
+
 
 class Outcome(Record):
     """The result of one set of tests (base or plus) on one program."""
@@ -17,6 +22,11 @@ class Outcome(Record):
     """Why it failed or errored, such as `wrong output` or `time-out`; None if it passed."""
     failing_input: str | None = None
     """`repr` of the first failing input's arguments, cut to 500 characters, where the tests have inputs."""
+    cause: Cause | None = None
+    """The kind of failure; None if it did not fail, and in records older than this field."""
+    at: int | None = None
+    """Index of the first failing input in its set of tests; None where no call was made, or the process was
+    ended in the midst of its calls."""
 
 
 class Verdict(Record):

@@ -4,7 +4,7 @@
 #
 #   scripts/demo.sh [--pipeline NAME] [--dataset NAME] [--limit N] [--bf16]
 #
-#   --pipeline  review-fix unless told otherwise; see `dualcode pipelines`
+#   --pipeline  review-fix unless told otherwise, or several with commas; see `dualcode pipelines`
 #   --dataset   only this one. Otherwise the mini suite, then the first HumanEval tasks (with EvalPlus's
 #               tests where its data is on this machine, else with HumanEval's own)
 #   --limit     so many tasks of each dataset. Otherwise the whole mini suite and 8 HumanEval tasks
@@ -40,7 +40,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 # Refuse wrong names before servers are started.
-dualcode pipelines | grep -q "^$pipeline " || dualcode eval --pipeline "$pipeline" --dataset mini
+dualcode pipelines --check "$pipeline"
 [ -z "$dataset" ] || dualcode datasets --check "$dataset"
 
 stop
@@ -49,7 +49,7 @@ dualcode serve start --profile cpu --port-free "${precision[@]}"
 
 job() {
   printf '\n== %s on %s\n' "$pipeline" "$1"
-  dualcode eval --pipeline "$pipeline" --dataset "$1" ${2:+--limit "$2"} --fresh
+  dualcode eval --pipeline "$pipeline" --dataset "$1" ${2:+--limit "$2"} --fresh --no-ledger
 }
 if [ -n "$dataset" ]; then
   job "$dataset" "$limit"

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,8 @@ class FakeServer:
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers) or [Answer()]
+        self.respond: Callable[[dict[str, Any]], Answer] | None = None
+        """Answers by the request instead of in order."""
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.models = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
@@ -48,7 +50,9 @@ class FakeServer:
     def bodies(self) -> list[dict[str, Any]]:
         return [body for path, body in self.requests if path.startswith("/v1/")]
 
-    def next(self) -> Answer:
+    def next(self, body: dict[str, Any]) -> Answer:
+        if self.respond is not None:
+            return self.respond(body)
         with self.lock:
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -86,7 +90,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 server.in_flight += 1
                 server.most_in_flight = max(server.most_in_flight, server.in_flight)
             try:
-                self._answer(server.next())
+                self._answer(server.next(body))
             finally:
                 with server.lock:
                     server.in_flight -= 1

@@ -97,7 +97,9 @@ def test_module_is_the_same_command() -> None:
 def test_pipelines_are_listed_a_line_each(run: Run) -> None:
     code, out, _ = run("pipelines")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["raw-coder", "raw-planner", "review-fix"]
+    names = [line.split()[0] for line in out.splitlines()]
+    assert names[:4] == ["raw-coder", "raw-planner", "plan-code", "review-fix"]
+    assert "third-opinion" in names  # the worked example among the drop-ins
 
 
 def test_datasets_say_whether_they_are_here(run: Run) -> None:
@@ -192,7 +194,7 @@ def test_score_prints_one_object(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("score", canonical(tmp_path / "s.jsonl"), "--dataset", "mini", "--json")
     result = json.loads(out)
     assert code == 0
-    assert list(result) == ["dataset", "tasks", "base", "plus", "seconds"]
+    assert {"dataset", "tasks", "base", "plus", "seconds"} <= set(result)
     assert list(result["base"]) == list(result["plus"]) == ["passed", "failed", "errored", "pass@1"]
     assert (result["dataset"], result["tasks"], result["base"]["passed"], result["plus"]["pass@1"]) == (
         "mini",

@@ -1,53 +1,32 @@
 """Graders: a program in, a verdict out.
 
-`EvalPlusGrader` asks EvalPlus 0.3.1 itself, through child processes (`worker.py`): its `untrusted_check`
-with the settings of `evalplus.evaluate` without options (it stops at the first failure; a test may take
-max(1 s, 4 times the reference's time), all together min(60 s, sum) + 2 s; base and plus apart), expected
-outputs from its own runner of the reference, computed per task when the task is graded.
+`SandboxGrader` runs a program on a task's base and plus tests, each in a fresh jailed process, and compares
+what it returned with what the reference returned in the same harness (`calibration.py`). Equal bytes pass;
+anything else is compared value by value with EvalPlus's oracles, in another jail (`judging.py`). What the
+program ought to return never enters its process, so nothing that it does there can make it pass.
 
-Where verdicts differ from `evalplus.evaluate`, and where one would wish that they did:
-
-- HumanEval/32 can never pass in 0.3.1: the special oracle of `find_zero` does not record that a test was
-  done. Here it fails just so, for EvalPlus's sake, though the reference solution is right.
-- Memory: EvalPlus counts what a candidate inherits from a parent of up to 2.4 GB against its limit of
-  4 GiB, so Mbpp/255 fails there, and now and then a task that the same process checks after it (Mbpp/392,
-  Mbpp/630). Here a candidate has 4 GiB of its own.
-- Hash seed and `random` start from a fixed state, so that a program which depends on them is judged the
-  same way each time; EvalPlus leaves both to chance.
-- A time-out, or a process that died, is tried once more with nothing else in this grader running.
-- `humaneval-base` runs HumanEval's own `check(candidate)` under HumanEval's limit of 3 s through the same
-  function; loading the program is not part of the 3 s.
-
-What protects the machine from a candidate today: a process of its own with EvalPlus's guard (a 4 GiB
-limit, some functions of `os`, `shutil` and `subprocess` taken away, no `open`, no stdin), an environment
-without the user's variables, an empty scratch folder, no way to the terminal. That stops accidents. It does
-not stop an attack: a hostile program can read files, use the network, start processes, and forge a pass.
-Grade models that you trust not to attack, or run dualcode in a container.
+The rules are EvalPlus's (`rules.py`), where its own are right; docs/grading.md lists every difference. Plus
+tests run even if base tests failed. The first failing test decides.
 """
 
 import asyncio
 import contextlib
-import json
 import os
-import signal
-import sys
-import tempfile
-from collections.abc import AsyncGenerator
-from pathlib import Path
+from collections.abc import Awaitable, Iterable
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-import dualcode
-from dualcode.errors import GraderError
+from dualcode.errors import GraderError, SandboxError, SuiteError
+from dualcode.eval.calibration import Calibration
+from dualcode.eval.calibration_cache import CalibrationCache
+from dualcode.eval.outcome import clean, may_be_load
+from dualcode.eval.reference import Calibrated, Part
+from dualcode.eval.rules import Rules
 from dualcode.eval.suites import Suite
+from dualcode.eval.trials import Trials
+from dualcode.eval.turns import Turns
+from dualcode.sandbox.sandbox import Sandbox
 from dualcode.verdict import Outcome, Verdict
-
-START_SECONDS = 60.0
-"""How long a worker may take to import EvalPlus."""
-
-DEADLINE_SECONDS = 240.0
-"""How long a worker may take for one program: two overall limits of 62 s, the slowest reference (15 s on
-a quiet machine), and slack. Beyond it the worker is at fault, not the program."""
 
 
 class Grader(Protocol):
@@ -65,47 +44,66 @@ class Grader(Protocol):
         ...
 
 
+def all_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def default_workers() -> int:
-    """Return half of the cores that this process may use, as EvalPlus does: the other half generates."""
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    """Return half of the cores: while a pipeline runs, the other half generates."""
+    return max(1, all_cores() // 2)
 
 
-class EvalPlusGrader:
-    """Grades with EvalPlus's own functions in `workers` child processes, each started when first needed.
+class SandboxGrader:
+    """Grades in a sandbox, `workers` programs at a time. The sandbox is its owner's to close.
 
-    Use it as a context manager, or `close` it.
+    Work that takes longer than a few milliseconds happens in threads, so the event loop stays free.
     """
 
     def __init__(
-        self, suite: Suite, workers: int | None = None, *, deadline: float = DEADLINE_SECONDS
+        self,
+        suite: Suite,
+        sandbox: Sandbox,
+        rules: Rules | None = None,
+        *,
+        workers: int | None = None,
+        cache: CalibrationCache | None = None,
     ) -> None:
         self._suite = suite
-        self._size = workers or default_workers()
-        self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
-        self._workers = [_Worker(deadline) for _ in range(self._size)]
-        self._quiet = asyncio.Lock()
+        self._sandbox = sandbox
+        self._rules = rules or Rules()
+        # One more than can run: it waits inside the sandbox and begins the moment that a worker is free.
+        self._turns = Turns((workers or default_workers()) + 1)
+        self._trials = Trials(suite, sandbox, self._rules)
+        self._calibration = Calibration(suite, sandbox, self._turns, cache or CalibrationCache.of(suite))
         self._closed = False
-        for worker in self._workers:
-            self._idle.put_nowait(worker)
+
+    @property
+    def has_plus(self) -> bool:
+        """Whether verdicts have plus tests."""
+        return self._suite.has_plus and not self._rules.base_only
 
     async def grade(self, task_id: str, program: str) -> Verdict:
-        """Return the verdict on a program; an errored one if its worker died or hung.
+        """Return the verdict on a program; an errored one if the sandbox broke or the reference is bad.
 
-        Raises UnknownNameError for a task that the suite lacks, and GraderError if the grader is closed or
-        its workers cannot start.
+        Raises UnknownNameError for a task that the suite lacks, and GraderError if the grader is closed.
         """
-        self._suite.task(task_id)
-        async with self._one() as worker:
-            reply = await self._ask(worker, self._request(task_id, program))
-        if _may_be_load(reply):
-            async with self._alone() as worker:
-                reply = await self._ask(worker, self._request(task_id, program))
-        return self._verdict(task_id, reply)
+        if self._closed:
+            raise GraderError("the grader is closed")
+        if task_id not in self._suite.hidden:
+            self._suite.task(task_id)
+        try:
+            calibrated = await self._calibration.of(task_id)
+            parts = self.parts(calibrated)
+            base, *plus = await _together(self._part(calibrated, part, program) for part in parts)
+            return Verdict(task_id=task_id, base=base, plus=plus[0] if plus else None)
+        except (SandboxError, SuiteError) as error:
+            reason = f"{type(error).__name__}: {error.message}"
+            return Verdict.of_error(task_id, clean(reason), plus=self.has_plus)
 
     async def close(self) -> None:
-        """Kill the workers, whatever they do, and remove their scratch folders."""
+        """Take no more programs. What runs ends with the sandbox."""
         self._closed = True
-        await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,158 +113,33 @@ class EvalPlusGrader:
     ) -> None:
         await self.close()
 
-    def _request(self, task_id: str, program: str) -> bytes:
-        hidden = self._suite.hidden[task_id]
-        head = json.dumps({"form": hidden.form, "program": program})[:-1].encode()
-        return head + b', "problem": ' + hidden.row.strip() + b"}\n"
+    async def calibrate(self, task_id: str) -> None:
+        """See to it that a task's programs can be judged at once; if they cannot, their verdicts say why."""
+        with contextlib.suppress(SandboxError, SuiteError):
+            await self._calibration.of(task_id)
 
-    @contextlib.asynccontextmanager
-    async def _one(self) -> AsyncGenerator["_Worker"]:
-        """Hold one worker."""
-        worker = await self._idle.get()
-        try:
-            yield worker
-        finally:
-            self._idle.put_nowait(worker)
+    def cpu(self, task_id: str) -> float:
+        """Return the CPU seconds of a task's reference, or infinity if they are not known yet."""
+        return self._calibration.cpu(task_id)
 
-    @contextlib.asynccontextmanager
-    async def _alone(self) -> AsyncGenerator["_Worker"]:
-        """Hold all workers, so that nothing else is graded meanwhile, and give one of them."""
-        async with contextlib.AsyncExitStack() as held:
-            await held.enter_async_context(self._quiet)
-            workers = [await held.enter_async_context(self._one()) for _ in range(self._size)]
-            yield workers[-1]
+    def parts(self, calibrated: Calibrated) -> tuple[Part, ...]:
+        """Return the sets of tests that are run."""
+        known = tuple(calibrated.reference.tests)
+        return known[:1] if self._rules.base_only else known
 
-    async def _ask(self, worker: "_Worker", request: bytes) -> dict[str, Any]:
-        """Return the worker's reply, or one with `error` if this request broke it."""
-        if self._closed:
-            raise GraderError("the grader is closed")
-        await worker.start()
-        try:
-            return await worker.ask(request)
-        except GraderError as error:
-            await worker.stop()
-            return {"error": error.message}
-        except BaseException:  # cancelled: the worker is in the middle of a request that nobody waits for
-            await asyncio.shield(worker.stop())
-            raise
-
-    def _verdict(self, task_id: str, reply: dict[str, Any]) -> Verdict:
-        if "error" in reply:
-            reason = f"GraderError: {reply['error']}"
-            return Verdict.of_error(task_id, reason, plus=self._suite.has_plus)
-        plus = reply["plus"]
-        return Verdict(
-            task_id=task_id, base=_outcome(reply["base"]), plus=None if plus is None else _outcome(plus)
-        )
+    async def _part(self, calibrated: Calibrated, part: Part, program: str) -> Outcome:
+        async with self._turns.one():
+            trial = await self._trials.attempt(calibrated, part, program)
+        if may_be_load(trial.outcome):
+            async with self._turns.alone():
+                trial = await self._trials.attempt(calibrated, part, program)
+        return trial.outcome
 
 
-def _outcome(side: dict[str, Any]) -> Outcome:
-    if side["passed"]:
-        return Outcome(status="passed")
-    return Outcome(status="failed", reason=side["reason"], failing_input=side["failing_input"])
-
-
-def _may_be_load(reply: dict[str, Any]) -> bool:
-    """Whether the machine's load may have failed the program."""
-    return any(side["again"] for side in (reply.get("base"), reply.get("plus")) if side)
-
-
-class _Worker:
-    """One child process in a group of its own; started when needed, replaced after it was stopped."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._changing = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-
-    async def start(self) -> None:
-        """Start the process unless it runs; a GraderError says why it cannot."""
-        async with self._changing:
-            if self._process is not None and self._process.returncode is None:
-                return
-            await self._end()
-            try:
-                await self._begin()
-            except BaseException:
-                await asyncio.shield(self._end())
-                raise
-
-    async def ask(self, request: bytes) -> dict[str, Any]:
-        """Return the reply to one request; a GraderError if the process died, hung or talked nonsense."""
-        process = self._process
-        if process is None or process.stdin is None:
-            raise GraderError("the grader's worker is not running")
-        with contextlib.suppress(ConnectionError):  # dead: then the reply is missing too
-            process.stdin.write(request)
-            await process.stdin.drain()
-        return await self._reply(process, self._deadline)
-
-    async def stop(self) -> None:
-        """Kill the process with its whole group and remove its scratch folder."""
-        async with self._changing:
-            await self._end()
-
-    async def _begin(self) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="dualcode-grader-", ignore_cleanup_errors=True)
-        try:
-            self._process = await _spawn(self._scratch.name)
-            await self._reply(self._process, START_SECONDS)
-        except (GraderError, OSError) as error:
-            told = _last_line(Path(self._scratch.name) / "stderr")
-            raise GraderError(f"the grader's worker does not start: {error}{told}") from error
-
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if process.stdin is not None:
-                process.stdin.close()
-            await process.wait()
-        scratch, self._scratch = self._scratch, None
-        if scratch is not None:
-            scratch.cleanup()
-
-    async def _reply(self, process: asyncio.subprocess.Process, seconds: float) -> dict[str, Any]:
-        assert process.stdout is not None
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), seconds)
-            return json.loads(line)
-        except TimeoutError:
-            raise GraderError(f"the grader's worker gave no answer within {seconds:g} s") from None
-        except ValueError:
-            raise GraderError("the grader's worker died") from None
-
-
-async def _spawn(scratch: str) -> asyncio.subprocess.Process:
-    """Start a worker with a scrubbed environment; its messages before it is ready go to a file."""
-    with (Path(scratch) / "stderr").open("wb") as stderr:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-s", "-m", "dualcode.eval.worker"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            cwd=scratch,
-            env=_environment(scratch),
-            start_new_session=True,
-        )
-
-
-def _environment(scratch: str) -> dict[str, str]:
-    return {
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-        "HOME": scratch,
-        "TMPDIR": scratch,
-        "PYTHONPATH": str(Path(dualcode.__file__).parent.parent),
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",  # EvalPlus sets it for candidates; a thread a core would cost memory
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines()
-    return f": {lines[-1]}" if lines else ""
+async def _together(work: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
+    """Return all outcomes, or raise the first error once nothing of the work is going on any more."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

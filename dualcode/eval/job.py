@@ -1,31 +1,40 @@
-"""The main job: a pipeline over a suite by the team, from names to a finished run."""
+"""A run from its options to its summary: what `dualcode eval` does."""
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from dualcode.config import TeamConfig, load_team
-from dualcode.dropins import find_pipeline
+from dualcode.bench import SandboxBench
+from dualcode.config import Role, TeamConfig, load_team
+from dualcode.dropins import find_pipelines
 from dualcode.errors import TeamError
-from dualcode.eval.grader import EvalPlusGrader
+from dualcode.eval.audit import Audit
+from dualcode.eval.grader import SandboxGrader, default_workers
 from dualcode.eval.manifest import Configuration, Manifest, addresses, configure, manifest
 from dualcode.eval.progress import Display, Tally
 from dualcode.eval.runner import Runner, open_run, session
+from dualcode.eval.seal import seal
 from dualcode.eval.store import RunStore, read_run
 from dualcode.eval.suites import Suite, load_suite
 from dualcode.eval.summary import Summary, summarize
+from dualcode.ledger import FOLDER, Ledger, through_ledger
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
+from dualcode.sandbox import open_sandbox
+from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.serving.running import running
-from dualcode.team import build_team, check_endpoints
+from dualcode.team import Served, Team, build_team, check_endpoints
 
 
 class EvalOptions(Record):
-    """What `dualcode eval` was asked for."""
+    """What the command line asks for."""
 
     pipeline: str
+    """One name, several with commas between them, or `all`."""
     dataset: str
     data: Path | None = None
     limit: int | None = None
@@ -34,7 +43,11 @@ class EvalOptions(Record):
     run_dir: Path = Path("runs")
     concurrency: int | None = None
     fresh: bool = False
+    no_ledger: bool = False
+    """Whether every call is asked anew, and none is kept for others."""
     quiet: bool = False
+    unsafe: bool = False
+    """Whether to go on without a sandbox that holds."""
 
 
 class Result(Record):
@@ -44,53 +57,131 @@ class Result(Record):
     summary: Summary
     resumed: int
     """How many tasks were there already."""
+    sandbox: Tier | None
+    """What the programs ran in; None if nothing was left to do."""
+    audit: Audit
+    """Whether a hidden test reached a model."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return self.summary.to_json() | {
+            "folder": str(self.folder),
+            "resumed": self.resumed,
+            "sandbox": self.sandbox.name if self.sandbox else None,
+            "clean": self.audit.clean,
+        }
 
 
-async def evaluate(options: EvalOptions, console: Console) -> Result:
-    """Run, or resume, what the options name; `console` shows progress.
+async def evaluate(options: EvalOptions, console: Console) -> list[Result]:
+    """Run, or resume, what the options name, one pipeline after the other; `console` shows progress.
 
     Everything that can be refused is refused before the first task. Raises any DualcodeError.
     """
-    pipeline = find_pipeline(options.pipeline)
+    pipelines = find_pipelines(options.pipeline)
     suite = load_suite(options.dataset, data=options.data).select(options.limit, options.tasks or None)
     config = find_team(options.team)
-    config.require(pipeline.roles, by=f"pipeline {pipeline.name}")
-    served = await check_endpoints(config, pipeline.roles)
+    for each in pipelines:
+        config.require(each.roles, by=f"pipeline {each.name}")
+    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    served = await check_endpoints(config, roles)
+    async with Workshop(options, suite, config, roles, served) as workshop:
+        return [
+            await _evaluate(options, console, workshop, each, f"{number}/{len(pipelines)} ")
+            for number, each in enumerate(pipelines, start=1)
+        ]
+
+
+class Workshop:
+    """What the runs of one command share, each part opened when a run first needs it."""
+
+    def __init__(
+        self,
+        options: EvalOptions,
+        suite: Suite,
+        config: TeamConfig,
+        roles: Sequence[Role],
+        served: dict[str, Served],
+    ) -> None:
+        self.suite = suite
+        self.config = config
+        self.served = served
+        self._options = options
+        self._roles = roles
+        self._parts = contextlib.AsyncExitStack()
+        self._tools: tuple[Team, SandboxGrader, Sandbox] | None = None
+
+    async def tools(self) -> tuple[Team, SandboxGrader, Sandbox]:
+        """Return the team, the grader, and the sandbox for what pipelines run."""
+        if self._tools is None:
+            workers, unsafe = default_workers(), self._options.unsafe
+            grading = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
+            # A visible test takes milliseconds and holds a model up: it does not wait behind a grading.
+            bench = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
+            grader = SandboxGrader(self.suite, grading, workers=grading.workers)
+            await self._parts.enter_async_context(grader)
+            self._tools = await self._team(), grader, bench
+        return self._tools
+
+    async def _team(self) -> Team:
+        team = build_team(self.config, self._roles)
+        self._parts.push_async_callback(team.close)
+        if self._options.no_ledger:
+            return team
+        ledger = Ledger.open(self._options.run_dir / FOLDER)
+        self._parts.callback(ledger.close)
+        return await through_ledger(team, ledger, self.config, self.served)
+
+    async def __aenter__(self) -> "Workshop":
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._parts.aclose()
+
+
+async def _evaluate(
+    options: EvalOptions, console: Console, workshop: Workshop, pipeline: Pipeline, place: str
+) -> Result:
+    suite, config = workshop.suite, workshop.config
+    served = {name: workshop.served[name] for name in {config.roles[role] for role in pipeline.roles}}
     configuration = configure(pipeline, suite, config, served)
     made_with = manifest(run_id(configuration), configuration, suite, config)
     store = open_run(options.run_dir, made_with, fresh=options.fresh)
     try:
-        resumed = len(store.records.done)
+        resumed, tier = len(store.records.done), None
         if resumed < len(suite.tasks):
-            await _work(options, console, pipeline, suite, config, store, made_with)
+            title = f"{'' if place == '1/1 ' else place}{pipeline.name} on {suite.title}"
+            tier = await _work(options, console, workshop, pipeline, store, made_with, title)
+        sealed = await seal(store.folder, suite)
     finally:
         store.close()
-    return Result(folder=store.folder, summary=summarize(read_run(store.folder)), resumed=resumed)
+    summary = summarize(read_run(store.folder))
+    return Result(folder=store.folder, summary=summary, resumed=resumed, sandbox=tier, audit=sealed)
 
 
 async def _work(
     options: EvalOptions,
     console: Console,
+    workshop: Workshop,
     pipeline: Pipeline,
-    suite: Suite,
-    config: TeamConfig,
     store: RunStore,
     made_with: Manifest,
-) -> None:
-    team = build_team(config, pipeline.roles)
+    title: str,
+) -> Tier:
+    """Do what the run lacks, and return what its programs ran in."""
+    suite, config = workshop.suite, workshop.config
+    shared, grader, sandbox = await workshop.tools()
+    team = shared.at_work(pipeline.roles, SandboxBench(sandbox, store.add_shown))
     concurrency = options.concurrency or default_concurrency(config, pipeline)
+    begun = session(concurrency).model_copy(update={"sandbox": sandbox.tier})
+    store.begin_session(begun, addresses(made_with.configuration, config))
     tally = Tally(suite.has_plus)
-    title = f"{pipeline.name} on {suite.title}"
     display = Display(title, tally, team.chats, quiet=options.quiet, console=console)
-    store.begin_session(session(concurrency), addresses(made_with.configuration, config))
     try:
-        async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(team.close)
-            grader = await stack.enter_async_context(EvalPlusGrader(suite))
-            runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=tally)
-            await _watched(runner, display)
+        runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=tally)
+        await _watched(runner, display)
     finally:
         store.end_session()
+    return sandbox.tier
 
 
 async def _watched(runner: Runner, display: Display) -> None:

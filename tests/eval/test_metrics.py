@@ -1,10 +1,14 @@
 """Counts and rates: what is in a denominator, and what is not."""
 
+import importlib
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from dualcode.eval.metrics import Counts, count, pass_at_1, rate
+from dualcode.eval.metrics import Counts, bootstrap, count, pass_at_1, pass_at_k, rate
 from dualcode.verdict import Outcome, Status, Verdict
 
 
@@ -75,3 +79,40 @@ def test_an_interval_holds_its_rate(passed: int, failed: int) -> None:
 def test_no_share_of_anything_is_refused(passed: int, total: int) -> None:
     with pytest.raises(ValueError, match=f"{passed} of {total} is not a rate"):
         rate(passed, total)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_the_interval_is_scipy_s(passed: int, failed: int) -> None:
+    if passed + failed:
+        known = rate(passed, passed + failed)
+        theirs = binomtest(passed, passed + failed).proportion_ci(0.95, method="wilson")
+        assert (known.low, known.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+@given(st.integers(1, 300), st.data())
+def test_pass_at_k_is_evalplus_s(samples: int, data: st.DataObject) -> None:
+    correct, k = data.draw(st.integers(0, samples)), data.draw(st.integers(1, samples))
+    evalplus: Any = importlib.import_module("evalplus.eval")
+    (theirs,) = evalplus.estimate_pass_at_k(samples, [correct], k)
+    assert pass_at_k(samples, correct, k) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("samples", "correct", "k"), [(0, 0, 1), (3, 4, 1), (3, -1, 1), (3, 1, 4), (3, 1, 0)]
+)
+def test_pass_at_k_of_too_few_samples_is_refused(samples: int, correct: int, k: int) -> None:
+    with pytest.raises(ValueError, match=f"pass@{k} of {correct} correct among {samples}"):
+        pass_at_k(samples, correct, k)
+
+
+def test_the_bootstrap_is_over_tasks_and_the_same_each_time() -> None:
+    low, high = bootstrap([0.0, 1.0] * 50) or (0, 0)
+    assert 0.3 < low < 0.45 < 0.55 < high < 0.7
+    assert bootstrap([0.0, 1.0] * 50) == (low, high)
+    low_of_few, high_of_few = bootstrap([0.0, 1.0] * 5) or (0, 0)
+    assert (low_of_few < low) and (high < high_of_few)
+
+
+def test_equal_tasks_show_no_spread() -> None:
+    assert bootstrap([1.0] * 20) is None
+    assert bootstrap([]) is None

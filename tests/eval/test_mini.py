@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from dualcode.eval.grader import EvalPlusGrader
+from dualcode.eval.grader import SandboxGrader
 from dualcode.eval.suites import Suite, load_suite
+from dualcode.sandbox import open_sandbox
 from dualcode.verdict import Verdict
 
 ROWS: list[dict[str, Any]] = [
@@ -112,7 +113,7 @@ CAUGHT_BY_BASE = {"double", "is_even"}
 
 
 async def grade(suite: Suite, programs: Mapping[str, str]) -> dict[str, Verdict]:
-    async with EvalPlusGrader(suite, workers=2) as grader:
+    async with open_sandbox(2) as sandbox, SandboxGrader(suite, sandbox, workers=2) as grader:
         verdicts = await asyncio.gather(*(grader.grade(*item) for item in programs.items()))
     return {verdict.task_id: verdict for verdict in verdicts}
 

@@ -13,8 +13,10 @@ from rich.console import Console
 from dualcode.errors import InputError
 from dualcode.eval import samples as samples_module
 from dualcode.eval.metrics import Counts
+from dualcode.eval.rules import Rules
 from dualcode.eval.samples import read_samples
-from dualcode.eval.score import score, score_file, score_samples
+from dualcode.eval.score import Score, score
+from dualcode.eval.scoring import ScoreOptions, Watcher, score_file, score_samples
 from dualcode.eval.suites import Suite, load_suite
 from dualcode.verdict import Outcome, Status, Verdict
 from tests.eval.data import write_rows
@@ -26,6 +28,25 @@ WRONG = "def double(number):\n    return 0\n"
 @pytest.fixture(scope="module")
 def suite() -> Suite:
     return load_suite("mini")
+
+
+class Steps(Watcher):
+    """Notes what it sees."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, int]] = []
+        self.steps = 0
+
+    def on_phase(self, name: str, total: int) -> None:
+        self.phases.append((name, total))
+        self.steps = 0
+
+    def on_step(self) -> None:
+        self.steps += 1
+
+
+def scored(verdicts: Sequence[Verdict], suite: Suite) -> Score:
+    return score(verdicts, suite, 2.0, sandbox="namespaces")
 
 
 def sample(task_id: str = "MiniRich/0", solution: str = RIGHT) -> dict[str, Any]:
@@ -99,9 +120,11 @@ def test_a_missing_file_a_folder_and_a_cut_gzip_are_refused(tmp_path: Path, suit
 
 
 async def test_nothing_is_graded_if_the_last_row_is_bad(tmp_path: Path, suite: Suite) -> None:
+    steps = Steps()
     path = write_rows(tmp_path / "s.jsonl", sample(), "{")
     with pytest.raises(InputError):
-        await score_file(path, suite, progress=lambda _: pytest.fail("graded"))
+        await score_file(path, suite, watcher=steps)
+    assert steps.phases == []
 
 
 # What the numbers are over
@@ -111,18 +134,39 @@ async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
     path = write_rows(
         tmp_path / "s.jsonl", sample(), sample("MiniLean/0", WRONG), sample("MiniRich/1", "x = '\0'")
     )
-    seen: list[Verdict] = []
-    done = await score_file(path, suite, workers=2, progress=seen.append)
-    assert done.to_json() | {"seconds": 0} == {
+    steps = Steps()
+    done = await score_file(path, suite, ScoreOptions(workers=2), steps)
+    known = done.to_json()
+    assert [side.keys() for side in known.pop("intervals").values()] == [{"pass@1"}] * 2
+    assert known | {"seconds": 0, "sandbox": ""} == {
         "dataset": "mini",
         "tasks": 3,
+        "samples": 3,
         "base": {"passed": 1, "failed": 2, "errored": 0, "pass@1": 1 / 3},
         "plus": {"passed": 1, "failed": 2, "errored": 0, "pass@1": 1 / 3},
         "seconds": 0,
+        "sandbox": "",
     }
-    assert len(seen) == 3
+    assert (steps.phases[-1], steps.steps) == (("grading", 3), 3)
     assert [verdict.task_id for verdict in done.verdicts] == ["MiniRich/0", "MiniLean/0", "MiniRich/1"]
     assert str(done.verdicts[2].base.reason).startswith("does not compile")
+
+
+async def test_the_same_program_is_graded_once(tmp_path: Path, suite: Suite) -> None:
+    rows = [sample(), sample(solution=WRONG), sample(), sample(solution=WRONG), sample()]
+    steps = Steps()
+    done = await score_file(write_rows(tmp_path / "s.jsonl", *rows), suite, ScoreOptions(), steps)
+    assert steps.phases[-1] == ("grading", 2)
+    statuses = [verdict.base.status for verdict in done.verdicts]
+    assert statuses == ["passed", "failed", "passed", "failed", "passed"]
+
+
+async def test_base_only_leaves_the_plus_tests_out(tmp_path: Path, suite: Suite) -> None:
+    options = ScoreOptions(rules=Rules(base_only=True))
+    done = await score_file(write_rows(tmp_path / "s.jsonl", sample()), suite, options)
+    assert done.plus is None
+    assert done.verdicts[0].plus is None
+    assert done.base.pass_at_1 == 1
 
 
 async def test_without_plus_tests_plus_is_null(tmp_path: Path) -> None:
@@ -136,37 +180,75 @@ async def test_without_plus_tests_plus_is_null(tmp_path: Path) -> None:
 def test_with_several_samples_pass_at_1_is_the_mean_over_tasks(suite: Suite) -> None:
     verdicts = [verdict("MiniRich/0", "passed")] * 3 + [verdict("MiniRich/0", "failed")]
     verdicts += [verdict("MiniRich/1", "failed"), verdict("MiniRich/2", "errored")]
-    done = score(verdicts, suite, 1.0)
+    done = scored(verdicts, suite)
     assert done.tasks == 3
     assert done.base.samples == Counts(passed=3, failed=2, errored=1)
     assert done.base.pass_at_1 == (3 / 4 + 0) / 2
 
 
+def test_pass_at_k_is_given_where_every_task_has_k_samples(suite: Suite) -> None:
+    many = [verdict("MiniRich/0", "passed")] * 3 + [verdict("MiniRich/0", "failed")] * 9
+    more = [verdict("MiniRich/1", "failed")] * 10
+    assert set(scored(many + more, suite).base.pass_at) == {1, 10}
+    assert scored(many, suite).to_json()["base"]["pass@10"] == 1.0
+    assert "pass@10" not in scored(many + more[:9], suite).to_json()["base"]
+    assert (
+        "pass@10" not in scored(many + more[:9] + [verdict("MiniRich/1", "errored")], suite).to_json()["base"]
+    )
+
+
 def test_errored_samples_are_in_no_rate(suite: Suite) -> None:
-    done = score([verdict("MiniRich/0", "passed"), verdict("MiniRich/1", "errored")], suite, 1.0)
+    done = scored([verdict("MiniRich/0", "passed"), verdict("MiniRich/1", "errored")], suite)
     assert (done.base.pass_at_1, done.base.errored) == (1.0, 1)
+
+
+def test_nothing_graded_is_no_rate(suite: Suite) -> None:
+    done = scored([verdict("MiniRich/0", "errored")], suite)
+    assert done.to_json()["base"] == {
+        "passed": 0,
+        "failed": 0,
+        "errored": 1,
+        "pass@1": None,
+    }
+    assert "–" in shown(done)
 
 
 def test_tasks_without_a_sample_are_said_aloud(tmp_path: Path, suite: Suite) -> None:
     said = io.StringIO()
     path = write_rows(tmp_path / "s.jsonl", sample())
-    done = score_samples(path, suite, Console(file=said, width=200), workers=1)
+    _, done = score_samples(path, suite, Console(file=said, width=200), ScoreOptions(workers=1))
     assert done.missing[0] == "MiniLean/0"
     assert "warning: 23 of 24 tasks have no sample (MiniLean/0, MiniRich/1, " in said.getvalue()
     assert "pass@1 is over the other 1" in said.getvalue()
 
 
-def test_the_table_has_an_interval_only_for_one_sample_a_task(suite: Suite) -> None:
-    def shown(verdicts: Sequence[Verdict]) -> str:
-        out = Console(file=io.StringIO(), width=120, record=True)
-        out.print(score(verdicts, suite, 2.0).table())
-        return out.export_text()
+def shown(done: Score) -> str:
+    out = Console(file=io.StringIO(), width=100, record=True)
+    out.print(done.table())
+    return out.export_text()
 
-    assert "mini: 1 tasks in 2.0 s" in shown([verdict("MiniRich/0", "passed")])
-    assert "20.7% – 100.0%" in shown([verdict("MiniRich/0", "passed")])
-    several = shown([verdict("MiniRich/0", "passed")] * 2)
-    assert "1 tasks, 2 samples" in several
-    assert "20.7%" not in several
+
+def test_the_interval_is_wilson_s_for_one_sample_a_task(suite: Suite) -> None:
+    text = shown(scored([verdict("MiniRich/0", "passed")], suite))
+    assert "mini: 1 tasks in 2.0 s, sandbox namespaces" in text
+    assert "20.7% – 100.0%" in text
+
+
+def test_the_interval_is_over_tasks_for_several_samples(suite: Suite) -> None:
+    half = [verdict("MiniRich/0", "passed"), verdict("MiniRich/0", "failed")]
+    assert "1 tasks, 2 samples" in shown(scored(half, suite))
+    assert "50.0%" in shown(scored(half, suite))
+    assert scored(half, suite).base.intervals() == {"pass@1": None}
+    two = scored([*half, *[verdict("MiniRich/1", "failed")] * 2], suite)
+    low, high = two.base.intervals()["pass@1"] or (1, 0)
+    assert 0 <= low < 0.25 < high <= 0.5
+
+
+def test_the_table_has_a_row_for_each_k(suite: Suite) -> None:
+    ten = [verdict("MiniRich/0", "passed")] * 5 + [verdict("MiniRich/0", "failed")] * 5
+    ks = [line.replace("│", " ").split() for line in shown(scored(ten, suite)).splitlines()]
+    assert [row[:3] for row in ks if row[:1] == ["base"]] == [["base", "1", "50.0%"], ["base", "+", "plus"]]
+    assert [row[:2] for row in ks if row[:1] == ["10"]] == [["10", "100.0%"]] * 2
 
 
 def test_the_limit_of_a_solution_is_beyond_any_reply() -> None:

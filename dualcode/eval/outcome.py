@@ -1,0 +1,135 @@
+"""What a run says of a program: the first failing test decides, and why. Pure functions, no I/O."""
+
+import marshal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dualcode.sandbox.job import VALUE_KINDS, Arguments, Frame, Ran, Told, frames, told
+from dualcode.verdict import Cause, Outcome
+
+SHOWN = 500
+"""Characters of a failing input that a verdict keeps."""
+
+_MESSAGE = 200
+"""Characters of an exception's message that a verdict keeps."""
+
+_UNCOMPILABLE = ("SyntaxError", "IndentationError", "TabError", "UnicodeEncodeError")
+
+_LOAD_DEPENDENT: frozenset[Cause | None] = frozenset({"time_out", "total_time_out", "died"})
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first output that is not what the reference gave."""
+
+    at: int
+    reason: str = "wrong output"
+    expected: str | None = None
+    got: str | None = None
+
+
+def outcome(ran: Ran, mismatch: Mismatch | None, calls: Arguments) -> Outcome:
+    """Return the outcome of a run whose first wrong output, if any, is `mismatch`.
+
+    A program may have written frames of its own making, so passing takes a value for every call, and no
+    frame of another kind before them.
+    """
+    if mismatch is not None:
+        return failed("wrong_output", mismatch.reason, calls, mismatch.at)
+    if ran.ending == "unloaded":
+        return failed("not_loaded", _reason_at_load(ran.told(), calls.entry_point), calls, None)
+    returned = sum(1 for _ in values(ran.stream))
+    if ran.ending == "finished" and returned == calls.count:
+        return Outcome(status="passed")
+    return _unfinished(ran, returned, calls)
+
+
+def _unfinished(ran: Ran, returned: int, calls: Arguments) -> Outcome:
+    last = next((each for each in ran.frames() if each.kind in "RL"), None)
+    if last is not None and last.kind == "R":
+        return failed("raised", f"raised {describe(told(last.payload))}", calls, returned)
+    if last is not None:
+        return failed("time_out", "time-out", calls, returned)
+    # Frames that were still on their way are lost, so nobody knows which call it was.
+    if ran.ending == "timed_out":
+        return failed("total_time_out", "time-out (all tests together)", calls, None)
+    if ran.ending == "flooded":
+        return failed("flooded", "returned more than is read", calls, None)
+    how = f" ({ran.detail})" if ran.detail else ""
+    return failed("died", f"the process died{how}", calls, None)
+
+
+def failed(cause: Cause, reason: str, calls: Arguments, at: int | None) -> Outcome:
+    """Return a failure on the input `at`; None if no call was made."""
+    at = at if at is not None and at < calls.count else None
+    shown = None if at is None else shown_input(calls, at)
+    return Outcome(status="failed", cause=cause, reason=reason, failing_input=shown, at=at)
+
+
+def unreadable(program: str, calls: Arguments) -> Outcome | None:
+    """Return the failure of a text that is no Unicode, so that no process can be given it; None if it is."""
+    try:
+        program.encode()
+    except UnicodeEncodeError as error:
+        where = f"character {error.start} is half of a surrogate pair"
+        return failed("not_loaded", f"does not compile: UnicodeEncodeError: {where}", calls, None)
+    return None
+
+
+def may_be_load(result: Outcome) -> bool:
+    """Whether the machine's load may have failed the program."""
+    return result.cause in _LOAD_DEPENDENT
+
+
+def values(stream: bytes) -> Iterator[Frame]:
+    """Yield the frames of the values that calls returned, up to the first call that returned none."""
+    for each in frames(stream):
+        if each.kind in VALUE_KINDS:
+            yield each
+        elif each.kind not in "BP":
+            return
+
+
+def shown_input(calls: Arguments, at: int, limit: int = SHOWN) -> str | None:
+    """Return the arguments of one call as Python would show them, cut; None if there are none.
+
+    The inputs are the benchmark's own, encoded here: they may be decoded without a jail.
+    """
+    arguments: list[Any] = marshal.loads(calls.encoded)[at]
+    if not arguments:
+        return None
+    try:
+        text = ", ".join(repr(argument) for argument in arguments)
+    except ValueError:  # an integer of more digits than Python converts
+        return "(too long to show)"
+    return clean(cut(text, limit))
+
+
+def describe(said: Told | None) -> str:
+    """Return an exception as `type: message`, on one line and cut."""
+    if said is None:
+        return "an exception"
+    text = f"{said.type}: {said.message}" if said.message else said.type
+    return clean("".join(char if char.isprintable() else " " for char in cut(text, _MESSAGE)))
+
+
+def clean(text: str) -> str:
+    """Return the text with what is no Unicode replaced: a record must be writable."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most `limit` characters, an ellipsis as the last of them if something is missing."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _reason_at_load(said: Told | None, entry_point: str) -> str:
+    if said is None:
+        return "cannot be loaded"
+    text = describe(said)
+    if text.startswith(_UNCOMPILABLE) or "null bytes" in text:
+        return f"does not compile: {text}"
+    if said.type == "NameError" and said.message == f"the program does not define {entry_point!r}":
+        return f"does not define {entry_point}"
+    return f"cannot be loaded: {text}"

@@ -1,0 +1,151 @@
+"""The sandbox that dualcode uses: a pool of fork servers, each running one job at a time."""
+
+import asyncio
+import os
+from collections.abc import Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from dualcode.errors import SandboxError
+from dualcode.sandbox.job import Job, Limits, Ran
+from dualcode.sandbox.sandbox import Tier
+from dualcode.sandbox.tiers import Choice, choose
+from dualcode.sandbox.worker import BrokenError, Worker
+
+TRIES = 2
+"""How often a job is given to a server before the sandbox counts as broken."""
+
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""The control group that a container sees as its own."""
+
+
+def open_sandbox(workers: int | None = None, *, unsafe: bool = False, tier: str | None = None) -> "Opening":
+    """Open the strongest sandbox that works on this machine: `async with open_sandbox() as sandbox`.
+
+    `workers` is how many jobs run at once (default: the processors), and is lowered to what fits into the
+    memory that is available now. `tier` names the one wanted; `unsafe` allows that there is none. Awaited
+    instead, it returns the sandbox, and the caller closes it. Raises SandboxError if none works.
+    """
+    return Opening(workers, unsafe, tier)
+
+
+class Opening:
+    """A sandbox about to be opened."""
+
+    def __init__(self, workers: int | None, unsafe: bool, tier: str | None) -> None:
+        self._workers = workers
+        self._unsafe = unsafe
+        self._tier = tier
+        self._pool: Pool | None = None
+
+    def __await__(self) -> Generator[Any, None, "Pool"]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> "Pool":
+        self._pool = await self._open()
+        return self._pool
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def _open(self) -> "Pool":
+        return Pool(await choose(self._tier, unsafe=self._unsafe), bound_workers(self._workers))
+
+
+def bound_workers(wanted: int | None) -> int:
+    """Return how many of the wanted workers fit into memory, at least one."""
+    fitting = available_memory() // Limits().memory
+    return max(1, min(wanted or len(os.sched_getaffinity(0)), fitting))
+
+
+def available_memory() -> int:
+    """Return the bytes that the machine, or the control group around this process, has left."""
+    available = psutil.virtual_memory().available
+    try:
+        left = int((CONTROL_GROUP / "memory.max").read_text())
+        left -= int((CONTROL_GROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no such group, or "max"
+        return available
+    return min(available, max(0, left))
+
+
+class Pool:
+    """See Sandbox. Servers start when they are first needed, and are replaced when they break."""
+
+    def __init__(self, choice: Choice, workers: int) -> None:
+        self._choice = choice
+        self._slots = asyncio.Semaphore(workers)
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._closed = False
+        self.workers = workers
+
+    @property
+    def tier(self) -> Tier:
+        """How strong it is."""
+        return self._choice.tier
+
+    @property
+    def servers(self) -> set[int]:
+        """The processes of the servers that were started."""
+        return {worker.pid for worker in self._all}
+
+    @property
+    def folders(self) -> set[Path]:
+        """The private folders of the servers that were started."""
+        return {worker.folder for worker in self._all}
+
+    async def run(self, job: Job) -> Ran:
+        """See Sandbox.run. If the caller is cancelled, the run ends, too."""
+        causes: list[str] = []
+        async with self._slots:
+            while len(causes) < TRIES:
+                worker = await self._take()
+                try:
+                    return await worker.run(job)
+                except BrokenError as error:
+                    self._check_open()
+                    causes.append(str(error))
+                finally:
+                    await self._give_back(worker)
+        raise SandboxError(f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}")
+
+    async def close(self) -> None:
+        """End all servers, and what runs in them."""
+        self._closed = True
+        while self._all:
+            await self._discard(self._all.pop())
+
+    async def _take(self) -> Worker:
+        self._check_open()
+        if self._idle:
+            return self._idle.pop()
+        worker = Worker(self.tier.name, self._choice.policy)
+        self._all.add(worker)
+        try:
+            await worker.ready()
+        except BaseException:
+            await self._discard(worker)
+            self._check_open()
+            raise
+        return worker
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SandboxError("the sandbox is closed")
+
+    async def _give_back(self, worker: Worker) -> None:
+        if worker.usable and not self._closed:
+            self._idle.append(worker)
+        else:
+            await self._discard(worker)
+
+    async def _discard(self, worker: Worker) -> None:
+        self._all.discard(worker)
+        await asyncio.shield(worker.close())

@@ -1,0 +1,471 @@
+"""The fork server: a lean process that forks a fresh, confined child for each job and watches it.
+
+Started by `worker` with a clean environment and one descriptor, the control socket; what is said there stands
+in `wire`. It never reads a program and never holds what a program ought to return. Its end, whatever the
+cause, is the end of all that it started; the control socket's end is its own.
+
+A fork costs what this process has mapped: numpy's 140 mappings and few more. Therefore it imports nothing
+that loads a shared library without need (`_socket` instead of `socket`, `kernel.limit` for `resource`). This
+file is imported in the fork server, without the package around it.
+"""
+
+import contextlib
+import gc
+import io
+import os
+import posix  # its names stay when those in `os` go, see `harness.prepare`
+import select
+import signal
+import struct
+import sys
+import time
+import types
+from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
+from typing import Any, NamedTuple, NoReturn
+
+from dualcode.sandbox import fence, harness, jail, kernel
+from dualcode.sandbox.libraries import all_reachable, find_libraries
+from dualcode.sandbox.wire import (
+    CANCEL,
+    FAILED,
+    MESSAGE_BYTES,
+    READY,
+    Answer,
+    Ending,
+    Request,
+    Settings,
+    Work,
+)
+
+SLACK = 0.5
+"""CPU seconds beyond a limit after which a child is killed that did not end by itself."""
+
+LOADING = 15.0
+"""CPU seconds that a program may take until it is loaded. EvalPlus knows only its 62 s in all."""
+
+WAITING, CROWD = 10.0, 8.0
+"""A program has waited too long if WAITING seconds more passed than CROWD times its CPU time: it sleeps, say.
+One that computes gets more than an eighth of a core on any machine that is of use."""
+
+PIPE_BYTES = 1 << 20
+COUNT_SECONDS = 0.1
+"""How often files and threads are counted in the Landlock tier, where no kernel limit bounds them."""
+
+STACK_BYTES = 4 << 30
+FILE_BYTES = 16 << 20
+DESCRIPTORS = 64
+PROCESSES = 256
+SHARED_PROCESSES = 4096
+"""Threads, where the limit counts all that the same user runs on the machine."""
+
+_STREAM = 3
+"""The child's descriptor for its frames."""
+
+_PROCESSORS = os.cpu_count() or 1
+_HEAD = struct.Struct("<cI")
+_DESCRIPTOR = struct.Struct("=i")
+
+
+class Verdict(NamedTuple):
+    """How a child ended."""
+
+    ending: Ending
+    detail: str
+
+
+class Child:
+    """A forked child: its pipe, its process and what came of them so far."""
+
+    def __init__(self, pid: int, pipe: int, request: Request) -> None:
+        self.pid = pid
+        self.pipe = pipe
+        self.process = os.pidfd_open(pid)
+        self.request = request
+        self.stream = os.memfd_create("stream", os.MFD_CLOEXEC)
+        self.length = 0
+        self.loaded = False
+        self.marked = 0.0
+        """CPU seconds used when bytes last came."""
+        self.started = time.monotonic()
+        self._clock = (~pid << 3) | 2
+
+    def cpu(self) -> float:
+        """Return the CPU seconds used so far, by all threads."""
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:  # it has ended
+            return 0.0
+
+    def take(self) -> bool:
+        """Move what waits in the pipe into the stream; False at the pipe's end."""
+        try:
+            chunk = os.read(self.pipe, PIPE_BYTES)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            return False
+        if not self.length:
+            self.loaded = chunk[:1] == b"B"
+        _write(self.stream, chunk[: max(0, self.request.output + 1 - self.length)])
+        self.length += len(chunk)
+        self.marked = self.cpu()
+        return True
+
+    @property
+    def flooded(self) -> bool:
+        """Whether more came than allowed."""
+        return self.length > self.request.output
+
+    def find_breach(self) -> tuple[str, float]:
+        """Return the limit that is broken, or '' and the seconds for which none can be."""
+        request, cpu = self.request, self.cpu()
+        left = [(request.total_cpu - cpu) / _PROCESSORS]
+        if left[0] <= 0:
+            return f"{request.total_cpu:g} s of CPU time in all", 0.0
+        if not self.loaded:
+            left.append((LOADING - cpu) / _PROCESSORS)
+            if left[1] <= 0:
+                return f"{LOADING:g} s of CPU time for loading", 0.0
+        else:
+            left.append((self.marked + request.call_cpu + SLACK - cpu) / _PROCESSORS)
+            if left[1] <= 0:
+                return f"{request.call_cpu:g} s of CPU time for a call", 0.0
+        passed = time.monotonic() - self.started
+        if passed >= request.wall:
+            return f"{request.wall:g} s of time", 0.0
+        waiting = WAITING + CROWD * cpu - passed
+        if waiting <= 0:
+            return f"{passed:.0f} s of time, of which it computed {cpu:.1f} s", 0.0
+        return "", max(0.01, min(*left, request.wall - passed, waiting))
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        for descriptor in (self.pipe, self.process, self.stream):
+            os.close(descriptor)
+
+
+class Server:
+    """Answers requests on the control socket, one at a time."""
+
+    def __init__(self, control: socket, settings: Settings) -> None:
+        self.control = control
+        self.settings = settings
+        self.filter = kernel.Filter(settings.filter) if settings.filter else None
+        self.scratch = jail.SCRATCH if settings.tier == "namespaces" else settings.folder
+        self.child: Child | None = None
+        self.take_id = 0
+        self.namespace = self.ruleset = -1
+
+    def prepare(self) -> None:
+        """Confine the server itself, then import what programs need."""
+        settings = self.settings
+        os.umask(0o022)
+        kernel.limit(kernel.RLIMIT_NOFILE, DESCRIPTORS)
+        kernel.limit(kernel.RLIMIT_CORE, 0)
+        kernel.limit(kernel.RLIMIT_STACK, STACK_BYTES)
+        _offer_to_oom_killer()
+        libraries = find_libraries(settings.packages)
+        if settings.tier == "namespaces":
+            self.take_id = jail.enter(settings.unprivileged)
+            self.namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+            jail.build(settings.folder, libraries)
+        else:
+            signal.signal(signal.SIGTERM, self._leave)
+            kernel.die_with_parent(signal.SIGTERM)
+            if settings.unprivileged and all_reachable(libraries.readable):
+                self.take_id = settings.unprivileged
+                os.chown(self.scratch, self.take_id, self.take_id)
+            os.chdir(self.scratch)
+            if settings.tier == "landlock":
+                self.ruleset = fence.build(self.scratch, libraries)
+            else:
+                kernel.adopt_orphans()
+        os.environ["TMPDIR"] = self.scratch
+        kernel.forbid_new_privileges()
+        kernel.bound_capabilities()
+        kernel.forbid_dumps()
+        _import(settings.packages)
+        _forget_ourselves()
+        harness.prepare()
+        gc.collect()
+        gc.freeze()
+
+    def serve(self) -> None:
+        """Answer until the socket ends."""
+        while True:
+            message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
+            if not message:
+                self.close()
+                return
+            if message == CANCEL:  # of a run that was just answered
+                continue
+            (job,) = _DESCRIPTOR.unpack(ancillary[0][2])
+            child = self._fork(Request.unpack(message), job)
+            os.close(job)
+            self.child = child
+            verdict = self._watch(child)
+            answer = self._reap(child, verdict)
+            self.child = None
+            stream = (SOL_SOCKET, SCM_RIGHTS, _DESCRIPTOR.pack(child.stream))
+            self.control.sendmsg([answer.pack()], [stream])
+            child.close()
+            self._clear()  # if that fails, the answer is given and this server ends
+
+    def _fork(self, request: Request, job: int) -> Child:
+        receiving, sending = os.pipe2(os.O_CLOEXEC)
+        kernel.widen(sending, PIPE_BYTES)
+        pid = jail.fork_inside(self.namespace) if self.namespace >= 0 else posix.fork()
+        if pid == 0:
+            self._run_child(request, job, sending)
+        os.close(sending)
+        os.set_blocking(receiving, False)
+        return Child(pid, receiving, request)
+
+    def _run_child(self, request: Request, job: int, sending: int) -> NoReturn:
+        leave = os._exit
+        try:
+            if self.namespace < 0:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            work = Work.unpack(os.pread(job, request.length, 0))
+            self._confine(request)
+            os.dup2(sending, _STREAM)
+            os.closerange(_STREAM + 1, DESCRIPTORS)
+            if self.filter:
+                self.filter.load()
+            harness.Harness(work, _STREAM).run()
+        finally:
+            leave(1)
+
+    def _confine(self, request: Request) -> None:
+        _limit(request, self.namespace < 0)
+        if self.take_id:
+            os.setresgid(self.take_id, self.take_id, self.take_id)
+            os.setresuid(self.take_id, self.take_id, self.take_id)
+        kernel.drop_capabilities()
+        if self.namespace < 0:
+            kernel.die_with_parent(signal.SIGKILL)
+        if self.ruleset >= 0:
+            kernel.landlock_restrict(self.ruleset)
+
+    def _watch(self, child: Child) -> Verdict | None:
+        """Move bytes until the child breaks a limit, or ends by itself (None)."""
+        poll = select.poll()
+        for descriptor in (child.pipe, child.process, self.control.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        counted = child.started
+        while True:
+            breach, seconds = child.find_breach()
+            if breach:
+                return Verdict("timed_out", breach)
+            if self.ruleset >= 0:
+                seconds = min(seconds, COUNT_SECONDS)
+            ready = dict(poll.poll(seconds * 1000))
+            if child.pipe in ready and not child.take():
+                poll.unregister(child.pipe)
+            if child.flooded:
+                return _flooded(child.request)
+            if self.control.fileno() in ready:
+                return self._cancel()
+            if child.process in ready:
+                return None
+            if self.ruleset >= 0 and time.monotonic() - counted >= COUNT_SECONDS:
+                if excess := self._find_excess(child):
+                    return Verdict("died", excess)
+                counted = time.monotonic()
+
+    def _find_excess(self, child: Child) -> str:
+        if fence.overflows(self.scratch):
+            return f"more than {fence.SCRATCH_BYTES >> 20} MiB or {fence.SCRATCH_ENTRIES} files"
+        return f"more than {PROCESSES} threads" if _count_threads(child.pid) > PROCESSES else ""
+
+    def _cancel(self) -> Verdict:
+        if not self.control.recv(MESSAGE_BYTES):
+            self._leave()
+        return Verdict("died", "cancelled")
+
+    def _leave(self, *_: object) -> NoReturn:
+        """End because the host is gone."""
+        if self.child is not None:
+            with contextlib.suppress(OSError):  # it has ended already
+                posix.kill(self.child.pid, signal.SIGKILL)
+                kernel.wait(self.child.pid)
+        self.close()
+        os._exit(0)
+
+    def _reap(self, child: Child, verdict: Verdict | None) -> Answer:
+        """End what is left of the child, take its last bytes, and tell what came of it."""
+        request = child.request
+        if verdict:
+            posix.kill(child.pid, signal.SIGKILL)
+        status, cpu, peak = kernel.wait(child.pid)
+        wall = time.monotonic() - child.started
+        if not self.filter:
+            _kill_descendants()
+        while not child.flooded and _has_input(child.pipe) and child.take():
+            pass
+        if child.flooded:
+            verdict = verdict or _flooded(request)
+        length, kinds, last = _scan(child.stream, min(child.length, request.output), request.frames)
+        whole = length == child.length and last == b"E"
+        verdict = verdict or _judge(status, kinds, whole, request, cpu)
+        return Answer(request.number, verdict.ending, cpu, wall, peak, length, verdict.detail)
+
+    def close(self) -> None:
+        """Remove the scratch folder, as the host does, if it can."""
+        if self.namespace < 0:
+            with contextlib.suppress(OSError):
+                fence.clear(self.scratch)
+                posix.rmdir(self.scratch)
+
+    def _clear(self) -> None:
+        if self.namespace >= 0:
+            jail.clear_scratch()
+        else:
+            fence.clear(self.scratch)
+
+
+def _flooded(request: Request) -> Verdict:
+    return Verdict("flooded", f"more than {request.output} bytes")
+
+
+def _judge(status: int, kinds: frozenset[bytes], whole: bool, request: Request, cpu: float) -> Verdict:
+    """Tell how a child ended that was not killed by the watch."""
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        if name == "SIGKILL" and cpu >= request.total_cpu:
+            return Verdict("timed_out", f"{request.total_cpu:g} s of CPU time in all")
+        return Verdict("died", f"signal {name}")
+    code = os.WEXITSTATUS(status)
+    if code or not whole:
+        return Verdict("died", f"exit code {code}" if code else "exit code 0 before the end")
+    if b"F" in kinds:
+        return Verdict("unloaded", "")
+    if b"L" in kinds:
+        return Verdict("timed_out", f"a call's limit, {request.call_cpu:g} s of CPU time at most")
+    return Verdict("finished", "")
+
+
+def _scan(stream: int, length: int, most: int) -> tuple[int, frozenset[bytes], bytes]:
+    """Return where the last whole frame ends, which kinds came, and the last one's.
+
+    No more than `most` frames are looked at, nor any behind the first that says it is the last.
+    """
+    if not length:
+        return 0, frozenset(), b""
+    kinds = set[bytes]()
+    at, kind = 0, b""
+    content = os.pread(stream, length, 0)
+    for _ in range(most):
+        if at + _HEAD.size > length:
+            break
+        following, size = _HEAD.unpack_from(content, at)
+        if at + _HEAD.size + size > length:
+            break
+        at, kind = at + _HEAD.size + size, following
+        kinds.add(kind)
+        if kind == b"E":
+            break
+    return at, frozenset(kinds), kind
+
+
+def _limit(request: Request, shared: bool) -> None:
+    """Set the resource limits, which none of the child's threads can exceed or raise."""
+    kernel.limit(kernel.RLIMIT_AS, request.memory)
+    kernel.limit(kernel.RLIMIT_DATA, request.memory)
+    kernel.limit(kernel.RLIMIT_FSIZE, FILE_BYTES)
+    kernel.limit(kernel.RLIMIT_CPU, int(request.total_cpu * 1.25) + 5)  # counts ticks, too many under load
+    kernel.limit(kernel.RLIMIT_NPROC, SHARED_PROCESSES if shared else PROCESSES)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    with memoryview(data) as view:
+        sent = 0
+        while sent < len(view):
+            sent += os.write(descriptor, view[sent:])
+
+
+def _has_input(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return any(event & select.POLLIN for _, event in poll.poll(0))
+
+
+def _count_threads(pid: int) -> int:
+    try:
+        return os.stat(f"/proc/{pid}/task").st_nlink - 2
+    except OSError:  # it has ended
+        return 0
+
+
+def _offer_to_oom_killer() -> None:
+    """Be the first to be ended where memory runs out; children inherit it."""
+    descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(descriptor, b"1000")
+    os.close(descriptor)
+
+
+def _kill_descendants() -> None:
+    """End what a child left behind where no filter keeps it from forking (tier `unsafe`)."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is not None:
+            os.waitpid(found.si_pid, 0)
+            continue
+        with io.open("/proc/thread-self/children") as file:  # noqa: UP020
+            children = file.read().split()
+        for pid in children:
+            posix.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.001)
+
+
+def _import(packages: str | None) -> None:
+    """Import what many programs use; numpy from a path that they do not get, and so no package beside it."""
+    for name in ("collections", "copy", "functools", "heapq", "itertools", "math", "re", "string", "typing"):
+        __import__(name)
+    if packages is None:
+        return
+    sys.path.append(packages)
+    try:
+        import numpy  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    finally:
+        sys.path.remove(packages)
+
+
+def _forget_ourselves() -> None:
+    """Leave no trace of this server among the modules and arguments that a program sees."""
+    ours = [name for name in sys.modules if name.partition(".")[0] == "dualcode"]
+    _KEPT.extend(sys.modules.pop(name) for name in ours)
+    _KEPT.append(sys.modules["__main__"])
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.argv[:] = [""]
+
+
+_KEPT: list[Any] = []
+
+
+def main(descriptor: int) -> None:
+    """Serve on a control socket until it ends."""
+    os.set_inheritable(descriptor, False)
+    control = socket(fileno=descriptor)
+    try:
+        server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
+        server.prepare()
+        control.send(READY)
+        server.serve()
+    except Exception as error:
+        control.send(FAILED + _tell(error).encode("utf-8", "replace")[:2000])
+        raise SystemExit(1) from None
+
+
+def _tell(error: Exception) -> str:
+    """Describe what ended this server: what the kernel refused, or else a fault of ours and its place."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} {error.filename or ''}".strip()
+    trace, lines = error.__traceback__, list[str]()
+    while trace is not None:
+        lines.append(str(trace.tb_lineno))
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error} (lines {', '.join(lines)})"

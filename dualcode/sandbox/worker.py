@@ -1,0 +1,265 @@
+"""The host's handle of one fork server: starts it, gives it jobs, notices its end."""
+
+import asyncio
+import contextlib
+import fcntl
+import importlib.util
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from dualcode.errors import SandboxError
+from dualcode.sandbox import fence
+from dualcode.sandbox.job import Arguments, Job, Ran
+from dualcode.sandbox.wire import CANCEL, FAILED, MESSAGE_BYTES, READY, Answer, Request, Settings, Work
+
+START_SECONDS = 60.0
+LATE_SECONDS = 30.0
+"""How much longer than its wall limit a run may take before its server counts as broken."""
+LARGE_BYTES = 1 << 20
+"""Files longer than this are read and written in a thread, so that the event loop is not held up."""
+
+_PACKAGE = Path(__file__).parent
+_BOOT = """
+import sys, types
+for name, folder in (("dualcode", {outer!r}), ("dualcode.sandbox", {inner!r})):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
+from dualcode.sandbox import server
+server.main({descriptor})
+"""
+"""Imports the server without the packages around it, which import more than it may."""
+_ENVIRONMENT = {
+    # A fixed order of sets: a program that depends on it has one verdict. (-I and -E would ignore it.)
+    "PYTHONHASHSEED": "0",
+    "LANG": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class BrokenError(Exception):
+    """The server died or answered nonsense; the reason is the message."""
+
+
+class Worker:
+    """One fork server, running one job at a time."""
+
+    def __init__(self, tier: str, policy: bytes) -> None:
+        """Start the server; `ready` waits until it can run jobs."""
+        self.folder = Path(tempfile.mkdtemp(prefix="dualcode-sandbox-"))
+        self._tier = tier
+        self._number = 0
+        self._closed = self._receiving = False
+        self.usable = True
+        """Whether it can be given another job."""
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        with theirs:
+            self._process = _start(theirs.fileno())
+        unprivileged = 65534 if os.geteuid() == 0 else None
+        settings = Settings(tier, str(self.folder.resolve()), _find_packages(), policy, unprivileged)
+        with contextlib.suppress(OSError):  # it died already: `ready` finds out
+            self._control.send(settings.pack())
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; the server itself may be a child of it."""
+        return self._process.pid
+
+    async def ready(self) -> None:
+        """Wait for the server. SandboxError with its own words if it cannot do what it was asked to."""
+        try:
+            message, _ = await self._receive(START_SECONDS)
+        except BrokenError as error:
+            raise SandboxError(f"the fork server did not start: {error}") from error
+        if message != READY:
+            raise SandboxError(_told(message))
+        if self._tier == "namespaces":
+            self.folder.rmdir()  # its mount is the server's root now, and lies nowhere
+
+    async def run(self, job: Job) -> Ran:
+        """Run a job. BrokenError if the server is at fault; it is of no more use then."""
+        self.usable = False
+        self._number += 1
+        content = _pack(job)
+        file = await _write_file(content) if len(content) > LARGE_BYTES else _make_file(content)
+        try:
+            request = _request(self._number, job, len(content))
+            try:
+                socket.send_fds(self._control, [request.pack()], [file])
+            except OSError as error:
+                raise BrokenError(f"it is gone ({error.strerror})") from error
+        finally:
+            os.close(file)
+        try:
+            return await self._answer(job)
+        except asyncio.CancelledError:
+            await self._cancel(job)
+            raise
+
+    async def _answer(self, job: Job) -> Ran:
+        message, files = await self._receive(job.limits.wall + LATE_SECONDS)
+        try:
+            if message.startswith(FAILED):
+                raise BrokenError(_told(message))
+            answer = Answer.unpack(message)
+            if answer.number != self._number or len(files) != 1 or answer.length > job.limits.output:
+                raise BrokenError("its answer belongs to nothing that was asked")
+            large = answer.length > LARGE_BYTES
+            read = _read_file(files[0], answer.length)
+            stream = await asyncio.to_thread(lambda: b"".join(read)) if large else b"".join(read)
+        except (struct.error, IndexError) as error:
+            raise BrokenError(f"its answer is none: {message[:40]!r}") from error
+        finally:
+            for file in files:
+                os.close(file)
+        if len(stream) != answer.length:
+            raise BrokenError(f"its stream has {len(stream)} of {answer.length} bytes")
+        self.usable = True
+        return Ran(answer.ending, stream, answer.detail, answer.cpu, answer.wall, answer.peak)
+
+    async def _cancel(self, job: Job) -> None:
+        """End the run that is going on; the server, too, if that is not done soon or is cancelled itself."""
+        try:
+            self._control.send(CANCEL)
+            await self._answer(job)
+        except (OSError, BrokenError):
+            pass
+        finally:
+            if not self.usable:
+                self._process.kill()
+
+    async def _receive(self, seconds: float) -> tuple[bytes, list[int]]:
+        """Wait for a message and the descriptors that came with it; BrokenError at the end or too late."""
+        loop, control = asyncio.get_running_loop(), self._control.fileno()
+        readable = loop.create_future()
+        loop.add_reader(control, _set, readable)
+        self._receiving = True
+        try:
+            async with asyncio.timeout(seconds):
+                await readable
+            message, files, _, _ = socket.recv_fds(
+                self._control, MESSAGE_BYTES, 4, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+            )
+        except TimeoutError as error:
+            raise BrokenError(f"no answer within {seconds:g} s") from error
+        except OSError as error:
+            raise BrokenError(f"it is gone ({error.strerror})") from error
+        finally:
+            loop.remove_reader(control)
+            self._receiving = False
+            if self._closed:
+                self._control.close()
+        if not message:
+            raise BrokenError(f"it ended ({_ending(self._process)})")
+        return message, files
+
+    async def close(self) -> None:
+        """End the server and all that it runs, and wait until they are gone. A run that waits breaks."""
+        self._closed = True
+        self._process.kill()
+        if self._receiving:
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)
+        else:
+            self._control.close()
+        await asyncio.to_thread(self._process.wait)
+        await asyncio.to_thread(_remove, self.folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a private folder. A killed run may have left a tree in it too deep for `shutil.rmtree`."""
+    with contextlib.suppress(OSError):
+        fence.clear(str(folder))
+        folder.rmdir()
+
+
+def _told(message: bytes) -> str:
+    return message.removeprefix(FAILED).decode("utf-8", "replace")
+
+
+def _start(descriptor: int) -> "subprocess.Popen[bytes]":
+    boot = _BOOT.format(outer=str(_PACKAGE.parent), inner=str(_PACKAGE), descriptor=descriptor)
+    return subprocess.Popen(
+        [sys.executable, "-s", "-S", "-P", "-B", "-c", boot],
+        env=_ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[descriptor],
+        start_new_session=True,
+        cwd="/",
+    )
+
+
+@cache
+def _find_packages() -> str | None:
+    """Return the folder from which numpy is imported here."""
+    spec = importlib.util.find_spec("numpy")
+    return str(Path(spec.origin).parents[1]) if spec and spec.origin else None
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _ending(process: "subprocess.Popen[bytes]") -> str:
+    code = process.poll()
+    return "still closing" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _pack(job: Job) -> bytes:
+    calls, limits = job.calls, job.limits
+    named = isinstance(calls, Arguments)
+    return Work(
+        program=job.program,
+        entry_point=calls.entry_point if named else None,
+        calls=calls.encoded if named else tuple(calls.sources),
+        call_cpu=limits.call_cpu,
+        slow_calls=dict(limits.slow_calls),
+        go_on=job.go_on,
+        drain=job.drain,
+        digest_above=job.digest_above,
+        timed=job.timed,
+        printed=limits.printed if job.capture else None,
+    ).pack()
+
+
+def _request(number: int, job: Job, length: int) -> Request:
+    limits = job.limits
+    longest = max((limits.call_cpu, *limits.slow_calls.values()))
+    frames = job.calls.count * (2 if job.capture else 1) + 4
+    return Request(
+        number, longest, limits.total_cpu, limits.wall, limits.memory, limits.output, frames, length
+    )
+
+
+def _make_file(content: bytes) -> int:
+    """Return a sealed memory file: what the server is given cannot change any more."""
+    file = os.memfd_create("job", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with memoryview(content) as view:
+        sent = 0
+        while sent < len(view):
+            sent += os.write(file, view[sent:])
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    return file
+
+
+async def _write_file(content: bytes) -> int:
+    return await asyncio.to_thread(_make_file, content)
+
+
+def _read_file(file: int, length: int) -> list[bytes]:
+    chunks, at = list[bytes](), 0
+    while at < length and (chunk := os.pread(file, length - at, at)):
+        chunks.append(chunk)
+        at += len(chunk)
+    return chunks

@@ -1,0 +1,122 @@
+"""Attacks from one candidate on the next, and on the server that both come from."""
+# ruff: noqa: E501 - a try of an attack stays on its line
+
+from tests.contracts.attacks.attack import Attack
+
+_PATHS = """
+PATHS = ["left", "a/left", "/tmp/dualcode-left", "/dev/shm/dualcode-left", "/var/tmp/dualcode-left"]
+"""
+
+CROSSING = [
+    Attack(
+        "leave files for the next candidate",
+        _PATHS
+        + """
+def tries():
+    import tempfile
+    for path in PATHS:
+        attempt(f"found {path}", lambda: (read_path(path), os.unlink(path))[0])
+    attempt("found something", lambda: os.listdir(".") or False)
+    attempt("found something in tmp", lambda: [n for n in os.listdir(tempfile.gettempdir()) if "left" in n] or False)
+""",
+        before=_PATHS
+        + """
+def tries():
+    os.mkdir("a")
+    for path in PATHS:
+        try: os.write(os.open(path, os.O_CREAT | os.O_WRONLY, 0o666), b"mark")
+        except OSError: pass
+""",
+    ),
+    Attack(
+        "leave shared memory for the next candidate",
+        """
+def tries():
+    get = libc().shmget
+    attempt("shared memory", lambda: get(0x5EC, 4096, 0) >= 0 and "found")
+    attempt("semaphore", lambda: libc().semget(0x5EC, 1, 0) >= 0 and "found")
+    attempt("message queue", lambda: libc().msgget(0x5EC, 0) >= 0 and "found")
+    attempt("POSIX shared memory", lambda: libc().shm_open(b"/dualcode-left", 2, 0o600) >= 0 and "found")
+""",
+        before="""
+def tries():
+    made = (libc().shmget(0x5EC, 4096, 0o1666), libc().semget(0x5EC, 1, 0o1666), libc().msgget(0x5EC, 0o1666))
+    libc().shm_open(b"/dualcode-left", 0o102, 0o600)
+    achieved.extend(f"made {number}" for number in made if number >= 0)
+""",
+        bare=False,  # it would leave them on this machine
+    ),
+    Attack(
+        "leave a key in the kernel's keyring",
+        """
+def tries():
+    attempt("request_key", syscall, 249, b"user", b"dualcode-left", None, 0)
+""",
+        before="""
+def tries():
+    attempt("add_key", syscall, 248, b"user", b"dualcode-left", b"mark", 4, -5)
+""",
+        bare=False,
+    ),
+    Attack(
+        "spoil modules for the next candidate",
+        """
+def tries():
+    import json, builtins
+    attempt("builtins", lambda: builtins.left)
+    attempt("json", lambda: json.left)
+    attempt("os", lambda: os.left)
+    attempt("environ", lambda: os.environ["LEFT"])
+    attempt("len", lambda: len([1]) != 1 and "spoiled")
+    attempt("umask", lambda: os.umask(0o022) == 0o111 and "kept")
+    attempt("recursion limit", lambda: sys.getrecursionlimit() == 12345 and "kept")
+""",
+        bare=False,  # two plain processes share no modules
+        before="""
+def tries():
+    import json, builtins
+    builtins.left = json.left = os.left = os.environ["LEFT"] = "mark"
+    builtins.len = lambda x: 7
+    os.umask(0o111)
+    sys.setrecursionlimit(12345)
+""",
+    ),
+    Attack(
+        "find the candidate before in memory",
+        """
+MARK = ("mark-of-the" + "-candidate-before").encode()
+def tries():
+    import gc, stat
+    for number in range(3, 256):
+        try:
+            if stat.S_ISREG(os.fstat(number).st_mode) and MARK in os.pread(number, 1 << 20, 0):
+                achieved.append(f"in descriptor {number}")
+        except OSError:
+            pass
+    own = id(MARK)
+    found = 0
+    for start in {id(o) & ~0xFFFFF for o in gc.get_objects()}:
+        for page in range(start - (1 << 20), start + (2 << 20), 4096):
+            if MARK in peek(page):
+                found += 1
+    # this text itself holds the mark in one place that is made when it runs
+    if found > 40:
+        achieved.append(f"on {found} pages")
+    refused.append(f"{found} pages")
+
+read, write = os.pipe()
+def peek(address):
+    import ctypes
+    if libc_write(write, ctypes.c_void_p(address), 4096) != 4096:
+        return b""
+    return os.read(read, 4096)
+import ctypes
+libc_write = ctypes.CDLL(None).write
+""",
+        before="""
+TEXT = "mark-of-the-candidate-before" * 100_000
+def tries(): pass
+""",
+        bare=False,
+    ),
+]

@@ -1,0 +1,354 @@
+"""Attacks on time, memory, output and the scratch folder: what only limits can end."""
+# ruff: noqa: E501 - a try of an attack stays on its line
+
+from dataclasses import replace
+
+from tests.contracts.attacks.attack import LIMITS, Attack
+
+WIDE = replace(LIMITS, call_cpu=1.0, total_cpu=1.5, wall=3.0)
+"""For what has to come to a limit that is not one of time."""
+
+EXHAUSTING = [
+    Attack(
+        "take all memory",
+        """
+def tries():
+    taken = []
+    def take():
+        while True:
+            taken.append(bytearray(64 << 20))
+    attempt("bytearrays", take)
+    held = len(taken) * 64
+    taken.clear()
+    if held > 1024:
+        achieved.append(f"{held} MiB")
+    attempt("one", lambda: bytearray(64 << 30) and "64 GiB")
+    attempt("numpy", lambda: __import__("numpy").ones(8 << 30) is not None)
+""",
+        bare=False,
+        limits=WIDE,
+    ),
+    Attack(
+        "take memory past the address-space limit",
+        """
+def tries():
+    import mmap
+    def fill():
+        files = []
+        for number in range(64):
+            descriptor = os.memfd_create(str(number))
+            files.append(descriptor)
+            for _ in range(64):
+                os.write(descriptor, bytes(1 << 20))
+        return f"{len(files) * 64} MiB in memory files"
+    attempt("memory files", fill)
+    def pipes():
+        import fcntl
+        kept = []
+        for number in range(5000):
+            read, write = os.pipe()
+            fcntl.fcntl(write, 1031, 1 << 20)  # F_SETPIPE_SZ
+            os.set_blocking(write, False)
+            kept.append(os.write(write, bytes(1 << 20)))
+        return f"{sum(kept) >> 20} MiB in pipes"
+    attempt("pipes", pipes)
+""",
+        bare=False,
+        limits=WIDE,
+    ),
+    Attack(
+        "fill the scratch folder",
+        """
+def tries():
+    def fill():
+        descriptor = os.open("big", os.O_CREAT | os.O_WRONLY)
+        for _ in range(4096):
+            os.write(descriptor, bytes(1 << 20))
+        return "4 GiB in one file"
+    def sparse():
+        descriptor = os.open("sparse", os.O_CREAT | os.O_WRONLY)
+        os.ftruncate(descriptor, 1 << 44)
+        os.posix_fallocate(descriptor, 0, 4 << 30)
+        return "4 GiB by fallocate"
+    def many():
+        for number in range(64):
+            descriptor = os.open(f"file{number}", os.O_CREAT | os.O_WRONLY)
+            for _ in range(64):
+                os.write(descriptor, bytes(1 << 20))
+        return "4 GiB in 64 files"
+    for act in (fill, sparse, many):
+        attempt(act.__name__, act)
+""",
+        bare=False,
+        limits=WIDE,
+    ),
+    Attack(
+        "make 200,000 files",
+        """
+def tries():
+    def make():
+        for number in range(200_000):
+            os.close(os.open(f"{number}", os.O_CREAT | os.O_WRONLY))
+        return "200,000 files"
+    attempt("files", make)
+""",
+        bare=False,
+        limits=WIDE,
+    ),
+    Attack(
+        "leave a scratch folder that is hard to clean",
+        """
+def tries():
+    def deep():
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+    for act in (deep, lambda: os.mkfifo("fifo"), lambda: os.symlink(VAULT, "vault"), lambda: os.symlink("loop", "loop"),
+                lambda: (os.mkdir("shut"), os.close(os.open("shut/file", os.O_CREAT)), os.chmod("shut", 0)),
+                lambda: os.mkdir(b"\\xff\\n\\x01"), lambda: os.link("fifo", "hard"),
+                lambda: os.chmod(".", 0)):
+        try:
+            act()
+        except OSError as error:
+            refused.append(str(error))
+""",
+        bare=False,
+        limits=WIDE,
+    ),
+    Attack("loop without end", "\ndef tries():\n    while True: pass\n", bare=False),
+    Attack("loop without end in C", "\ndef tries():\n    sum(iter(int, 1))\n", bare=False),
+    Attack(
+        "compute one huge number",
+        "\ndef tries():\n    x = 7 ** (10 ** 8)\n    achieved.append(str(x.bit_length()))\n",
+        bare=False,
+    ),
+    Attack(
+        "match without end", '\ndef tries():\n    import re\n    re.match("(a*)*b", "a" * 100)\n', bare=False
+    ),
+    Attack("sleep without end", "\ndef tries():\n    import time\n    time.sleep(1000)\n", bare=False),
+    Attack(
+        "wait for what never comes",
+        "\ndef tries():\n    import threading\n    read, write = os.pipe()\n    os.read(read, 1)\n",
+        bare=False,
+    ),
+    Attack(
+        "loop with every signal masked",
+        """
+def tries():
+    import signal
+    for number in signal.valid_signals():
+        try: signal.signal(number, signal.SIG_IGN)
+        except (OSError, ValueError): pass
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while True: pass
+""",
+        bare=False,
+    ),
+    Attack(
+        "loop with timers cancelled",
+        """
+def tries():
+    import signal
+    while True:
+        for which in (signal.ITIMER_REAL, signal.ITIMER_PROF, signal.ITIMER_VIRTUAL):
+            signal.setitimer(which, 0)
+        signal.alarm(0)
+""",
+        bare=False,
+    ),
+    Attack(
+        "swallow every exception for ever",
+        """
+def tries():
+    while True:
+        try:
+            while True: pass
+        except BaseException:
+            continue
+""",
+        bare=False,
+    ),
+    Attack(
+        "loop in many threads",
+        """
+def tries():
+    import threading
+    def spin():
+        while True: pass
+    for _ in range(8):
+        threading.Thread(target=spin).start()
+    spin()
+""",
+        bare=False,
+    ),
+    Attack(
+        "turn back the clock",
+        """
+def tries():
+    import time
+    for name in dir(time):
+        if callable(getattr(time, name)) and not isinstance(getattr(time, name), type):
+            setattr(time, name, lambda *a: 0.0)
+    while True: pass
+""",
+        bare=False,
+    ),
+    Attack(
+        "loop while being deleted",
+        """
+class Loop:
+    def __del__(self):
+        while True: pass
+    def __str__(self):
+        while True: pass
+    __repr__ = __eq__ = __hash__ = __str__
+kept = Loop()
+def tries():
+    import atexit, threading, weakref, gc
+    atexit.register(kept.__del__)
+    threading.excepthook = sys.excepthook = sys.unraisablehook = lambda *a: kept.__del__()
+    gc.callbacks.append(lambda *a: kept.__del__())
+    Loop()
+""",
+        bare=False,
+    ),
+    Attack(
+        "leave a thread that never ends",
+        """
+def tries():
+    import threading, time
+    def stay():
+        while True:
+            try: time.sleep(1000)
+            except BaseException: pass
+    threading.Thread(target=stay).start()
+    threading._shutdown = stay
+""",
+        bare=False,
+    ),
+    Attack(
+        "stop itself",
+        "\ndef tries():\n    import signal\n    attempt('stop', lambda: signal.raise_signal(signal.SIGSTOP) and False)\n",
+        bare=False,
+    ),
+    Attack(
+        "recurse in C",
+        """
+def tries():
+    sys.setrecursionlimit(10 ** 9)
+    def nest():
+        x = []
+        for _ in range(10 ** 6):
+            x = [x]
+        return repr(x) and None
+    def call():
+        import functools
+        f = len
+        for _ in range(10 ** 6):
+            f = functools.partial(f)
+        return f("") and None
+    attempt("calls", call)
+    attempt("repr", nest)
+    (lambda f: f(f))(lambda f: f(f))
+""",
+        bare=False,
+    ),
+    Attack(
+        "crash",
+        "\ndef tries():\n    import ctypes\n    ctypes.string_at(0)\n",
+        bare=False,
+    ),
+    Attack("abort", "\ndef tries():\n    os.abort()\n", bare=False),
+    Attack(
+        "flood stdout",
+        """
+def tries():
+    for _ in range(200):
+        print("x" * (1 << 20))
+        sys.stderr.write("y" * (1 << 20))
+    for descriptor in (1, 2):
+        for _ in range(50):
+            try: os.write(descriptor, b"written past sys.stdout\\n" * (1 << 15))
+            except OSError: break
+""",
+        bare=False,
+        capture=True,
+        limits=WIDE,
+    ),
+    Attack(
+        "flood every descriptor",
+        """
+def tries():
+    while True:
+        wrote = 0
+        for descriptor in range(64):
+            try: wrote += os.write(descriptor, b"V\\xff\\xff\\xff\\x7f" + b"x" * (1 << 20))
+            except OSError: pass
+        if not wrote:
+            return
+""",
+        bare=False,
+    ),
+    Attack(
+        "close every descriptor",
+        """
+def tries():
+    os.closerange(0, 1024)
+""",
+        bare=False,
+    ),
+    Attack(
+        "print what cannot be encoded",
+        """
+def tries():
+    print("\\udc80\\ud800 \\0 \\x1b[2J")
+    sys.stdout.write("\\uffff" * 1000)
+    sys.stdout = None
+    sys.stderr = object()
+""",
+        bare=False,
+        capture=True,
+    ),
+]
+
+DRAINED = ("an endless generator", "a huge range", "an endless iterable", "an exploding object")
+"""What is returned to a job that takes the items of iterables."""
+
+RETURNED = {
+    "an endless generator": "(x for x in iter(int, 1))",
+    "an endless iterable": "type('X', (), {'__iter__': lambda self: self, '__next__': lambda self: 1})()",
+    "a huge range": "range(10 ** 18)",
+    "an integer of 80 MB": "1 << (80 << 23)",
+    "a text of 80 MB": "'x' * (80 << 20)",
+    "a list of itself": "(lambda x: (x.append(x), x)[1])([])",
+    "a list nested 100,000 deep": "__import__('functools').reduce(lambda x, _: [x], range(100_000), [])",
+    "a dict nested 100,000 deep": "__import__('functools').reduce(lambda x, _: {0: x}, range(100_000), {})",
+    "billions of references": "__import__('functools').reduce(lambda x, _: [x] * 10, range(12), [1] * 10)",
+    "code": "(lambda: 0).__code__",
+    "a function": "len",
+    "a module": "sys",
+    "an open file": "sys.stdin",
+    "a frame": "sys._getframe()",
+    "an exploding object": "type('X', (), {n: (lambda *a: 1 / 0) for n in ('__repr__', '__reduce__', '__eq__', '__hash__', '__len__', '__iter__', '__getattribute__')})()",
+    "a class that lies": "type('X', (int,), {'__class__': property(lambda self: 1 / 0)})(3)",
+    "a metaclass that explodes": "type('M', (type,), {'__getattribute__': lambda *a: 1 / 0, '__instancecheck__': lambda *a: True})('X', (), {})",
+    "a type with a surrogate in its name": "type('\\udc80', (), {})()",
+    "a type with a name of 100 MB": "type('x' * (100 << 20), (), {})()",
+    "a text of lone surrogates": "'\\ud800\\udfff' * 1000",
+    "a Fraction of a huge exponent": "__import__('fractions').Fraction(10 ** 1_000_000)",
+    "a Decimal of a huge exponent": "__import__('decimal').Decimal('1e999999999999999999')",
+    "an array of objects": "__import__('numpy').array([object(), sys], dtype=object)",
+    "an array of 1 TB by stride tricks": "__import__('numpy').broadcast_to(1.0, (1 << 37,))",
+    "a set of colliding integers": "{k * (2 ** 61 - 1) for k in range(3000)}",
+    "a dict with odd keys": "{float('nan'): 1, (1, (2, b'x')): ..., None: NotImplemented, 1j: frozenset([1])}",
+}
+"""What a program may return, as an expression: each must become a frame, or end the run, and nothing else."""
+
+
+def returning(name: str) -> Attack:
+    """Return an attack whose call returns the value."""
+    program = f"""
+def tries(): pass
+def value(): return {RETURNED[name]}
+"""
+    return Attack(name, program, bare=False, limits=WIDE, drain=name in DRAINED, call="value()")

@@ -1,0 +1,205 @@
+"""Attacks on the verdict: wrong programs that try to pass.
+
+Each is graded on tasks whose right answers differ from what the program honestly returns. Where a task's
+function is named, the program holds ENTRY in its place.
+"""
+# ruff: noqa: E501 - a try of an attack stays on its line
+
+from typing import Any
+
+WRONG = "\ndef ENTRY(*args):\n    return None\n"
+
+ROWS: list[dict[str, Any]] = [
+    {
+        "task_id": "HumanEval/0",
+        "prompt": "def triple(n):\n",
+        "entry_point": "triple",
+        "canonical_solution": "    return 3 * n\n",
+        "base_input": [[1], [2], [7]],
+        "plus_input": [[0], [-1], [10]],
+        "atol": 0,
+        "contract": "",
+    },
+    {
+        "task_id": "HumanEval/1",
+        "prompt": "def third(n):\n",
+        "entry_point": "third",
+        "canonical_solution": "    return n / 3\n",
+        "base_input": [[1.0], [2.0], [7.0]],
+        "plus_input": [[0.5], [-1.0], [10.0]],
+        "atol": 0,
+        "contract": "",
+    },
+    {
+        "task_id": "HumanEval/2",
+        "prompt": "def pairs(n):\n",
+        "entry_point": "pairs",
+        "canonical_solution": "    return [(i, {i, i + 1}) for i in range(n)]\n",
+        "base_input": [[1], [2], [7]],
+        "plus_input": [[3], [4], [10]],
+        "atol": 0,
+        "contract": "",
+    },
+]
+"""Three tasks, HumanEval-shaped: integers, floats (which are compared with a tolerance), and nested sets."""
+
+_FRAMES = """
+import os, struct, marshal, sys
+def frame(kind, payload=b""):
+    return struct.pack("<cI", kind, len(payload)) + payload
+def tell(data):
+    for descriptor in range(3, 256):
+        try: os.write(descriptor, data)
+        except OSError: pass
+"""
+
+_LIAR = """
+class Liar(int):
+    def _true(self, *args): return True
+    __eq__ = __ne__ = __le__ = __ge__ = __lt__ = __gt__ = __bool__ = __contains__ = _true
+    __hash__ = int.__hash__
+    def __abs__(self): return 0
+    __sub__ = __rsub__ = __add__ = __radd__ = lambda self, other: 0
+    def __float__(self): return 0.0
+    def __array__(self, *a, **k): return __import__("numpy").zeros(())
+    def __len__(self): return 7
+    def __iter__(self): return iter([self] * 7)
+    def __getitem__(self, index): return self
+    def __instancecheck__(self, other): return True
+    __class__ = property(lambda self: float)
+"""
+
+FORGERIES: dict[str, str] = {
+    "equal to everything": "\nclass A:\n    def __eq__(self, other): return True\n    __ne__ = __eq__\n"
+    "def ENTRY(n): return A()\n",
+    "an integer that lies": _LIAR + "\ndef ENTRY(n): return Liar(1)\n",
+    "a list of liars": _LIAR + "\ndef ENTRY(n): return [Liar(1)] * 7\n",
+    "a float that lies": "\nclass F(float):\n    def __eq__(self, o): return True\n    __hash__ = None\n"
+    "    def __sub__(self, o): return 0.0\n    __rsub__ = __sub__\ndef ENTRY(n): return F('nan')\n",
+    "a list that lies": "\nclass L(list):\n    def __eq__(self, o): return True\n    def __len__(self): return 7\n"
+    "def ENTRY(n): return L()\n",
+    "a type that lies": "\nclass M(type):\n    def __eq__(self, o): return True\n    __hash__ = type.__hash__\n"
+    "    def __instancecheck__(self, o): return True\nclass A(metaclass=M):\n    def __eq__(self, o): return True\n"
+    "def ENTRY(n): return A()\n",
+    "an array that broadcasts": "\nimport numpy as np\ndef ENTRY(n): return np.array([])\n",
+    "an array subclass": "\nimport numpy as np\nclass A(np.ndarray):\n    def __eq__(self, o): return np.bool_(True)\n"
+    "    def __array_function__(self, *a, **k): return True\n    def __array_ufunc__(self, *a, **k): return True\n"
+    "def ENTRY(n): return np.zeros(()).view(A)\n",
+    "not a number": "\ndef ENTRY(n): return float('nan')\n",
+    "infinity": "\ndef ENTRY(n): return float('inf')\n",
+    "None": WRONG,
+    "patched np.allclose": "\nimport numpy as np\nnp.allclose = np.isclose = np.testing.assert_allclose = lambda *a, **k: True\n"
+    "np.core.numeric.allclose = np.allclose\n" + WRONG,
+    "patched builtins": "\nimport builtins\nfor name in ('all', 'any', 'isinstance', 'len', 'type', 'abs', 'bool', 'set', 'zip'):\n"
+    "    setattr(builtins, name, lambda *a, **k: True)\n" + WRONG,
+    "patched marshal, json and hashlib": "\nimport marshal, json, hashlib, struct, os\n"
+    "marshal.dumps = json.dumps = lambda *a, **k: b''\nhashlib.sha256 = lambda *a: None\n" + WRONG,
+    "patched os.write": "\nimport os\n_w = os.write\nos.write = lambda fd, data: len(data)\nos._exit = lambda code: None\n" + WRONG,
+    "patched codec of the harness": "\nimport sys\nfor name, module in list(sys.modules.items()):\n"
+    "    if 'codec' in name or 'harness' in name or 'dualcode' in name or 'wire' in name:\n"
+    "        for key, value in list(vars(module).items()):\n"
+    "            if callable(value) and not isinstance(value, type):\n"
+    "                try: setattr(module, key, lambda *a, **k: (b'V', b''))\n"
+    "                except Exception: pass\n" + WRONG,
+    "emptied sys.modules": "\nimport sys\nsys.modules.clear()\n" + WRONG,
+    "frames: changes the harness's variables": "\nimport sys\ndef ENTRY(n):\n    frame = sys._getframe()\n    while frame:\n"
+    "        for name, value in list(frame.f_locals.items()):\n"
+    "            if isinstance(value, list) and frame.f_code is not ENTRY.__code__: value.clear()\n"
+    "            if isinstance(value, dict) and 'expected' in name: value.clear()\n"
+    "        for name in ('expected', 'passed', 'failed', 'stat', 'status', 'ok'): frame.f_globals[name] = True\n"
+    "        frame = frame.f_back\n    return None\n",
+    "frames: removes the calls that are left": "\nimport sys, gc\ndef ENTRY(n):\n    for thing in gc.get_objects():\n"
+    "        if isinstance(thing, list) and [n] in [x for x in thing if isinstance(x, list)]:\n"
+    "            thing.clear()\n    return None\n",
+    "frames: reads the expected values": "\nimport sys, gc\ndef ENTRY(n):\n    frame = sys._getframe(1)\n    while frame:\n"
+    "        for name, value in {**frame.f_globals, **frame.f_locals}.items():\n"
+    "            if 'expect' in name or 'answer' in name: return value\n        frame = frame.f_back\n"
+    "    for thing in gc.get_objects():\n        if isinstance(thing, dict) and 'expected' in thing: return thing['expected']\n"
+    "    return None\n",
+    "raises past the harness": "\nclass Skip(BaseException): pass\ndef ENTRY(n): raise Skip\n",
+    "exit 0 at load": "\nimport os\nos._exit(0)\n" + WRONG,
+    "exit 0 in the first call": "\nimport os\ndef ENTRY(n): os._exit(0)\n",
+    "exit 0 in the last call": "\nimport os\ncalls = []\ndef ENTRY(n):\n    calls.append(n)\n    if len(calls) == 3: os._exit(0)\n",
+    "SystemExit": "\ndef ENTRY(n): raise SystemExit(0)\n",
+    "SystemExit at load": "\nimport sys\nsys.exit(0)\n",
+    "exit by a thread": "\nimport threading, os\nthreading.Thread(target=os._exit, args=(0,)).start()\n" + WRONG,
+    "exit by atexit": "\nimport atexit, os\natexit.register(os._exit, 0)\n" + WRONG,
+    "forged frame: the end": _FRAMES + "tell(frame(b'B') + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: the end without a beginning": _FRAMES + "tell(frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frames: every small number for each call": _FRAMES
+    + "tell(frame(b'B') + b''.join(frame(b'V', marshal.dumps(k, 2)) for k in range(-30, 31)) * 3 + frame(b'E'))\nos._exit(0)\n"
+    + WRONG,
+    "forged frames: other sets of values for each call": _FRAMES
+    + "def ENTRY(n):\n    tell(b''.join(frame(b'V', marshal.dumps(k, 2)) for k in range(-30, 31)))\n    return None\n",
+    "forged frame: a digest": _FRAMES
+    + "import hashlib\ntell(frame(b'B') + frame(b'D', bytes(32) + struct.pack('<cI', b'V', 5)) * 3 + frame(b'E'))\nos._exit(0)\n"
+    + WRONG,
+    "forged frame: a giant": _FRAMES + "tell(frame(b'B') + struct.pack('<cI', b'V', 0xFFFFFFFF))\nos._exit(0)\n" + WRONG,
+    "forged frame: an unknown kind": _FRAMES
+    + "tell(frame(b'B') + frame(b'\\xff', b'x') * 3 + frame(b'Z') + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: marshalled code": _FRAMES
+    + "tell(frame(b'B') + frame(b'V', marshal.dumps(frame.__code__, 2)) * 3 + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: marshalled references": _FRAMES
+    + "tell(frame(b'B') + frame(b'V', b'\\xdb\\x01\\x00\\x00\\x00r\\x00\\x00\\x00\\x00') * 3 + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: marshalled list of a billion": _FRAMES
+    + "tell(frame(b'B') + frame(b'V', b'[\\xff\\xff\\xff\\x3f') * 3 + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: nested 100,000 deep": _FRAMES
+    + "tell(frame(b'B') + frame(b'V', b'(\\x01\\x00\\x00\\x00' * 100_000 + b'N') * 3 + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: a tagged tree of nonsense": _FRAMES
+    + "tell(frame(b'B') + b''.join(frame(b'G', marshal.dumps(t, 2)) for t in (('fraction', 1, 0), ('numpy', b'x', 'O', (1 << 60,)), [b'x'])) + frame(b'E'))\nos._exit(0)\n"
+    + WRONG,
+    "forged frame: an own object of a lying name": "\nclass int: pass\nint.__name__ = int.__qualname__ = 'int'\n"
+    "int.__module__ = 'builtins'\ndef ENTRY(n): return int()\n",
+    "forged report: hostile JSON": _FRAMES
+    + "tell(frame(b'B') + frame(b'R', b'[' * 100_000) + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "flooded pipe": _FRAMES + "def ENTRY(n):\n    while True: tell(frame(b'V', b'i\\x03\\x00\\x00\\x00') * 10000)\n",
+    "closed pipe": "\nimport os\nos.closerange(3, 1024)\n" + WRONG,
+    "trace function that changes returns": "\nimport sys\ndef trace(frame, event, arg):\n"
+    "    if event == 'return': frame.f_locals.clear()\n    return trace\nsys.settrace(trace)\nsys.setprofile(trace)\n" + WRONG,
+    "audit hook that ends the process": "\nimport sys, os\nsys.addaudithook(lambda *a: os._exit(0))\n" + WRONG,
+    "colliding integers": "\ndef ENTRY(n): return [(0, {k * (2 ** 61 - 1) for k in range(3_000)})] * 3\n",
+    "colliding dict keys": "\ndef ENTRY(n): return {k * (2 ** 61 - 1): 0 for k in range(3_000)}\n",
+    "nested 100,000 deep": "\ndef ENTRY(n):\n    x = []\n    for _ in range(100_000): x = [x]\n    return x\n",
+    "a billion references": "\ndef ENTRY(n):\n    x = [1] * 10\n    for _ in range(12): x = [x] * 10\n    return x\n",
+    "a Fraction of a huge exponent": "\nfrom fractions import Fraction\ndef ENTRY(n): return Fraction(10 ** 300_000)\n",
+    "a Decimal of a huge exponent": "\nfrom decimal import Decimal\ndef ENTRY(n): return Decimal('1e999999999999999999')\n",
+    "a huge range": "\ndef ENTRY(n): return range(10 ** 18)\n",
+    "an integer of 80 MB": "\ndef ENTRY(n): return 1 << (80 << 23)\n",
+    "an integer beside a float that overflows": "\ndef ENTRY(n): return 10 ** 400\n",
+    "hostile exception": "\nclass E(Exception):\n    def __str__(self):\n        while True: pass\n    __repr__ = __str__\n"
+    "def ENTRY(n): raise E\n",
+    "an exception with a message of 100 MB": "\ndef ENTRY(n): raise ValueError('x' * (100 << 20))\n",
+    "an exception that pretends to be the harness's": "\nclass TimeoutException(Exception): pass\ndef ENTRY(n): raise TimeoutException\n",
+    "a descriptor for an entry point": "\nclass D:\n    def __get__(self, *a): return 1\n    def __call__(self, *a): return self\n"
+    "    def __eq__(self, o): return True\nENTRY = D()\n",
+    "an entry point that appears late": "\nclass G(dict):\n    def __missing__(self, key): return lambda *a: None\n"
+    "__builtins__ = G()\n",
+    "shared status memory": "\nimport mmap, gc\nfor thing in gc.get_objects():\n    if isinstance(thing, mmap.mmap):\n"
+    "        try: thing[:] = b'\\x01' * len(thing)\n        except Exception: pass\n" + WRONG,
+    "rewrites its own memory": "\nimport ctypes\ndef ENTRY(n):\n"
+    "    ctypes.memmove(id(n) + 24, ctypes.byref(ctypes.c_int(3)), 4)\n    return n\n",
+    "a cache in its folder": "\nimport os, pickle\nfor path in ('~/.cache/evalplus', '~/.cache/dualcode', '.'):\n    try:\n"
+    "        os.makedirs(os.path.expanduser(path), exist_ok=True)\n"
+    "        open(os.path.expanduser(path) + '/x.pkl', 'wb').write(pickle.dumps(1))\n    except Exception: pass\n" + WRONG,
+    "changed inputs": "\ndef ENTRY(n):\n    import gc\n    for thing in gc.get_referrers(n):\n"
+    "        if isinstance(thing, list): thing[:] = [0]\n    return 0\n",
+    "kills the worker": "\nimport os, signal\ndef ENTRY(n):\n    os.kill(os.getppid(), signal.SIGKILL)\n",
+}  # fmt: skip
+"""Programs that must fail, by what they try."""
+
+RIGHT = "\ndef triple(n): return 3 * n\ndef third(n): return n / 3\ndef pairs(n): return [(i, {i, i + 1}) for i in range(n)]\n"
+"""A program that must pass, after each attack."""
+
+
+ON_EVERY_TASK = frozenset(list(FORGERIES)[:11])
+"""What lies to a comparison is tried on each of its paths; for the other forgeries one task is as good as another."""
+
+
+def cases() -> list[tuple[str, dict[str, Any]]]:
+    """Return each forgery with a task to try it on."""
+    return [(name, row) for name in FORGERIES for row in ROWS if row is ROWS[0] or name in ON_EVERY_TASK]
+
+
+def program(name: str, entry_point: str) -> str:
+    """Return a forgery for one task."""
+    return FORGERIES[name].replace("ENTRY", entry_point)

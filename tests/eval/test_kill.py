@@ -1,0 +1,144 @@
+"""Kill -9 at random moments of `--pipeline all`, then resume: the same records, and no call paid twice."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dualcode.eval.store import RunRecords, read_run
+from dualcode.eval.suites import load_suite
+from tests.fake_server import Answer, FakeServer, serve
+
+KILLS = 20
+CONCURRENCY = 2
+TASKS = "MiniRich/0,MiniRich/3,MiniLean/5"
+PIPELINES = 14
+
+TEAM = """
+[endpoints.both]
+model = "m"
+base_url = "{url}"
+concurrency = 2
+answer_tokens = 2000
+
+[roles]
+coder = "both"
+reviewer = "both"
+"""
+ROWS = {task: json.loads(hidden.row) for task, hidden in load_suite("mini").hidden.items()}
+
+
+def answer(body: dict[str, Any]) -> Answer:
+    """Answer a request as a model would that is right now and then: always the same to the same request."""
+    asked = "".join(message["content"] for message in body["messages"])
+    luck = int(hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(), 16) % 3
+    row = next(row for row in ROWS.values() if row["prompt"].strip() in asked)
+    name = row["entry_point"]
+    finding = {"where": name, "actual": "nothing", "expected": "something"}
+    said: dict[str, Any] = {
+        "verdict": "revise" if luck else "approve",
+        "findings": [finding] if luck else [],
+        "types": "any",
+        "examples": [],
+        "edge_cases": [],
+        "probes": [{"call": f"{name}({luck})", "asserted": "1"}],
+        "reason": "none",
+        "better": "AB"[luck % 2],
+    }
+    wanted = json.dumps(body.get("response_format", body.get("structured_outputs", "")))
+    if keys := [key for key in said if f'"{key}"' in wanted]:
+        time.sleep(0.02)
+        return Answer(content=json.dumps({key: said[key] for key in keys}))
+    time.sleep(0.02)
+    body_of = "    return None" if luck == 1 else row["canonical_solution"]
+    return Answer(content=f"```python\n{row['prompt']}{body_of}\n```")
+
+
+def start(folder: Path, team: Path) -> "subprocess.Popen[bytes]":
+    options = [
+        "--pipeline",
+        "all",
+        "--dataset",
+        "mini",
+        "--tasks",
+        TASKS,
+        "--team",
+        str(team),
+        "--json",
+        "-q",
+    ]
+    command = [sys.executable, "-m", "dualcode", "eval", *options, "--run-dir", str(folder)]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def finish(process: "subprocess.Popen[bytes]") -> None:
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said.decode()
+
+
+def essence(records: RunRecords) -> dict[str, Any]:
+    """What a run says, without when it was said and who paid."""
+    calls = {
+        (call.task_id, call.number): (
+            call.step,
+            call.role,
+            call.request,
+            call.reply and (call.reply.content, call.reply.usage),
+            call.parsed,
+            call.notes,
+        )
+        for call in records.calls
+    }
+    assert len(calls) == len(records.calls)
+    return {
+        "calls": calls,
+        "samples": records.samples,
+        "verdicts": records.verdicts,
+        "shown": sorted(each.to_line() for each in records.shown),
+    }
+
+
+def runs(folder: Path) -> dict[str, dict[str, Any]]:
+    found = {path.parent.name: essence(read_run(path.parent)) for path in folder.glob("*/manifest.json")}
+    assert len(found) == PIPELINES
+    return found
+
+
+def asked(server: FakeServer) -> list[str]:
+    return [json.dumps(body, sort_keys=True) for body in server.bodies]
+
+
+def test_killed_and_resumed_runs_equal_undisturbed_ones_and_pay_no_call_twice(tmp_path: Path) -> None:
+    team, kills = tmp_path / "team.toml", list[int]()
+    with serve() as server:
+        server.respond = answer
+        team.write_text(TEAM.format(url=server.base_url))
+        begun = time.monotonic()
+        finish(start(tmp_path / "undisturbed", team))
+        whole, once = time.monotonic() - begun, asked(server)
+        server.requests.clear()
+        chance = random.Random(7)
+        for _ in range(KILLS):
+            process = start(tmp_path / "killed", team)
+            time.sleep(chance.uniform(0.3, 0.6) * whole)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills.append(len(server.bodies))
+        finish(start(tmp_path / "killed", team))
+        again = asked(server)
+    assert len(set(kills)) > 3  # they fell into different moments
+    assert set(again) == set(once)
+    for place, body in enumerate(again):
+        if body in again[:place]:  # asked again: then it was in flight when the process was killed
+            before = max(at for at in range(place) if again[at] == body)
+            assert any(kill - 2 * CONCURRENCY <= before < kill for kill in kills), body[:300]
+    assert runs(tmp_path / "killed") == runs(tmp_path / "undisturbed")
+    assert len(once) == len(set(once))  # the undisturbed run asked nothing twice either

@@ -1,0 +1,236 @@
+"""The pool of servers: what breaks is replaced, what is cancelled ends, and nothing is left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from dualcode.errors import SandboxError
+from dualcode.sandbox import pool as pools
+from dualcode.sandbox.job import Arguments, Job, Limits
+from dualcode.sandbox.pool import Pool, bound_workers, open_sandbox
+from dualcode.sandbox.tiers import TIERS, probe
+
+SAME = Job("def f(x): return x", Arguments.of("f", [[1]]))
+SLEEP = Job("import time\ndef f(x): time.sleep(60)", Arguments.of("f", [[1]]))
+SPIN = Job("def f(x):\n    while True: pass", Arguments.of("f", [[1]]), limits=Limits(call_cpu=0.3))
+
+
+@pytest.fixture(params=TIERS)
+def tier(request: pytest.FixtureRequest) -> str:
+    if failure := asyncio.run(probe(request.param)):
+        pytest.skip(f"this machine refuses the tier {request.param}: {failure}")
+    return request.param
+
+
+def descendants() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def open_descriptors() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+async def until(true: Any) -> None:
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110  # it is other processes that are waited for
+            await asyncio.sleep(0.01)
+
+
+async def test_a_killed_server_is_replaced_and_its_job_done_again(tier: str) -> None:
+    async with open_sandbox(1, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        (server,) = sandbox.servers
+        job = Job("import time\ndef f(x): time.sleep(0.5)", Arguments.of("f", [[1]]))
+        running = asyncio.create_task(sandbox.run(job))
+        await asyncio.sleep(0.1)
+        os.kill(server, signal.SIGKILL)
+        assert (await running).ending == "finished"
+        assert server not in sandbox.servers
+
+
+async def test_a_server_that_dies_between_jobs_is_replaced(tier: str) -> None:
+    async with open_sandbox(1, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        for server in sandbox.servers:
+            os.kill(server, signal.SIGKILL)
+        assert (await sandbox.run(SAME)).ending == "finished"
+
+
+async def test_a_server_that_dies_twice_under_a_job_is_an_error_of_ours(tier: str) -> None:
+    async with open_sandbox(1, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        idle = len(descendants())
+        running = asyncio.create_task(sandbox.run(SLEEP))
+        for _ in range(pools.TRIES):
+            await until(lambda: len(descendants()) > idle)
+            (server,) = sandbox.servers
+            os.kill(server, signal.SIGKILL)
+            await until(lambda: server not in sandbox.servers)  # noqa: B023
+        with pytest.raises(SandboxError, match="the fork server broke in 2 tries"):
+            await running
+        assert (await sandbox.run(SAME)).ending == "finished"
+
+
+async def test_a_cancelled_run_ends_and_its_server_lives_on(tier: str) -> None:
+    async with open_sandbox(1, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        idle, servers = descendants(), sandbox.servers
+        running = asyncio.create_task(sandbox.run(SLEEP))
+        await until(lambda: len(descendants()) > len(idle))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert descendants() == idle
+        assert (await sandbox.run(SAME)).ending == "finished"
+        assert sandbox.servers == servers
+
+
+async def test_nothing_is_left_after_closing(tier: str) -> None:
+    before = descendants()
+    async with open_sandbox(2, tier=tier) as sandbox:
+        await asyncio.gather(*(sandbox.run(SAME) for _ in range(4)))
+        folders = sandbox.folders
+        assert folders
+        assert descendants() > before
+    assert descendants() == before
+    assert not any(folder.exists() for folder in folders)
+
+
+async def test_closing_ends_what_runs(tier: str) -> None:
+    before = descendants()
+    sandbox = await open_sandbox(1, tier=tier)
+    await sandbox.run(SAME)
+    idle = len(descendants())
+    running = asyncio.create_task(sandbox.run(SLEEP))
+    await until(lambda: len(descendants()) > idle)
+    await sandbox.close()
+    await sandbox.close()
+    with pytest.raises(SandboxError, match="closed"):
+        await running
+    assert descendants() == before
+    with pytest.raises(SandboxError, match="closed"):
+        await sandbox.run(SAME)
+
+
+HOST = """
+import asyncio, json, psutil
+from dualcode.sandbox.job import Arguments, Job
+from dualcode.sandbox.pool import open_sandbox
+async def main():
+    async with open_sandbox(2, tier={tier!r}) as sandbox:
+        job = Job("def f(x):\\n    while True: pass", Arguments.of("f", [[1]]))
+        runs = [asyncio.create_task(sandbox.run(job)) for _ in range(2)]
+        while len(started := psutil.Process().children(recursive=True)) < {processes}:
+            await asyncio.sleep(0.01)
+        print(json.dumps([process.pid for process in started]), flush=True)
+        await asyncio.gather(*runs)
+asyncio.run(main())
+"""
+
+
+def test_a_killed_host_leaves_nothing_running(tier: str) -> None:
+    processes = {"namespaces": 6, "landlock": 4}[tier]  # for each run its own, its server's, and who waits
+    source = HOST.format(tier=tier, processes=processes)
+    with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as host:
+        assert host.stdout is not None
+        started = json.loads(host.stdout.readline())
+        host.kill()
+    assert len(started) == processes
+    asyncio.run(until(lambda: not any(map(psutil.pid_exists, started))))
+
+
+async def test_jobs_run_beside_each_other_up_to_the_number_of_workers(tier: str) -> None:
+    async with open_sandbox(2, tier=tier) as sandbox:
+        job = Job("import time\ndef f(x): time.sleep(0.3)", Arguments.of("f", [[1]]))
+        assert sandbox.workers <= 2
+        runs = await asyncio.gather(*(sandbox.run(job) for _ in range(5)))
+        assert all(run.ending == "finished" for run in runs)
+        assert len(sandbox.servers) <= 2
+
+
+async def test_the_event_loop_turns_while_a_job_runs(tier: str) -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with open_sandbox(1, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        turning = asyncio.create_task(turn())
+        await sandbox.run(SPIN)
+        turning.cancel()
+    assert turns > 200
+
+
+async def test_no_descriptor_is_lost_in_host_or_server(tier: str) -> None:
+    async with open_sandbox(1, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        before = open_descriptors()
+        for _ in range(80):  # more than a server may have open
+            assert (await sandbox.run(SAME)).ending == "finished"
+        assert open_descriptors() == before
+        assert len(sandbox.servers) == 1
+
+
+async def test_a_sandbox_serves_more_than_one_event_loop(tier: str) -> None:
+    sandbox = await open_sandbox(1, tier=tier)
+    await sandbox.run(SAME)
+    ran = await asyncio.to_thread(lambda: asyncio.run(sandbox.run(SAME)))
+    await sandbox.close()
+    assert ran.ending == "finished"
+
+
+def test_workers_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "available_memory", lambda: 3 * Limits().memory)
+    assert bound_workers(8) == 3
+    assert bound_workers(2) == 2
+    monkeypatch.setattr(pools, "available_memory", lambda: 1 << 20)
+    assert bound_workers(None) == 1
+
+
+def test_the_memory_of_a_control_group_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    monkeypatch.setattr(pools, "CONTROL_GROUP", tmp_path)
+    assert pools.available_memory() == 600
+    (tmp_path / "memory.max").write_text("max\n")
+    assert pools.available_memory() > 1000
+
+
+async def test_an_unknown_tier_is_an_error() -> None:
+    with pytest.raises(SandboxError, match="there is no sandbox tier 'chroot'"):
+        await open_sandbox(tier="chroot")
+
+
+async def test_running_without_a_sandbox_must_be_allowed() -> None:
+    with pytest.raises(SandboxError, match="must be allowed") as raised:
+        await open_sandbox(tier="unsafe")
+    assert raised.value.hint == "--unsafe"
+
+
+async def test_the_tier_without_a_sandbox_says_so_and_keeps_the_limits() -> None:
+    async with open_sandbox(1, tier="unsafe", unsafe=True) as sandbox:
+        assert sandbox.tier.name == "unsafe"
+        assert "CAN BE READ" in sandbox.tier.lacks[0]
+        assert (await sandbox.run(SAME)).ending == "finished"
+        assert (await sandbox.run(SPIN)).ending == "timed_out"
+
+
+def test_pools_are_sandboxes() -> None:
+    from dualcode.sandbox.sandbox import Sandbox
+    from dualcode.sandbox.scripted import ScriptedSandbox, returned
+
+    sandboxes: list[type[Sandbox]] = [Pool, ScriptedSandbox]
+    assert all(hasattr(each, "run") for each in sandboxes)
+    assert returned([1]).ending == "finished"
