@@ -319,9 +319,9 @@ async def test_an_assertion_of_the_model_never_overrules_a_visible_test() -> Non
     """The fix does what the reviewer asserted, and loses a test of the prompt: the draft stays."""
     wrong = json.dumps({"probes": [{"call": "double(3)", "asserted": "3"}]})
     bench = ScriptedBench(FAILS, outcomes=SEEN)
-    program, calls = await run("review-fix-tests", [FIXED, DRAFT], [wrong, REVISE], bench)
+    program, calls = await run("review-fix-tests", [FIXED, DRAFT, DRAFT], [wrong, REVISE], bench)
     assert "return 2 * n" in program.text
-    assert steps(calls)[-1] == "coder fix"
+    assert steps(calls)[-2:] == ["coder fix", "coder fix"]
 
 
 @pytest.mark.parametrize("said", ["none", json.dumps({"probes": [{"call": "open('x')", "asserted": "1"}]})])

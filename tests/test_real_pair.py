@@ -172,5 +172,5 @@ def _killed_midway(command: list[str], root: Path) -> Path:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    (folder,) = root.iterdir()
-    return folder
+    (manifest,) = root.glob("*/manifest.json")
+    return manifest.parent

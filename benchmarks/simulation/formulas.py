@@ -120,7 +120,7 @@ def review_fix_guarded(rates: Rates) -> Outcome:
 
 
 def review_fix_tests(rates: Rates) -> Outcome:
-    """The guarded fix; where both programs pass the checks and differ on the inputs, an arbiter's word."""
+    """A call for inputs, the guarded fix, and an arbiter's word where both pass the checks and differ."""
     p, h, f = rates.coder.right, rates.reviewer.hit, rates.reviewer.false_alarm
     r, d, v, w = rates.coder.repair, rates.coder.damage, rates.detection, rates.fix_detection
     x, c = rates.exposure, rates.arbitration
@@ -130,7 +130,7 @@ def review_fix_tests(rates: Rates) -> Outcome:
     plain = review_fix_guarded(rates)
     return Outcome(
         plain.pass_at_1 + damaged * x * c - repaired * x * (1 - c),
-        plain.calls + x * (damaged + repaired + still_wrong),
+        plain.calls + 1 + x * (damaged + repaired + still_wrong),
     )
 
 

@@ -219,7 +219,7 @@ def review_fix_tests(table: Table) -> Play:
     differ = comparable & table.happens(table.rates.exposure)
     better, worse = np.minimum(drafts, programs), np.maximum(drafts, programs)
     kept = np.where(table.happens(table.rates.arbitration), better, worse)
-    return np.where(differ, kept, programs), calls + differ
+    return np.where(differ, kept, programs), calls + 1 + differ
 
 
 PLAYS: dict[str, Callable[[Table], Play]] = {

@@ -5,7 +5,25 @@ import asyncio
 
 from dualcode.bench import Bench
 from dualcode.program import Program
+from dualcode.steps import Review, fix
 from dualcode.task import Task
+from dualcode.team import Team
+
+ATTEMPTS = 2
+
+
+async def guarded_fix(task: Task, team: Team, draft: Program, review: Review) -> Program:
+    """Return the coder's fix, or the draft if something speaks against both of its attempts.
+
+    A refused fix is asked for once more, with the reason.
+    """
+    refusal = ""
+    for _ in range(ATTEMPTS):
+        fixed = await fix(team.coder, task, draft, review, objection=refusal)
+        refusal = await objection(team.bench, task, draft, fixed)
+        if not refusal:
+            return fixed
+    return draft
 
 
 async def objection(bench: Bench, task: Task, draft: Program, fixed: Program) -> str:

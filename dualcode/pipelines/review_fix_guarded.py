@@ -1,13 +1,11 @@
 """Ours: a fix has to earn its place."""
 
 from dualcode.pipelines import pipeline
-from dualcode.pipelines.guard import objection
+from dualcode.pipelines.guard import guarded_fix
 from dualcode.program import Program
-from dualcode.steps import critique, fix, write
+from dualcode.steps import critique, write
 from dualcode.task import Task
 from dualcode.team import Team
-
-ATTEMPTS = 2
 
 
 @pipeline("review-fix-guarded", roles=["coder", "reviewer"], paper="ours", calls=(2, 4))
@@ -21,12 +19,4 @@ async def review_fix_guarded(task: Task, team: Team) -> Program:
     """
     draft = await write(team.coder, task)
     review = await critique(team.reviewer, task, draft)
-    if review.approves:
-        return draft
-    refusal = ""
-    for _ in range(ATTEMPTS):
-        fixed = await fix(team.coder, task, draft, review, objection=refusal)
-        refusal = await objection(team.bench, task, draft, fixed)
-        if not refusal:
-            return fixed
-    return draft
+    return draft if review.approves else await guarded_fix(task, team, draft, review)

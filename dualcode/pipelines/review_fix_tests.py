@@ -4,16 +4,16 @@ import asyncio
 
 from dualcode.bench import Bench, Observation, returned
 from dualcode.pipelines import pipeline
-from dualcode.pipelines.guard import objection
+from dualcode.pipelines.guard import guarded_fix
 from dualcode.program import Program
-from dualcode.steps import Probe, choose, critique, fix, probe, write
+from dualcode.steps import Probe, choose, critique, probe, write
 from dualcode.task import Task
 from dualcode.team import Team
 
 
-@pipeline("review-fix-tests", roles=["coder", "reviewer"], paper="ours", calls=(3, 5))
+@pipeline("review-fix-tests", roles=["coder", "reviewer"], paper="ours", calls=(3, 6))
 async def review_fix_tests(task: Task, team: Team) -> Program:
-    """The reviewer also writes calls; what draft and fix make of them is evidence for it. 3 to 5 calls.
+    """The reviewer also writes calls; what draft and fix make of them is evidence for it. 3 to 6 calls.
 
     A reviewer that reads code guesses what it does; one that sees it run knows. It writes calls with the
     results that it expects, the draft is run on them, and the review gets what came out beside what was
@@ -27,8 +27,8 @@ async def review_fix_tests(task: Task, team: Team) -> Program:
     review = await critique(team.reviewer, task, draft, evidence=evidence)
     if review.approves:
         return draft
-    fixed = await fix(team.coder, task, draft, review)
-    if await objection(team.bench, task, draft, fixed):
+    fixed = await guarded_fix(task, team, draft, review)
+    if fixed is draft:
         return draft
     return await _better(task, team, draft, fixed, probes, seen)
 

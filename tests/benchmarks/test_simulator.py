@@ -30,7 +30,7 @@ CALLS = {
     "best-of-k": (3, 3),
     "raw-retry": (1, 4),
     "review-fix-guarded": (2, 4),
-    "review-fix-tests": (2, 5),
+    "review-fix-tests": (3, 6),
 }
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib
 import json
 import os
 import subprocess
@@ -23,7 +24,9 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No override variable and an empty cache of EvalPlus."""
     monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
     monkeypatch.delenv("MBPP_OVERRIDE_PATH", raising=False)
-    monkeypatch.setattr("evalplus.data.utils.CACHE_DIR", str(tmp_path / "evalplus"), raising=True)
+    # By its module: where only parts of `evalplus.data` were imported, the package does not know them.
+    utils: Any = importlib.import_module("evalplus.data.utils")
+    monkeypatch.setattr(utils, "CACHE_DIR", str(tmp_path / "evalplus"))
 
 
 def quietly(_: str) -> None: ...
