@@ -300,8 +300,9 @@ def test_digit_distances_are_judged_as_by_evalplus(one: int, other: int, error: 
 
 @given(st.lists(st.integers(-9, 9), min_size=2, max_size=6), st.floats(-9, 9) | st.none() | st.text(), near)
 def test_zeros_are_judged_as_by_evalplus(coefficients: list[int], zero: Any, atol: float | None) -> None:
+    # One test a run: EvalPlus's oracle counts no test that passes, so its index of a later failure is off.
     test: Test = lambda: zero, 0.0
-    check_parity([test, (lambda: 0.0, 0.0)], ("humaneval", "find_zero"), atol or 0, [[coefficients]] * 2)
+    check_parity([test], ("humaneval", "find_zero"), atol or 0, [[coefficients]])
 
 
 @given(st.integers(0), st.integers(0))

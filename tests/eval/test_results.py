@@ -115,6 +115,7 @@ def test_evalplus_reads_the_file_and_prints_the_same_pass_at_k(
     assert len(printed) == 4
     assert printed == [round(side.pass_at[k].value, 3) for side in (ours.base, ours.plus) for k in (1, 10)]
     hashed: Any = importlib.import_module("evalplus.data")
-    monkeypatch.setattr("evalplus.data.humaneval.HUMANEVAL_OVERRIDE_PATH", str(HUMANEVAL_PLUS))
+    humaneval = importlib.import_module("evalplus.data.humaneval")
+    monkeypatch.setattr(humaneval, "HUMANEVAL_OVERRIDE_PATH", str(HUMANEVAL_PLUS))
     told = json.loads((tmp_path / "s_eval_results.json").read_text())
     assert told["hash"] == hashed.get_human_eval_plus_hash()

@@ -109,7 +109,7 @@ def test_a_downloaded_release_appears_whole_in_the_cache(
         assert url.endswith("MbppPlus.jsonl.gz")
         write_rows(Path(path), problem())
 
-    monkeypatch.setattr("evalplus.data.utils.make_cache", make_cache)
+    monkeypatch.setattr(importlib.import_module("evalplus.data.utils"), "make_cache", make_cache)
     upstream.download("MbppPlus")
     assert [path.name for path in (tmp_path / "evalplus").iterdir()] == ["MbppPlus-v0.2.0.jsonl"]
 
