@@ -233,12 +233,12 @@ def score(
     wanted = scoring.ScoreOptions.of(**options)
     if output is not None:
         results.check_output(output, samples)
-    suite = _suite(dataset, data)
     if explained:
-        told = scoring.explain_samples(samples, suite, explained, wanted)
+        told = scoring.explain_samples(samples, _suite(dataset, data), explained, wanted)
         click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(_text(told)))
         return
-    read, result = scoring.score_samples(samples, suite, Console(stderr=True), wanted)
+    error = Console(stderr=True)
+    suite, read, result = scoring.score_samples(samples, lambda: _suite(dataset, data), error, wanted)
     if output is not None:
         results.write_results(output, suite, read, result.verdicts)
     if as_json:

@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,7 +18,10 @@ from dualcode.eval.score import Score, score
 from dualcode.eval.suites import Suite
 from dualcode.record import Record
 from dualcode.sandbox import open_sandbox
+from dualcode.sandbox.pool import Opening, Pool
 from dualcode.verdict import Verdict
+
+T = TypeVar("T")
 
 
 class ScoreOptions(Record):
@@ -67,15 +71,47 @@ class Bar(Watcher):
 
 
 def score_samples(
-    path: Path, suite: Suite, console: Console, options: ScoreOptions
-) -> tuple[list[Sample], Score]:
+    path: Path, load: Callable[[], Suite], console: Console, options: ScoreOptions
+) -> tuple[Suite, list[Sample], Score]:
     """Score a file for the command line: progress and warnings go to `console`. Starts an event loop."""
-    samples = read_samples(path, suite)
-    if missing := _missing(samples, suite):
-        console.print(_warning(missing, suite), style="bold yellow", markup=False, highlight=False)
-    bar = Bar(console)
-    with bar.progress:
-        return samples, asyncio.run(grade_samples(samples, suite, options, bar))
+    return asyncio.run(_score_samples(path, load, console, options))
+
+
+async def _score_samples(
+    path: Path, load: Callable[[], Suite], console: Console, options: ScoreOptions
+) -> tuple[Suite, list[Sample], Score]:
+    sandbox, (suite, samples) = await _opened(options, lambda: _read(path, load()))
+    try:
+        if missing := _missing(samples, suite):
+            console.print(_warning(missing, suite), style="bold yellow", markup=False, highlight=False)
+        bar = Bar(console)
+        with bar.progress:
+            return suite, samples, await grade_samples(samples, suite, options, bar, sandbox)
+    finally:
+        await sandbox.close()
+
+
+async def _opened(options: ScoreOptions, read: Callable[[], T]) -> tuple[Pool, T]:
+    """Open the sandbox while files are read, which takes as long."""
+    opening = open_sandbox(options.workers or all_cores(), unsafe=options.unsafe)
+    sandbox, content = await asyncio.gather(_warm(opening), asyncio.to_thread(read), return_exceptions=True)
+    if isinstance(content, BaseException):
+        if not isinstance(sandbox, BaseException):
+            await sandbox.close()
+        raise content
+    if isinstance(sandbox, BaseException):
+        raise sandbox
+    return sandbox, content
+
+
+async def _warm(opening: Opening) -> Pool:
+    sandbox = await opening
+    await sandbox.warm()
+    return sandbox
+
+
+def _read(path: Path, suite: Suite) -> tuple[Suite, list[Sample]]:
+    return suite, read_samples(path, suite)
 
 
 def explain_samples(
@@ -99,23 +135,20 @@ async def score_file(
     Raises InputError before anything is graded if the file is not what `read_samples` takes, and SandboxError
     if there is no sandbox.
     """
-    return await grade_samples(read_samples(path, suite), suite, options or ScoreOptions(), watcher)
+    asked = options or ScoreOptions()
+    async with open_sandbox(asked.workers or all_cores(), unsafe=asked.unsafe) as sandbox:
+        return await grade_samples(read_samples(path, suite), suite, asked, watcher or Watcher(), sandbox)
 
 
 async def grade_samples(
-    samples: Sequence[Sample], suite: Suite, options: ScoreOptions, watcher: Watcher | None = None
+    samples: Sequence[Sample], suite: Suite, options: ScoreOptions, watcher: Watcher, sandbox: Pool
 ) -> Score:
     """Grade samples and return their score."""
     started = time.monotonic()
-    workers = options.workers or all_cores()
-    async with (
-        open_sandbox(workers, unsafe=options.unsafe) as sandbox,
-        SandboxGrader(suite, sandbox, options.rules, workers=sandbox.workers) as grader,
-    ):
-        verdicts = await grade_all(samples, grader, watcher or Watcher())
-        name = sandbox.tier.name
+    async with SandboxGrader(suite, sandbox, options.rules, workers=sandbox.workers) as grader:
+        verdicts = await grade_all(samples, grader, watcher)
     seconds = time.monotonic() - started
-    return score(verdicts, suite, seconds, sandbox=name, base_only=options.rules.base_only)
+    return score(verdicts, suite, seconds, sandbox=sandbox.tier.name, base_only=options.rules.base_only)
 
 
 async def grade_all(samples: Sequence[Sample], grader: SandboxGrader, watcher: Watcher) -> list[Verdict]:

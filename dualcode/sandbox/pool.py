@@ -116,6 +116,13 @@ class Pool:
                     await self._give_back(worker)
         raise SandboxError(f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}")
 
+    async def warm(self) -> None:
+        """Start all servers now. One that does not start is tried again when it is needed."""
+        started = await asyncio.gather(*(self._take() for _ in range(self.workers)), return_exceptions=True)
+        for worker in started:
+            if isinstance(worker, Worker):
+                await self._give_back(worker)
+
     async def close(self) -> None:
         """End all servers, and what runs in them."""
         self._closed = True

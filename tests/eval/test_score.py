@@ -216,7 +216,7 @@ def test_nothing_graded_is_no_rate(suite: Suite) -> None:
 def test_tasks_without_a_sample_are_said_aloud(tmp_path: Path, suite: Suite) -> None:
     said = io.StringIO()
     path = write_rows(tmp_path / "s.jsonl", sample())
-    _, done = score_samples(path, suite, Console(file=said, width=200), ScoreOptions(workers=1))
+    _, _, done = score_samples(path, lambda: suite, Console(file=said, width=200), ScoreOptions(workers=1))
     assert done.missing[0] == "MiniLean/0"
     assert "warning: 23 of 24 tasks have no sample (MiniLean/0, MiniRich/1, " in said.getvalue()
     assert "pass@1 is over the other 1" in said.getvalue()
