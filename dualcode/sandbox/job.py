@@ -52,7 +52,7 @@ class Limits:
     total_cpu: float = 30.0
     """CPU seconds of the whole run, loading included."""
     wall: float = 120.0
-    """Seconds of the whole run, as a backstop for programs that sleep or wait."""
+    """Seconds of the whole run. A program that sleeps or waits is ended sooner (`server.WAITING`)."""
     memory: int = 4096 * MIB
     """Bytes of address space."""
     output: int = 64 * MIB

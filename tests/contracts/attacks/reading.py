@@ -49,7 +49,7 @@ def _by_libc():
         "read well-known files",
         """
 def tries():
-    for path in ("/etc/passwd", "/etc/hostname", "/etc/shadow", "/root/.bashrc", "/proc/version", "/proc/self/maps",
+    for path in ("/etc/passwd", "/etc/hostname", "/etc/shadow", "/etc/gshadow", "/proc/version", "/proc/self/maps",
                  "/proc/cmdline", "/proc/self/status", "/sys/class/dmi/id/product_name", "/proc/mounts"):
         attempt(path, read_path, path)
     attempt("home", lambda: os.listdir(os.path.expanduser("~root")) or False)
