@@ -12,7 +12,9 @@ import signal
 from dualcode.sandbox import kernel
 from dualcode.sandbox.libraries import Libraries
 
-SCRATCH = "/tmp"
+SCRATCH = "/scratch"
+"""Not /tmp, beneath which the interpreter itself may lie; /tmp is a link to it wherever it can be."""
+
 SCRATCH_OPTIONS = "size=64m,nr_inodes=4096,mode=1777"
 INSIDE_ID = 1000
 """The user and group id that candidates see."""
@@ -115,6 +117,8 @@ def build(at: str, libraries: Libraries) -> None:
     os.makedirs(at + "/dev")
     _bind_file("/dev/null", at + "/dev/null")
     os.mkdir(at + SCRATCH)
+    if not os.path.lexists(at + "/tmp"):
+        os.symlink(SCRATCH, at + "/tmp")
     _pivot(at)
     mount_scratch()
     for path in ("/", *libraries.hidden):
@@ -149,14 +153,14 @@ def _pivot(root: str) -> None:
 
 
 def mount_scratch() -> None:
-    """Mount an empty /tmp and make it the working folder."""
+    """Mount an empty scratch folder and make it the working one."""
     flags = _SAFE | kernel.MS_NOEXEC
     kernel.mount("scratch", SCRATCH, "tmpfs", flags, SCRATCH_OPTIONS)
     posix.chdir(SCRATCH)
 
 
 def clear_scratch() -> None:
-    """Put an empty /tmp in the place of one that was used, whatever tree was left in it."""
+    """Put an empty scratch folder in the place of one that was used, whatever tree was left in it."""
     if os.listdir(SCRATCH):
         kernel.unmount(SCRATCH)
         mount_scratch()

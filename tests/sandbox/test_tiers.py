@@ -1,6 +1,9 @@
 """The strongest tier that works is chosen, a machine without one is told why, nothing is silently weaker."""
 
+import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +156,34 @@ def test_messages_arrive_as_they_were_sent() -> None:
     assert Request.unpack(request.pack()) == request
     assert Answer.unpack(answer.pack()) == answer
     assert Work.unpack(work.pack()) == work
+
+
+def test_libraries_beneath_tmp_are_no_hindrance(tmp_path: Path) -> None:
+    """A checkout in /tmp has its environment there, and so numpy: scratch must not lie over it."""
+    numpy = importlib.util.find_spec("numpy")
+    assert numpy is not None and numpy.origin is not None
+    beneath = Path("/tmp") / f"dualcode-test-{tmp_path.name}-{os.getpid()}"
+    for name in ("numpy", "numpy.libs"):
+        if (source := Path(numpy.origin).parents[1] / name).is_dir():
+            shutil.copytree(source, beneath / name)
+    try:
+        script = (
+            "import asyncio\n"
+            "from dualcode.sandbox import open_sandbox\n"
+            "from dualcode.sandbox.job import Arguments, Job\n"
+            "async def main():\n"
+            "    async with open_sandbox(1, tier='namespaces') as sandbox:\n"
+            "        text = 'import numpy\\ndef f(): return numpy.__file__'\n"
+            "        ran = await sandbox.run(Job(text, Arguments.of('f', [[]])))\n"
+            "        print(ran.ending, ran.stream)\n"
+            "asyncio.run(main())\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(beneath)}
+        command_line = [sys.executable, "-c", script]
+        said = subprocess.run(command_line, env=environment, capture_output=True, text=True)
+    finally:
+        shutil.rmtree(beneath)
+    if "unshare" in said.stderr:
+        pytest.skip(f"this machine refuses namespaces: {said.stderr.strip().splitlines()[-1]}")
+    assert "finished" in said.stdout, said.stderr
+    assert str(beneath) in said.stdout
