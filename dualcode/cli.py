@@ -285,6 +285,10 @@ def audit(run: Path, data: Path | None, as_json: bool) -> None:
 
     Every message is compared with every hidden test's arguments and result. What stands in the prompt, or in
     what a model said before, is no leak. Exit code 5 if there is one.
+
+    \b
+    Example:
+      dualcode audit runs/mini-review-fix-1a2b3c4d
     """
     from dualcode.eval import report
     from dualcode.eval.seal import broken, seal

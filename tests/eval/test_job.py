@@ -1,6 +1,9 @@
 """Whole runs on a scripted server and the real sandbox: pipelines, ledger, bench, audit."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,18 @@ async def test_a_pipeline_that_shows_hidden_tests_breaks_the_runs_seal(tmp_path:
     assert not done.audit.clean
     assert {leak.what for leak in done.audit.leaks} == {"arguments"}
     assert not json.loads((done.folder / "seal.json").read_text())["clean"]
+
+
+@pytest.mark.parametrize(("pipeline", "code"), [("raw-coder", 0), ("cheat", 5)])
+async def test_the_audit_command_tells_by_its_exit_code(tmp_path: Path, pipeline: str, code: int) -> None:
+    (tmp_path / "cheat.py").write_text(CHEAT)
+    name = f"{tmp_path}/cheat.py:cheat" if pipeline == "cheat" else pipeline
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, name)
+    command = [sys.executable, "-m", "dualcode", "audit", str(done.folder)]
+    told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert told.returncode == code, told.stderr
+    assert ("no hidden test reached a model" if code == 0 else "MiniRich/0, call 1 (write)") in told.stdout
 
 
 async def test_a_record_changed_after_the_seal_is_named(tmp_path: Path) -> None:
