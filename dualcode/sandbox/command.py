@@ -22,6 +22,10 @@ def sandbox(as_json: bool, unsafe: bool) -> None:
     """Say how programs are contained on this machine: the tiers, which one works, what holds and what lacks.
 
     Each tier is tried by running a small program that attacks it. Exit code 3 if none works.
+
+    \b
+    Example:
+      dualcode sandbox --json
     """
     report = asyncio.run(examine(unsafe=unsafe))
     if as_json:
