@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dualcode.eval.store import RunRecords, read_run
 from dualcode.eval.suites import load_suite
+from dualcode.ledger import FOLDER
+from dualcode.ledger.store import LedgerStore
 from tests.fake_server import Answer, FakeServer, serve
 
 KILLS = 20
 CONCURRENCY = 2
-TASKS = "MiniRich/0,MiniRich/3,MiniLean/5"
+TASKS = "MiniRich/0,MiniRich/3,MiniRich/7,MiniLean/2,MiniLean/5,MiniLean/9"
 PIPELINES = 14
 
 TEAM = """
@@ -116,29 +119,60 @@ def asked(server: FakeServer) -> list[str]:
     return [json.dumps(body, sort_keys=True) for body in server.bodies]
 
 
+@dataclass(frozen=True)
+class Kill:
+    """What was true when a process had been killed."""
+
+    asked: int
+    """Requests that the server had got."""
+    unpaid: int
+    """Different requests of them whose replies the ledger had not got."""
+
+
+def kill(process: "subprocess.Popen[bytes]", server: FakeServer, folder: Path) -> Kill:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    while server.in_flight:
+        time.sleep(0.005)
+    before = asked(server)
+    if not (folder / FOLDER).exists():
+        return Kill(asked=len(before), unpaid=len(set(before)))
+    ledger = LedgerStore.open(folder / FOLDER)
+    try:
+        return Kill(asked=len(before), unpaid=len(set(before)) - ledger.stats().entries)
+    finally:
+        ledger.close()
+
+
+def wait_for_requests(server: FakeServer, count: int, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until so many requests have come: a moment of the run, however fast the machine is now."""
+    end = time.monotonic() + 120
+    while len(server.bodies) < count and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+
+
 def test_killed_and_resumed_runs_equal_undisturbed_ones_and_pay_no_call_twice(tmp_path: Path) -> None:
-    team, kills = tmp_path / "team.toml", list[int]()
+    team, kills, folder = tmp_path / "team.toml", list[Kill](), tmp_path / "killed"
     with serve() as server:
         server.respond = answer
         team.write_text(TEAM.format(url=server.base_url))
-        begun = time.monotonic()
         finish(start(tmp_path / "undisturbed", team))
-        whole, once = time.monotonic() - begun, asked(server)
+        once = asked(server)
         server.requests.clear()
         chance = random.Random(7)
         for _ in range(KILLS):
-            process = start(tmp_path / "killed", team)
-            time.sleep(chance.uniform(0.3, 0.6) * whole)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            kills.append(len(server.bodies))
-        finish(start(tmp_path / "killed", team))
+            process = start(folder, team)
+            some = chance.randint(0, 3 * len(once) // (2 * KILLS))
+            wait_for_requests(server, len(server.bodies) + some, process)
+            time.sleep(chance.uniform(0, 0.1))  # into a reply, its record or the work between two calls
+            kills.append(kill(process, server, folder))
+        finish(start(folder, team))
         again = asked(server)
-    assert len(set(kills)) > 3  # they fell into different moments
+    assert len({each.asked for each in kills}) > KILLS // 2  # they fell into different moments
     assert set(again) == set(once)
-    for place, body in enumerate(again):
-        if body in again[:place]:  # asked again: then it was in flight when the process was killed
-            before = max(at for at in range(place) if again[at] == body)
-            assert any(kill - 2 * CONCURRENCY <= before < kill for kill in kills), body[:300]
-    assert runs(tmp_path / "killed") == runs(tmp_path / "undisturbed")
+    for last, next_one in zip(kills, [*kills[1:], Kill(asked=len(again), unpaid=0)], strict=True):
+        assert last.unpaid <= 2 * CONCURRENCY  # what can be in flight
+        twice = set(again[: last.asked]) & set(again[last.asked : next_one.asked])
+        assert len(twice) <= last.unpaid, kills
+    assert runs(folder) == runs(tmp_path / "undisturbed")
     assert len(once) == len(set(once))  # the undisturbed run asked nothing twice either
