@@ -1,0 +1,145 @@
+"""Finished runs, read once: what every table, figure and comparison starts from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from dualcode.call import Call
+from dualcode.errors import RunError
+from dualcode.eval.metrics import Rate, rate
+from dualcode.eval.store import RunRecords, read_run
+from dualcode.eval.summary import Summary, summarize
+from dualcode.record import Record
+
+Part = Literal["base", "plus"]
+"""Which tests: the benchmark's own, or (`plus`) those and EvalPlus's added ones together."""
+
+
+class Score(Record):
+    """pass@1 of a run on one part, and what its errored tasks leave open."""
+
+    run: str
+    part: Part
+    rate: Rate
+    """Among the graded tasks, with the Wilson 95 % interval."""
+    errored: tuple[str, ...]
+    """Tasks of the selection without a verdict: errored, or not done."""
+    widened: tuple[float, float]
+    """The interval if the errored tasks all failed (its lower end) or all passed (its upper end). It is the
+    rate's own where nothing is errored."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder and its records."""
+
+    folder: Path
+    records: RunRecords
+
+    @property
+    def id(self) -> str:
+        """The run's id, which every published number names."""
+        return self.records.manifest.id
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+        return self.records.manifest.configuration.pipeline
+
+    @property
+    def dataset(self) -> str:
+        """The suite's canonical name, such as `humaneval`."""
+        return self.records.manifest.configuration.dataset
+
+    @property
+    def title(self) -> str:
+        """The suite for people, such as `HumanEval+`, or `HumanEval+ (12 of 164 tasks)`."""
+        return self.records.manifest.title
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The ids of the run's selection, in the suite's order."""
+        return self.records.manifest.configuration.tasks
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that this run was graded on."""
+        return ("base", "plus") if self.records.manifest.has_plus else ("base",)
+
+    @property
+    def hardest(self) -> Part:
+        """The part that decides: `plus` where there is one."""
+        return self.parts[-1]
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The run in numbers."""
+        return summarize(self.records)
+
+    @cached_property
+    def calls(self) -> Mapping[str, tuple[Call, ...]]:
+        """The calls of each task, in their order."""
+        found: dict[str, list[Call]] = {task: [] for task in self.tasks}
+        for call in self.records.calls:
+            found.setdefault(call.task_id, []).append(call)
+        return {task: tuple(sorted(calls, key=lambda call: call.number)) for task, calls in found.items()}
+
+    @cached_property
+    def errored(self) -> tuple[str, ...]:
+        """The tasks without a verdict: errored, or not done."""
+        verdicts = self.records.verdicts
+        return tuple(task for task in self.tasks if task not in verdicts or verdicts[task].errored)
+
+    def passed(self, part: Part) -> dict[str, bool]:
+        """Return, for each graded task, whether it passed. Errored tasks are not in it."""
+        graded = (task for task in self.tasks if task not in self.errored)
+        verdicts = self.records.verdicts
+        if part == "base":
+            return {task: verdicts[task].base.status == "passed" for task in graded}
+        return {task: verdicts[task].passed_plus for task in graded}
+
+    def score(self, part: Part) -> Score:
+        """Return pass@1 with its interval. Raises RunError if nothing was graded."""
+        passed = self.passed(part)
+        if not passed:
+            raise RunError(f"{self.folder} has no graded task", hint=self.resume_hint)
+        own, right, missing = rate(sum(passed.values()), len(passed)), sum(passed.values()), len(self.errored)
+        total = len(passed) + missing
+        widened = (
+            (rate(right, total).low, rate(right + missing, total).high) if missing else (own.low, own.high)
+        )
+        return Score(run=self.id, part=part, rate=own, errored=self.errored, widened=widened)
+
+    @property
+    def resume_hint(self) -> str:
+        """The command that does what is missing."""
+        return (
+            f"dualcode eval --pipeline {self.pipeline} --dataset {self.dataset}"
+            f" --run-dir {self.folder.parent}, as it was begun, to resume it"
+        )
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run. Raises RunError, which names it, if it is none, damaged, empty or without a verdict."""
+    run = Run(folder, read_run(folder))
+    if not run.records.verdicts:
+        state = "empty" if not run.records.calls else "half-written: no task was graded"
+        raise RunError(f"{folder} is {state}", hint=run.resume_hint)
+    return run
+
+
+def load_runs(paths: Sequence[Path]) -> list[Run]:
+    """Read runs; a folder that holds runs stands for all of them, in the order of their names.
+
+    Raises RunError for a path that is neither, and for every run that `load_run` refuses.
+    """
+    folders: list[Path] = []
+    for path in paths:
+        inside = sorted(file.parent for file in path.glob("*/manifest.json"))
+        if (path / "manifest.json").exists() or not inside:
+            folders.append(path)
+        else:
+            folders += inside
+    return [load_run(folder) for folder in dict.fromkeys(folders)]
