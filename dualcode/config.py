@@ -116,6 +116,9 @@ class TeamConfig(_Table):
     """Role to the name of an endpoint; both may name the same one."""
     sampling: SamplingConfig = SamplingConfig()
     gate: Gate = Gate()
+    note: str = ""
+    """What readers of this team's results must know, such as that the model is a demonstration's; it stands
+    beside every table and figure."""
     servers: dict[str, Any] = Field(default_factory=dict[str, Any])
     """How `scripts/serve.sh` starts the servers; `dualcode.serving` reads it."""
 

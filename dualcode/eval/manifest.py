@@ -110,6 +110,8 @@ class Manifest(Record):
     python: str
     platform: str
     sessions: tuple[Session, ...]
+    note: str = ""
+    """What the team's configuration says that readers must know."""
 
 
 def configure(pipeline: Pipeline, suite: Suite, team: TeamConfig, served: dict[str, Served]) -> Configuration:
@@ -151,6 +153,7 @@ def manifest(run_id: str, configuration: Configuration, suite: Suite, team: Team
         python=platform.python_version(),
         platform=platform.platform(),
         sessions=(),
+        note=team.note,
     )
 
 

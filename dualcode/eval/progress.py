@@ -77,6 +77,50 @@ class Tally:
         return (self.total - self.done) * elapsed / fresh if fresh else None
 
 
+class Whole:
+    """How far several runs are, done one after the other; it knows the tally of the one at work."""
+
+    def __init__(self, runs: int, tasks: int) -> None:
+        self.runs = runs
+        self.tasks = tasks
+        """Of all runs together."""
+        self.started = time.monotonic()
+        self._ended: list[tuple[int, int]] = []
+        self._now: Tally | None = None
+
+    def begin(self, tally: Tally) -> None:
+        """Note that the next run is at work."""
+        self._now = tally
+
+    def end(self, tasks: int) -> None:
+        """Note that a run has ended that has so many tasks; one that was complete already did none now."""
+        fresh = self._now.done - self._now.resumed if self._now else 0
+        self._ended.append((tasks, fresh))
+        self._now = None
+
+    @property
+    def number(self) -> int:
+        """The place of the run at work, from 1."""
+        return len(self._ended) + 1
+
+    @property
+    def done(self) -> int:
+        """Tasks that are done, those of earlier sessions too."""
+        return sum(tasks for tasks, _ in self._ended) + (self._now.done if self._now else 0)
+
+    def seconds_left(self) -> float | None:
+        """Return the time left at the pace of this session; None before anything was done."""
+        fresh = sum(fresh for _, fresh in self._ended)
+        fresh += self._now.done - self._now.resumed if self._now else 0
+        return (self.tasks - self.done) * (time.monotonic() - self.started) / fresh if fresh else None
+
+    def line(self) -> str:
+        """Return the state in words."""
+        left = self.seconds_left()
+        about = f", about {duration(left)} left" if left is not None else ""
+        return f"run {self.number} of {self.runs}, {self.done}/{self.tasks} tasks in all{about}"
+
+
 class Rate:
     """Tokens per second of one server over the last few seconds."""
 
@@ -101,9 +145,17 @@ class Display:
     """Draws a Tally: a live display on a terminal, a plain line now and then elsewhere; silent if `quiet`."""
 
     def __init__(
-        self, title: str, tally: Tally, chats: Sequence[ChatModel], *, quiet: bool, console: Console
+        self,
+        title: str,
+        tally: Tally,
+        chats: Sequence[ChatModel],
+        *,
+        quiet: bool,
+        console: Console,
+        whole: Whole | None = None,
     ) -> None:
         self.tally = tally
+        self._whole = whole if whole is not None and whole.runs > 1 else None
         self._title = title
         self._rates = [Rate(chat.name, chat.meter) for chat in chats]
         self._quiet = quiet
@@ -139,6 +191,8 @@ class Display:
             parts.append(f"{self.tally.errored} errored")
         if left is not None:
             parts.append(f"about {duration(left)} left")
+        if self._whole is not None:
+            parts.append(self._whole.line())
         return " · ".join(parts)
 
     async def _draw_live(self) -> None:
@@ -152,11 +206,16 @@ class Display:
             expand=True,
         )
         row = bar.add_task(self._title, total=self.tally.total or None, left="")
+        whole = self._whole and bar.add_task(f"all {self._whole.runs} runs", total=self._whole.tasks, left="")
         with Live(console=self._console, refresh_per_second=4, transient=True) as live:
             while True:
                 left = self.tally.seconds_left()
                 shown = f"{duration(left)} left" if left else ""
                 bar.update(row, completed=self.tally.done, total=self.tally.total or None, left=shown)
+                if self._whole is not None and whole is not None:
+                    rest = self._whole.seconds_left()
+                    shown = f"{duration(rest)} left" if rest else ""
+                    bar.update(whole, completed=self._whole.done, left=shown)
                 live.update(Group(bar, self._details()))
                 await asyncio.sleep(0.25)
 

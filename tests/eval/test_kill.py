@@ -1,6 +1,5 @@
 """Kill -9 at random moments of `--pipeline all`, then resume: the same records, and no call paid twice."""
 
-import hashlib
 import json
 import os
 import random
@@ -13,54 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.eval.store import RunRecords, read_run
-from dualcode.eval.suites import load_suite
 from dualcode.ledger import FOLDER
 from dualcode.ledger.store import LedgerStore
-from tests.fake_server import Answer, FakeServer, serve
+from tests.fake_server import FakeServer, serve
+from tests.mini_model import TEAM, answer
 
 KILLS = 20
 CONCURRENCY = 2
 TASKS = "MiniRich/0,MiniRich/3,MiniRich/7,MiniLean/2,MiniLean/5,MiniLean/9"
 PIPELINES = 14
-
-TEAM = """
-[endpoints.both]
-model = "m"
-base_url = "{url}"
-concurrency = 2
-answer_tokens = 2000
-
-[roles]
-coder = "both"
-reviewer = "both"
-"""
-ROWS = {task: json.loads(hidden.row) for task, hidden in load_suite("mini").hidden.items()}
-
-
-def answer(body: dict[str, Any]) -> Answer:
-    """Answer a request as a model would that is right now and then: always the same to the same request."""
-    asked = "".join(message["content"] for message in body["messages"])
-    luck = int(hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(), 16) % 3
-    row = next(row for row in ROWS.values() if row["prompt"].strip() in asked)
-    name = row["entry_point"]
-    finding = {"where": name, "actual": "nothing", "expected": "something"}
-    said: dict[str, Any] = {
-        "verdict": "revise" if luck else "approve",
-        "findings": [finding] if luck else [],
-        "types": "any",
-        "examples": [],
-        "edge_cases": [],
-        "probes": [{"call": f"{name}({luck})", "asserted": "1"}],
-        "reason": "none",
-        "better": "AB"[luck % 2],
-    }
-    wanted = json.dumps(body.get("response_format", body.get("structured_outputs", "")))
-    if keys := [key for key in said if f'"{key}"' in wanted]:
-        time.sleep(0.02)
-        return Answer(content=json.dumps({key: said[key] for key in keys}))
-    time.sleep(0.02)
-    body_of = "    return None" if luck == 1 else row["canonical_solution"]
-    return Answer(content=f"```python\n{row['prompt']}{body_of}\n```")
 
 
 def start(folder: Path, team: Path) -> "subprocess.Popen[bytes]":

@@ -172,7 +172,14 @@ def test_the_listing_downloads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(files, "_download", lambda _: pytest.fail("downloads"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(tmp_path / "gone.jsonl"))
     ready = {entry.name: entry.availability().ready for entry in SUITES}
-    assert ready == {"humaneval": False, "mbpp": False, "humaneval-base": True, "mini": True}
+    assert [name for name in ready if not ready[name]] == ["humaneval", "mbpp"]
+
+
+def test_the_halves_of_mini_are_its_rich_and_its_lean_tasks() -> None:
+    rich, lean = load_suite("mini-rich"), load_suite("mini-lean")
+    assert [task.id for task in rich.tasks] == [f"MiniRich/{n}" for n in range(12)]
+    assert {*rich.tasks, *lean.tasks} == set(load_suite("mini").tasks)
+    assert rich.title == "mini, rich"
     assert "gone.jsonl, which does not exist" in find_entry("mbpp").availability().detail
 
 

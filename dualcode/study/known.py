@@ -1,0 +1,67 @@
+"""What earlier calls say about the calls to come: tokens a step, tokens a second."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from dualcode.call import Call
+from dualcode.errors import RunError
+from dualcode.eval.store import read_run
+from dualcode.eval.summary import union_seconds
+from dualcode.team import Served
+
+
+@dataclass
+class Known:
+    """Measured calls, by endpoint."""
+
+    tokens: dict[tuple[str, str], list[tuple[int, int]]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[tuple[int, int]]](list)
+    )
+    """(endpoint, step) to (prompt tokens, completion tokens) a call."""
+    made: dict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+    """Completion tokens that were really made."""
+    busy: dict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
+    """Seconds with a request in flight that made them."""
+
+    def add(self, calls: Iterable[Call]) -> None:
+        """Add the calls of one run: those of an endpoint overlap."""
+        spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for call in calls:
+            if call.reply is None:
+                continue
+            self.tokens[call.endpoint, call.step].append(
+                (call.usage.prompt_tokens, call.usage.completion_tokens)
+            )
+            for attempt in call.attempts:
+                if not attempt.from_ledger:
+                    self.made[call.endpoint] += attempt.usage.completion_tokens
+                    spans[call.endpoint].append((attempt.started, attempt.started + attempt.seconds))
+        for endpoint, found in spans.items():
+            self.busy[endpoint] += union_seconds(found)
+
+    def rate(self, endpoint: str) -> float | None:
+        """Return completion tokens a busy second; None if nothing was measured."""
+        made, busy = self.made.get(endpoint, 0), self.busy.get(endpoint, 0.0)
+        return made / busy if made and busy else None
+
+    def mean(self, endpoint: str, step: str) -> tuple[float, float] | None:
+        """Return the mean prompt and completion tokens of a step's calls; None if there were none."""
+        found = self.tokens.get((endpoint, step))
+        return (fmean(each[0] for each in found), fmean(each[1] for each in found)) if found else None
+
+
+def learn(run_dir: Path, served: Mapping[str, Served]) -> Known:
+    """Return what the runs in `run_dir` measured of these servers; other models' runs are passed over."""
+    known = Known()
+    for path in sorted(run_dir.glob("*/manifest.json")):
+        try:
+            records = read_run(path.parent)
+        except RunError:
+            continue  # a damaged run stops whoever needs it, not a forecast
+        theirs = records.manifest.configuration.served
+        same = {name for name, each in theirs.items() if served.get(name) == each}
+        known.add(call for call in records.calls if call.endpoint in same)
+    return known

@@ -1,0 +1,74 @@
+"""What a study leaves behind: tables, figures, the report, and a page that shows them in a repository."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.gather import Gathered
+from dualcode.errors import ConfigError, InputError
+from dualcode.eval.published import load_published
+from dualcode.figures import Drawn, draw
+from dualcode.record import Record
+from dualcode.report import write_report
+from dualcode.study.study import Study
+from dualcode.tables import tables, write_tables
+from dualcode.tables.grid import markdown
+from dualcode.tables.table import Table
+
+
+class Outputs(Record):
+    """Where things lie."""
+
+    report: Path
+    page: Path
+    tables: tuple[Path, ...]
+    figures: tuple[Path, ...]
+    left_out: dict[str, str]
+    """Figures with nothing to draw, and why."""
+
+
+def require_matplotlib() -> None:
+    """Refuse, before anything runs, an installation that cannot draw."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("figures need matplotlib", hint="pip install 'dualcode[figures]'")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before anything runs, a place where the outputs cannot lie."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error}", hint="-o FOLDER") from error
+
+
+def write_outputs(gathered: Gathered, study: Study, folder: Path) -> Outputs:
+    """Write tables, figures, report and page into `folder`, over those of an earlier time."""
+    analysis, published = gathered.analysis, load_published()
+    made = tables(analysis, published, study.tables)
+    drawn, left_out = draw(analysis, published, folder / "figures", study.figures)
+    files = write_tables(made, folder / "tables")
+    report = write_report(analysis, made, drawn, folder / "report.html", prompts=gathered.prompts)
+    page = folder / "README.md"
+    page.write_text("\n".join(_page(analysis, made, drawn, left_out)), encoding="utf-8")
+    pictures = tuple(path for each in drawn for path in (each.svg, each.png, each.pdf))
+    return Outputs(report=report, page=page, tables=tuple(files), figures=pictures, left_out=left_out)
+
+
+def _page(
+    analysis: Analysis, made: Sequence[Table], drawn: Sequence[Drawn], left_out: dict[str, str]
+) -> list[str]:
+    lines = [f"# {analysis.title}", ""]
+    if analysis.note:
+        lines += [f"**{analysis.note}**", ""]
+    lines += ["The whole of it, with every transcript: [report.html](report.html).", ""]
+    for table in made:
+        lines += [markdown(table), ""]
+    for each in drawn:
+        lines += [f"## {each.title}", "", f"![{each.title}](figures/{each.png.name})", "", each.caption, ""]
+    if left_out:
+        lines += ["## Not drawn", "", *(f"- {name}: {reason}" for name, reason in left_out.items()), ""]
+    lines += ["## Runs", "", *(f"- `{run.id}`" for run in analysis.runs), ""]
+    return lines

@@ -1,0 +1,145 @@
+"""A study from its options to its report: what `dualcode reproduce` does."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+from rich.console import Console
+
+from dualcode.config import Role, TeamConfig
+from dualcode.dropins import find_pipelines
+from dualcode.errors import InputError
+from dualcode.eval import job
+from dualcode.eval.manifest import configure
+from dualcode.eval.progress import Whole
+from dualcode.eval.store import read_run
+from dualcode.eval.suites import Suite, load_suite
+from dualcode.pipelines import Pipeline
+from dualcode.record import Record
+from dualcode.study.forecast import Forecast, Plan, forecast
+from dualcode.study.known import Known, learn
+from dualcode.study.rehearsal import Rehearsal, rehearse
+from dualcode.study.study import Study
+from dualcode.study.trial import try_speed
+from dualcode.team import Served, check_endpoints
+
+
+class ReproduceOptions(Record):
+    """What the command line asks for."""
+
+    team: Path | None = None
+    run_dir: Path = Path("runs")
+    data: dict[str, Path] = Field(default_factory=dict[str, Path])
+    """Dataset to its file."""
+    concurrency: int | None = None
+    fresh: bool = False
+    no_ledger: bool = False
+    quiet: bool = False
+    unsafe: bool = False
+
+    def of(self, dataset: str, pipelines: str, limit: int | None) -> job.EvalOptions:
+        """Return the options of one dataset's runs."""
+        shared = self.model_dump(exclude={"data"})
+        return job.EvalOptions(
+            pipeline=pipelines, dataset=dataset, data=self.data.get(dataset), limit=limit, **shared
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that can begin: everything that can be refused was looked at."""
+
+    study: Study
+    options: ReproduceOptions
+    config: TeamConfig
+    served: dict[str, Served]
+    pipelines: list[Pipeline]
+    suites: list[Suite]
+    known: Known
+    """What earlier runs and the trial measured."""
+
+
+async def prepare(study: Study, options: ReproduceOptions, console: Console) -> Prepared:
+    """Load what the study names, ask the servers who they are, and try their speed where it is not known.
+
+    The trial's replies are kept in the ledger: the study's first run takes them from there. Raises any
+    DualcodeError.
+    """
+    pipelines = find_pipelines(study.asked)
+    config = job.find_team(options.team)
+    for each in pipelines:
+        config.require(each.roles, by=f"pipeline {each.name}")
+    suites = [_suite(study, number, options, console) for number in range(len(study.suites))]
+    _refuse_twice(suites)
+    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    served = await check_endpoints(config, roles)
+    known = learn(options.run_dir, served)
+    if not options.no_ledger:
+        evaluation = options.of(suites[0].name, study.asked, study.suites[0].limit)
+        async with job.Workshop(evaluation, suites[0], config, roles, served) as workshop:
+            await try_speed(pipelines, workshop, known, console)
+    return Prepared(study, options, config, served, pipelines, suites, known)
+
+
+async def predict(prepared: Prepared) -> Forecast:
+    """Return what is left of the study, run by run."""
+    plans: list[Plan] = []
+    for suite in prepared.suites:
+        for pipeline in prepared.pipelines:
+            rehearsal = await _rehearse(pipeline, suite, prepared.config)
+            done = 0 if prepared.options.fresh else _done(pipeline, suite, prepared)
+            total = len(suite.tasks)
+            plans.append(Plan(suite.name, pipeline.name, total - done, total, rehearsal))
+    return forecast(plans, prepared.config, prepared.known, ledger=not prepared.options.no_ledger)
+
+
+async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
+    """Run, or resume, the study's runs, one after the other. Raises any DualcodeError."""
+    count = len(prepared.pipelines)
+    whole = Whole(count * len(prepared.suites), sum(count * len(suite.tasks) for suite in prepared.suites))
+    results: list[job.Result] = []
+    for suite, choice in zip(prepared.suites, prepared.study.suites, strict=True):
+        asked = prepared.options.of(suite.name, prepared.study.asked, choice.limit)
+        results += await job.evaluate(asked, console, whole)
+    return results
+
+
+def _suite(study: Study, number: int, options: ReproduceOptions, console: Console) -> Suite:
+    choice = study.suites[number]
+    given = next((name for name in _names(choice.dataset) if name in options.data), None)
+    name = given or choice.entry().name
+    if name != choice.preferred:
+        console.print(
+            f"{choice.preferred} is not on this machine; {name} is used instead (dualcode datasets says "
+            "where it would come from)",
+            style="yellow",
+            soft_wrap=True,
+        )
+    return load_suite(name, data=options.data.get(name)).select(choice.limit)
+
+
+def _names(dataset: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (dataset,) if isinstance(dataset, str) else dataset
+
+
+def _refuse_twice(suites: Sequence[Suite]) -> None:
+    names = [suite.name for suite in suites]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
+
+
+async def _rehearse(pipeline: Pipeline, suite: Suite, config: TeamConfig) -> Rehearsal:
+    return await asyncio.wait_for(rehearse(pipeline, suite.tasks[0], config), timeout=60)
+
+
+def _done(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> int:
+    """Return how many tasks an earlier session did of what would be the same run."""
+    config = prepared.config
+    served = {name: prepared.served[name] for name in {config.roles[role] for role in pipeline.roles}}
+    folder = prepared.options.run_dir / job.run_id(configure(pipeline, suite, config, served))
+    if not (folder / "manifest.json").exists():
+        return 0
+    return len(read_run(folder).done)
