@@ -1,6 +1,22 @@
 """What a run took: tokens, seconds of each server, money, joules; per task and per solved task."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from dualcode.analysis.runs import Run
+from dualcode.eval.monitor import Reading
+from dualcode.eval.store import read_servers
+from dualcode.eval.summary import ServerUse, union_seconds
 from dualcode.record import Record
+
+Side = Literal["alone", "spent"]
+"""`alone`: as if the run had found nothing in the ledger; `spent`: what it really took."""
+
+LONGEST_GAP = 10.0
+"""Seconds between two readings beyond which nobody knows whether the server was busy."""
+UNCOVERED = 0.1
+"""Share of a run that may be without readings (2 seconds may always) before nothing is said of it."""
 
 
 class ServerCost(Record):
@@ -14,12 +30,62 @@ class ServerCost(Record):
     busy_seconds: float
     """As the client saw it: at least one request in flight."""
     metered_seconds: float | None
-    """As the server's own metrics had it: at least one request running; None where they were not read."""
+    """As the server's own metrics had it: at least one request running, anybody's; None where they were not
+    read, or not for nearly the whole run."""
     wall_seconds: float
+    """As spent: the run's own duration over all its sessions. Alone: with the busy time of all that was
+    replayed added, which is at most what it would have lasted."""
     money: float | None
     currency: str | None
     joules: float | None
-    """Of the GPU while the run lasted, as NVML counts them; None without NVML."""
+    """Of the server's GPUs while the run lasted, as NVML counts them, whoever they worked for; None without
+    NVML."""
+    gpus: tuple[str, ...] | None = None
+    """UUIDs of the GPUs that it computed on; empty on CPU, None where that is not known."""
+    gpu_joules: Mapping[str, float] = {}
+    """`joules` by GPU: two servers may share one."""
+    shared: float | None = None
+    """The share of the readings in which the server had more requests than the run had in flight: so often
+    `metered_seconds` and `joules` were not for this run alone. None without readings."""
+    same_server: tuple[str, ...] = ()
+    """All endpoints of the run that are this very server, this one included."""
+
+
+class Total(Record):
+    """What all servers of a run took together, or that divided by a number of tasks."""
+
+    prompt_tokens: float
+    completion_tokens: float
+    """Reasoning included."""
+    reasoning_tokens: float
+    busy_seconds: float
+    """Of all servers added up."""
+    metered_seconds: float | None
+    """Of all servers added up; None if one of them was not metered."""
+    wall_seconds: float
+    gpu_hours: float | None
+    """GPUs times wall time: they are held for the run. 0 where the servers have none, None where it is not
+    known of each of them."""
+    money: Mapping[str, float]
+    """By currency; of the servers that have a price."""
+    joules: float | None
+    """Of all GPUs added up, each once; None if the energy of one of them is not known, or there is none."""
+
+    def per(self, count: int) -> "Total | None":
+        """Return this divided by a number of tasks; None for 0."""
+        if not count:
+            return None
+        return Total(
+            prompt_tokens=self.prompt_tokens / count,
+            completion_tokens=self.completion_tokens / count,
+            reasoning_tokens=self.reasoning_tokens / count,
+            busy_seconds=self.busy_seconds / count,
+            metered_seconds=_share(self.metered_seconds, count),
+            wall_seconds=self.wall_seconds / count,
+            gpu_hours=_share(self.gpu_hours, count),
+            money={currency: amount / count for currency, amount in self.money.items()},
+            joules=_share(self.joules, count),
+        )
 
 
 class Costs(Record):
@@ -29,6 +95,7 @@ class Costs(Record):
     pipeline: str
     dataset: str
     tasks: int
+    """Tasks that the run worked on: all of its selection, unless it is half done."""
     solved: int
     """Tasks passed on the hardest part."""
     calls: int
@@ -36,3 +103,232 @@ class Costs(Record):
     """As if nothing came from the ledger."""
     spent: tuple[ServerCost, ...]
     """Without what the ledger replayed."""
+    notes: tuple[str, ...] = ()
+    """What is not known, or not this run's alone, and why; a sentence each."""
+
+    def total(self, side: Side) -> Total:
+        """Return what all servers took together."""
+        return _total(self.alone if side == "alone" else self.spent)
+
+    def per_task(self, side: Side) -> Total | None:
+        """Return the total by task; None if the run worked on none."""
+        return self.total(side).per(self.tasks)
+
+    def per_solved(self, side: Side) -> Total | None:
+        """Return the total by solved task; None if none was solved."""
+        return self.total(side).per(self.solved)
+
+
+def costs_of(run: Run) -> Costs:
+    """Return what a run took, from its records and from what it saw of its servers.
+
+    Raises RunError if `servers.jsonl` is damaged.
+    """
+    readings = read_servers(run.folder)
+    spent = tuple(_spent(run, use, readings) for use in run.summary.servers)
+    alone = tuple(_alone(run, use, really) for use, really in zip(run.summary.servers, spent, strict=True))
+    records = run.records
+    return Costs(
+        run=run.id,
+        pipeline=run.pipeline,
+        dataset=run.dataset,
+        tasks=len({call.task_id for call in records.calls} | records.verdicts.keys()),
+        solved=sum(run.passed(run.hardest).values()),
+        calls=run.summary.calls,
+        alone=alone,
+        spent=spent,
+        notes=tuple(_notes(run, spent, readings)),
+    )
+
+
+def _spent(run: Run, use: ServerUse, readings: Sequence[Reading]) -> ServerCost:
+    own = [reading for reading in readings if use.endpoint in reading.endpoints]
+    told = [reading for reading in own if reading.running is not None]
+    gpus = _gpus(run, use.endpoint, own)
+    energy = _energy(run, own, gpus or ())
+    return ServerCost(
+        endpoint=use.endpoint,
+        model=use.model,
+        prompt_tokens=use.spent.usage.prompt_tokens,
+        completion_tokens=use.spent.usage.completion_tokens,
+        reasoning_tokens=use.spent.usage.reasoning_tokens,
+        busy_seconds=use.spent.busy_seconds,
+        metered_seconds=_metered(run, told),
+        wall_seconds=use.wall_seconds,
+        money=use.spent.cost,
+        currency=use.currency,
+        joules=sum(energy.values()) if energy else None,
+        gpus=gpus,
+        gpu_joules=energy,
+        shared=sum(reading.shared for reading in told) / len(told) if told else None,
+        same_server=own[-1].endpoints if own else (use.endpoint,),
+    )
+
+
+def _alone(run: Run, use: ServerUse, spent: ServerCost) -> ServerCost:
+    update = {
+        "prompt_tokens": use.usage.prompt_tokens,
+        "completion_tokens": use.usage.completion_tokens,
+        "reasoning_tokens": use.usage.reasoning_tokens,
+        "busy_seconds": use.busy_seconds,
+        "wall_seconds": use.wall_seconds + _replayed_seconds(run),
+        "money": use.cost,
+    }
+    if not _undisturbed(run):  # meters saw what happened, not what would have
+        update |= {"metered_seconds": None, "joules": None, "gpu_joules": {}, "shared": None}
+    return spent.model_copy(update=update)
+
+
+def _replayed_seconds(run: Run) -> float:
+    """Return how long the servers took for what was replayed, as the summary's cost by the hour has it."""
+    attempts = (each for call in run.records.calls + run.records.superseded for each in call.attempts)
+    return union_seconds((each.started, each.started + each.seconds) for each in attempts if each.from_ledger)
+
+
+def _undisturbed(run: Run) -> bool:
+    """Whether the run made all of its calls itself, and each once."""
+    replayed = any(attempt.from_ledger for call in run.records.calls for attempt in call.attempts)
+    return not replayed and not run.records.superseded
+
+
+def _gpus(run: Run, endpoint: str, readings: Sequence[Reading]) -> tuple[str, ...] | None:
+    """Return the GPUs that the endpoint's server was seen on, in any session."""
+    found = {gpu.uuid for reading in readings for gpu in reading.gpus}
+    known = False
+    for session in run.records.manifest.sessions:
+        gpus = session.hardware[endpoint].gpus if endpoint in session.hardware else None
+        known = known or gpus is not None
+        found |= {gpu.uuid for gpu in gpus or ()}
+    return tuple(sorted(found)) if found or known else None
+
+
+def _spans(run: Run, readings: Sequence[Reading]) -> Iterator[tuple[Reading, Reading, float]]:
+    """Yield neighbouring readings, with the seconds between them that lie in a session of the run."""
+    sessions = [(each.started, each.ended or each.started) for each in run.records.manifest.sessions]
+    for first, second in pairwise(readings):
+        inside = sum(max(0.0, min(second.at, end) - max(first.at, start)) for start, end in sessions)
+        if inside:
+            yield first, second, inside
+
+
+def _covers(run: Run, seconds: float) -> bool:
+    wall = run.summary.seconds
+    return seconds > 0 and wall - seconds <= max(2.0, UNCOVERED * wall)
+
+
+def _metered(run: Run, readings: Sequence[Reading]) -> float | None:
+    """Integrate "at least one request runs" over the sessions; a change lies halfway between two readings."""
+    busy = covered = 0.0
+    for first, second, inside in _spans(run, readings):
+        if second.at - first.at <= LONGEST_GAP:
+            covered += inside
+            busy += inside * (bool(first.running) + bool(second.running)) / 2
+    return busy if _covers(run, covered) else None
+
+
+def _energy(run: Run, readings: Sequence[Reading], gpus: Sequence[str]) -> dict[str, float]:
+    """Return the joules of each GPU; empty if one of them is not known: a part would look like the whole."""
+    found = {gpu: _joules(run, readings, gpu) for gpu in gpus}
+    known = {gpu: joules for gpu, joules in found.items() if joules is not None}
+    return known if len(known) == len(found) else {}
+
+
+def _joules(run: Run, readings: Sequence[Reading], gpu: str) -> float | None:
+    joules = {reading.at: each.joules for reading in readings for each in reading.gpus if each.uuid == gpu}
+    told = [reading for reading in readings if joules.get(reading.at) is not None]
+    used = covered = 0.0
+    for first, second, inside in _spans(run, told):
+        more = (joules[second.at] or 0.0) - (joules[first.at] or 0.0)
+        if more < 0:  # the driver was loaded anew
+            return None
+        covered += inside
+        used += more * inside / (second.at - first.at)
+    return used if _covers(run, covered) else None
+
+
+def _total(servers: Sequence[ServerCost]) -> Total:
+    once = list({server.same_server: server for server in servers}.values())
+    wall = max((server.wall_seconds for server in servers), default=0.0)
+    money: dict[str, float] = {}
+    for server in servers:
+        if server.currency is not None and server.money is not None:
+            money[server.currency] = money.get(server.currency, 0.0) + server.money
+    return Total(
+        prompt_tokens=sum(server.prompt_tokens for server in servers),
+        completion_tokens=sum(server.completion_tokens for server in servers),
+        reasoning_tokens=sum(server.reasoning_tokens for server in servers),
+        busy_seconds=sum(server.busy_seconds for server in servers),
+        metered_seconds=_sum(server.metered_seconds for server in once),
+        wall_seconds=wall,
+        gpu_hours=_gpu_hours(servers, wall),
+        money=money,
+        joules=_all_joules(servers),
+    )
+
+
+def _share(amount: float | None, count: int) -> float | None:
+    return None if amount is None else amount / count
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    found = list(amounts)
+    known = [amount for amount in found if amount is not None]
+    return sum(known) if found and len(known) == len(found) else None
+
+
+def _gpu_hours(servers: Sequence[ServerCost], wall: float) -> float | None:
+    gpus = [server.gpus for server in servers]
+    known = [each for each in gpus if each is not None]
+    held = {gpu for each in known for gpu in each}
+    return len(held) * wall / 3600 if len(known) == len(gpus) else None
+
+
+def _all_joules(servers: Sequence[ServerCost]) -> float | None:
+    by_gpu = {gpu: joules for server in servers for gpu, joules in server.gpu_joules.items()}
+    whole = all(server.joules is not None or server.gpus == () for server in servers)
+    return sum(by_gpu.values()) if by_gpu and whole else None
+
+
+def _notes(run: Run, spent: Sequence[ServerCost], readings: Sequence[Reading]) -> Iterator[str]:
+    if run.errored:
+        yield f"{len(run.errored)} of {len(run.tasks)} tasks have no verdict; what they took is counted"
+    if not _undisturbed(run):
+        yield (
+            "as if alone: calls were replayed from the ledger or done twice, so metered seconds and energy "
+            "are not known, and the wall time is the most that it can be"
+        )
+    about: dict[str, list[str]] = {}
+    for server in spent:
+        for note in _server_notes(server, readings):
+            about.setdefault(note, []).append(server.endpoint)
+    for note, endpoints in about.items():
+        yield f"{', '.join(endpoints)}: {note}"
+
+
+def _server_notes(server: ServerCost, readings: Sequence[Reading]) -> Iterator[str]:
+    if server.metered_seconds is None:
+        own = [reading for reading in readings if server.endpoint in reading.endpoints]
+        yield f"metered seconds are not known: {_why_unmetered(own)}"
+    if server.shared:
+        yield (
+            f"in {server.shared:.0%} of the readings the server had more requests than this run had in "
+            "flight; metered seconds and energy are the server's, whoever it worked for"
+        )
+    if server.gpus is None:
+        yield "GPU-hours and energy are not known: the run does not say what the server ran on"
+    elif not server.gpus:
+        yield "no energy: the server ran on CPU, and only GPUs are metered"
+    elif server.joules is None:
+        yield (
+            "energy is not known: the GPU's counter was not read for the whole run (it takes the package "
+            "nvidia-ml-py, and a GPU of Volta or later)"
+        )
+    if server.money is None:
+        yield "no money: the team's endpoint has no price"
+
+
+def _why_unmetered(readings: Sequence[Reading]) -> str:
+    if not readings:
+        return "the run kept no readings of the server"
+    absent = next((reading.absent for reading in readings if reading.absent), None)
+    return f"its /metrics gave {absent}" if absent else "the readings cover too little of the run"

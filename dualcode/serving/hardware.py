@@ -1,0 +1,299 @@
+"""What a model runs on and how large it is: read from the started servers, their checkpoints and the GPUs."""
+
+import contextlib
+import csv
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from dualcode.record import Record
+from dualcode.serving import processes
+from dualcode.serving.environment import scrubbed
+from dualcode.serving.running import RunningServer, running
+
+if TYPE_CHECKING:
+    from dualcode.team import Served
+
+_MIB = 2**20
+_LONGEST_HEADER = 100_000_000
+"""Bytes; safetensors itself reads no longer ones."""
+_PLAIN = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I8"})
+"""One element is one weight."""
+_PACKED = frozenset({"qweight", "weight_packed"})
+_NO_PARAMETERS = frozenset(
+    {"scales", "qzeros", "g_idx", "inv_freq", "k_scale", "v_scale", "input_scale", "weight_scale"}
+    | {"weight_scale_inv", "weight_zero_point", "weight_shape", "weight_g_idx", "input_global_scale"}
+)
+
+
+class Gpu(Record):
+    """A GPU that a server computes on."""
+
+    uuid: str
+    name: str
+    """Such as `NVIDIA A10G`."""
+    memory_bytes: int | None
+    """None where it has none of its own but the CPU's."""
+    used_bytes: int | None
+    """Held by the server's processes; None where the driver does not tell whose memory it is (containers)."""
+    driver: str
+
+
+class Checkpoint(Record):
+    """What the files of a checkpoint say of its model; None is what they do not."""
+
+    architecture: str | None
+    """Such as `Qwen3ForCausalLM`."""
+    dtype: str | None
+    """In which what is not quantized is kept, such as `bfloat16`."""
+    quantization: str | None
+    """The method, such as `awq`; None for a checkpoint that is not quantized."""
+    bits: int | None
+    """Of a quantized weight."""
+    parameters: int | None
+    """Of the model as it was before it was packed; tied embeddings count once."""
+    weights_bytes: int
+    """Of its safetensors files."""
+
+
+class ServedHardware(Record):
+    """A model and what it runs on; None is what was not told."""
+
+    model: str
+    """The name that it is served under."""
+    root: str | None
+    """The checkpoint behind that name, as the server says."""
+    checkpoint: Checkpoint | None = None
+    """None for a server that was not started here: its files are not at hand."""
+    gpus: tuple[Gpu, ...] | None = None
+    """Empty for a server on CPU; None where it cannot be told."""
+    cpu: str | None = None
+    """The CPU's model."""
+    cores: int | None = None
+    """The CPU cores that the server may use."""
+    resident_bytes: int | None = None
+    """Main memory of all of the server's processes, what they share counted once."""
+
+
+def hardware_of(base_urls: Mapping[str, str], served: "Mapping[str, Served]") -> dict[str, ServedHardware]:
+    """Return what each endpoint runs on, by its name; of one that was not started here, only its model."""
+    pair = running()
+    local = {server.base_url: server for server in (pair.servers if pair else ())}
+    return {
+        name: _hardware(served[name], local.get(url.rstrip("/")))
+        for name, url in base_urls.items()
+        if name in served
+    }
+
+
+def _hardware(served: "Served", server: RunningServer | None) -> ServedHardware:
+    told = ServedHardware(model=served.model, root=served.root)
+    if server is None:
+        return told
+    try:
+        return told.model_copy(update=_facts(server, served.root or server.weights))
+    except Exception:  # a checkpoint may hold anything, and no fact for a table is worth a run
+        return told
+
+
+def _facts(server: RunningServer, root: str) -> dict[str, Any]:
+    return {
+        "checkpoint": read_checkpoint(root, _environment(server)),
+        "gpus": gpus_of(server),
+        "cpu": cpu_model(),
+        "cores": len(server.cores or os.sched_getaffinity(0)),
+        "resident_bytes": resident_bytes(server),
+    }
+
+
+def _environment(server: RunningServer) -> Mapping[str, str]:
+    try:
+        return psutil.Process(server.pid).environ()
+    except psutil.Error:
+        return os.environ
+
+
+def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | None:
+    """Read a checkpoint's facts without its weights; None if no folder with a config.json is found.
+
+    `root` is a folder, or a name in the hub's cache as a server with this environment uses it.
+    """
+    folder = _checkpoint_folder(root, environment)
+    if folder is None:
+        return None
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        files = sorted(folder.glob("*.safetensors"))
+        tensors = {name: tensor for file in files for name, tensor in _tensors(file).items()}
+        size = sum(file.stat().st_size for file in files)
+    except (OSError, ValueError):
+        return None
+    method, bits = _quantization(config)
+    return Checkpoint(
+        architecture=next(iter(config.get("architectures") or ()), None),
+        dtype=config.get("dtype") or config.get("torch_dtype"),
+        quantization=method,
+        bits=bits,
+        parameters=_parameters(tensors, bits, tied=_tied(config)),
+        weights_bytes=size,
+    )
+
+
+def _checkpoint_folder(root: str, environment: Mapping[str, str]) -> Path | None:
+    if (Path(root) / "config.json").is_file():
+        return Path(root)
+    user = environment.get("XDG_CACHE_HOME") or f"{environment.get('HOME', '~')}/.cache"
+    home = environment.get("HF_HOME") or f"{user}/huggingface"
+    cache = Path(environment.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+    repository = cache / f"models--{root.replace('/', '--')}"
+    with contextlib.suppress(OSError):
+        found = repository / "snapshots" / (repository / "refs" / "main").read_text().strip()
+        return found if (found / "config.json").is_file() else None
+    return None
+
+
+def _tensors(file: Path) -> dict[str, dict[str, Any]]:
+    """Return the tensors that a safetensors file lists in its header: name -> dtype, shape, offsets."""
+    with file.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        if size > _LONGEST_HEADER:
+            raise ValueError(f"{file} has a header of {size} bytes")
+        header: dict[str, dict[str, Any]] = json.loads(stream.read(size))
+    header.pop("__metadata__", None)
+    return header
+
+
+def _quantization(config: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """Return the method and the bits of a weight, as AWQ, GPTQ, compressed-tensors and FP8 name them."""
+    table: dict[str, Any] = config.get("quantization_config") or {}
+    method = table.get("quant_method")
+    bits = table.get("bits") or table.get("w_bit") or (8 if method == "fp8" else None)
+    groups: dict[str, dict[str, Any]] = table.get("config_groups") or {}
+    for group in groups.values():
+        weights: dict[str, Any] = group.get("weights") or {}
+        bits = bits or weights.get("num_bits")
+    return method, bits
+
+
+def _tied(config: Mapping[str, Any]) -> bool:
+    text: Mapping[str, Any] = config.get("text_config") or {}
+    return bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
+
+
+def _parameters(tensors: Mapping[str, Mapping[str, Any]], bits: int | None, *, tied: bool) -> int | None:
+    """Return how many weights the tensors hold; None if some are packed in a way that is not known here.
+
+    AWQ, GPTQ and compressed-tensors pack 32 / bits weights into an int32; scales and zero points are no
+    parameters of the model.
+    """
+    total = 0
+    for name, tensor in tensors.items():
+        kind, count = name.rpartition(".")[2], math.prod(tensor["shape"])
+        if kind in _NO_PARAMETERS or (tied and name.startswith("lm_head.")):
+            continue
+        if kind in _PACKED and tensor["dtype"] == "I32" and bits:
+            total += count * 32 // bits
+        elif tensor["dtype"] in _PLAIN:
+            total += count
+        else:
+            return None
+    return total or None
+
+
+def cpu_model() -> str:
+    """Return the CPU's name, or the architecture's where the system tells no more."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def resident_bytes(server: processes.Identity) -> int | None:
+    """Return the main memory of a server's processes; None if none of them lives."""
+    found = [_resident(process) for process in processes.members(server)]
+    return sum(found) or None
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().pss  # a fork's RSS counts its parent's pages again
+    except (psutil.Error, AttributeError):
+        pass
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def gpus_of(server: processes.Identity) -> tuple[Gpu, ...] | None:
+    """Return the GPUs that a server computes on; none if it has not loaded CUDA, None if it cannot be told.
+
+    The driver's list of processes decides. In a container it may name other pids than ours; then what the
+    server was pinned to counts, or the only GPU.
+    """
+    members = processes.members(server)
+    if not any(_uses_cuda(process.pid) for process in members):
+        return ()
+    known = {gpu.uuid: gpu for gpu in _query_gpus()}
+    held = _query_memory({process.pid for process in members})
+    if named := [
+        gpu.model_copy(update={"used_bytes": held[id_]}) for id_, gpu in known.items() if id_ in held
+    ]:
+        return tuple(named)
+    with contextlib.suppress(psutil.Error):
+        return _pinned(psutil.Process(server.pid).environ().get("CUDA_VISIBLE_DEVICES"), list(known.values()))
+    return None
+
+
+def _uses_cuda(pid: int) -> bool:
+    try:
+        return "libcuda.so" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
+def _pinned(devices: str | None, known: Sequence[Gpu]) -> tuple[Gpu, ...] | None:
+    if devices is None:
+        return tuple(known) if len(known) == 1 else None
+    found: list[Gpu] = []
+    for device in filter(None, (part.strip() for part in devices.split(","))):
+        if device.isdigit():
+            found += known[int(device) : int(device) + 1]
+        else:
+            found += [gpu for gpu in known if gpu.uuid.startswith(device)]
+    return tuple(found) or None
+
+
+def _query_gpus() -> Iterator[Gpu]:
+    """Yield this machine's GPUs, in the driver's order."""
+    for uuid, name, memory, driver in _smi("--query-gpu=uuid,name,memory.total,driver_version", 4):
+        total = int(memory) * _MIB if memory.isdigit() else None
+        yield Gpu(uuid=uuid, name=name, memory_bytes=total, used_bytes=None, driver=driver)
+
+
+def _query_memory(pids: set[int]) -> dict[str, int | None]:
+    """Return, of the GPUs that these processes use, how much of their memory they hold."""
+    held: dict[str, int | None] = {}
+    for uuid, pid, memory in _smi("--query-compute-apps=gpu_uuid,pid,used_memory", 3):
+        if pid.isdigit() and int(pid) in pids:
+            more = int(memory) * _MIB if memory.isdigit() else 0  # [N/A] where the driver does not tell
+            held[uuid] = (held.get(uuid) or 0) + more or None
+    return held
+
+
+def _smi(query: str, columns: int) -> list[list[str]]:
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=scrubbed(), check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = csv.reader(done.stdout.splitlines(), skipinitialspace=True)
+    return [row for row in rows if len(row) == columns]
