@@ -1,8 +1,8 @@
 """The published tables as counts of tasks, and what they leave open.
 
-Source: "Review Beats Planning", arXiv 2603.03406, Table 2 (HumanEval and HumanEval+, 164 tasks), Table 3
-(MBPP+, 378 tasks), section 4.2 (gated) and section 4.4 (15 regressions, 14 improvements). These are the
-paper's numbers; none of them was measured here.
+The numbers are those of `dualcode/eval/published.toml`: Table 2 (HumanEval and HumanEval+), Table 3 (MBPP+),
+section 4.2 (gated) and section 4.4 (regressions and improvements of planning). They are the paper's; none of
+them was measured here.
 """
 
 from dataclasses import dataclass
@@ -11,30 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-TASKS = {"HumanEval": 164, "HumanEval+": 164, "MBPP+": 378}
+from dualcode.eval.published import count_of, load_published
+
+_PAPER = load_published()
 PUBLISHED: dict[str, dict[str, float]] = {
-    "HumanEval": {
-        "raw-coder": 81.1, "raw-planner": 89.0, "plan-code": 80.5,
-        "review-fix": 89.6, "review-fix-retry": 93.3, "adversarial": 91.5,
-    },
-    "HumanEval+": {
-        "raw-coder": 78.0, "raw-planner": 84.1, "plan-code": 75.6, "review-fix": 87.8,
-        "review-fix-retry": 90.2, "adversarial": 86.6, "enriched": 88.4, "gated": 84.1,
-    },
-    "MBPP+": {"raw-coder": 67.5, "review-fix": 69.8, "enriched": 69.8, "gated": 69.0},
-}  # fmt: skip
+    suite: {each.pipeline: each.percent for each in _PAPER.scores if each.suite == suite}
+    for suite in dict.fromkeys(each.suite for each in _PAPER.scores)
+}
 """Per cent, as printed."""
-PLAN_REGRESSIONS, PLAN_IMPROVEMENTS = 15, 14
-"""Of plan-code against raw-coder. Their difference is that of base HumanEval (133 to 132 tasks), not that of
-HumanEval+ (128 to 124), so they are read as base HumanEval's."""
-
-
-def count_of(percent: float, total: int) -> int:
-    """Return the only number of tasks whose share prints as `percent`; a ValueError if there is not one."""
-    fitting = [n for n in range(total + 1) if abs(100 * n / total - percent) <= 0.05 + 1e-9]
-    if len(fitting) != 1:
-        raise ValueError(f"{percent} % of {total} fits {fitting or 'no count'}")
-    return fitting[0]
+TASKS = {suite: _PAPER.suites[suite] for suite in PUBLISHED}
+PLAN_REGRESSIONS = int(_PAPER.number("plan-regressions").value)
+PLAN_IMPROVEMENTS = int(_PAPER.number("plan-improvements").value)
+"""Of plan-code against raw-coder. Their difference is that of base HumanEval, not that of HumanEval+, so they
+are read as base HumanEval's."""
 
 
 def passed(suite: str, pipeline: str) -> int:

@@ -1,6 +1,25 @@
-"""The paper's numbers as data, with their places and contradictions. None of them was measured here."""
+"""The paper's numbers as data, with their places and contradictions. None of them was measured here.
 
+They stand in `published.toml`, and nowhere else.
+"""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from dualcode.errors import UnknownNameError
 from dualcode.record import Record
+
+PUBLISHED = Path(__file__).with_suffix(".toml")
+SUITES: Mapping[str, tuple[str, str | None]] = {
+    "humaneval": ("HumanEval", "HumanEval+"),
+    "mbpp": ("MBPP", "MBPP+"),
+    "humaneval-base": ("HumanEval", None),
+}
+"""Our dataset to the published names of its base tests and of its base and plus tests together."""
 
 
 class PublishedScore(Record):
@@ -15,6 +34,9 @@ class PublishedScore(Record):
     """Percentage points against raw-coder, as printed; None where none is."""
     place: str
     """Such as `Table 2`."""
+    also: tuple[str, ...] = ()
+    """Where else the same number stands."""
+    note: str = ""
 
 
 class PublishedModel(Record):
@@ -49,9 +71,34 @@ class PublishedRegressions(Record):
     place: str
 
 
-class Contradiction(Record):
-    """Two statements of the paper that do not agree."""
+class PublishedNumber(Record):
+    """A number that stands in no table."""
 
+    name: str
+    value: float
+    high: float | None = None
+    """The upper end of a range."""
+    unit: str
+    meaning: str
+    place: str
+    also: tuple[str, ...] = ()
+
+
+class PublishedFigure(Record):
+    """A figure: what it shows, by names whose numbers stand in `scores`, `numbers` or `regressions`."""
+
+    number: int
+    caption: str
+    shows: str
+    pipelines: tuple[str, ...]
+    suites: tuple[str, ...]
+
+
+class Contradiction(Record):
+    """Two statements of the paper that do not agree, or one that does not agree with a plain fact."""
+
+    name: str = ""
+    places: tuple[str, ...] = ()
     says: str
     but: str
     reading: str
@@ -70,8 +117,48 @@ class Published(Record):
     leaderboard: tuple[LeaderboardEntry, ...]
     regressions: tuple[PublishedRegressions, ...]
     contradictions: tuple[Contradiction, ...]
+    suites: dict[str, int] = Field(default_factory=dict[str, int])
+    """How many tasks each suite has."""
+    names: dict[str, str] = Field(default_factory=dict[str, str])
+    """Our pipelines to the paper's words for them."""
+    numbers: tuple[PublishedNumber, ...] = ()
+    figures: tuple[PublishedFigure, ...] = ()
 
     def score(self, suite: str, pipeline: str) -> PublishedScore | None:
-        """Return what the paper prints in its tables for a suite and a pipeline, or None."""
+        """Return what the paper prints for a suite and a pipeline, or None."""
         found = (each for each in self.scores if (each.suite, each.pipeline) == (suite, pipeline))
         return next(found, None)
+
+    def passed(self, suite: str, pipeline: str) -> int | None:
+        """Return how many tasks the printed percentage stands for; None if nothing is printed."""
+        score = self.score(suite, pipeline)
+        return None if score is None else count_of(score.percent, self.suites[suite])
+
+    def number(self, name: str) -> PublishedNumber:
+        """Return a number of the text. Raises UnknownNameError."""
+        for each in self.numbers:
+            if each.name == name:
+                return each
+        raise UnknownNameError("published number", name, [each.name for each in self.numbers])
+
+    def figure(self, number: int) -> PublishedFigure:
+        """Return a figure by its caption's number. Raises UnknownNameError."""
+        for each in self.figures:
+            if each.number == number:
+                return each
+        raise UnknownNameError("published figure", str(number), [str(each.number) for each in self.figures])
+
+
+def count_of(percent: float, total: int) -> int:
+    """Return the only number of tasks whose share prints as `percent`; a ValueError if there is not one."""
+    fitting = [n for n in range(total + 1) if abs(100 * n / total - percent) <= 0.05 + 1e-9]
+    if len(fitting) != 1:
+        raise ValueError(f"{percent} % of {total} fits {fitting or 'no count'}")
+    return fitting[0]
+
+
+@functools.cache
+def load_published() -> Published:
+    """Return what `published.toml` holds, read once."""
+    with PUBLISHED.open("rb") as file:
+        return Published.model_validate(tomllib.load(file))

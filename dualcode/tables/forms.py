@@ -1,0 +1,92 @@
+"""The forms in which tables are written: Markdown, CSV, LaTeX, JSON."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dualcode.tables.cells import MINUS, NOTHING
+from dualcode.tables.latex import to_latex
+from dualcode.tables.table import Column, Table
+
+_NEGATIVE = re.compile(rf"{MINUS}(?=\d+(\.\d+)?$)")
+
+
+def to_markdown(table: Table) -> str:
+    """Return a table that also reads as plain text: cells stand below each other."""
+    heads = [_markdown_cell(column.name) for column in table.columns]
+    rows = [[_markdown_cell(cell) for cell in row] for row in table.rows]
+    widths = [max(3, *(len(row[at]) for row in [heads, *rows])) for at in range(len(heads))]
+    rule = [
+        "-" * width if column.align == "left" else "-" * (width - 1) + ":"
+        for column, width in zip(table.columns, widths, strict=True)
+    ]
+    lines = [_markdown_row(row, table.columns, widths) for row in (heads, rule, *rows)]
+    notes = [f"- {note}" for note in table.notes]
+    runs = [f"- Runs: {', '.join(f'`{run}`' for run in table.runs)}"] if table.runs else []
+    return "\n".join([f"### {table.title}", "", *lines, "", *notes, *runs]) + "\n"
+
+
+def _markdown_row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+    padded = (
+        cell.ljust(width) if column.align == "left" else cell.rjust(width)
+        for cell, column, width in zip(cells, columns, widths, strict=True)
+    )
+    return f"| {' | '.join(padded)} |"
+
+
+def _markdown_cell(text: str) -> str:
+    """Return text that neither ends the cell nor is taken for HTML or emphasis."""
+    return re.sub(r"([\\|*`])|<(?=\S)", lambda found: f"\\{found.group()}", text.replace("\n", " "))
+
+
+def to_csv(table: Table) -> str:
+    """Return heads and rows; `–` is an empty cell, and a number alone has an ASCII minus.
+
+    Notes and runs stand in the JSON. A head that says (paper) or (published) is of numbers that were not
+    measured here.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(column.name for column in table.columns)
+    writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
+    return file.getvalue()
+
+
+def _csv_cell(text: str) -> str:
+    return "" if text == NOTHING else _NEGATIVE.sub("-", text)
+
+
+def to_json(table: Table) -> str:
+    """Return all of a table; in `values`, ours stand unrounded under `ours`, others' under `published`."""
+    return json.dumps(table.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMS: dict[str, Callable[[Table], str]] = {
+    "md": to_markdown,
+    "csv": to_csv,
+    "tex": to_latex,
+    "json": to_json,
+}
+"""By the file's ending."""
+
+
+def to_text(tables: Sequence[Table], form: str) -> str:
+    """Return tables one after the other; as JSON one array, whatever their number."""
+    if form == "json":
+        return "[\n" + ",\n".join(to_json(table).rstrip() for table in tables) + "\n]\n"
+    return "\n".join(FORMS[form](table) for table in tables)
+
+
+def write_tables(tables: Sequence[Table], folder: Path, forms: Sequence[str] = tuple(FORMS)) -> list[Path]:
+    """Write each table as NAME.md, .csv, .tex and .json, and return the files; older ones are replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for table in tables:
+        for form in forms:
+            path = folder / f"{table.name}.{form}"
+            path.write_text(FORMS[form](table), encoding="utf-8", newline="\n")
+            written.append(path)
+    return written

@@ -1,0 +1,54 @@
+"""Columns with what fills them, and the table that they make of some rows."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from dualcode.tables.table import Column, Table
+
+R = TypeVar("R")
+Field = tuple[Column, Callable[[R], str]]
+"""A column and the text of a row in it."""
+
+
+def left(name: str, text: Callable[[R], str]) -> Field[R]:
+    """Return a column of words."""
+    return Column(name=name, align="left"), text
+
+
+def right(name: str, text: Callable[[R], str]) -> Field[R]:
+    """Return a column of our numbers."""
+    return Column(name=name), text
+
+
+def cited(name: str, text: Callable[[R], str], *, align: Any = "right") -> Field[R]:
+    """Return a column of somebody else's numbers."""
+    return Column(name=name, published=True, align=align), text
+
+
+class Grid(Generic[R]):
+    """Rows of one kind, and the columns to show of them."""
+
+    def __init__(self, rows: Iterable[R], fields: Iterable[Field[R] | None]) -> None:
+        """Keep the fields that are not None."""
+        self.rows = tuple(rows)
+        self.fields = tuple(field for field in fields if field is not None)
+
+    def table(
+        self,
+        name: str,
+        title: str,
+        *,
+        values: Callable[[R], dict[str, Any]],
+        notes: Iterable[str],
+        runs: Sequence[str],
+    ) -> Table:
+        """Return the table; a note that comes twice is kept once, an empty one not at all."""
+        return Table(
+            name=name,
+            title=title,
+            columns=tuple(column for column, _ in self.fields),
+            rows=tuple(tuple(text(row) for _, text in self.fields) for row in self.rows),
+            notes=tuple(dict.fromkeys(note for note in notes if note)),
+            runs=tuple(dict.fromkeys(runs)),
+            values=tuple(values(row) for row in self.rows),
+        )

@@ -1,0 +1,143 @@
+"""Table 4: EvalPlus's leaderboard, with ours only where a run covers the whole suite."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.eval.published import Published
+from dualcode.tables.cells import NOTHING, printed
+from dualcode.tables.grid import Field, Grid, cited, left, right
+from dualcode.tables.lines import Line, caveats, line
+from dualcode.tables.selection import is_whole, models, runs_on, suite_title
+from dualcode.tables.table import Table
+
+DATASETS = ("humaneval", "mbpp")
+SUITES = ("HumanEval", "HumanEval+", "MBPP", "MBPP+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published model, or a pipeline of ours on the suites that its runs cover."""
+
+    name: str
+    note: str
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    """Published, in per cent, by suite."""
+    places: dict[str, str] = field(default_factory=dict[str, str])
+    lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    """Ours, by dataset."""
+
+    def ours(self, dataset: str) -> str:
+        """Return our pass@1 on the hardest part."""
+        return self.lines[dataset].score("plus") if dataset in self.lines else NOTHING
+
+    def interval(self, dataset: str) -> str:
+        """Return its Wilson interval, or the widened one if tasks are errored."""
+        if dataset not in self.lines:
+            return NOTHING
+        own = self.lines[dataset]
+        return own.errored() if own.run and own.run.errored else own.interval("plus")
+
+    def printed(self, suite: str) -> str:
+        """Return the published percentage."""
+        return printed(self.scores[suite]) if suite in self.scores else NOTHING
+
+    def values(self) -> dict[str, Any]:
+        """Return ours and the published, apart, for JSON."""
+        cited = [
+            {"suite": suite, "percent": percent, "place": self.places[suite]}
+            for suite, percent in self.scores.items()
+        ]
+        return {
+            "model": self.name,
+            "note": self.note,
+            "ours": [each.ours() for each in self.lines.values()],
+            "published": cited,
+        }
+
+
+def leaderboard(analysis: Analysis, published: Published) -> Table | str:
+    """Return Table 4, or why there is none."""
+    runs = [run for dataset in DATASETS for run in runs_on(analysis, dataset)]
+    if not runs:
+        return "no run is over HumanEval+ or MBPP+, which the leaderboard is about"
+    ours = _ours(analysis, published)
+    lines = [each for entry in ours for each in entry.lines.values()]
+    used = [each.run for each in lines if each.run]
+    return Grid([*_published(published), *ours], _fields(ours)).table(
+        "table-4",
+        "Table 4: pass@1 of published models" + (" and of ours" if ours else ""),
+        values=Entry.values,
+        notes=[
+            analysis.note,
+            *_absent(analysis),
+            *([f"Ours is of {models(used)}."] if used else []),
+            "The leaderboard's models answer once and run nothing. A pipeline of several calls, and all the "
+            "more one that runs the prompt's tests, is not like them."
+            if ours
+            else "",
+            *caveats(lines),
+            "(published): the EvalPlus leaderboard, as given by the project's owner, and the paper's Table 4"
+            f" ({published.source}); not measured here.",
+        ],
+        runs=[run.id for run in used],
+    )
+
+
+def _published(published: Published) -> list[Entry]:
+    """Return the leaderboard's models and the paper's own row, in the order of HumanEval+."""
+    entries = [
+        Entry(each.model, each.note, dict(each.scores), dict.fromkeys(each.scores, each.place))
+        for each in published.leaderboard
+    ]
+    entries += [
+        Entry(f"the paper's {each.pipeline}", each.note, {each.suite: each.percent}, {each.suite: "Table 4"})
+        for each in published.scores
+        if "Table 4" in each.also
+    ]
+    return sorted(entries, key=lambda entry: -entry.scores["HumanEval+"])
+
+
+def _ours(analysis: Analysis, published: Published) -> list[Entry]:
+    entries: list[Entry] = []
+    for name in analysis.pipelines:
+        known = [line(analysis, published, dataset, name) for dataset in DATASETS]
+        whole = {each.dataset: each for each in known if each.run and is_whole(each.run)}
+        if whole:
+            entries.append(Entry(name, _effort(whole), lines=whole))
+    return entries
+
+
+def _effort(lines: dict[str, Line]) -> str:
+    """Return what a pipeline took that a single answer does not."""
+    runs = [each.run for each in lines.values() if each.run]
+    calls = sum(run.summary.calls for run in runs) / sum(len(run.tasks) for run in runs)
+    tests = "; runs the prompt's tests" if any(run.records.shown for run in runs) else ""
+    return f"{calls:.1f} calls a task{tests}"
+
+
+def _absent(analysis: Analysis) -> list[str]:
+    """Return why runs of ours are not in the table."""
+    notes: list[str] = []
+    for dataset in DATASETS:
+        partial = [run for run in runs_on(analysis, dataset) if not is_whole(run)]
+        if partial:
+            notes.append(
+                f"Not in it: {len(partial)} runs of ours over {suite_title(partial)}. "
+                "A leaderboard's number is over all tasks."
+            )
+    return notes
+
+
+def _fields(ours: list[Entry]) -> list[Field[Entry] | None]:
+    datasets = [name for name in DATASETS if any(name in entry.lines for entry in ours)]
+    fields: list[Field[Entry] | None] = [left("Model", lambda entry: entry.name)]
+    for dataset in datasets:
+        title = {"humaneval": "HumanEval+", "mbpp": "MBPP+"}[dataset]
+        fields.append(right(f"{title} (ours)", lambda entry, name=dataset: entry.ours(name)))
+        fields.append(right(f"{title} (ours), 95 %", lambda entry, name=dataset: entry.interval(name)))
+    return [*fields, *map(_printed, SUITES), left("Note", lambda entry: entry.note or NOTHING)]
+
+
+def _printed(suite: str) -> Field[Entry]:
+    return cited(f"{suite} (published)", lambda entry: entry.printed(suite))

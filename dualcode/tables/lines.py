@@ -1,0 +1,157 @@
+"""One pipeline on one dataset: what ran here, and, apart from it, what is published of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.statistics import Comparison
+from dualcode.eval.published import SUITES, Published, PublishedScore
+from dualcode.tables.cells import (
+    NOTHING,
+    interval,
+    p_value,
+    percent,
+    points,
+    points_interval,
+    printed,
+    signed,
+)
+from dualcode.tables.selection import covered
+
+
+@dataclass(frozen=True)
+class Line:
+    """A pipeline on a dataset; everything of ours is empty if it did not run."""
+
+    pipeline: str
+    dataset: str
+    run: Run | None
+    scores: Mapping[Part, Score]
+    comparisons: Mapping[Part, Comparison]
+    published: Mapping[Part, PublishedScore]
+
+    @property
+    def part(self) -> Part:
+        """The part that decides."""
+        return self.run.hardest if self.run else "plus"
+
+    @property
+    def hardest(self) -> Score | None:
+        """The score that decides."""
+        return self.scores[self.run.hardest] if self.run else None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """On the part that decides; None for the baseline, and without one."""
+        return self.comparisons.get(self.run.hardest) if self.run else None
+
+    def score(self, part: Part) -> str:
+        """Return pass@1 with its counts: `87.8 % (144/164)`."""
+        rate = self.scores[part].rate if part in self.scores else None
+        return NOTHING if rate is None else f"{percent(rate.value)} ({rate.passed}/{rate.total})"
+
+    def interval(self, part: Part) -> str:
+        """Return the Wilson 95 % interval among the graded tasks."""
+        rate = self.scores[part].rate if part in self.scores else None
+        return NOTHING if rate is None else interval(rate.low, rate.high)
+
+    def errored(self) -> str:
+        """Return how many tasks have no verdict, and the interval on the hardest part if they count."""
+        score = self.hardest
+        if score is None:
+            return NOTHING
+        return f"{len(score.errored)}: {interval(*score.widened)}" if score.errored else "0"
+
+    def delta(self) -> str:
+        """Return the difference to the baseline on the hardest part."""
+        return NOTHING if self.comparison is None else points(self.comparison.delta)
+
+    def delta_interval(self) -> str:
+        """Return the paired 95 % interval of the difference."""
+        known = self.comparison
+        return NOTHING if known is None else points_interval(known.low, known.high)
+
+    def p_value(self) -> str:
+        """Return McNemar's exact p of the difference."""
+        return NOTHING if self.comparison is None else p_value(self.comparison.p_value)
+
+    def printed(self, part: Part) -> str:
+        """Return the published percentage."""
+        return printed(self.published[part].percent) if part in self.published else NOTHING
+
+    def printed_delta(self, part: Part) -> str:
+        """Return the published difference, as printed."""
+        delta = self.published[part].delta if part in self.published else None
+        return NOTHING if delta is None else signed(delta)
+
+    def ours(self) -> dict[str, Any] | None:
+        """Return what was measured here, for JSON."""
+        if self.run is None:
+            return None
+        compared = {part: each.model_dump(mode="json") for part, each in self.comparisons.items()}
+        return {
+            "run": self.run.id,
+            "dataset": self.dataset,
+            "selection": covered(self.run),
+            "scores": {part: score.model_dump(mode="json") for part, score in self.scores.items()},
+            "comparisons": compared,
+        }
+
+    def cited(self) -> list[dict[str, Any]]:
+        """Return what is published, each with its place, for JSON."""
+        return [score.model_dump(mode="json") for score in self.published.values()]
+
+    def values(self) -> dict[str, Any]:
+        """Return both, apart, for JSON."""
+        return {"pipeline": self.pipeline, "ours": self.ours(), "published": self.cited()}
+
+
+def line(analysis: Analysis, published: Published, dataset: str, pipeline: str) -> Line:
+    """Return a pipeline on a dataset."""
+    run = analysis.run(dataset, pipeline)
+    base, plus = SUITES.get(dataset, (None, None))
+    found: dict[Part, PublishedScore | None] = {
+        "base": published.score(base, pipeline) if base else None,
+        "plus": published.score(plus, pipeline) if plus else None,
+    }
+    return Line(
+        pipeline=pipeline,
+        dataset=dataset,
+        run=run,
+        scores=analysis.scores[run.id] if run else {},
+        comparisons=analysis.comparisons.get(run.id, {}) if run else {},
+        published={part: score for part, score in found.items() if score},
+    )
+
+
+def any_errored(lines: Iterable[Line]) -> bool:
+    """Return whether any run of them has errored tasks."""
+    return any(each.run is not None and bool(each.run.errored) for each in lines)
+
+
+def caveats(lines: Sequence[Line]) -> list[str]:
+    """Return notes on errored and unpaired tasks and on what makes runs not comparable."""
+    notes: list[str] = []
+    if any_errored(lines):
+        notes.append(
+            "errored: tasks without a verdict, by a fault that is not the program's. They are in no rate; "
+            "the interval beside them goes from all of them failed to all of them passed."
+        )
+    known = [each.comparison for each in lines if each.comparison is not None]
+    notes += [
+        f"{each.run}: {len(each.unpaired)} tasks that only one of the two runs graded are not in Δ."
+        for each in known
+        if each.unpaired
+    ]
+    return notes + [warning for each in known for warning in each.warnings]
+
+
+def statistics(baseline: str) -> str:
+    """Return the note that says what intervals, Δ and p are."""
+    return (
+        "95 %: Wilson's interval of pass@1, counts in parentheses. Δ: percentage points against "
+        f"{baseline} on the tasks that both graded, with a paired interval; p: McNemar's exact test "
+        "(docs/statistics.md)."
+    )

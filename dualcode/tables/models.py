@@ -1,0 +1,164 @@
+"""Table 1: what answered in each role and what it ran on, as servers, checkpoints and GPUs told it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Run
+from dualcode.config import Role
+from dualcode.eval.published import Published, PublishedModel
+from dualcode.serving.hardware import Checkpoint, ServedHardware
+from dualcode.tables.cells import NOTHING, size
+from dualcode.tables.grid import Field, Grid, cited, left, right
+from dualcode.tables.selection import model_of, source
+from dualcode.tables.table import Table
+
+ROLES: tuple[Role, ...] = ("coder", "reviewer")
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Seated:
+    """A model in a role, with what was read of it; None where nothing was."""
+
+    role: Role
+    model: str | None
+    version: str | None
+    hardware: ServedHardware | None
+    published: PublishedModel | None
+    runs: tuple[str, ...]
+
+    @property
+    def _checkpoint(self) -> Checkpoint | None:
+        return self.hardware.checkpoint if self.hardware else None
+
+    def parameters(self) -> str:
+        """Return the number of weights: `134 M`, `14.8 B`."""
+        count = self._checkpoint.parameters if self._checkpoint else None
+        if count is None:
+            return NOTHING
+        return size(count, 1e9, "B") if count >= 1e9 else size(count, 1e6, "M")
+
+    def quantization(self) -> str:
+        """Return the method and its bits, or the type of what is not quantized."""
+        known = self._checkpoint
+        if known is None:
+            return NOTHING
+        if known.quantization is None:
+            return known.dtype or NOTHING
+        return f"{known.quantization.upper()}{f' {known.bits}-bit' if known.bits else ''}"
+
+    def device(self) -> str:
+        """Return the GPUs, or the CPU with its cores."""
+        known = self.hardware
+        if known is None or (known.gpus is None and known.cpu is None):
+            return NOTHING
+        if known.gpus:
+            return ", ".join(gpu.name for gpu in known.gpus)
+        if known.gpus is None:
+            return NOTHING
+        return f"{known.cpu or 'CPU'}{f', {known.cores} cores' if known.cores else ''}"
+
+    def memory(self) -> str:
+        """Return the memory that the server held: of its GPUs, or the main memory of a server on CPU."""
+        known = self.hardware
+        if known is None or known.gpus is None:
+            return NOTHING
+        if not known.gpus:
+            return size(known.resident_bytes, GIB, "GiB") if known.resident_bytes else NOTHING
+        used = [gpu.used_bytes for gpu in known.gpus if gpu.used_bytes is not None]
+        return size(sum(used), GIB, "GiB") if len(used) == len(known.gpus) else NOTHING
+
+    def weights(self) -> str:
+        """Return the size of the checkpoint's weights."""
+        return size(self._checkpoint.weights_bytes, GIB, "GiB") if self._checkpoint else NOTHING
+
+    def printed(self, key: str) -> str:
+        """Return a cell of the paper's Table 1."""
+        return getattr(self.published, key) if self.published else NOTHING
+
+    def values(self) -> dict[str, Any]:
+        """Return ours and the published, apart, for JSON; local folders are left out."""
+        read = self.hardware.model_dump(mode="json", exclude={"root"}) if self.hardware else None
+        return {
+            "role": self.role,
+            "ours": {"model": self.model, "vllm": self.version, "hardware": read, "runs": list(self.runs)}
+            if self.model
+            else None,
+            "published": self.published.model_dump(mode="json") if self.published else None,
+        }
+
+
+def models_table(analysis: Analysis, published: Published) -> Table | str:
+    """Return Table 1: a row for each role and model that ran, or why there is none."""
+    rows = [row for role in ROLES for row in _rows(analysis, published, role)]
+    if not any(row.model for row in rows):
+        return "no run names a model"
+    unread = any(row.model and row.weights() == NOTHING for row in rows)
+    return Grid(rows, _fields()).table(
+        "table-1",
+        "Table 1: models and what they ran on",
+        values=Seated.values,
+        notes=[
+            analysis.note,
+            "What of ours is – was not recorded: an older run, or a server that dualcode did not start."
+            if unread
+            else "",
+            "Memory: of the GPU as the driver tells it, weights, KV cache and activations together; of a "
+            "server on CPU its main memory. The paper's column is about the size of its weights.",
+            source(published, *(each.place for each in published.models)),
+        ],
+        runs=[run.id for run in analysis.runs],
+    )
+
+
+def _rows(analysis: Analysis, published: Published, role: Role) -> list[Seated]:
+    printed = next((each for each in published.models if each.role == role), None)
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in analysis.runs:
+        model = model_of(run, role)
+        if model is not None:
+            found.setdefault((model, _version(run, role) or ""), []).append(run)
+    rows = [
+        Seated(role, model, version or None, _hardware(runs, role), printed, tuple(run.id for run in runs))
+        for (model, version), runs in found.items()
+    ]
+    return rows or [Seated(role, None, None, None, printed, ())]
+
+
+def _endpoint(run: Run, role: Role) -> str:
+    return run.records.manifest.configuration.team["roles"][role]
+
+
+def _version(run: Run, role: Role) -> str | None:
+    served = run.records.manifest.configuration.served.get(_endpoint(run, role))
+    return served.version if served else None
+
+
+def _hardware(runs: list[Run], role: Role) -> ServedHardware | None:
+    """Return the latest reading of the runs' sessions; None if there is none."""
+    latest: ServedHardware | None = None
+    for run in runs:
+        for session in run.records.manifest.sessions:
+            read: Mapping[str, ServedHardware] = session.hardware
+            latest = read.get(_endpoint(run, role)) or latest
+    return latest
+
+
+def _fields() -> list[Field[Seated] | None]:
+    return [
+        left("Role", lambda row: row.role),
+        left("Model", lambda row: row.model or NOTHING),
+        right("Params", Seated.parameters),
+        left("Quant.", Seated.quantization),
+        left("GPU or CPU", Seated.device),
+        right("Memory", Seated.memory),
+        right("Weights", Seated.weights),
+        left("vLLM", lambda row: row.version or NOTHING),
+        cited("Model (paper)", lambda row: row.printed("model"), align="left"),
+        cited("Params (paper)", lambda row: row.printed("parameters")),
+        cited("Quant. (paper)", lambda row: row.printed("quantization"), align="left"),
+        cited("GPU (paper)", lambda row: row.printed("gpu"), align="left"),
+        cited("VRAM (paper)", lambda row: row.printed("vram")),
+    ]

@@ -1,0 +1,143 @@
+"""The page of the docs on what is published: written from the data, so that no number stands twice.
+
+`python -m dualcode.tables.page > docs/published.md`
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dualcode.eval.published import (
+    LeaderboardEntry,
+    Published,
+    PublishedFigure,
+    PublishedModel,
+    PublishedNumber,
+    PublishedRegressions,
+    PublishedScore,
+    load_published,
+)
+from dualcode.tables.cells import NOTHING, printed, signed
+from dualcode.tables.forms import to_markdown
+from dualcode.tables.grid import Field, Grid, cited, left
+from dualcode.tables.table import Table
+
+HEAD = """# What is published
+
+The numbers that dualcode sets its own beside. **None of them was measured by dualcode.** They stand once, in
+`dualcode/eval/published.toml`; tables, figures and the simulator read them there (`load_published()`). This
+page is written from it: `python -m dualcode.tables.page > docs/published.md`.
+
+Tests hold them together: every percentage is one whole number of tasks, every delta the difference of printed
+percentages, Figure 5's bars add up to its title; what does not fit is a contradiction below.
+
+- Source: {source}, <{url}>
+- Read: {read}
+- The leaderboard's values are EvalPlus's, as given by the project's owner.
+"""
+
+
+def page(published: Published) -> str:
+    """Return the page as Markdown."""
+    head = HEAD.format(source=published.source, url=published.url, read=published.read)
+    tables = [to_markdown(table).replace("### ", "## ", 1).rstrip() for table in _tables(published)]
+    return "\n\n".join([head.rstrip(), *tables, "## Contradictions", *_contradictions(published)]) + "\n"
+
+
+def _contradictions(published: Published) -> Iterator[str]:
+    """Yield a paragraph for each."""
+    for each in published.contradictions:
+        places = ", ".join(each.places)
+        yield f"**{each.name}** ({places}). {each.says} *But:* {each.but} *Read as:* {each.reading}"
+
+
+def _tables(published: Published) -> Iterable[Table]:
+    yield _scores(published)
+    yield _models(published)
+    yield _leaderboard(published)
+    yield _regressions(published)
+    yield _numbers(published)
+    yield _figures(published)
+
+
+def _scores(published: Published) -> Table:
+    fields: list[Field[PublishedScore] | None] = [
+        left("Suite", lambda each: each.suite),
+        left("Pipeline", lambda each: each.pipeline),
+        left("In the paper", lambda each: published.names.get(each.pipeline, NOTHING)),
+        cited("pass@1", lambda each: printed(each.percent)),
+        cited("Tasks", lambda each: f"{published.passed(each.suite, each.pipeline)}"),
+        cited("of", lambda each: str(published.suites[each.suite])),
+        cited("Δ (pp)", lambda each: NOTHING if each.delta is None else signed(each.delta)),
+        left("Place", lambda each: each.place),
+        left("Also in", lambda each: ", ".join(each.also) or NOTHING),
+    ]
+    return _table(Grid(published.scores, fields), "pass@1")
+
+
+def _models(published: Published) -> Table:
+    fields: list[Field[PublishedModel] | None] = [
+        left("Role", lambda each: each.role),
+        left("Model", lambda each: each.model),
+        cited("Parameters", lambda each: each.parameters),
+        left("Quantization", lambda each: each.quantization),
+        left("GPU", lambda each: each.gpu),
+        cited("VRAM", lambda each: each.vram),
+        left("Place", lambda each: each.place),
+    ]
+    return _table(Grid(published.models, fields), "Models")
+
+
+def _leaderboard(published: Published) -> Table:
+    fields: list[Field[LeaderboardEntry] | None] = [
+        left("Model", lambda each: each.model),
+        *map(_of_suite, published.suites),
+        left("Note", lambda each: each.note),
+        left("Place", lambda each: each.place),
+    ]
+    return _table(Grid(published.leaderboard, fields), "Leaderboard")
+
+
+def _of_suite(suite: str) -> Field[LeaderboardEntry]:
+    return cited(suite, lambda each: printed(each.scores[suite]))
+
+
+def _regressions(published: Published) -> Table:
+    fields: list[Field[PublishedRegressions] | None] = [
+        left("Class", lambda each: each.kind),
+        cited("Tasks", lambda each: str(each.count)),
+        left("In the paper", lambda each: each.words),
+        left("Place", lambda each: each.place),
+    ]
+    return _table(Grid(published.regressions, fields), "Regressions of plan-code")
+
+
+def _numbers(published: Published) -> Table:
+    fields: list[Field[PublishedNumber] | None] = [
+        left("Name", lambda each: each.name),
+        cited("Value", _value),
+        left("Unit", lambda each: each.unit),
+        left("Meaning", lambda each: each.meaning),
+        left("Place", lambda each: ", ".join([each.place, *each.also])),
+    ]
+    return _table(Grid(published.numbers, fields), "Other numbers")
+
+
+def _value(number: PublishedNumber) -> str:
+    return f"{number.value:g}" + ("" if number.high is None else f" to {number.high:g}")
+
+
+def _figures(published: Published) -> Table:
+    fields: list[Field[PublishedFigure] | None] = [
+        cited("Figure", lambda each: str(each.number)),
+        left("Caption", lambda each: each.caption),
+        left("Shows", lambda each: each.shows),
+    ]
+    return _table(Grid(published.figures, fields), "Figures")
+
+
+def _table(grid: Grid[Any], title: str) -> Table:
+    return grid.table(title, title, values=lambda _: {}, notes=(), runs=())
+
+
+if __name__ == "__main__":
+    print(page(load_published()), end="")  # noqa: T201

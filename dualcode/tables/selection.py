@@ -1,0 +1,97 @@
+"""Which tasks of a suite runs cover, in the words of titles and notes."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Part, Run
+from dualcode.config import Role
+from dualcode.eval.published import SUITES as PUBLISHED_SUITES
+from dualcode.eval.published import Published
+from dualcode.eval.suites import SUITES, SuiteEntry
+
+
+def entry_of(dataset: str) -> SuiteEntry | None:
+    """Return the suite with this canonical name; None if dualcode does not know it."""
+    return next((entry for entry in SUITES if entry.name == dataset), None)
+
+
+def is_whole(run: Run) -> bool:
+    """Return whether a run covers all tasks of a known suite."""
+    entry = entry_of(run.dataset)
+    return entry is not None and len(run.tasks) == entry.size
+
+
+def part_title(dataset: str, part: Part) -> str:
+    """Return the name of a suite's base tests, or of its base and plus tests together."""
+    entry = entry_of(dataset)
+    names = PUBLISHED_SUITES.get(dataset)
+    if names is not None:
+        return (names[1] or names[0]) if part == "plus" else names[0]
+    title = entry.title if entry else dataset
+    return title if part == "plus" else f"{title}, base tests"
+
+
+def suite_title(runs: Sequence[Run]) -> str:
+    """Return what runs of one dataset cover, such as `HumanEval+ (40 of 164 tasks)`."""
+    entry, name = entry_of(runs[0].dataset), part_title(runs[0].dataset, "plus")
+    sizes = sorted({len(run.tasks) for run in runs})
+    if entry is None or sizes == [entry.size]:
+        return name
+    return f"{name} ({' or '.join(map(str, sizes))} of {entry.size} tasks)"
+
+
+def covered(run: Run) -> dict[str, int | None]:
+    """Return how many tasks a run selected, and of how many, for JSON."""
+    entry = entry_of(run.dataset)
+    return {"tasks": len(run.tasks), "of": entry.size if entry else None}
+
+
+def runs_on(analysis: Analysis, dataset: str) -> list[Run]:
+    """Return the runs on a dataset, in the study's order."""
+    return [run for run in analysis.runs if run.dataset == dataset]
+
+
+def model_of(run: Run, role: Role) -> str | None:
+    """Return the model in a role, by its checkpoint's name where the server told that; None without one."""
+    configuration = run.records.manifest.configuration
+    endpoint = configuration.team["roles"].get(role)
+    if endpoint is None:
+        return None
+    served = configuration.served.get(endpoint)
+    return (
+        checkpoint_name(served.root if served else None) or configuration.team["endpoints"][endpoint]["model"]
+    )
+
+
+def checkpoint_name(root: str | None) -> str | None:
+    """Return a checkpoint's name: a local folder's own, or the hub's `owner/name` as it is."""
+    return PurePath(root).name if root and root.startswith(("/", "~", ".")) else root
+
+
+def models(runs: Sequence[Run]) -> str:
+    """Return the models of runs in words: `coder A, reviewer B`."""
+    roles: tuple[Role, ...] = ("coder", "reviewer")
+    found = {role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles}
+    return ", ".join(f"{role} {' or '.join(names)}" for role, names in found.items() if names)
+
+
+def comparability(runs: Sequence[Run], published: Published) -> list[str]:
+    """Return notes on what keeps published numbers apart from those of runs."""
+    notes: list[str] = []
+    for dataset in dict.fromkeys(run.dataset for run in runs):
+        own = [run for run in runs if run.dataset == dataset]
+        entry = entry_of(dataset)
+        if entry and not all(is_whole(run) for run in own):
+            notes.append(
+                f"Ours is over {suite_title(own)}. A published number over all {entry.size} tasks is not "
+                "comparable with it."
+            )
+    printed = ", ".join(f"{each.role} {each.model} ({each.quantization})" for each in published.models)
+    return [*notes, f"Ours is of {models(runs)}; the paper's is of {printed}."]
+
+
+def source(published: Published, *places: str) -> str:
+    """Return the note that says whose the marked columns are."""
+    where = ", ".join(dict.fromkeys(places))
+    return f"(paper): {published.source}{f', {where}' if where else ''}; not measured here."
