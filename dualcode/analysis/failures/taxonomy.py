@@ -1,6 +1,6 @@
-"""Why a pipeline lost tasks that the baseline had solved: rules over the two programs and the verdict."""
+"""The classes of failure, and what a classification says."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from dualcode.record import Record
 
@@ -13,6 +13,9 @@ FailureClass = Literal[
     "time-out",
     "infrastructure",
 ]
+
+CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
+"""All classes, in the order in which tables list them."""
 
 
 class Sign(Record):
@@ -46,3 +49,8 @@ class Regressions(Record):
         for each in self.regressions:
             found[each.primary] = found.get(each.primary, 0) + 1
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def occurrences(self) -> dict[FailureClass, int]:
+        """Return how many regressions show each class at all; the sum may exceed their number."""
+        shown = [{sign.kind for sign in each.signs} for each in self.regressions]
+        return {kind: count for kind in CLASSES if (count := sum(kind in kinds for kinds in shown))}

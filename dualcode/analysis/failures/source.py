@@ -1,0 +1,149 @@
+"""A program as text and tree, bounded: whatever a model wrote, reading it ends and nothing of it runs."""
+
+import ast
+import builtins
+import symtable
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from dualcode.extraction.source import UNCOMPILABLE, Fault, Function, parse
+
+MOST_READ = 100_000
+"""Characters. Solutions have a few thousand; a tree takes a hundred times its text."""
+MOST_DEEP = 120
+"""Levels of the tree: what walks it by recursion stays far from Python's own limit."""
+LINE = 90
+"""Characters of a quoted line."""
+
+_ALWAYS_BOUND = frozenset(dir(builtins)) | {"__file__", "__builtins__", "__path__"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program's text and what is readable of it."""
+
+    text: str
+
+    @cached_property
+    def _read(self) -> ast.Module | Fault:
+        if len(self.text) > MOST_READ:
+            return Fault(0, f"too long to be read ({len(self.text):,} characters)")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
+            tree = parse(self.text)
+        if isinstance(tree, ast.Module) and _is_deeper(tree, MOST_DEEP):
+            return Fault(0, "nested too deep to be read")
+        return tree
+
+    @property
+    def tree(self) -> ast.Module | None:
+        """The syntax tree; None if the text does not parse or may not be read."""
+        return self._read if isinstance(self._read, ast.Module) else None
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why there is no tree."""
+        return self._read if isinstance(self._read, Fault) else None
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        """The functions of the top level, the last of each name, in the order of the text."""
+        return {node.name: node for node in self._top if isinstance(node, Function)}
+
+    @cached_property
+    def imports(self) -> dict[str, int]:
+        """The names that imports bind, anywhere in the program, with their lines."""
+        return {
+            (alias.asname or alias.name.partition(".")[0]): node.lineno
+            for node in self.nodes()
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+
+    @cached_property
+    def binds(self) -> frozenset[str]:
+        """The names that the module's top level binds."""
+        table = self._table
+        if table is None:
+            return frozenset()
+        return frozenset(each.get_name() for each in table.get_symbols() if _is_bound(each))
+
+    @cached_property
+    def unbound(self) -> frozenset[str]:
+        """The names that the program reads as globals though nothing binds them and no builtin has them."""
+        if self._table is None:
+            return frozenset()
+        tables, read, bound = [self._table], set[str](), set(self.binds)
+        while tables:
+            table = tables.pop()
+            tables.extend(table.get_children())
+            is_module = table.get_type() == "module"
+            for symbol in table.get_symbols():
+                if symbol.is_referenced() and (is_module or symbol.is_global()):
+                    read.add(symbol.get_name())
+                if symbol.is_declared_global() and _is_bound(symbol):
+                    bound.add(symbol.get_name())
+        return frozenset(read - bound - _ALWAYS_BOUND)
+
+    @cached_property
+    def _table(self) -> symtable.SymbolTable | None:
+        try:
+            return symtable.symtable(self.text, "<program>", "exec") if self.tree else None
+        except UNCOMPILABLE:
+            return None
+
+    @property
+    def _top(self) -> list[ast.stmt]:
+        return self.tree.body if self.tree else []
+
+    def nodes(self) -> Iterator[ast.AST]:
+        """Walk the whole tree; nothing where there is none."""
+        return ast.walk(self.tree) if self.tree else iter(())
+
+    def first_use(self, name: str) -> int | None:
+        """Return the first line that reads the name."""
+        lines = (
+            node.lineno
+            for node in self.nodes()
+            if isinstance(node, ast.Name) and node.id == name and _reads(node)
+        )
+        return min(lines, default=None)
+
+    def quote(self, line: int | None) -> str:
+        """Return a line as evidence: its number and its text, cut, with nothing in it that moves a cursor."""
+        lines = self.text.split("\n") if len(self.text) <= MOST_READ else []
+        if line is None or not 0 < line <= len(lines):
+            return "no line"
+        return f"line {line} `{one_line(lines[line - 1].strip())}`"
+
+
+def one_line(text: str, limit: int = LINE) -> str:
+    """Return at most `limit` characters of a text, on one line, with what is not printable escaped."""
+    shown = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
+
+
+def _reads(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)
+
+
+def _is_bound(symbol: symtable.Symbol) -> bool:
+    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+
+
+def _is_deeper(tree: ast.AST, limit: int) -> bool:
+    stack: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > limit:
+            return True
+        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    return False
+
+
+def printable(text: str) -> str:
+    """Return a text of several lines with nothing in it that moves a terminal's cursor or is no Unicode."""
+    shown = text.expandtabs()
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in shown)
