@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis, analyse
-from dualcode.analysis.drafts import truths
+from dualcode.analysis.drafts import find_suite, truths
 from dualcode.analysis.runs import Run, load_runs
 from dualcode.errors import DualcodeError
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.eval.suites import Suite
 from dualcode.richness import richness
 
 DEFAULT_BASELINE = "raw-coder"
@@ -37,8 +37,9 @@ async def gather(
     reviewed drafts that no run has a verdict of are graded now, and kept. Raises any DualcodeError.
     """
     runs = load_runs(paths)
-    suites = {name: found for name in {run.dataset for run in runs} if (found := _suite(name, runs))}
-    tasks = [task for suite in suites.values() for task in suite.tasks]
+    firsts = {(run.dataset, run.records.manifest.source.sha256): run for run in reversed(runs)}
+    suites = [suite for run in firsts.values() if (suite := _suite(run))]
+    tasks = [task for suite in suites for task in suite.tasks]
     notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
     pipelines = [run.pipeline for run in runs]
     analysis = analyse(
@@ -52,18 +53,9 @@ async def gather(
     return Gathered(analysis, {task.id: task.prompt for task in tasks})
 
 
-def _suite(name: str, runs: Sequence[Run]) -> Suite | None:
-    """Return a suite whose data is on this machine and is the runs'; nothing is downloaded."""
-    from dualcode.eval.suites import find_entry
-
-    source = next(run.records.manifest.source for run in runs if run.dataset == name)
+def _suite(run: Run) -> Suite | None:
+    """Return the suite that a run was made with, if its data is on this machine; nothing is downloaded."""
     try:
-        if find_entry(name).availability().ready:
-            found = load_suite(name)
-            if found.data.sha256 == source.sha256:
-                return found
-        if source.path.is_file():
-            return load_suite(name, data=source.path)
-    except (DualcodeError, OSError):
-        return None
-    return None
+        return find_suite(run)
+    except DualcodeError:
+        return None  # richness and prompts are then unknown, and nothing else is

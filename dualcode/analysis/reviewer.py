@@ -1,10 +1,31 @@
-"""The reviewer judged: its verdicts against the hidden truth of the drafts that it read."""
+"""The reviewer judged: its verdicts against the hidden truth of the drafts that it read.
 
+A review is the first one of its task that got a reply. What its reply's verdict led to is judged by the run's
+final program: pipelines that go on after the fix (retries by visible tests, a guard, a choice, a synthesis)
+get the credit and the blame together with the review; docs/reviewer.md says what that means for each.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dualcode.analysis.drafts import first_reviews, shown_program
+from dualcode.analysis.runs import Run
+from dualcode.call import Call
+from dualcode.eval.metrics import Rate, rate
 from dualcode.record import Record
+
+if TYPE_CHECKING:
+    from dualcode.eval.suites import Suite
+
+LEAST_TASKS = 8
+"""Fewer reviewed tasks are not split: a quartile of one task says nothing."""
 
 
 class Confusion(Record):
-    """Verdicts against truth. Positive: the reviewer says that the draft has a bug (`revise`)."""
+    """Verdicts against truth. Positive: the reviewer says that the draft has a bug (`revise`).
+
+    The rates are None where their denominator is 0; `unknown` is in none of them.
+    """
 
     true_positive: int
     """Wrong drafts that it found wrong."""
@@ -15,7 +36,47 @@ class Confusion(Record):
     true_negative: int
     """Right drafts that it approved."""
     unknown: int
-    """Reviews without a truth to be set against: the draft could not be graded, or there was no verdict."""
+    """Reviews without a truth to be set against: the draft could not be graded, or there was no verdict.
+    Drafts that nobody graded are mostly revised ones, so the rates are biased where there are any."""
+    off_schema: int = 0
+    """Of `unknown`, the reviews whose reply held no verdict, even after its repair. Pipelines let the draft
+    stand then, but nobody judged it, so it is no approval here."""
+
+    @property
+    def judged(self) -> int:
+        """Reviews with a verdict and a truth."""
+        return self.true_positive + self.false_positive + self.false_negative + self.true_negative
+
+    @property
+    def precision(self) -> Rate | None:
+        """Of the drafts that it found wrong, those that are. To be held against `base_rate`."""
+        return _share(self.true_positive, self.true_positive + self.false_positive)
+
+    @property
+    def recall(self) -> Rate | None:
+        """Of the wrong drafts, those that it found wrong."""
+        return _share(self.true_positive, self.true_positive + self.false_negative)
+
+    @property
+    def specificity(self) -> Rate | None:
+        """Of the right drafts, those that it approved."""
+        return _share(self.true_negative, self.true_negative + self.false_positive)
+
+    @property
+    def accuracy(self) -> Rate | None:
+        """Of all drafts, those on which it was right."""
+        return _share(self.true_positive + self.true_negative, self.judged)
+
+    @property
+    def base_rate(self) -> Rate | None:
+        """The wrong among the drafts: the precision of a reviewer that objects without reading."""
+        return _share(self.true_positive + self.false_negative, self.judged)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts, and the rates with their intervals."""
+        names = ("precision", "recall", "specificity", "accuracy", "base_rate")
+        rates: dict[str, Rate | None] = {name: getattr(self, name) for name in names}
+        return self.model_dump() | {name: each and each.model_dump() for name, each in rates.items()}
 
 
 class Fixes(Record):
@@ -30,16 +91,44 @@ class Fixes(Record):
     unchanged: int
     """Of all four kinds, those whose program is the draft's, text for text."""
     unknown: int
+    """The draft's truth or the final program's verdict is not known."""
+
+    @property
+    def did_nothing(self) -> int:
+        """Fixes that changed no verdict."""
+        return self.right_stayed + self.wrong_stayed
+
+    @property
+    def net(self) -> int:
+        """Tasks won by the fixes, less those lost by them."""
+        return self.helped - self.broke
+
+    @property
+    def total(self) -> int:
+        """Reviews that asked for a fix."""
+        return self.helped + self.broke + self.did_nothing + self.unknown
 
 
 class Judged(Record):
     """A reviewer over one set of tasks."""
 
     label: str
-    """`all`, or a quartile of specification richness such as `Q1 (0.10-0.35)`."""
+    """`all`, or a quartile of specification richness such as `Q1 (0.10–0.35)`: its poorest and its richest
+    task."""
     tasks: int
+    """Tasks with a review."""
     confusion: Confusion
     fixes: Fixes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints of it."""
+        fixes = self.fixes.model_dump() | {"did_nothing": self.fixes.did_nothing, "net": self.fixes.net}
+        return {
+            "label": self.label,
+            "tasks": self.tasks,
+            "confusion": self.confusion.to_json(),
+            "fixes": fixes,
+        }
 
 
 class ReviewerReport(Record):
@@ -50,4 +139,124 @@ class ReviewerReport(Record):
     dataset: str
     overall: Judged
     quartiles: tuple[Judged, ...]
-    """By richness of the specification, leanest first; empty where there are too few tasks (under 8)."""
+    """By richness of the specification, leanest first; empty where there are too few tasks (under 8) or all
+    are equally rich. Equally rich tasks are in the same quartile, so some may be larger, or missing."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "run": self.run,
+            "pipeline": self.pipeline,
+            "dataset": self.dataset,
+            "overall": self.overall.to_json(),
+            "quartiles": [each.to_json() for each in self.quartiles],
+        }
+
+
+class _Case(NamedTuple):
+    """One review, what it was set against, and what followed."""
+
+    verdict: str | None
+    """`approve`, `revise`; None off the schema."""
+    before: bool | None
+    """Whether the draft is right; None: unknown."""
+    after: bool | None
+    """Whether the final program is."""
+    unchanged: bool
+
+
+def judge(run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]) -> ReviewerReport | None:
+    """Judge the reviewer of a run; None if no draft was reviewed in it.
+
+    `truth` says of each task whether the reviewed draft is right on the run's hardest part (`drafts.truths`);
+    tasks that it lacks are unknown. Tasks that `richness` lacks are in no quartile.
+    """
+    passed = run.passed(run.hardest)
+    cases = {
+        task: _case(run, task, review, truth.get(task), passed.get(task))
+        for task, review in first_reviews(run).items()
+    }
+    if not cases:
+        return None
+    rich = {task: richness[task] for task in cases if task in richness}
+    return ReviewerReport(
+        run=run.id,
+        pipeline=run.pipeline,
+        dataset=run.dataset,
+        overall=_judged("all", list(cases.values())),
+        quartiles=tuple(
+            _judged(label, [cases[task] for task in tasks]) for label, tasks in quartiles(rich).items()
+        ),
+    )
+
+
+def _case(run: Run, task: str, review: Call, before: bool | None, after: bool | None) -> _Case:
+    draft, sample = shown_program(review), run.records.samples.get(task)
+    unchanged = draft is not None and sample is not None and draft.strip() == sample.solution.strip()
+    return _Case((review.parsed or {}).get("verdict"), before, after, unchanged)
+
+
+def _judged(label: str, cases: Sequence[_Case]) -> Judged:
+    confusion, fixes = _confusion(cases), _fixes([case for case in cases if case.verdict == "revise"])
+    return Judged(label=label, tasks=len(cases), confusion=confusion, fixes=fixes)
+
+
+def _confusion(cases: Sequence[_Case]) -> Confusion:
+    seen = [(case.verdict, case.before) for case in cases]
+    off_schema = sum(verdict is None for verdict, _ in seen)
+    return Confusion(
+        true_positive=seen.count(("revise", False)),
+        false_positive=seen.count(("revise", True)),
+        false_negative=seen.count(("approve", False)),
+        true_negative=seen.count(("approve", True)),
+        unknown=off_schema + sum(verdict is not None and before is None for verdict, before in seen),
+        off_schema=off_schema,
+    )
+
+
+def _fixes(cases: Sequence[_Case]) -> Fixes:
+    known = [case for case in cases if None not in (case.before, case.after)]
+    seen = [(case.before, case.after) for case in known]
+    return Fixes(
+        helped=seen.count((False, True)),
+        broke=seen.count((True, False)),
+        right_stayed=seen.count((True, True)),
+        wrong_stayed=seen.count((False, False)),
+        unchanged=sum(case.unchanged for case in known),
+        unknown=len(cases) - len(known),
+    )
+
+
+def quartiles(richness: Mapping[str, float]) -> dict[str, list[str]]:
+    """Return label -> tasks of each quartile of richness, leanest first; empty where there is none to make.
+
+    A task belongs to the lowest quartile whose upper edge (numpy's linear quantile) it does not exceed, so
+    equal values are never parted; every task is in exactly one.
+    """
+    import numpy as np
+
+    if len(richness) < LEAST_TASKS or len(set(richness.values())) == 1:
+        return {}
+    values = np.array(list(richness.values()), dtype=float)
+    places = np.searchsorted(np.quantile(values, (0.25, 0.5, 0.75)), values, side="left").tolist()
+    return dict(_labelled(richness, places))
+
+
+def _labelled(richness: Mapping[str, float], places: Iterable[int]) -> Iterator[tuple[str, list[str]]]:
+    placed = list(zip(richness, places, strict=True))
+    for quartile in range(4):
+        tasks = [task for task, place in placed if place == quartile]
+        if tasks:
+            low, high = min(richness[task] for task in tasks), max(richness[task] for task in tasks)
+            yield f"Q{quartile + 1} ({low:.2f}–{high:.2f})", tasks
+
+
+def richness_of(suite: "Suite") -> dict[str, float]:
+    """Return the richness of each task's specification, 0..1."""
+    from dualcode.richness import richness
+
+    return {task.id: richness(task).score for task in suite.tasks}
+
+
+def _share(part: int, whole: int) -> Rate | None:
+    return rate(part, whole) if whole else None
