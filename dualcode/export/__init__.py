@@ -1,0 +1,1 @@
+"""Runs for other tools: Inspect's logs, and samples with the problems that EvalPlus scores them on."""

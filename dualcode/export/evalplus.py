@@ -1,0 +1,84 @@
+"""A run as files that `evalplus.evaluate` scores: its programs, and the problems that they answer."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from dualcode.analysis.runs import Run
+from dualcode.errors import ConfigError, RunError
+from dualcode.eval.suites import Form, Suite
+from dualcode.export.target import State, place
+
+_DATASETS: Mapping[Form, tuple[str, str]] = {
+    "humaneval": ("humaneval", "HUMANEVAL_OVERRIDE_PATH"),
+    "mbpp": ("mbpp", "MBPP_OVERRIDE_PATH"),
+}
+"""EvalPlus's name of the data's form, and the variable that names the file."""
+
+
+class Exported(NamedTuple):
+    """The files of a run."""
+
+    samples: Path
+    problems: Path
+    state: State
+    """Of the samples."""
+    dataset: str
+    """EvalPlus's name for the form of the data."""
+    variable: str
+    errored: tuple[str, ...]
+    """Tasks that are in neither file: EvalPlus has no word for a program without a verdict of ours."""
+
+    @property
+    def command(self) -> str:
+        """What scores the samples, as typed into a shell."""
+        data = f"{self.variable}={self.problems}"
+        return f"{data} evalplus.evaluate --dataset {self.dataset} --samples {self.samples}"
+
+
+def write_samples(run: Run, suite: Suite, folder: Path, *, replace: bool = False) -> Exported:
+    """Write `FOLDER/RUN-ID/samples.jsonl` and `problems.jsonl`, a line for each graded task.
+
+    EvalPlus wants a sample for each problem of its data, so the problems are those of the run alone. If a
+    file is replaced, EvalPlus's results of the old ones beside it are removed.
+
+    Raises RunError if the run was made with other data or nothing was graded, ConfigError for a suite without
+    EvalPlus's tests or a file that is there already and differs.
+    """
+    if run.records.manifest.configuration.data != suite.data.sha256:
+        raise RunError(
+            f"{run.folder} was made with other data than {suite.data.path}",
+            hint="--data with the run's own file",
+        )
+    graded = [task for task in run.tasks if task in run.records.done]
+    if not graded:
+        raise RunError(f"{run.folder} has no graded task", hint=run.resume_hint)
+    dataset, variable = _dataset(suite, graded[0])
+    rows = [{"task_id": task, "solution": run.records.samples[task].solution} for task in graded]
+    target = folder / Path(run.id).name
+    problems = b"".join(suite.hidden[task].row.rstrip(b"\n") + b"\n" for task in graded)
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    about = _write(target / "problems.jsonl", problems, replace=replace)
+    state = _write(target / "samples.jsonl", lines, replace=replace)
+    if "replaced" in (about, state):  # EvalPlus would print old results instead of scoring anew
+        (target / "samples_eval_results.json").unlink(missing_ok=True)
+    errored = tuple(task for task in run.tasks if task not in run.records.done)
+    return Exported(target / "samples.jsonl", target / "problems.jsonl", state, dataset, variable, errored)
+
+
+def _dataset(suite: Suite, task: str) -> tuple[str, str]:
+    known = _DATASETS.get(suite.hidden[task].form)
+    if known is None:
+        hint = f"dualcode score --dataset {suite.name}"
+        raise ConfigError(f"{suite.title} has none of EvalPlus's tests", hint=hint)
+    return known
+
+
+def _write(path: Path, content: bytes, *, replace: bool) -> State:
+    return place(
+        path,
+        lambda fresh: fresh.write_bytes(content),
+        lambda one, other: one.read_bytes() == other.read_bytes(),
+        replace=replace,
+    )
