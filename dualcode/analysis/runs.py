@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dualcode.call import Call
-from dualcode.errors import RunError
+from dualcode.errors import InputError, RunError
 from dualcode.eval.metrics import Rate, rate
 from dualcode.eval.store import RunRecords, read_run
 from dualcode.eval.summary import Summary, summarize
@@ -93,7 +93,12 @@ class Run:
         return tuple(task for task in self.tasks if task not in verdicts or verdicts[task].errored)
 
     def passed(self, part: Part) -> dict[str, bool]:
-        """Return, for each graded task, whether it passed. Errored tasks are not in it."""
+        """Return, for each graded task, whether it passed. Errored tasks are not in it.
+
+        Raises InputError for a part that the run was not graded on.
+        """
+        if part not in self.parts:
+            raise InputError(f"{self.folder} was not graded on {part}", hint=f"its parts: {self.hardest}")
         graded = (task for task in self.tasks if task not in self.errored)
         verdicts = self.records.verdicts
         if part == "base":
@@ -131,15 +136,16 @@ def load_run(folder: Path) -> Run:
 
 
 def load_runs(paths: Sequence[Path]) -> list[Run]:
-    """Read runs; a folder that holds runs stands for all of them, in the order of their names.
+    """Read runs; a folder that holds runs stands for all of them, in the order in which they were begun.
 
     Raises RunError for a path that is neither, and for every run that `load_run` refuses.
     """
-    folders: list[Path] = []
+    found: dict[Path, Run] = {}
     for path in paths:
-        inside = sorted(file.parent for file in path.glob("*/manifest.json"))
+        inside = [file.parent for file in path.glob("*/manifest.json")]
         if (path / "manifest.json").exists() or not inside:
-            folders.append(path)
-        else:
-            folders += inside
-    return [load_run(folder) for folder in dict.fromkeys(folders)]
+            inside = [path]
+        runs = [load_run(folder) for folder in sorted(inside)]
+        for run in sorted(runs, key=lambda run: run.records.manifest.created):
+            found.setdefault(run.folder.resolve(), run)
+    return list(found.values())

@@ -1,0 +1,194 @@
+"""Many runs against their baselines, suite by suite: what `dualcode compare` shows."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dualcode.analysis.comparability import Difference, find_differences
+from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.statistics import Comparison, Gap, compare, gap, holm
+from dualcode.errors import InputError
+
+RAW = "raw-coder"
+_LEANER = ("mbpp",)
+"""Suites whose specifications say less than the others' (paper §4.2): they come second in a gap."""
+
+
+@dataclass(frozen=True)
+class SuiteComparisons:
+    """The runs of one suite, on one part."""
+
+    baseline: Run
+    part: Part
+    runs: tuple[Run, ...]
+    """In the order given, the baseline among them."""
+    scores: Mapping[str, Score]
+    """By run id."""
+    comparisons: tuple[Comparison, ...]
+    """Of every run but the baseline."""
+
+    @property
+    def others(self) -> tuple[Run, ...]:
+        """The runs that are compared with the baseline."""
+        return tuple(run for run in self.runs if run is not self.baseline)
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All suites, and what is between them."""
+
+    suites: tuple[SuiteComparisons, ...]
+    adjusted: Mapping[str, float]
+    """Holm's adjusted p-value of each compared run, by its id; over all comparisons here."""
+    gaps: tuple[Gap, ...]
+    adjusted_gaps: tuple[float, ...]
+    """Holm's, over all gaps here."""
+    differences: tuple[Difference, ...]
+    """In what the runs differ beyond their pipelines and suites."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "runs": [_run_json(suite, run) for suite in self.suites for run in suite.runs],
+            "comparisons": [
+                {**each.model_dump(mode="json"), "p_holm": self.adjusted[each.run]}
+                for suite in self.suites
+                for each in suite.comparisons
+            ],
+            "gaps": [
+                {**each.model_dump(mode="json"), "p_holm": adjusted}
+                for each, adjusted in zip(self.gaps, self.adjusted_gaps, strict=True)
+            ],
+            "differences": [
+                {**each.model_dump(), "not_comparable": each.breaks} for each in self.differences
+            ],
+        }
+
+
+def _run_json(suite: SuiteComparisons, run: Run) -> dict[str, Any]:
+    score = suite.scores[run.id]
+    return {
+        "run": run.id,
+        "pipeline": run.pipeline,
+        "dataset": run.dataset,
+        "baseline": run is suite.baseline,
+        "part": score.part,
+        "passed": score.rate.passed,
+        "graded": score.rate.total,
+        "pass@1": score.rate.value,
+        "interval": [score.rate.low, score.rate.high],
+        "errored": list(score.errored),
+        "widened": list(score.widened),
+    }
+
+
+def compare_runs(runs: Sequence[Run], baseline: str | None = None, part: Part | None = None) -> Comparisons:
+    """Compare each run with its suite's baseline: a run's id or folder, a pipeline, or None for the default.
+
+    Raises InputError where a suite has no baseline or nothing to compare with it, or no task is shared, and
+    RunError for a run without a graded task.
+    """
+    _check(runs)
+    wanted = _baseline_pipeline(runs, baseline)
+    named = {dataset: [run for run in runs if run.dataset == dataset] for dataset in _datasets(runs)}
+    suites = tuple(_suite(own, _pick(own, baseline, wanted), part) for own in named.values())
+    made = [each for suite in suites for each in suite.comparisons]
+    gaps = tuple(_gaps(suites))
+    return Comparisons(
+        suites=suites,
+        adjusted=dict(zip((each.run for each in made), holm([each.p_value for each in made]), strict=True)),
+        gaps=gaps,
+        adjusted_gaps=tuple(holm([each.p_value for each in gaps])),
+        differences=tuple(each for each in find_differences(runs) if each.kind != "suite"),
+    )
+
+
+def _check(runs: Sequence[Run]) -> None:
+    if len(runs) < 2:
+        names = ", ".join(run.id for run in runs) or "nothing"
+        raise InputError(f"{names} is all there is to compare", hint="dualcode compare RUN RUN")
+    for first, second in itertools.combinations(runs, 2):
+        if first.id == second.id:
+            raise InputError(
+                f"{first.folder} and {second.folder} are copies of one run", hint="give one of them"
+            )
+    suites = [run.dataset for run in runs]
+    for run in runs:
+        if suites.count(run.dataset) == 1:
+            raise InputError(
+                f"the suites differ ({', '.join(dict.fromkeys(suites))}), and {run.id} is the only run of"
+                f" {run.dataset}",
+                hint=f"two or more runs of {run.dataset}, or leave it out",
+            )
+
+
+def _datasets(runs: Sequence[Run]) -> list[str]:
+    """Return the suites, richer specifications first."""
+    return sorted(dict.fromkeys(run.dataset for run in runs), key=lambda name: name in _LEANER)
+
+
+def _is(run: Run, name: str) -> bool:
+    return run.id == name or Path(name).resolve() == run.folder.resolve()
+
+
+def _baseline_pipeline(runs: Sequence[Run], baseline: str | None) -> str | None:
+    """Return the pipeline that `baseline` means. Raises InputError if it means none of these runs."""
+    if baseline is None or any(run.pipeline == baseline for run in runs):
+        return baseline
+    for run in runs:
+        if _is(run, baseline):
+            return run.pipeline
+    known = ", ".join(dict.fromkeys(run.pipeline for run in runs))
+    raise InputError(
+        f"{baseline!r} is neither a pipeline nor a run among those given",
+        hint=f"one of {known}, or a run's id",
+    )
+
+
+def _pick(runs: Sequence[Run], baseline: str | None, pipeline: str | None) -> Run:
+    """Return one suite's baseline. Raises InputError if there is none, or more than one."""
+    if pipeline is None:
+        return next((run for run in runs if run.pipeline == RAW), runs[0])
+    for run in runs:
+        if baseline is not None and _is(run, baseline):
+            return run
+    fitting = [run for run in runs if run.pipeline == pipeline]
+    if len(fitting) == 1:
+        return fitting[0]
+    ids = ", ".join(run.id for run in fitting or runs)
+    if fitting:
+        raise InputError(f"{len(fitting)} runs are of {pipeline}: {ids}", hint="--baseline with a run's id")
+    raise InputError(
+        f"no run of {pipeline} on {runs[0].dataset} to compare {ids} with",
+        hint=f"dualcode eval --pipeline {pipeline} --dataset {runs[0].dataset}, or another --baseline",
+    )
+
+
+def _suite(runs: Sequence[Run], baseline: Run, part: Part | None) -> SuiteComparisons:
+    chosen = part or baseline.hardest
+    return SuiteComparisons(
+        baseline=baseline,
+        part=chosen,
+        runs=tuple(runs),
+        scores={run.id: run.score(chosen) for run in runs},
+        comparisons=tuple(compare(baseline, run, chosen) for run in runs if run is not baseline),
+    )
+
+
+def _gaps(suites: Sequence[SuiteComparisons]) -> list[Gap]:
+    """Return the gaps of every pipeline that ran once in two suites of different tasks."""
+    found: list[Gap] = []
+    for rich, lean in itertools.combinations(suites, 2):
+        if rich.baseline.pipeline != lean.baseline.pipeline or rich.part != lean.part:
+            continue
+        if {task for run in rich.runs for task in run.tasks} & {t for run in lean.runs for t in run.tasks}:
+            continue
+        found += [
+            gap((rich.baseline, first), (lean.baseline, second), rich.part)
+            for first in rich.others
+            for second in lean.others
+            if first.pipeline == second.pipeline
+        ]
+    return found

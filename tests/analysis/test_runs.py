@@ -1,0 +1,107 @@
+"""Finished runs as they are read: what is scored, what is left out, and what is refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.synthetic_runs import Story, write_run
+from dualcode.analysis.runs import load_run, load_runs
+from dualcode.errors import InputError, RunError
+from dualcode.eval.metrics import rate
+
+TASKS = [f"HumanEval/{number}" for number in range(10)]
+RIGHT, WRONG, LOST = Story(plus=True), Story(plus=False), Story(plus=None)
+
+
+def test_a_run_is_scored_among_its_graded_tasks(tmp_path: Path) -> None:
+    stories = dict.fromkeys(TASKS[:6], RIGHT) | dict.fromkeys(TASKS[6:8], WRONG)
+    score = load_run(write_run(tmp_path, "raw-coder", stories)).score("plus")
+    assert score.rate == rate(6, 8)
+    assert score.errored == ()
+    assert score.widened == (score.rate.low, score.rate.high)
+
+
+def test_errored_tasks_widen_the_interval_both_ways(tmp_path: Path) -> None:
+    stories = dict.fromkeys(TASKS[:6], RIGHT) | {TASKS[6]: WRONG, TASKS[7]: LOST, TASKS[8]: LOST}
+    score = load_run(write_run(tmp_path, "raw-coder", stories)).score("plus")
+    assert (score.rate.passed, score.rate.total) == (6, 7)
+    assert score.errored == (TASKS[7], TASKS[8])
+    assert score.widened == (rate(6, 9).low, rate(8, 9).high)
+    assert score.widened[0] < score.rate.low
+    assert score.widened[1] > score.rate.high
+
+
+def test_tasks_that_were_not_done_count_as_errored(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path, "raw-coder", {TASKS[0]: RIGHT}, tasks=TASKS[:3]))
+    assert run.errored == (TASKS[1], TASKS[2])
+    assert run.passed("plus") == {TASKS[0]: True}
+
+
+def test_plus_takes_base_too(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path, "raw-coder", {TASKS[0]: Story(plus=False, base=True)}))
+    assert run.passed("base") == {TASKS[0]: True}
+    assert run.passed("plus") == {TASKS[0]: False}
+
+
+def test_a_suite_without_plus_tests_has_no_plus_score(tmp_path: Path) -> None:
+    run = load_run(
+        write_run(tmp_path, "raw-coder", {TASKS[0]: RIGHT}, dataset="humaneval-base", has_plus=False)
+    )
+    assert (run.parts, run.hardest) == (("base",), "base")
+    with pytest.raises(InputError, match="was not graded on plus"):
+        run.score("plus")
+
+
+def test_calls_are_of_their_task_in_their_order(tmp_path: Path) -> None:
+    stories = {TASKS[0]: Story(plus=True, review="revise"), TASKS[1]: WRONG}
+    run = load_run(write_run(tmp_path, "review-fix", stories, tasks=TASKS[:3]))
+    assert [call.step for call in run.calls[TASKS[0]]] == ["write", "review", "fix"]
+    assert len(run.calls[TASKS[1]]) == 1
+    assert run.calls[TASKS[2]] == ()
+
+
+def test_a_run_without_a_graded_task_has_no_score(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path, "raw-coder", {TASKS[0]: LOST}))
+    with pytest.raises(RunError, match=f"{run.id} has no graded task") as refused:
+        run.score("plus")
+    assert "dualcode eval --pipeline raw-coder" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("lost", "state"), [(["verdicts"], "half-written"), (["verdicts", "calls"], "empty")]
+)
+def test_an_unfinished_run_is_refused_by_name(tmp_path: Path, lost: list[str], state: str) -> None:
+    folder = write_run(tmp_path, "raw-coder", {TASKS[0]: RIGHT})
+    for name in lost:
+        (folder / f"{name}.jsonl").unlink()
+    with pytest.raises(RunError, match=f"{folder} is {state}") as refused:
+        load_runs([tmp_path])
+    assert "--dataset humaneval" in (refused.value.hint or "")
+
+
+def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "raw-coder", dict.fromkeys(TASKS[:2], RIGHT))
+    file = folder / "verdicts.jsonl"
+    file.write_bytes(file.read_bytes()[:-9])
+    assert load_run(folder).errored == (TASKS[1],)
+
+
+def test_a_folder_of_runs_stands_for_all_of_them_in_the_order_of_their_beginning(tmp_path: Path) -> None:
+    for pipeline in ("review-fix", "raw-coder", "enriched"):
+        write_run(tmp_path, pipeline, {TASKS[0]: RIGHT})
+    (tmp_path / "ledger").mkdir()
+    assert [run.pipeline for run in load_runs([tmp_path])] == ["review-fix", "raw-coder", "enriched"]
+
+
+def test_a_run_that_is_given_twice_is_read_once(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "raw-coder", {TASKS[0]: RIGHT})
+    other = write_run(tmp_path, "review-fix", {TASKS[0]: RIGHT})
+    again = folder / ".." / folder.name
+    assert [run.folder for run in load_runs([folder, tmp_path, again])] == [folder, other]
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty"])
+def test_what_is_no_run_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match=f"{name} is no run"):
+        load_runs([tmp_path / name])
