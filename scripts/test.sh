@@ -4,5 +4,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh all
+scripts/setup.sh browser
 scripts/check.sh
 exec .venv/bin/python -m pytest "$@"
