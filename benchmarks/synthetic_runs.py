@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dualcode
+from dualcode import prompts as templates
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage
 from dualcode.eval.data import DataSource
 from dualcode.eval.manifest import Configuration, Manifest, Session
 from dualcode.eval.store import Sample
+from dualcode.program import Program
 from dualcode.record import Record
 from dualcode.sampling import PAPER
+from dualcode.task import Task
 from dualcode.team import Served
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
@@ -48,6 +51,8 @@ class Story:
     cause: Cause = "wrong_output"
     reason: str = "wrong output"
     failing_input: str | None = "3"
+    reasoning: str | None = None
+    """What the reviewer thought before its verdict."""
 
 
 def write_run(
@@ -62,12 +67,12 @@ def write_run(
     tasks: Sequence[str] | None = None,
     replayed: bool = False,
     price: Mapping[str, Any] | None = None,
-    words: str = "",
+    words: str | Mapping[str, str] = "",
 ) -> Path:
     """Write one run below `folder` and return its own folder.
 
     `tasks` is the selection where it is more than the stories; `replayed` marks every first draft as from the
-    ledger; `words` are added to every reply, to give transcripts a length.
+    ledger; `words`, or a task's own, are added to every reply, to give transcripts a length.
     """
     manifest = _manifest(pipeline, tuple(tasks or stories), dataset, has_plus, data, price)
     target = folder / manifest.id
@@ -76,7 +81,7 @@ def write_run(
     clock = STARTED
     for task, story in stories.items():
         prompt = (prompts or {}).get(task, f'def solve(n):\n    """Return three times n ({task})."""\n')
-        own = _calls(task, story, prompt, clock, replayed=replayed, words=words)
+        own = _calls(task, story, prompt, clock, replayed=replayed, words=_own(words, task))
         clock = max(call.reply.started + call.reply.seconds for call in own if call.reply)
         calls += own
         samples.append(Sample(task_id=task, solution=_program(story), extraction="block"))
@@ -88,6 +93,10 @@ def write_run(
     for name, records in (("calls", calls), ("samples", samples), ("verdicts", verdicts)):
         (target / f"{name}.jsonl").write_text("".join(f"{each.to_line()}\n" for each in records))
     return target
+
+
+def _own(words: str | Mapping[str, str], task: str) -> str:
+    return words if isinstance(words, str) else words.get(task, "")
 
 
 def _program(story: Story) -> str:
@@ -103,9 +112,30 @@ def _calls(task: str, story: Story, prompt: str, clock: float, *, replayed: bool
     if story.review == "revise":
         steps.append(("fix", "coder", f"{words}```python\n{_program(story)}```", None))
     return [
-        _call(task, number, step, prompt, clock + number, replayed=replayed and number == 1)
+        _call(task, number, step, prompt, first, clock + number, replayed and number == 1, story.reasoning)
         for number, step in enumerate(steps, start=1)
     ]
+
+
+def _asked(step: str, task_id: str, prompt: str, draft: str) -> str:
+    """Return the user's message: the real one of a review, for the draft is read from there."""
+    if step != "review":
+        return f"{step}:\n```python\n{prompt}```"
+    task = Task(id=task_id, prompt=prompt, entry_point="solve")
+    program = Program(text=draft, compiles=True, defines_entry_point=True, how="block")
+    return templates.render(
+        "review", task=task, program=program, most_findings=3, enrichment=None, evidence=()
+    )
+
+
+def _messages(step: str, prompt: str, draft: str, asked: str) -> tuple[Message, ...]:
+    """Return a conversation; a fix continues the writer's own, as in the pipelines."""
+    system = Message(role="system", content="You are an expert Python programmer.")
+    if step != "fix":
+        return system, Message(role="user", content=asked)
+    first = Message(role="user", content=f"write:\n```python\n{prompt}```")
+    own = Message(role="assistant", content=f"```python\n{draft.strip()}\n```")
+    return system, first, own, Message(role="user", content="Correct what the reviewer found.")
 
 
 def _call(
@@ -113,11 +143,13 @@ def _call(
     number: int,
     step: Step,
     prompt: str,
+    draft: str,
     started: float,
-    *,
     replayed: bool,
+    reasoning: str | None,
 ) -> Call:
     name, role, content, parsed = step
+    asked = _asked(name, task, prompt, draft)
     usage = Usage(prompt_tokens=len(prompt) // 4, completion_tokens=len(content) // 4)
     attempt = Attempt(
         kind="chat", started=started, seconds=0.9, outcome="ok", finish_reason="stop", usage=usage,
@@ -126,15 +158,12 @@ def _call(
     return Call(
         task_id=task, number=number, step=name, role=role, endpoint=role, model=MODELS[role],
         request=Request(
-            messages=(
-                Message(role="system", content="You are an expert Python programmer."),
-                Message(role="user", content=f"{name}:\n```python\n{prompt}```"),
-            ),
+            messages=_messages(name, prompt, draft, asked),
             sampling=PAPER.plain, answer_tokens=1000,
         ),
         reply=Reply(
-            content=content, finish_reason="stop", usage=usage, started=started, seconds=0.9,
-            attempts=(attempt,),
+            content=content, reasoning=reasoning if name == "review" else None, finish_reason="stop",
+            usage=usage, started=started, seconds=0.9, attempts=(attempt,),
         ),
         parsed=parsed,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from dualcode.steps.review import (
     parse_review,
     review_schema,
 )
+from dualcode.steps.schema import read_object
 from dualcode.task import Task
 
 PROMPT = '''from typing import List
@@ -101,3 +102,9 @@ def test_schema_couples_verdict_and_findings() -> None:
     approve, revise = review_schema()["anyOf"]
     assert approve["properties"]["findings"]["maxItems"] == 0
     assert revise["properties"]["findings"]["minItems"] == 1
+
+
+def test_half_a_surrogate_pair_in_a_structured_answer_can_be_recorded() -> None:
+    found = read_object('{"verdict": "\\ud800 and \\ud83d\\ude00"}')
+    assert found == {"verdict": "\ufffd and \U0001f600"}
+    assert json.dumps(found, ensure_ascii=False).encode()

@@ -27,11 +27,16 @@ def record(properties: Schema) -> Schema:
 
 
 def read_object(text: str | None) -> dict[str, Any] | None:
-    """Return the JSON object in a reply, a fence around it forgiven; None if there is none."""
+    """Return the JSON object in a reply, a fence around it forgiven; None if there is none.
+
+    Half a surrogate pair, which JSON can escape and no record can hold, becomes a replacement character.
+    """
     if text is None:
         return None
     try:
         found: Any = json.loads(text[text.find("{") : text.rfind("}") + 1])
+        whole = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        found = json.loads(whole.decode("utf-16", "replace"))
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None

@@ -1,0 +1,121 @@
+"""The report's first part as plain values: what was run, and pass@1 of every run at a glance."""
+
+from datetime import UTC, datetime
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Run, Score
+from dualcode.analysis.statistics import Comparison
+from dualcode.record import Record
+
+
+class Glance(Record):
+    """A run in one line of the first picture; shares are 0..1."""
+
+    run: str
+    pipeline: str
+    score: Score
+    base: Score
+    comparison: Comparison | None
+    """Against the baseline, on the hardest part; None for the baseline."""
+
+
+class Suite(Record):
+    """The runs of one dataset."""
+
+    dataset: str
+    title: str
+    part: str
+    """The hardest part, on which the picture is drawn."""
+    tasks: int
+    """The largest selection of its runs."""
+    glances: tuple[Glance, ...]
+    """Without the runs that have no graded task."""
+
+
+class Origin(Record):
+    """Where a run's numbers come from."""
+
+    run: str
+    pipeline: str
+    title: str
+    tasks: int
+    errored: int
+    models: str
+    sampling: str
+    data: str
+    """Version and the first digits of the checksum of the benchmark's data."""
+    created: str
+    version: str
+
+
+class Headline(Record):
+    """What the report is about."""
+
+    models: tuple[str, ...]
+    dates: str
+    """Of the runs: one day, or the first and the last."""
+    suites: tuple[Suite, ...]
+    origins: tuple[Origin, ...]
+
+
+def headline(analysis: Analysis) -> Headline:
+    """Return what stands above all else."""
+    days = sorted({_day(run) for run in analysis.runs})
+    return Headline(
+        models=tuple(dict.fromkeys(model for run in analysis.runs for model in models(run))),
+        dates=" to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
+        suites=tuple(_suite(analysis, dataset) for dataset in analysis.datasets),
+        origins=tuple(_origin(run) for run in analysis.runs),
+    )
+
+
+def models(run: Run) -> list[str]:
+    """Return the models of a run with their roles, such as `smollm2-coder (coder)`."""
+    team = run.records.manifest.configuration.team
+    endpoints, roles = team.get("endpoints", {}), team.get("roles", {})
+    return [f"{endpoints[name]['model']} ({role})" for role, name in roles.items() if name in endpoints]
+
+
+def _suite(analysis: Analysis, dataset: str) -> Suite:
+    runs = [run for run in analysis.runs if run.dataset == dataset]
+    return Suite(
+        dataset=dataset,
+        title=runs[0].title,
+        part=runs[0].hardest,
+        tasks=max(len(run.tasks) for run in runs),
+        glances=tuple(
+            _glance(analysis, run) for run in runs if run.hardest in analysis.scores.get(run.id, {})
+        ),
+    )
+
+
+def _glance(analysis: Analysis, run: Run) -> Glance:
+    scores = analysis.scores[run.id]
+    return Glance(
+        run=run.id,
+        pipeline=run.pipeline,
+        score=scores[run.hardest],
+        base=scores["base"],
+        comparison=analysis.comparisons.get(run.id, {}).get(run.hardest),
+    )
+
+
+def _origin(run: Run) -> Origin:
+    manifest = run.records.manifest
+    profiles = dict.fromkeys(each.name for each in manifest.configuration.sampling.values())
+    return Origin(
+        run=run.id,
+        pipeline=run.pipeline,
+        title=run.title,
+        tasks=len(run.tasks),
+        errored=len(run.errored),
+        models=", ".join(models(run)),
+        sampling=", ".join(str(name) for name in profiles),
+        data=f"{manifest.source.version}, {manifest.source.sha256[:12]}",
+        created=_day(run),
+        version=manifest.dualcode,
+    )
+
+
+def _day(run: Run) -> str:
+    return f"{datetime.fromtimestamp(run.records.manifest.created, UTC):%Y-%m-%d}"

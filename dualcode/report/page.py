@@ -1,0 +1,127 @@
+"""The file: a template filled in, its styles and scripts within, and a policy that lets nothing else run.
+
+Nothing that a model wrote is ever markup. Here it goes through Jinja's escaping or, for the scripts, through
+JSON and base64; there it becomes text nodes. The policy of the page names its own styles and scripts by their
+hashes and forbids every request, every other script, and every way to turn a string into markup.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from dualcode import __version__
+from dualcode.analysis.analyse import Analysis
+from dualcode.errors import RunError
+from dualcode.figures.drawn import Drawn
+from dualcode.report.headline import headline
+from dualcode.report.pack import Packed, pack
+from dualcode.report.tasks import index, rows
+from dualcode.report.template import as_json, environment, task_link
+from dualcode.report.transcript import transcript
+from dualcode.tables.table import Table
+
+MOST_BYTES = 10_000_000
+"""Of the file. Long reasonings, then messages, then replies are cut in their middle to stay below it."""
+_FOLDER = Path(__file__).parent
+_SCRIPTS = ("dom.js", "code.js", "transcript.js", "list.js", "main.js")
+
+
+def write_report(
+    analysis: Analysis,
+    tables: Sequence[Table],
+    figures: Sequence[Drawn],
+    target: Path,
+    *,
+    prompts: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the report of an analysis as one HTML file, and return its path.
+
+    `prompts` are the tasks' as the benchmark shows them; a task without one shows what its writer was asked.
+    Raises RunError if there is no run, or if the file cannot be written.
+    """
+    if not analysis.runs:
+        raise RunError("there is no run to report on", hint="dualcode report RUN…")
+    known = prompts or {}
+    found = rows(analysis, known)
+    values = _values(analysis, tables, figures) | {"index": as_json(index(analysis, found))}
+    transcripts = [transcript(analysis, row, known.get(row.id)) for row in found]
+    bare = len(_page(values, Packed([], 0)).encode())
+    packed = pack(transcripts, MOST_BYTES - bare - 60 * len(found))
+    _write(target, _page(values, packed))
+    return target
+
+
+def _values(analysis: Analysis, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
+    return {
+        "analysis": analysis,
+        "head": headline(analysis),
+        "tables": tables,
+        "has_published": any(column.published for table in tables for column in table.columns),
+        "has_base": any(run.hardest != "base" for run in analysis.runs),
+        "figures": [(figure, _image(figure)) for figure in figures],
+        "version": __version__,
+        "task_link": task_link,
+        "pipelines": {run.id: run.pipeline for run in analysis.runs},
+        "titles": {run.id: run.title for run in analysis.runs},
+    }
+
+
+def _page(values: Mapping[str, Any], packed: Packed) -> str:
+    style, theme, script = _asset("report.css"), _asset("theme.js"), _script()
+    policy = (
+        f"default-src 'none'; script-src {_hash(theme)} {_hash(script)}; style-src {_hash(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            **values,
+            policy=Markup(policy),
+            style=Markup(style),
+            theme=Markup(theme),
+            script=Markup(script),
+            packed=packed,
+        )
+    )
+
+
+@cache
+def _script() -> str:
+    return '"use strict";\n' + "\n".join(_asset(name) for name in _SCRIPTS)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _image(figure: Drawn) -> str:
+    try:
+        content = figure.svg.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"the figure {figure.name} cannot be read: {error}", hint="python -m dualcode.figures RUN…"
+        ) from error
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
+
+
+def _write(target: Path, page: str) -> None:
+    """Write the file so that a kill leaves the old one or the new one."""
+    fresh = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(page.encode("utf-8", "replace"))
+        fresh.replace(target)
+    except OSError as error:
+        raise RunError(f"cannot write {target}: {error}", hint="-o FILE") from error

@@ -1,0 +1,119 @@
+"""The task list: what became of each task in each pipeline, a letter each.
+
+| letters | mean |
+|---|---|
+| outcome | `p` passed, `f` failed, `e` errored, `n` not done, `.` not in that run |
+| base | the same, of the benchmark's own tests alone |
+| change | `g` gained against the baseline, `l` lost, `.` neither |
+| review | of the first review: `k` right, `a` approved a wrong draft, `r` refused a right one, `u` unknown |
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.drafts import first_reviews, known_truths
+from dualcode.analysis.runs import Run
+from dualcode.record import Record
+from dualcode.report.programs import task_of
+
+
+class Row(Record):
+    """One task of one dataset; texts of letters have one for each pipeline, in the analysis's order."""
+
+    dataset: str
+    id: str
+    entry: str
+    """The entry point; empty where it is not known."""
+    richness: float | None
+    outcome: str
+    base: str
+    change: str
+    review: str
+    classes: dict[str, str]
+    """Of the tasks lost against the baseline: pipeline to primary failure class."""
+
+
+def rows(analysis: Analysis, prompts: Mapping[str, str]) -> list[Row]:
+    """Return the tasks of all datasets, each in its suite's order."""
+    found: list[Row] = []
+    for dataset in analysis.datasets:
+        runs = {run.pipeline: run for run in analysis.runs if run.dataset == dataset}
+        marks = {name: _Marks(analysis, run) for name, run in runs.items()}
+        tasks = dict.fromkeys(task for run in runs.values() for task in run.tasks)
+        found += [_row(analysis, dataset, task, marks, prompts.get(task)) for task in tasks]
+    return found
+
+
+def entry_point(runs: Mapping[str, Run], task: str, prompt: str | None) -> str:
+    """Return the name of the function that the task asks for, as the first run that has it tells."""
+    calls = next((run.calls[task] for run in runs.values() if run.calls.get(task)), ())
+    return task_of(task, calls, prompt).entry_point
+
+
+class _Marks:
+    """The letters of one run's tasks."""
+
+    def __init__(self, analysis: Analysis, run: Run) -> None:
+        self.run = run
+        self._passed, self._base = run.passed(run.hardest), run.passed("base")
+        compared = analysis.comparisons.get(run.id, {}).get(run.hardest)
+        self._gained = frozenset(compared.gained if compared else ())
+        self._lost = frozenset(compared.lost if compared else ())
+        self._reviews, self._truth = first_reviews(run), known_truths(run, analysis.runs)
+        lost = analysis.regressions.get(run.id)
+        self.classes = {each.task_id: each.primary for each in lost.regressions} if lost else {}
+
+    def outcome(self, task: str) -> str:
+        return self._judged(self._passed, task)
+
+    def base(self, task: str) -> str:
+        return self._judged(self._base, task)
+
+    def change(self, task: str) -> str:
+        return "g" if task in self._gained else "l" if task in self._lost else "."
+
+    def review(self, task: str) -> str:
+        if task not in self._reviews:
+            return "."
+        verdict, right = (self._reviews[task].parsed or {}).get("verdict"), self._truth.get(task)
+        if verdict is None or right is None:
+            return "u"
+        approved = verdict == "approve"
+        return "k" if right == approved else "a" if approved else "r"
+
+    def _judged(self, passed: Mapping[str, bool], task: str) -> str:
+        if task in passed:
+            return "p" if passed[task] else "f"
+        if task in self.run.records.verdicts:
+            return "e"
+        return "n" if task in self.run.tasks else "."
+
+
+def _row(analysis: Analysis, dataset: str, task: str, marks: Mapping[str, _Marks], prompt: str | None) -> Row:
+    def letters(letter: Callable[[_Marks], str]) -> str:
+        return "".join(letter(marks[name]) if name in marks else "." for name in analysis.pipelines)
+
+    return Row(
+        dataset=dataset,
+        id=task,
+        entry=entry_point({name: mark.run for name, mark in marks.items()}, task, prompt),
+        richness=analysis.richness.get(task),
+        outcome=letters(lambda mark: mark.outcome(task)),
+        base=letters(lambda mark: mark.base(task)),
+        change=letters(lambda mark: mark.change(task)),
+        review=letters(lambda mark: mark.review(task)),
+        classes={name: mark.classes[task] for name, mark in marks.items() if task in mark.classes},
+    )
+
+
+def index(analysis: Analysis, found: list[Row]) -> dict[str, Any]:
+    """Return what the page's scripts know of all tasks before any transcript is opened."""
+    titles = {run.dataset: run.title for run in analysis.runs}
+    return {
+        "pipelines": list(analysis.pipelines),
+        "baseline": analysis.baseline,
+        "datasets": [{"name": name, "title": titles[name]} for name in analysis.datasets],
+        "runs": [{"id": run.id, "pipeline": run.pipeline, "dataset": run.dataset} for run in analysis.runs],
+        "tasks": [row.model_dump(mode="json") for row in found],
+    }

@@ -1,0 +1,173 @@
+"""A task's transcript: what every pipeline did on it, as data that the page's scripts draw.
+
+Programs, replies and messages stand once in `texts`, whoever used them; everywhere else is their index.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Run
+from dualcode.call import Attempt, Call
+from dualcode.report.findings import locate
+from dualcode.report.programs import changes, reviewed, task_of, written
+from dualcode.report.tasks import Row
+from dualcode.report.text import printable
+from dualcode.task import Task
+from dualcode.verdict import Outcome, Verdict
+
+Kind = Literal["program", "reply", "message", "reasoning"]
+"""What a text is, what is missed most first: what must be shortened is shortened from the end."""
+_KINDS: tuple[Kind, ...] = ("program", "reply", "message", "reasoning")
+Data = dict[str, Any]
+
+
+class Texts:
+    """Texts, each once, with the most important use of each."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self.kinds: list[Kind] = []
+
+    def add(self, text: str | None, kind: Kind) -> int | None:
+        """Return the index of a text; None for none."""
+        if text is None:
+            return None
+        shown = printable(text)
+        place = self._places.setdefault(shown, len(self._places))
+        if place == len(self.kinds):
+            self.kinds.append(kind)
+        if _KINDS.index(kind) < _KINDS.index(self.kinds[place]):
+            self.kinds[place] = kind
+        return place
+
+    @property
+    def all(self) -> list[str]:
+        """The texts in the order of their indices."""
+        return list(self._places)
+
+
+def transcript(analysis: Analysis, row: Row, prompt: str | None) -> Data:
+    """Return what every pipeline did on a task: `texts` and their `kinds`, the `prompt`, the `runs`."""
+    texts = Texts()
+    places = {name: place for place, name in enumerate(analysis.pipelines)}
+    runs = [run for run in analysis.runs if run.dataset == row.dataset and row.id in run.tasks]
+    told = next((task_of(row.id, run.calls[row.id], prompt) for run in runs if run.calls[row.id]), None)
+    task = told or Task(id=row.id, prompt=prompt or "", entry_point=row.entry)
+    return {
+        "prompt": texts.add(task.prompt.strip("\n"), "program"),
+        "runs": [_run(analysis, run, task, texts) | {"pipeline": places[run.pipeline]} for run in runs],
+        "texts": texts.all,
+        "kinds": texts.kinds,
+    }
+
+
+def _run(analysis: Analysis, run: Run, task: Task, texts: Texts) -> Data:
+    sample = run.records.samples.get(task.id)
+    solution = (sample.solution.strip("\n") or None) if sample else None
+    found: Data = {
+        "id": printable(run.id),
+        "calls": _calls(run.calls[task.id], task, texts),
+        "final": texts.add(solution, "program"),
+        "how": sample.extraction if sample else None,
+        "verdict": _verdict(run.records.verdicts.get(task.id)),
+        "shown": [
+            {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
+            for each in run.records.shown
+            if each.task_id == task.id
+        ],
+    }
+    return found | _signs(analysis, run, task.id)
+
+
+def _signs(analysis: Analysis, run: Run, task: str) -> Data:
+    lost = analysis.regressions.get(run.id)
+    own = next((each for each in lost.regressions if each.task_id == task), None) if lost else None
+    return {"signs": [[sign.kind, printable(sign.evidence)] for sign in own.signs]} if own else {}
+
+
+def _calls(calls: Sequence[Call], task: Task, texts: Texts) -> list[Data]:
+    """Return the calls, each with the program that it wrote and the one that it started from."""
+    made: list[Data] = []
+    earlier: list[str] = []
+    for call in calls:
+        program = written(call, task)
+        found = _call(call, texts) | {"program": texts.add(program, "program")}
+        if call.step == "review":
+            found["review"] = _review(call, earlier, texts)
+        elif call.step in ("fix", "mend") and program is not None:
+            found |= _change(call, earlier, program, texts)
+        elif call.parsed is not None:
+            found["parsed"] = texts.add(json.dumps(call.parsed, indent=2, ensure_ascii=False), "reply")
+        made.append(found)
+        earlier += [program] if program is not None else []
+    return made
+
+
+def _change(call: Call, earlier: Sequence[str], program: str, texts: Texts) -> Data:
+    stated = "\n".join(each.content for each in call.request.messages if each.role == "assistant")
+    held = (each for each in reversed(earlier) if each.strip() in stated)
+    before = next(held, earlier[-1] if earlier else None)
+    if before is None:
+        return {}
+    return {"before": texts.add(before, "program"), "changes": changes(printable(before), printable(program))}
+
+
+def _review(call: Call, earlier: Sequence[str], texts: Texts) -> Data:
+    program, parsed = reviewed(call, earlier), call.parsed or {}
+    findings: Sequence[Mapping[str, str]] = parsed.get("findings") or ()
+    return {
+        "verdict": parsed.get("verdict"),
+        "program": texts.add(program, "program"),
+        "findings": [
+            {key: printable(str(each.get(key, ""))) for key in ("where", "actual", "expected")}
+            | {"lines": locate(str(each.get("where", "")), printable(program or ""))}
+            for each in findings
+        ],
+    }
+
+
+def _call(call: Call, texts: Texts) -> Data:
+    usage, reply = call.usage, call.reply
+    return {
+        "number": call.number,
+        "step": printable(call.step),
+        "role": printable(call.role),
+        "model": printable(call.model),
+        "thinking": call.request.thinking,
+        "tokens": [usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens],
+        "seconds": round(reply.seconds, 2) if reply else None,
+        "finish": printable(reply.finish_reason) if reply else None,
+        "ledger": call.from_ledger,
+        "notes": _all(call.notes),
+        "error": printable(call.error) if call.error else None,
+        "reply": texts.add(reply.content, "reply") if reply else None,
+        "reasoning": texts.add(reply.reasoning, "reasoning") if reply else None,
+        "messages": [[each.role, texts.add(each.content, "message")] for each in call.request.messages],
+        "attempts": [_attempt(each) for each in call.attempts if each.kind != "chat" or each.outcome != "ok"],
+    }
+
+
+def _attempt(attempt: Attempt) -> Data:
+    return {"kind": attempt.kind, "outcome": printable(attempt.outcome), "seconds": round(attempt.seconds, 2)}
+
+
+def _verdict(verdict: Verdict | None) -> Data | None:
+    if verdict is None:
+        return None
+    return {"base": _outcome(verdict.base), "plus": _outcome(verdict.plus) if verdict.plus else None}
+
+
+def _outcome(outcome: Outcome) -> Data:
+    return {
+        "status": outcome.status,
+        "cause": outcome.cause,
+        "reason": printable(outcome.reason or ""),
+        "input": printable(outcome.failing_input or ""),
+        "at": outcome.at,
+    }
+
+
+def _all(texts: Sequence[str]) -> list[str]:
+    return [printable(text) for text in texts]
