@@ -13,7 +13,7 @@ from dualcode.record import Record
 from dualcode.report import write_report
 from dualcode.study.study import Study
 from dualcode.tables import tables, write_tables
-from dualcode.tables.grid import markdown
+from dualcode.tables.forms import to_text
 from dualcode.tables.table import Table
 
 
@@ -65,7 +65,7 @@ def _page(
         lines += [f"**{analysis.note}**", ""]
     lines += ["The whole of it, with every transcript: [report.html](report.html).", ""]
     for table in made:
-        lines += [markdown(table), ""]
+        lines += [to_text([table], "md"), ""]
     for each in drawn:
         lines += [f"## {each.title}", "", f"![{each.title}](figures/{each.png.name})", "", each.caption, ""]
     if left_out:
