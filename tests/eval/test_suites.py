@@ -173,6 +173,7 @@ def test_the_listing_downloads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(tmp_path / "gone.jsonl"))
     ready = {entry.name: entry.availability().ready for entry in SUITES}
     assert [name for name in ready if not ready[name]] == ["humaneval", "mbpp"]
+    assert "gone.jsonl, which does not exist" in find_entry("mbpp").availability().detail
 
 
 def test_the_halves_of_mini_are_its_rich_and_its_lean_tasks() -> None:
@@ -181,7 +182,6 @@ def test_the_halves_of_mini_are_its_rich_and_its_lean_tasks() -> None:
     together = {task.id: task for task in (*rich.tasks, *lean.tasks)}
     assert together == {task.id: task for task in load_suite("mini").tasks}
     assert rich.title == "mini, rich"
-    assert "gone.jsonl, which does not exist" in find_entry("mbpp").availability().detail
 
 
 def test_importing_suites_imports_no_evalplus() -> None:
