@@ -1,0 +1,228 @@
+"""pass@1 of pipelines as bars: the data of one panel, and how it is drawn. Figures 2 and 4 are made of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Run, Score
+from dualcode.eval.published import Published
+from dualcode.figures.content import (
+    LEADERBOARD,
+    PUBLISHED,
+    ours,
+    percent,
+    published_percent,
+    suite_name,
+    suite_title,
+)
+from dualcode.figures.sheet import Sheet
+from dualcode.figures.style import (
+    BLACK,
+    GREEN,
+    GREY,
+    HOLLOW,
+    LABEL,
+    ORANGE,
+    SKY,
+    SMALL,
+    TEXT,
+    VERMILLION,
+    diamond,
+    rule,
+    swatch,
+    width_of,
+)
+
+Standing = Literal["baseline", "better", "worse", "unclear", "alone"]
+"""Against the baseline by McNemar's exact test at 5 %; `alone`: there is no baseline run to compare with."""
+REFERENCES = ("O1 Preview", "GPT-4o")
+"""The proprietary models of the paper's Figure 2."""
+
+LOOKS: dict[Standing, tuple[str, str, str]] = {
+    "baseline": (GREY, "", "baseline"),
+    "better": (GREEN, "", "above it, p < 0.05"),
+    "worse": (VERMILLION, "/////", "below it, p < 0.05"),
+    "unclear": (SKY, "\\\\\\\\", "no clear difference"),
+    "alone": (ORANGE, "xxxx", "no baseline run"),
+}
+ROW = 0.185
+TITLE_ROW = 0.15
+"""Inches: a bar, and the line of a panel's title."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One run."""
+
+    pipeline: str
+    score: Score
+    standing: Standing
+    published: float | None
+    """Per cent, for the pipeline on the whole suite."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The runs on one suite."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    baseline: float | None
+    """pass@1 of the baseline's run, as a share."""
+    baseline_name: str
+    references: tuple[tuple[str, float], ...]
+    """Published models and their per cent on the suite."""
+
+    @property
+    def height(self) -> float:
+        """Inches, the axis and its label included."""
+        return TITLE_ROW + 0.02 + 0.14 * (len(self.references) + 1) + ROW * len(self.bars) + 0.36
+
+    def words(self) -> str:
+        """Return the values as a sentence's part."""
+        return f"{self.title}: " + ", ".join(
+            f"{bar.pipeline} {percent(bar.score.rate.value)} %"
+            f" [{percent(bar.score.rate.low)}, {percent(bar.score.rate.high)}]"
+            + (f" (published {bar.published:.1f} %)" if bar.published is not None else "")
+            for bar in self.bars
+        )
+
+
+def panel(analysis: Analysis, published: Published, runs: Sequence[Run]) -> Panel:
+    """Return the panel of some runs on one dataset."""
+    base = analysis.run(runs[0].dataset, analysis.baseline)
+    bars = (
+        Bar(
+            run.pipeline,
+            analysis.scores[run.id][run.hardest],
+            standing(analysis, run),
+            published_percent(published, run),
+        )
+        for run in runs
+    )
+    return Panel(
+        title=suite_title(runs[0]),
+        bars=tuple(bars),
+        baseline=analysis.scores[base.id][base.hardest].rate.value if base else None,
+        baseline_name=analysis.baseline,
+        references=references(published, suite_name(runs[0])),
+    )
+
+
+def standing(analysis: Analysis, run: Run) -> Standing:
+    """Say how a run stands against the baseline's run on its dataset."""
+    if run.pipeline == analysis.baseline:
+        return "baseline"
+    comparison = analysis.comparisons.get(run.id, {}).get(run.hardest)
+    if comparison is None:
+        return "alone"
+    if comparison.p_value >= 0.05:
+        return "unclear"
+    return "better" if comparison.delta > 0 else "worse"
+
+
+def references(published: Published, suite: str) -> tuple[tuple[str, float], ...]:
+    """Return the proprietary models that the paper draws as dotted lines, and their per cent."""
+    found: dict[str, float] = {}
+    for name in REFERENCES:
+        for entry in published.leaderboard:
+            if _plain(entry.model).startswith(_plain(name)) and suite in entry.scores:
+                found.setdefault(name, entry.scores[suite])
+    return tuple(found.items())
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace(" ", "")
+
+
+def draw_panel(
+    sheet: Sheet, data: Panel, *, left: float, top: float, width: float, titled: bool = True
+) -> None:
+    """Draw a panel `width` inches wide: names, bars, and a column each for our and the published values.
+
+    `titled`: with the suite's name above it, unless the figure's title has it.
+    """
+    names = max(width_of(bar.pipeline) for bar in data.bars) + 0.1
+    value = 0.42
+    has_published = any(bar.published is not None for bar in data.bars)
+    columns = value * (2 if has_published else 1)
+    head = TITLE_ROW + 0.02 + 0.14 * (len(data.references) + 1)
+    room = width - names - columns - 0.06
+    axes = sheet.axes(left + names, top + head, room, ROW * len(data.bars))
+    axes.set(xlim=(0, 100), ylim=(len(data.bars) - 0.5, -0.5), xlabel="pass@1, % (whiskers: 95 % Wilson)")
+    axes.set_yticks(range(len(data.bars)), [bar.pipeline for bar in data.bars])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xticks(range(0, 101, 25))
+    _draw_lines(axes, data)
+    for y, bar in enumerate(data.bars):
+        _draw_bar(axes, y, bar)
+        _write(axes, room, 0.36, y, percent(bar.score.rate.value), len(bar.score.errored))
+        if bar.published is not None:
+            _write(axes, room, 0.36 + value, y, f"{bar.published:.1f}", 0, style="italic")
+    _write(axes, room, 0.36, -0.85, "ours", 0)
+    if has_published:
+        _write(axes, room, 0.36 + value, -0.85, "publ.", 0, style="italic")
+    if titled:
+        sheet.text(left, sheet.top + top, data.title, size=TEXT, weight="bold")
+
+
+def _draw_bar(axes: Any, y: int, bar: Bar) -> None:
+    color, hatch, _ = LOOKS[bar.standing]
+    rate = bar.score.rate
+    axes.barh(y, 100 * rate.value, height=0.62, color=color, hatch=hatch, edgecolor=BLACK, linewidth=0.4)
+    if bar.score.errored:
+        axes.hlines(y, 100 * bar.score.widened[0], 100 * bar.score.widened[1], color=BLACK, lw=0.7, ls=":")
+    axes.hlines(y, 100 * rate.low, 100 * rate.high, color=BLACK, lw=0.9, zorder=4)
+    ends = [100 * rate.low, 100 * rate.high]
+    axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4, clip_on=False)
+    if bar.published is not None:
+        axes.plot([bar.published], [y], **HOLLOW)
+
+
+def _draw_lines(axes: Any, data: Panel) -> None:
+    """Draw the baseline and the models, each with its name on a line of its own above the bars."""
+    lines = [(name, value, ":", f"{name} {value:.1f}") for name, value in data.references]
+    if data.baseline is not None:
+        share = 100 * data.baseline
+        lines.append((data.baseline_name, share, "--", f"{data.baseline_name} {share:.1f}"))
+    for number, (_, value, style, text) in enumerate(lines):
+        level = -0.62 - 0.14 / ROW * (len(lines) - 1 - number)
+        axes.plot([value, value], [len(data.bars) - 0.5, level], color=BLACK, lw=0.8, ls=style, clip_on=False)
+        left = value > 50
+        axes.text(
+            value + (-1.5 if left else 1.5), level, text, ha="right" if left else "left", va="center",
+            size=LABEL, style="italic" if style == ":" else "normal",
+        )  # fmt: skip
+
+
+def _write(axes: Any, room: float, at: float, y: float, text: str, errored: int, **style: Any) -> None:
+    """Write a value right of the bars, ending `at` inches from them; errored tasks below it."""
+    x = 1 + at / room
+    place = axes.get_yaxis_transform()
+    axes.text(
+        x, y - (0.2 if errored else 0), text, transform=place, ha="right", va="center", size=TEXT, **style
+    )
+    if errored:
+        axes.text(x, y + 0.28, f"{errored} err.", transform=place, ha="right", va="center", size=SMALL)
+
+
+def legend(panels: Sequence[Panel]) -> list[Any]:
+    """Return the entries of what the panels show."""
+    bars = [bar for each in panels for bar in each.bars]
+    baseline = panels[0].baseline_name
+    entries: list[Any] = []
+    for kind, (color, hatch, words) in LOOKS.items():
+        chosen = [bar for bar in bars if bar.standing == kind]
+        if chosen:
+            name = words.replace("it,", f"{baseline},").replace("baseline", baseline, kind == "baseline")
+            entries.append(swatch(color, f"{ours(bar.score for bar in chosen)}: {name}", hatch))
+    if any(bar.published is not None for bar in bars):
+        entries.append(diamond(PUBLISHED))
+    if any(each.baseline is not None for each in panels):
+        entries.append(rule(f"{baseline}, ours", "--"))
+    if any(each.references for each in panels):
+        entries.append(rule(LEADERBOARD, ":"))
+    if any(bar.score.errored for bar in bars):
+        entries.append(rule("if all errored tasks failed, or passed", ":", width=0.7))
+    return entries

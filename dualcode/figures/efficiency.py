@@ -1,0 +1,209 @@
+"""What pass@1 costs: calls and money a task, and the pipelines that nothing beats at their price."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.costs import Costs
+from dualcode.analysis.runs import Run, Score
+from dualcode.eval.published import Published
+from dualcode.figures.content import (
+    Content,
+    errored_remarks,
+    headline,
+    nothing,
+    ours,
+    percent,
+    some_ids,
+    suite_title,
+)
+from dualcode.figures.sheet import MARGIN, Sheet
+from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, SINGLE, TEXT, rule, spread, width_of
+
+NAME_ROW = 0.115
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run: `x` is calls or money a task."""
+
+    pipeline: str
+    x: float
+    score: Score
+    front: bool
+    """Whether no other run is at least as good for at most its price, and better in one of the two."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One suite and one price."""
+
+    suite: str
+    unit: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency(Content):
+    """The panels, a suite a row."""
+
+    panels: tuple[tuple[Panel, ...], ...]
+
+
+def efficiency(analysis: Analysis, published: Published) -> Efficiency:
+    """Return the data of the Pareto figure. The paper publishes no costs by pipeline."""
+    del published
+    priced = [run for run in analysis.runs if run.id in analysis.costs and analysis.costs[run.id].tasks]
+    if not priced:
+        nothing(f"of no run it is known what it took: {some_ids(analysis.runs) or 'there is none'}")
+    rows = [_panels(analysis, [r for r in priced if r.dataset == name]) for name in analysis.datasets]
+    panels = tuple(row for row in rows if row)
+    without = [run for run in priced if money(analysis.costs[run.id]) is None]
+    return Efficiency(
+        title="What pass@1 costs, and the Pareto front",
+        caption=_caption(panels),
+        runs=tuple(run.id for run in priced),
+        remarks=(
+            "Calls and money as if each run were alone (nothing from the ledger). The front follows the "
+            "point estimates; where intervals overlap, its order may be chance.",
+            *([f"No price, or prices in several currencies: {some_ids(without)}."] if without else []),
+            *errored_remarks(priced),
+        ),
+        headline=headline(analysis),
+        panels=panels,
+    )
+
+
+def money(costs: Costs) -> tuple[float, str] | None:
+    """Return a run's money and its currency; None unless every server has a price in the same one."""
+    amounts = [each.money for each in costs.alone if each.money is not None]
+    currencies = {each.currency for each in costs.alone if each.currency}
+    if not amounts or len(amounts) < len(costs.alone) or len(currencies) != 1:
+        return None
+    return sum(amounts), currencies.pop()
+
+
+def _panels(analysis: Analysis, runs: Sequence[Run]) -> tuple[Panel, ...]:
+    if not runs:
+        return ()
+    suite = suite_title(runs[0])
+    scores = [analysis.scores[run.id][run.hardest] for run in runs]
+    calls = [analysis.costs[run.id].calls / analysis.costs[run.id].tasks for run in runs]
+    found = [Panel(suite, "calls a task", front([r.pipeline for r in runs], calls, scores))]
+    prices = [(run, score, money(analysis.costs[run.id])) for run, score in zip(runs, scores, strict=True)]
+    known = [(run, score, price) for run, score, price in prices if price is not None]
+    if known:
+        unit = known[0][2][1]
+        same = [(run, score, price[0]) for run, score, price in known if price[1] == unit]
+        amounts = [amount / analysis.costs[run.id].tasks for run, _, amount in same]
+        names = [run.pipeline for run, _, _ in same]
+        found.append(Panel(suite, f"{unit} a task", front(names, amounts, [score for _, score, _ in same])))
+    return tuple(found)
+
+
+def front(names: Sequence[str], prices: Sequence[float], scores: Sequence[Score]) -> tuple[Point, ...]:
+    """Return the points, each knowing whether it is on the Pareto front of low price and high pass@1."""
+    values = [score.rate.value for score in scores]
+    pairs = list(zip(prices, values, strict=True))
+    beaten = [any((x <= px and y >= py) and (x < px or y > py) for x, y in pairs) for px, py in pairs]
+    return tuple(
+        Point(name, price, score, not lost)
+        for name, price, score, lost in zip(names, prices, scores, beaten, strict=True)
+    )
+
+
+def _caption(panels: Sequence[Sequence[Panel]]) -> str:
+    said = "; ".join(
+        f"{panel.suite}, {panel.unit}: "
+        + ", ".join(
+            f"{p.pipeline} {p.x:.3g} for {percent(p.score.rate.value)} %{' (front)' if p.front else ''}"
+            for p in panel.points
+        )
+        for row in panels
+        for panel in row
+    )
+    return f"pass@1 with 95 % Wilson intervals against calls and money a task, all ours. {said}."
+
+
+def draw_efficiency(data: Efficiency) -> Sheet:
+    """Draw the panels: two columns wide if there is a price, else one."""
+    across = max(len(row) for row in data.panels)
+    width = DOUBLE if across > 1 else SINGLE
+    most = max(len(panel.points) for row in data.panels for panel in row)
+    plot = max(1.3, NAME_ROW * (most + 1))
+    height = plot + 0.67
+    points = [p for row in data.panels for panel in row for p in panel.points]
+    sheet = Sheet(
+        data, width=width, body=height * len(data.panels), legend=_legend(points),
+        columns=3 if across > 1 else 2,
+    )  # fmt: skip
+    step = (width - 2 * MARGIN) / across
+    names = max(width_of(_label(p), LABEL, bold=p.front) for p in points) + 0.14
+    for number, row in enumerate(data.panels):
+        for column, panel in enumerate(row):
+            left = MARGIN + column * step
+            axes = sheet.axes(left + 0.36, number * height + 0.24, step - 0.36 - names, plot)
+            _draw_panel(axes, panel, plot)
+            sheet.text(left, sheet.top + number * height, panel.suite, size=TEXT, weight="bold")
+    return sheet
+
+
+def _draw_panel(axes: Any, panel: Panel, plot: float) -> None:
+    lows = min(p.score.rate.low for p in panel.points)
+    highs = max(p.score.rate.high for p in panel.points)
+    low, high = max(0.0, 100 * lows - 3), min(100.0, 100 * highs + 3)
+    top = max(p.x for p in panel.points) * 1.06 or 1.0
+    axes.set(xlim=(0, top), ylim=(low, high), xlabel=panel.unit)
+    axes.set_ylabel("pass@1, %", labelpad=1.5)
+    axes.locator_params(axis="x", nbins=4)
+    axes.xaxis.set_major_formatter("{x:.3g}")
+    _draw_front(axes, panel, top)
+    for point in panel.points:
+        rate = point.score.rate
+        axes.vlines(point.x, 100 * rate.low, 100 * rate.high, color="#b0b0b0", lw=0.8, zorder=2)
+        look = {"marker": "o", "color": BLUE} if point.front else {"marker": "s", "color": GREY}
+        axes.plot(
+            [point.x], [100 * rate.value], markersize=4, mec=BLACK, mew=0.4, zorder=5, clip_on=False, **look
+        )
+    _name(axes, panel.points, plot, low, high, top)
+
+
+def _draw_front(axes: Any, panel: Panel, top: float) -> None:
+    """Draw the front as steps: what is reached for at most a price."""
+    chosen = sorted((p.x, 100 * p.score.rate.value) for p in panel.points if p.front)
+    xs, ys = [x for x, _ in chosen] + [top], [y for _, y in chosen] + [chosen[-1][1]]
+    axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=0.9, zorder=3)
+
+
+def _name(axes: Any, points: Sequence[Point], plot: float, low: float, high: float, top: float) -> None:
+    """Write the names in a column at the right, in the points' order, each with a line to its point."""
+    scale = (high - low) / plot
+    ordered = sorted(points, key=lambda p: (p.score.rate.value, -p.x))
+    wanted = [100 * p.score.rate.value for p in ordered]
+    edge = 0.03 * scale
+    placed = spread(wanted, NAME_ROW * scale, low + edge, high - edge)
+    for point, y in zip(ordered, placed, strict=True):
+        axes.annotate(
+            _label(point), (point.x, 100 * point.score.rate.value), xytext=(1.0, y), xycoords="data",
+            textcoords=("axes fraction", "data"), size=LABEL, va="center", annotation_clip=False,
+            weight="bold" if point.front else "normal",
+            arrowprops={"arrowstyle": "-", "color": "#c4c4c4", "lw": 0.45, "shrinkA": 0, "shrinkB": 2,
+                        "relpos": (0, 0.5)},
+        )  # fmt: skip
+    axes.set_xlim(0, top)
+
+
+def _label(point: Point) -> str:
+    return f"{point.pipeline} {percent(point.score.rate.value)}"
+
+
+def _legend(points: Sequence[Point]) -> list[Any]:
+    scores = [p.score for p in points]
+    entries: list[Any] = [rule(f"Pareto front, {ours(scores)}", color=BLUE)]
+    entries[0].set(marker="o", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
+    if not all(p.front for p in points):
+        beaten = rule("beaten by another", "none", GREY)
+        beaten.set(marker="s", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
+        entries.append(beaten)
+    return entries

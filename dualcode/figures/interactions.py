@@ -1,0 +1,201 @@
+"""Figure 1: the two interaction diagrams, with what each came to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Run, Score
+from dualcode.eval.published import Published
+from dualcode.figures.content import (
+    PUBLISHED,
+    Content,
+    errored_remarks,
+    headline,
+    main_dataset,
+    percent,
+    published_percent,
+    selection_remarks,
+    suite_name,
+    suite_title,
+)
+from dualcode.figures.sheet import MARGIN, Sheet
+from dualcode.figures.style import BLACK, BLUE, HOLLOW, LABEL, ORANGE, SINGLE, TEXT, shorten
+
+PLAN, REVIEW = "plan-code", "review-fix"
+HEIGHT = 1.3
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """One pattern: `score` is None where its pipeline did not run."""
+
+    pipeline: str
+    title: str
+    score: Score | None
+    published: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions(Content):
+    """Both patterns on one suite."""
+
+    suite: str
+    models: tuple[tuple[str, str], ...]
+    """Role and model."""
+    diagrams: tuple[Diagram, ...]
+
+
+def interactions(analysis: Analysis, published: Published) -> Interactions:
+    """Return the data of Figure 1."""
+    dataset = main_dataset(analysis, (PLAN, REVIEW))
+    runs = [run for name in (PLAN, REVIEW) if (run := analysis.run(dataset, name))]
+    some = runs[0]
+    titles = {PLAN: "(a) Plan-then-code", REVIEW: "(b) Review-then-fix"}
+    diagrams = tuple(
+        _diagram(analysis, published, some, name, title, analysis.run(dataset, name))
+        for name, title in titles.items()
+    )
+    return Interactions(
+        title=f"Two interaction patterns on {suite_title(some)}",
+        caption=_caption(diagrams),
+        runs=tuple(run.id for run in runs),
+        remarks=(*selection_remarks(runs, published=True), *errored_remarks(runs)),
+        headline=headline(analysis),
+        suite=suite_title(some),
+        models=models(some),
+        diagrams=diagrams,
+    )
+
+
+def _diagram(
+    analysis: Analysis, published: Published, some: Run, name: str, title: str, run: Run | None
+) -> Diagram:
+    score = analysis.scores[run.id][run.hardest] if run else None
+    if run:
+        return Diagram(name, title, score, published_percent(published, run))
+    found = published.score(suite_name(some), name)
+    return Diagram(name, title, None, found.percent if found else None)
+
+
+def models(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return which model held each role of a run."""
+    team = run.records.manifest.configuration.team
+    return tuple((role, str(team["endpoints"][name]["model"])) for role, name in team["roles"].items())
+
+
+def _caption(diagrams: tuple[Diagram, ...]) -> str:
+    said = " ".join(f"{each.title}: {_value(each)}." for each in diagrams)
+    return (
+        "Two ways for two models to interact. Plan-then-code: the reviewer plans from the task, the coder "
+        "implements the plan. Review-then-fix: the coder writes a draft, the reviewer reviews it, and the "
+        f"coder fixes it only if there are findings; an approved draft is the program. {said}"
+    )
+
+
+def _value(diagram: Diagram) -> str:
+    theirs = f"; published {diagram.published:.1f} %" if diagram.published is not None else ""
+    return f"{_own(diagram)}{theirs}"
+
+
+def _own(diagram: Diagram) -> str:
+    if diagram.score is None:
+        return "not run by us"
+    rate = diagram.score.rate
+    interval = f"[{percent(rate.low)}, {percent(rate.high)}]"
+    return f"ours {percent(rate.value)} % {interval}, {rate.passed}/{rate.total}"
+
+
+def draw_interactions(data: Interactions) -> Sheet:
+    """Draw Figure 1, one column wide, the patterns one above the other."""
+    body = HEIGHT * 2 + 0.28
+    sheet = Sheet(data, width=SINGLE, body=body)
+    width = SINGLE - 2 * MARGIN
+    for number, diagram in enumerate(data.diagrams):
+        axes = sheet.axes(MARGIN, number * HEIGHT, width, HEIGHT)
+        axes.set(xlim=(0, width), ylim=(HEIGHT, 0))
+        axes.axis("off")
+        axes.text(0, 0.1, diagram.title, size=TEXT, weight="bold", va="center")
+        (_draw_plan if diagram.pipeline == PLAN else _draw_review)(axes)
+        _draw_value(axes, diagram)
+    for number, (role, model) in enumerate(data.models):
+        text = shorten(f"{role}: {model}", width, LABEL)
+        sheet.text(MARGIN, sheet.top + HEIGHT * 2 + 0.11 * number, text, size=LABEL)
+    return sheet
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of a diagram, in inches; the coder's edge is solid and the reviewer's dashed."""
+
+    x: float
+    text: str
+    half: float
+    actor: str = ""
+
+    def draw(self, axes: Any) -> None:
+        """Draw it at the height of all boxes."""
+        color = {"coder": BLUE, "reviewer": ORANGE}.get(self.actor, BLACK)
+        axes.add_patch(
+            FancyBboxPatch(
+                (self.x - self.half, 0.41), 2 * self.half, 0.3, boxstyle="round,pad=0,rounding_size=0.05",
+                fc="white", ec=color, lw=1.5 if self.actor else 0.6,
+                ls="--" if self.actor == "reviewer" else "-",
+            )
+        )  # fmt: skip
+        axes.text(self.x, 0.565, self.text, ha="center", va="center", size=LABEL, linespacing=1.15)
+
+
+def _draw_plan(axes: Any) -> None:
+    task, plans = Box(0.2, "task", 0.18), Box(1.05, "reviewer\nplans", 0.3, "reviewer")
+    codes, program = Box(2.14, "coder\nimplements", 0.34, "coder"), Box(3.1, "program", 0.24)
+    _draw_chain(axes, (task, plans, codes, program), ("", "plan", ""))
+    _bend(axes, task.x, codes.x, 0.78, "the same task")
+
+
+def _draw_review(axes: Any) -> None:
+    task, writes = Box(0.2, "task", 0.18), Box(0.82, "coder\nwrites", 0.24, "coder")
+    reviews, fixes = (
+        Box(1.64, "reviewer\nreviews", 0.28, "reviewer"),
+        Box(2.46, "coder\nfixes", 0.22, "coder"),
+    )
+    program = Box(3.1, "program", 0.24)
+    _draw_chain(axes, (task, writes, reviews, fixes, program), ("", "draft", "findings", ""))
+    _bend(axes, reviews.x, program.x, 0.78, "no findings: the draft stands")
+
+
+def _draw_chain(axes: Any, boxes: Sequence[Box], labels: Sequence[str]) -> None:
+    for box in boxes:
+        box.draw(axes)
+    for before, after, label in zip(boxes, boxes[1:], labels, strict=False):
+        start, end = before.x + before.half, after.x - after.half
+        _point(axes, (start + 0.02, 0.56), (end, 0.56))
+        axes.text((start + end) / 2, 0.33, label, ha="center", va="center", size=LABEL, style="italic")
+
+
+def _point(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.add_patch(
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=5, lw=0.8, color=BLACK, shrinkA=0, shrinkB=0
+        )
+    )
+
+
+def _bend(axes: Any, start: float, end: float, low: float, label: str) -> None:
+    """Draw an arrow that passes below the boxes between."""
+    axes.plot([start, start, end], [0.71, low + 0.06, low + 0.06], color=BLACK, lw=0.8)
+    _point(axes, (end, low + 0.065), (end, 0.71))
+    axes.text((start + end) / 2, low + 0.125, label, ha="center", va="center", size=LABEL, style="italic")
+
+
+def _draw_value(axes: Any, diagram: Diagram) -> None:
+    filled = {**HOLLOW, "marker": "s", "markerfacecolor": BLACK if diagram.score else "#bbbbbb"}
+    axes.plot([0.05], [1.04], **filled)
+    axes.text(0.14, 1.04, _own(diagram), va="center", size=TEXT, weight="bold")
+    if diagram.published is not None:
+        axes.plot([0.05], [1.18], **HOLLOW)
+        axes.text(
+            0.14, 1.18, f"{diagram.published:.1f} %, {PUBLISHED}", va="center", size=TEXT, style="italic"
+        )

@@ -1,0 +1,236 @@
+"""Figure 3: what review gains where specifications are rich, and where they are lean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.runs import Run
+from dualcode.analysis.statistics import Comparison, Gap
+from dualcode.eval.published import Published
+from dualcode.figures.content import (
+    PUBLISHED,
+    Content,
+    errored_remarks,
+    headline,
+    nothing,
+    points,
+    selection_remarks,
+    some_ids,
+    spread_of,
+    suite_name,
+    suite_title,
+    warning_remarks,
+)
+from dualcode.figures.sheet import MARGIN, Sheet
+from dualcode.figures.style import BLACK, GREEN, GREY, HOLLOW, LABEL, SINGLE, diamond, swatch, width_of
+
+PAPERS = ("review-fix", "enriched")
+GROUP = 0.62
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A pipeline's difference to the baseline on one suite, as shares; `published` in percentage points."""
+
+    suite: str
+    delta: float
+    low: float
+    high: float
+    p_value: float
+    tasks: int
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pipeline on the rich and on the lean suite."""
+
+    pipeline: str
+    rich: Effect
+    lean: Effect
+    gap: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Richness(Content):
+    """The pipelines that review, the paper's first."""
+
+    pairs: tuple[Pair, ...]
+    baseline: str
+
+
+def richness(analysis: Analysis, published: Published) -> Richness:
+    """Return the data of Figure 3. It takes review pipelines that ran on a rich and on a lean suite."""
+    chosen = [gap for gap in analysis.gaps if gap.pipeline in PAPERS or gap.rich.run in analysis.reviewers]
+    if not chosen:
+        _say_why(analysis)
+    chosen.sort(key=lambda gap: PAPERS.index(gap.pipeline) if gap.pipeline in PAPERS else len(PAPERS))
+    known = {run.id: run for run in analysis.runs}
+    ids = [each for gap in chosen for c in (gap.rich, gap.lean) for each in (c.baseline, c.run)]
+    runs = [known[each] for each in dict.fromkeys(ids)]
+    pairs = tuple(_pair(gap, known, published) for gap in chosen)
+    return Richness(
+        title="Review effectiveness by specification richness",
+        caption=_caption(pairs, analysis.baseline),
+        runs=tuple(run.id for run in runs),
+        remarks=(
+            "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean.",
+            *selection_remarks(runs, published=any(_published(each) for each in pairs)),
+            *errored_remarks(runs),
+            *warning_remarks(analysis, runs),
+        ),
+        headline=headline(analysis),
+        pairs=pairs,
+        baseline=analysis.baseline,
+    )
+
+
+def _published(pair: Pair) -> bool:
+    return pair.rich.published is not None or pair.lean.published is not None
+
+
+def _say_why(analysis: Analysis) -> None:
+    if not analysis.runs:
+        nothing("there is no run")
+    nothing(
+        f"no review pipeline ran, with {analysis.baseline}, on a rich and on a lean suite: "
+        f"{some_ids(analysis.runs)} {'are' if len(analysis.runs) > 1 else 'is'} on "
+        f"{' and '.join(analysis.datasets)}"
+    )
+
+
+def _pair(gap: Gap, known: dict[str, Run], published: Published) -> Pair:
+    return Pair(
+        gap.pipeline,
+        _effect(gap.rich, known[gap.rich.run], published),
+        _effect(gap.lean, known[gap.lean.run], published),
+        _gap_text(gap),
+    )
+
+
+def _effect(comparison: Comparison, run: Run, published: Published) -> Effect:
+    found = published.score(suite_name(run), run.pipeline)
+    return Effect(
+        suite=suite_title(run),
+        delta=comparison.delta,
+        low=comparison.low,
+        high=comparison.high,
+        p_value=comparison.p_value,
+        tasks=comparison.tasks,
+        published=found.delta if found else None,
+    )
+
+
+def _gap_text(gap: Gap) -> str:
+    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {_p(gap.p_value)}"
+    if gap.ratio is None or gap.ratio_low is None or gap.ratio_high is None:
+        return f"{difference}; no ratio to claim"
+    return f"{difference}; ratio {gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def _caption(pairs: Sequence[Pair], baseline: str) -> str:
+    said = "; ".join(
+        f"{pair.pipeline} {_words(pair.rich)} on {pair.rich.suite}, {_words(pair.lean)} on {pair.lean.suite}"
+        f", {pair.gap}"
+        for pair in pairs
+    )
+    return (
+        f"Difference of pass@1 to {baseline} on a suite with rich and on one with lean specifications, ours "
+        f"as bars with 95 % intervals. {said}. Hollow diamonds: the paper's differences."
+    )
+
+
+def _words(effect: Effect) -> str:
+    theirs = f", published {effect.published:+.1f}" if effect.published is not None else ""
+    return f"{points(effect.delta)} pp [{points(effect.low)}, {points(effect.high)}]{theirs}"
+
+
+def draw_richness(data: Richness) -> Sheet:
+    """Draw Figure 3, one column wide."""
+    names = max(width_of(pair.pipeline) for pair in data.pairs) + 0.08
+    values, head = 1.36, 0.2
+    room = SINGLE - 2 * MARGIN - names - values
+    height = GROUP * len(data.pairs)
+    sheet = Sheet(data, width=SINGLE, body=head + height + 0.4, legend=_legend(data), columns=1)
+    axes = sheet.axes(MARGIN + names, head, room, height)
+    low, high = _limits(data.pairs)
+    axes.set(xlim=(low, high), ylim=(len(data.pairs), 0), xlabel=f"Δ pass@1 to {data.baseline}, pp")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.axvline(0, color=BLACK, lw=0.8, ls="--")
+    for number, pair in enumerate(data.pairs):
+        _draw_pair(axes, number, pair, names, room)
+    place = axes.get_yaxis_transform()
+    axes.text(1 + 0.86 / room, -0.12, "ours, 95 %", transform=place, ha="right", va="center")
+    if any(_published(pair) for pair in data.pairs):
+        axes.text(1 + 1.35 / room, -0.12, "publ.", transform=place, ha="right", va="center", style="italic")
+    return sheet
+
+
+def _draw_pair(axes: Any, number: int, pair: Pair, names: float, room: float) -> None:
+    place = axes.get_yaxis_transform()
+    axes.text(-names / room, number + 0.33, pair.pipeline, transform=place, va="center")
+    for offset, effect, color, hatch in (
+        (0.2, pair.rich, GREEN, ""),
+        (0.47, pair.lean, GREY, "/////"),
+    ):
+        y = number + offset
+        axes.barh(
+            y, 100 * effect.delta, height=0.22, color=color, hatch=hatch, edgecolor=BLACK, linewidth=0.4
+        )
+        axes.hlines(y, 100 * effect.low, 100 * effect.high, color=BLACK, lw=0.9, zorder=4)
+        ends = [100 * effect.low, 100 * effect.high]
+        axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
+        text = f"{points(effect.delta)} [{points(effect.low)}, {points(effect.high)}]"
+        axes.text(1 + 1.0 / room, y, text, transform=place, ha="right", va="center", size=LABEL)
+        if effect.published is not None:
+            axes.plot([effect.published], [y], **HOLLOW)
+            theirs = f"{effect.published:+.1f}"
+            axes.text(
+                1 + 1.35 / room,
+                y,
+                theirs,
+                transform=place,
+                ha="right",
+                va="center",
+                size=LABEL,
+                style="italic",
+            )
+    axes.text(
+        1 + 1.35 / room,
+        number + 0.76,
+        pair.gap,
+        transform=place,
+        ha="right",
+        va="center",
+        size=LABEL - 0.5,
+        bbox={"fc": "white", "ec": "none", "pad": 0.6},
+    )
+    if number:
+        ends = [-names / room, 1 + 1.36 / room]
+        axes.plot(ends, [number, number], transform=place, color="#cccccc", lw=0.5, clip_on=False)
+
+
+def _limits(pairs: Sequence[Pair]) -> tuple[float, float]:
+    values = [0.0]
+    for effect in (each for pair in pairs for each in (pair.rich, pair.lean)):
+        values += [100 * effect.low, 100 * effect.high, effect.published or 0.0]
+    room = max(1.0, 0.06 * (max(values) - min(values)))
+    return min(values) - room, max(values) + room
+
+
+def _legend(data: Richness) -> list[Any]:
+    rich, lean = (
+        spread_of(e.tasks for e in side) for side in zip(*((p.rich, p.lean) for p in data.pairs), strict=True)
+    )
+    first = data.pairs[0]
+    entries: list[Any] = [
+        swatch(GREEN, f"{first.rich.suite}, rich: ours ({rich} tasks)"),
+        swatch(GREY, f"{first.lean.suite}, lean: ours ({lean} tasks)", "/////"),
+    ]
+    return entries + ([diamond(PUBLISHED)] if any(_published(pair) for pair in data.pairs) else [])
