@@ -40,7 +40,8 @@ Exit codes:
   0    done
   1    a fault in dualcode itself
   2    a wrong option, file, name or configuration
-  3    a server that is not there, died or was lost; the same command resumes a run
+  3    a server that is not there, died or was lost: the same command resumes a run; or a run that is none,
+       damaged or unfinished
   4    done, but some tasks have no verdict (errored): the same command does them again
   5    done, but a hidden test reached a model: `audit` says where
   130  interrupted; the same command resumes a run"""
@@ -362,7 +363,8 @@ def _print_columns(rows: Sequence[tuple[str, str, str]]) -> None:
 def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
     """Run the command line and end the process; every error of ours is printed, with what to try."""
     try:
-        cli.main([*prefix, *sys.argv[1:]], prog_name=program, standalone_mode=False)
+        command = cli.commands[prefix[0]] if prefix else cli
+        command.main([*prefix[1:], *sys.argv[1:]], prog_name=program, standalone_mode=False)
     except DualcodeError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -9,7 +9,7 @@ from dualcode.analysis.failures import Regressions, regressions
 from dualcode.analysis.reviewer import ReviewerReport, judge
 from dualcode.analysis.runs import Part, Run, Score
 from dualcode.analysis.statistics import Comparison, Gap, compare, gap
-from dualcode.errors import RunError
+from dualcode.errors import InputError, RunError
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def analyse(
 
     `baseline` is a pipeline; a dataset without a run of it has no comparisons. `truth` says of each run's
     reviewed drafts whether they are right, `richness` how much each task's specification says; what they
-    leave out is unknown. Raises RunError for two runs of one pipeline on one dataset, and if no dataset has
-    the baseline although there is something to compare.
+    leave out is unknown. Raises RunError for two runs of one pipeline on one dataset, and InputError if no
+    dataset has the baseline although there is something to compare.
     """
     _refuse_doubles(runs)
     pairs = _pairs(runs, baseline)
@@ -106,9 +106,10 @@ def _pairs(runs: Sequence[Run], baseline: str) -> list[tuple[Run, Run]]:
 def _refuse_missing(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]], baseline: str) -> None:
     others = [run.id for run in runs if run.pipeline != baseline]
     if others and not pairs:
-        raise RunError(
+        ran = ", ".join(dict.fromkeys(run.pipeline for run in runs))
+        raise InputError(
             f"there is no run of the baseline {baseline} to compare {', '.join(others[:3])} with",
-            hint=f"dualcode eval --pipeline {baseline}, or --baseline with a pipeline that ran",
+            hint=f"--baseline with one of {ran}; or add a run of {baseline}",
         )
 
 

@@ -23,6 +23,7 @@ Kind = Literal[
     "packages",
     "drafts",
     "errored",
+    "seal",
 ]
 NOT_COMPARABLE: frozenset[Kind] = frozenset({"suite", "data", "selection"})
 """What makes two pass@1 rates of different things: at most the tasks that the runs share can be compared."""
@@ -64,7 +65,22 @@ def find_differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
     found += _settings(runs)
     found += [*_prompts(runs), *_differing("code", "dualcode's code", runs, lambda run: _code(run))]
     found += _packages(runs)
-    return tuple(found + [each for own in suites for each in _drafts(own)] + _errored(runs))
+    drafts = [each for own in suites for each in _drafts(own)]
+    return tuple(_changed(runs) + found + drafts + _errored(runs))
+
+
+def _changed(runs: Sequence[Run]) -> list[Difference]:
+    """Return runs whose records are no longer what they were when the run was sealed."""
+    from dualcode.eval.seal import broken  # it brings the sandbox, which comparing does without
+
+    return [
+        Difference(
+            kind="seal",
+            text=f"{run.id}: {', '.join(files)} changed since the run was sealed (dualcode audit)",
+        )
+        for run in runs
+        if (files := broken(run.folder))
+    ]
 
 
 def _by_dataset(runs: Sequence[Run]) -> list[list[Run]]:

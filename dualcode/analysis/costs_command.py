@@ -82,7 +82,7 @@ def table(costs: "Costs", run: "Run") -> "Table":
     )
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
     for name in COLUMNS:
-        drawn.add_column(name, justify="right" if name else "left", no_wrap=True)
+        drawn.add_column(name, justify="right" if name else "left", overflow="fold")
     drawn.add_row("as if alone", style="bold")
     _add(drawn, costs, "alone", costs.alone)
     drawn.add_section()

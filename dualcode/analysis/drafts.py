@@ -174,13 +174,21 @@ def keep_grade(run: Run, draft: Draft, verdict: Verdict) -> None:
 def find_suite(run: Run, data: Path | None = None) -> "Suite":
     """Return the suite that the run was made with; nothing is downloaded.
 
-    `data` is tried first, then the file that the run was made with, then where the benchmark usually lies.
-    Raises SuiteError, with what to do, if none of them has the run's data.
+    Without `data` it is the file that the run was made with, or the one where the benchmark usually lies.
+    Raises SuiteError, with what to do, if that is not the run's data.
     """
     from dualcode.eval.suites import find_entry, load_suite
 
     source = run.records.manifest.source
-    paths = [path for path in (data, source.path) if path is not None and path.is_file()]
+    if data is not None:
+        given = load_suite(run.dataset, data=data)
+        if given.data.sha256 != _data(run):
+            raise SuiteError(
+                f"{data} is not the data that {run.id} was made with (SHA-256 {_data(run)[:12]}…)",
+                hint=f"the file {source.name} of that checksum, or no --data",
+            )
+        return given
+    paths = [source.path] if source.path.is_file() else []
     usual = [None] if find_entry(run.dataset).availability().ready else []
     for path in (*paths, *usual):
         try:
@@ -191,7 +199,7 @@ def find_suite(run: Run, data: Path | None = None) -> "Suite":
             return suite
     raise SuiteError(
         f"the data of {run.id} ({source.name}, SHA-256 {_data(run)[:12]}…) is not on this machine",
-        hint="--data FILE",
+        hint="$HUMANEVAL_OVERRIDE_PATH or $MBPP_OVERRIDE_PATH with the file of that checksum",
     )
 
 

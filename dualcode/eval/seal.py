@@ -54,7 +54,7 @@ async def seal(folder: Path, suite: Suite) -> Audit:
 
 
 def broken(folder: Path) -> list[str]:
-    """Return the files of records that were changed since the run was sealed; all are, without a seal."""
+    """Return the files of records that were changed since the run was sealed; none without a seal."""
     try:
         sealed = Seal.model_validate_json((folder / "seal.json").read_bytes())
     except FileNotFoundError:

@@ -206,10 +206,20 @@ def _read_manifest(folder: Path) -> Manifest:
     path = folder / "manifest.json"
     try:
         return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise RunError(f"{folder} is no run: it has no manifest.json", hint="ls runs") from None
-    except (OSError, ValidationError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(
+            f"{folder} is no run: it has no manifest.json", hint="the folder that `dualcode eval` named"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise RunError(
+            f"{path} is no manifest that this version can read: {key}: {first['msg'].lower()}"
+            f"{f' (and {error.error_count() - 1} more)' if error.error_count() > 1 else ''}",
+            hint="the version of dualcode that made the run, or make it anew",
+        ) from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}", hint="another RUN") from error
 
 
 def _lines(path: Path, kind: type[R]) -> Iterator[R]:

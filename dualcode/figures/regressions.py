@@ -62,10 +62,7 @@ def breakdown(analysis: Analysis, published: Published) -> Breakdown:
         theirs[each.kind] = theirs.get(each.kind, 0) + each.count
     total = len(found.regressions)
     mine = found.counts()
-    counts = tuple(
-        _class_count(kind, mine.get(kind, 0), total, theirs.get(kind, 0) if theirs else None)
-        for kind in CLASSES
-    )
+    counts = tuple(_class_count(kind, mine.get(kind, 0), total, theirs.get(kind)) for kind in CLASSES)
     base = [each for each in analysis.runs if each.id == found.baseline]
     gained = len(analysis.comparisons[run.id][run.hardest].gained) if run.id in analysis.comparisons else None
     return Breakdown(

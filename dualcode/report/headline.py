@@ -3,9 +3,14 @@
 from datetime import UTC, datetime
 
 from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.comparability import Difference, Kind, find_differences
 from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison
 from dualcode.record import Record
+from dualcode.tables.selection import suite_title
+
+SEEN_BELOW: frozenset[Kind] = frozenset({"errored"})
+"""Differences that the cards show themselves."""
 
 
 class Glance(Record):
@@ -24,12 +29,37 @@ class Suite(Record):
 
     dataset: str
     title: str
+    """With what the runs cover of it, such as `HumanEval+ (40 of 164 tasks)`."""
+    differences: tuple[Difference, ...]
+    """In what its runs differ beyond their pipelines, the worst first, without what the card itself shows."""
     part: str
     """The hardest part, on which the picture is drawn."""
-    tasks: int
-    """The largest selection of its runs."""
     glances: tuple[Glance, ...]
     """Without the runs that have no graded task."""
+
+    @property
+    def breaking(self) -> tuple[str, ...]:
+        """Sentences on why the runs' rates are not of the same tasks and tests."""
+        return tuple(each.text for each in self.differences if each.breaks)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Sentences on all other differences but `changed`."""
+        return tuple(each.text for each in self._others)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the other differences are of."""
+        return tuple(dict.fromkeys(str(each.kind) for each in self._others))
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Sentences on runs whose records changed after they were sealed: a warning, whatever it breaks."""
+        return tuple(each.text for each in self.differences if each.kind == "seal")
+
+    @property
+    def _others(self) -> list[Difference]:
+        return [each for each in self.differences if not each.breaks and each.kind != "seal"]
 
 
 class Origin(Record):
@@ -80,9 +110,9 @@ def _suite(analysis: Analysis, dataset: str) -> Suite:
     runs = [run for run in analysis.runs if run.dataset == dataset]
     return Suite(
         dataset=dataset,
-        title=runs[0].title,
+        title=suite_title(runs),
+        differences=tuple(each for each in find_differences(runs) if each.kind not in SEEN_BELOW),
         part=runs[0].hardest,
-        tasks=max(len(run.tasks) for run in runs),
         glances=tuple(
             _glance(analysis, run) for run in runs if run.hardest in analysis.scores.get(run.id, {})
         ),

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dualcode.report.text import printable
+from dualcode.tables import cells
 
 
 @cache
@@ -23,7 +24,8 @@ def environment() -> Environment:
         finalize=_visible,
     )
     made.filters["percent"] = percent
-    made.filters["points"] = points
+    made.filters["points"] = cells.points
+    made.filters["p_value"] = cells.p_value
     return made
 
 
@@ -34,11 +36,6 @@ def _visible(value: Any) -> Any:
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as per cent, such as `81.7%`."""
     return f"{share:.{digits}%}"
-
-
-def points(share: float) -> str:
-    """Return a difference of shares as percentage points with its sign, such as `+10.4`."""
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def task_link(task: str, pipeline: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dualcode.errors import InputError
 from dualcode.tables.cells import MINUS, NOTHING
 from dualcode.tables.latex import to_latex
 from dualcode.tables.table import Column, Table
@@ -81,12 +82,18 @@ def to_text(tables: Sequence[Table], form: str) -> str:
 
 
 def write_tables(tables: Sequence[Table], folder: Path, forms: Sequence[str] = tuple(FORMS)) -> list[Path]:
-    """Write each table as NAME.md, .csv, .tex and .json, and return the files; older ones are replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write each table as NAME.md, .csv, .tex and .json, and return the files; older ones are replaced.
+
+    Raises InputError if the folder cannot be written.
+    """
     written: list[Path] = []
-    for table in tables:
-        for form in forms:
-            path = folder / f"{table.name}.{form}"
-            path.write_text(FORMS[form](table), encoding="utf-8", newline="\n")
-            written.append(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for table in tables:
+            for form in forms:
+                path = folder / f"{table.name}.{form}"
+                path.write_text(FORMS[form](table), encoding="utf-8", newline="\n")
+                written.append(path)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error}", hint="-o FOLDER") from error
     return written

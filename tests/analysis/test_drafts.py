@@ -252,9 +252,9 @@ async def test_without_the_data_drafts_stay_unknown_and_it_is_said(
     run, told = asking(tmp_path, suite), list[str]()
     assert await truths([run], grade=True, data=other, tell=told.append) == {run.id: {"HumanEval/1": True}}
     assert graded == []
-    assert f"the data of {run.id}" in told[1]
+    assert f"other.jsonl is not the data that {run.id} was made with" in told[1]
     assert "1 of them stay unknown" in told[1]
-    assert "--data FILE" in told[1]
+    assert "no --data" in told[1]
 
 
 async def test_without_a_sandbox_drafts_stay_unknown_and_it_is_said(
@@ -371,9 +371,9 @@ def test_the_suite_is_the_one_with_the_runs_checksum_wherever_it_lies(
         find_suite(run)
 
 
-def test_a_file_of_another_benchmark_is_passed_over(tmp_path: Path, suite: Suite) -> None:
+def test_a_file_of_another_benchmark_is_refused(tmp_path: Path, suite: Suite) -> None:
     mbpp = write_rows(tmp_path / "mbpp.jsonl", problem(task_id="Mbpp/2"))
-    with pytest.raises(SuiteError, match="not on this machine"):
+    with pytest.raises(SuiteError, match="does not belong to"):
         find_suite(run_of(tmp_path, {"HumanEval/0": REVISED}), mbpp)
 
 

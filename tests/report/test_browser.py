@@ -230,6 +230,21 @@ def test_a_narrow_window_does_not_scroll_sideways(browser: Browser, report: Path
     context.close()
 
 
+def test_a_phone_shows_every_column_of_the_result(browser: Browser, report: Path) -> None:
+    for width in (360, 420):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        page = Watched(context.new_page()).open(report)
+        expect(page.locator(".glance .plot")).to_contain_text("over 3")
+        hidden = page.locator(".glance .scroll").evaluate("""scroll => {
+            const edge = scroll.getBoundingClientRect().right + 0.5;
+            const texts = [...scroll.querySelectorAll("th, td, small, span")];
+            return texts.filter(text => text.getBoundingClientRect().right > edge
+                || text.scrollWidth > text.clientWidth + 1 && text.clientWidth).length;
+        }""")
+        assert hidden == 0
+        context.close()
+
+
 def test_hostile_texts_are_shown_and_do_nothing(watched: Watched, tmp_path: Path) -> None:
     finding = {"where": HOSTILE, "actual": HOSTILE, "expected": HOSTILE}
     program = f"def solve(n):\n    return {HOSTILE!a}  # {HOSTILE[:60]}\n"

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import Story
-from dualcode.analysis.analyse import Analysis
+from benchmarks.synthetic_runs import Story, write_run
+from dualcode.analysis.analyse import Analysis, analyse
+from dualcode.analysis.runs import load_run
 from dualcode.errors import RunError
+from dualcode.eval.audit import Audit
+from dualcode.eval.seal import Seal
 from dualcode.report import write_report
 from dualcode.report.pack import LEVELS, pack, shortened
 from dualcode.report.tasks import rows
@@ -143,3 +146,113 @@ def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
     analysis = analysis_of(tmp_path / "runs", four_tasks())
     first, second = (write_report(analysis, [], [], tmp_path / f"{name}.html") for name in "ab")
     assert first.read_bytes() == second.read_bytes()
+
+
+def page_of(folder: Path, analysis: Analysis) -> str:
+    """Return the page of an analysis without its markup's blanks."""
+    return re.sub(r"\s+", " ", write_report(analysis, [], [], folder / "report.html").read_text())
+
+
+def box(page: str) -> str:
+    """Return the boxes above the cards; fails where there is none."""
+    found = re.findall(r"<aside class=\"differences.*?</aside>", page)
+    assert found
+    assert page.index(found[-1]) < page.index('class="card glance"')
+    return " ".join(found)
+
+
+def folded(boxes: str) -> str:
+    return " ".join(re.findall(r"<details>.*?</details>", boxes))
+
+
+def analysis_with(folder: Path, *, pipeline: str = "review-fix", **settings: Any) -> Analysis:
+    """Return four synthetic tasks of a baseline, and of a second run with other settings."""
+    stories = four_tasks()
+    first = write_run(folder, "raw-coder", stories["raw-coder"])
+    second = write_run(folder, pipeline, settings.pop("stories", stories["review-fix"]), **settings)
+    return analyse([load_run(first), load_run(second)])
+
+
+def test_runs_of_different_data_are_told_above_the_results(tmp_path: Path) -> None:
+    boxes = box(page_of(tmp_path, analysis_with(tmp_path, data="1" * 64)))
+    assert "not comparable: different data of humaneval" in boxes
+    assert "sha256 111111111111" in boxes
+    assert "not comparable" not in folded(boxes)
+    assert "whose tests may differ" in boxes
+
+
+def test_runs_of_different_selections_are_told_above_the_results(tmp_path: Path) -> None:
+    stories = four_tasks()["review-fix"]
+    del stories["HumanEval/0"]
+    page = page_of(tmp_path, analysis_with(tmp_path, stories=stories))
+    assert "different selections of humaneval: 4 of 164 tasks from HumanEval/0 on" in box(page)
+    assert "whose tests may differ" not in box(page)
+    assert "<h2>HumanEval+ (3 or 4 of 164 tasks)</h2>" in page
+
+
+def test_a_box_stands_for_the_suite_that_it_is_of(tmp_path: Path) -> None:
+    ids = {"humaneval": "HumanEval", "mbpp": "Mbpp"}
+    folders = [
+        write_run(
+            tmp_path,
+            pipeline,
+            {task.replace("HumanEval", ids[dataset]): story for task, story in stories.items()},
+            dataset=dataset,
+            data=("1" if (dataset, pipeline) == ("mbpp", "review-fix") else "0") * 64,
+        )
+        for dataset in ids
+        for pipeline, stories in four_tasks().items()
+    ]
+    boxes = box(page_of(tmp_path, analyse([load_run(folder) for folder in folders])))
+    assert boxes.count("<aside") == 1
+    assert "MBPP+ (4 of 378 tasks): not the same tasks and tests" in boxes
+
+
+def test_records_that_changed_after_the_seal_are_told_above_the_results(tmp_path: Path) -> None:
+    analysis = analysis_with(tmp_path)
+    folder = analysis.runs[1].folder
+    audit = Audit(tasks=4, calls=0, strings=0, short=0, shown=0, leaks=())
+    seal = Seal(clean=True, audit=audit, files={"calls.jsonl": "0" * 64})
+    (folder / "seal.json").write_text(seal.model_dump_json())
+    boxes = box(page_of(tmp_path, analysis))
+    assert "HumanEval+ (4 of 164 tasks): records that were changed" in boxes
+    assert "calls.jsonl changed since the run was sealed" in boxes
+    assert "sealed" not in folded(boxes)
+
+
+def test_runs_that_are_alike_have_no_box_above_them(tmp_path: Path) -> None:
+    assert '<aside class="differences' not in page_of(tmp_path, analysis_with(tmp_path))
+
+
+def test_what_breaks_no_comparison_is_folded_away(tmp_path: Path) -> None:
+    boxes = box(page_of(tmp_path, analysis_with(tmp_path, words="Sure. ")))
+    assert "breaking" not in boxes
+    assert "difference beyond the pipelines (drafts)" in folded(boxes)
+    assert "began with the same request" in folded(boxes)
+
+
+def test_a_card_is_headed_by_what_its_runs_cover(tmp_path: Path) -> None:
+    assert "<h2>HumanEval+ (4 of 164 tasks)</h2>" in page_of(tmp_path, analysis_with(tmp_path))
+
+
+def test_a_difference_over_fewer_tasks_than_the_run_says_over_how_many(tmp_path: Path) -> None:
+    page = page_of(tmp_path, analysis_with(tmp_path))
+    assert '<small class="warn"> over 3</small>' in page
+    alike = {**four_tasks()["review-fix"], "HumanEval/2": Story(plus=True, program=FIXED)}
+    assert '<small class="warn"> over' not in page_of(tmp_path, analysis_with(tmp_path / "b", stories=alike))
+
+
+def test_no_thought_tokens_are_a_zero(tmp_path: Path) -> None:
+    costs = page_of(tmp_path, analysis_with(tmp_path)).split('<section id="costs"')[1]
+    row = re.findall(r"<td[^>]*>([^<]*)</td>", costs)
+    assert row[2] == "coder"
+    assert row[5] == "0"
+
+
+def test_p_values_stand_as_in_the_tables(tmp_path: Path) -> None:
+    count = 14
+    before = {f"HumanEval/{number}": Story(plus=False) for number in range(count)}
+    after = {task: Story(plus=True) for task in before}
+    page = page_of(tmp_path, analysis_of(tmp_path / "runs", {"raw-coder": before, "review-fix": after}))
+    assert page.count(">&lt; 0.001<") >= 2
+    assert page_of(tmp_path, analysis_with(tmp_path / "b")).count(">1.00<") >= 2
