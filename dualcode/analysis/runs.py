@@ -131,7 +131,7 @@ def load_run(folder: Path) -> Run:
     run = Run(folder, read_run(folder))
     if not run.records.verdicts:
         state = "empty" if not run.records.calls else "half-written: no task was graded"
-        raise RunError(f"{folder} is {state}", hint=run.resume_hint)
+        raise RunError(f"{folder} is {state}", hint=f"{run.resume_hint}; or name the other runs")
     return run
 
 
