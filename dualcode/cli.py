@@ -3,9 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from dualcode.errors import DualcodeError
 from dualcode.export.command import export
 from dualcode.figures.command import figures
 from dualcode.ledger_command import ledger
+from dualcode.options import EXIT_ERRORED, EXIT_LEAK, F, running_options, unsafe_option
 from dualcode.report.command import report as report_command
 from dualcode.sandbox.command import sandbox
 from dualcode.serving.__main__ import serve
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from dualcode.eval.suites import Suite
     from dualcode.verdict import Verdict
 
-EXIT_ERRORED = 4
-EXIT_LEAK = 5
 EXIT_INTERRUPTED = 130
 
 EXIT_CODES = """\b
@@ -45,8 +44,6 @@ Exit codes:
   4    done, but some tasks have no verdict (errored): the same command does them again
   5    done, but a hidden test reached a model: `audit` says where
   130  interrupted; the same command resumes a run"""
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,15 +74,6 @@ def dataset_options(command: F) -> F:
     )(command)
 
 
-def unsafe_option(command: F) -> F:
-    """Add --unsafe."""
-    return click.option(
-        "--unsafe",
-        is_flag=True,
-        help="Run programs even where no sandbox holds on this machine. They can then read your files.",
-    )(command)
-
-
 @cli.command("eval")
 @click.option(
     "--pipeline",
@@ -99,25 +87,11 @@ def unsafe_option(command: F) -> F:
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N tasks.")
 @click.option("--tasks", metavar="ID,ID…", help="Only these tasks, such as HumanEval/0,HumanEval/7.")
-@click.option(
-    "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-)
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Where runs lie.",
-)
-@click.option(
-    "--concurrency", type=click.IntRange(min=1), help="Tasks at a time. Default: fill every server."
-)
-@click.option("--fresh", is_flag=True, help="Begin a new run, even if this one is there to be resumed.")
+@running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @unsafe_option
 def eval_command(tasks: str | None, as_json: bool, **options: Any) -> None:
     """Run a pipeline over a benchmark, grade it, and print pass@1 with its interval and its price.

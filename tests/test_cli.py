@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from dualcode import cli
 from dualcode.eval.suites import load_suite
 from dualcode.record import Record
@@ -225,3 +226,54 @@ def test_records_are_one_line_each() -> None:
         text: str
 
     assert "\n" not in Two(text="a\nb").to_line()
+
+
+READERS = {
+    "compare": [],
+    "reviewer": ["--no-grade"],
+    "costs": [],
+    "tables": ["--name", "table-2"],
+    "figures": ["--name", "figure-2", "--no-grade", "-o", "drawn"],
+    "report": ["--no-grade", "-o", "report.html"],
+    "export": ["--format", "inspect", "-o", "exported"],
+    "failures": [],
+}
+"""The commands that read finished runs, with options that keep them short."""
+
+
+def finished(folder: Path) -> list[Path]:
+    fix = Story(plus=False, draft=SOURCES["right"], review="revise", findings=[])
+    return [
+        write_run(folder, "raw-coder", {"HumanEval/0": Story(plus=True)}),
+        write_run(folder, "review-fix", {"HumanEval/0": fix}),
+    ]
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_a_command_that_reads_runs_names_the_run_in_what_it_prints_or_writes(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    runs = finished(tmp_path / "runs")
+    named = runs[1:] if command in ("failures", "reviewer") else runs
+    code, out, err = run(command, *named, *READERS[command])
+    assert code == 0, err
+    written = [
+        path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "runs" not in path.parents
+    ]
+    texts = out + "".join(path.read_text(errors="replace") + path.name for path in written)
+    assert "review-fix" in texts
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_a_command_that_reads_runs_refuses_what_is_none_by_name(run: Run, command: str) -> None:
+    code, _, err = run(command, "nowhere")
+    assert code == 3
+    assert "nowhere is no run" in err
+    assert "try: " in err
+
+
+@pytest.mark.parametrize("command", [*READERS, "reproduce"])
+def test_the_help_of_a_command_has_an_example(run: Run, command: str) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"dualcode {command} " in out[out.index("Example") :]

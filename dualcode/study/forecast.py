@@ -126,8 +126,7 @@ def forecast(plans: Sequence[Plan], config: TeamConfig, known: Known, *, ledger:
     for plan in plans:
         seen = paid.setdefault(plan.dataset, set()) if ledger else set[str]()
         rows.append(_row(plan, seen, known))
-        if plan.tasks or plan.of:
-            seen.update(asked.key for asked in plan.rehearsal.least)
+        seen.update(asked.key for asked in plan.rehearsal.least)
     return Forecast(
         rows=tuple(rows),
         money=_money(rows, config),
