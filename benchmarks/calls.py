@@ -16,7 +16,7 @@ from typing import Any
 
 from dualcode.analysis.runs import Run, load_runs
 from dualcode.call import Usage
-from dualcode.dropins import pipelines
+from dualcode.pipelines.find import pipelines
 
 
 def main() -> None:

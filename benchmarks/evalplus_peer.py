@@ -34,7 +34,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import psutil
 
 import dualcode
-from dualcode.eval import upstream
+from dualcode.suites import evalplus as upstream
 
 Side = dict[str, Any]
 

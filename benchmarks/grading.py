@@ -262,11 +262,11 @@ def _recorded(place: Place) -> dict[str, Any]:
 
 async def _record(suite_name: str, data: Path, samples: Path) -> dict[str, Any]:
     """Grade as `dualcode score` does, every run noted: return their CPU time and how busy the cores were."""
-    from dualcode.eval.grader import SandboxGrader
-    from dualcode.eval.samples import read_samples
-    from dualcode.eval.scoring import Watcher, grade_all
-    from dualcode.eval.suites import load_suite
+    from dualcode.grading.grader import SandboxGrader
+    from dualcode.grading.samples import read_samples
+    from dualcode.grading.scoring import Watcher, grade_all
     from dualcode.sandbox import open_sandbox
+    from dualcode.suites.suite import load_suite
 
     suite = load_suite(suite_name, data=data)
     read = read_samples(samples, suite)

@@ -38,10 +38,10 @@ from evalplus_peer import Peer
 from mutants import Mutant, operated
 from twists import SLOW_TWISTS, TWISTS, twisted
 
-from dualcode.eval.grader import SandboxGrader
-from dualcode.eval.suites import Suite, load_suite
 from dualcode.extraction import extract
+from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
+from dualcode.suites.suite import Suite, load_suite
 
 FILES = {"humaneval": "HumanEvalPlus.jsonl", "mbpp": "MbppPlus.jsonl"}
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import dualcode
 from dualcode import prompts as templates
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage
-from dualcode.eval.data import DataSource
-from dualcode.eval.manifest import Configuration, Manifest, Session
-from dualcode.eval.store import Sample
-from dualcode.program import Program
 from dualcode.record import Record
+from dualcode.runs.manifest import Configuration, Manifest, Session
+from dualcode.runs.store import Sample
 from dualcode.sampling import PAPER
+from dualcode.solution import Program
+from dualcode.suites.files import DataSource
 from dualcode.task import Task
 from dualcode.team import Served
 from dualcode.verdict import Cause, Outcome, Status, Verdict

@@ -28,14 +28,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dualcode.bench.richness import Richness, richness
+from dualcode.bench.visible import VisibleResult, VisibleTests, run_visible, visible_tests
 from dualcode.errors import DualcodeError
-from dualcode.eval.suites import Suite, load_suite
 from dualcode.extraction import extract
-from dualcode.richness import Richness, richness
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.task import Task
-from dualcode.visible import VisibleResult, VisibleTests, run_visible, visible_tests
 
 BIN = 0.05
 

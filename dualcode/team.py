@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from dualcode.bench import Bench
+from dualcode.bench.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
-from dualcode.chat import ChatModel, OpenAIChat, is_loopback
 from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
+from dualcode.models.openai import ChatModel, OpenAIChat, is_loopback
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 

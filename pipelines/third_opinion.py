@@ -4,7 +4,7 @@ Run it: dualcode eval --pipeline third-opinion --dataset mini
 """
 
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import choose, critique, fix, write
 from dualcode.task import Task
 from dualcode.team import Team

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dualcode.bench import Examination, SandboxBench, Shown, returned
-from dualcode.program import Program
+from dualcode.bench.bench import Examination, SandboxBench, Shown, returned
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
+from dualcode.solution import Program
 from dualcode.task import Task
 
 PROMPT = '''def double(n: int) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dualcode.call import Message, Reply, Request
-from dualcode.chat import OpenAIChat
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+from dualcode.models.openai import OpenAIChat
 from dualcode.sampling import PAPER, RECOMMENDED
 from tests.fake_server import Answer, FakeServer, serve
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthetic_runs import SOURCES, Story, write_run
-from dualcode import cli
-from dualcode.eval.suites import load_suite
+from dualcode.cli import main as cli
 from dualcode.record import Record
+from dualcode.suites.suite import load_suite
 from tests.fake_server import Answer, FakeServer, serve
 
 Run = Callable[..., tuple[int, str, str]]
@@ -73,7 +73,7 @@ def test_help_lists_commands_and_exit_codes(run: Run) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     heavy = ("pydantic", "openai", "evalplus", "rich")
-    script = f"import sys, dualcode.cli; print([m for m in {heavy} if m in sys.modules])"
+    script = f"import sys, dualcode.cli.main; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dualcode import dropins
 from dualcode.call import Call
 from dualcode.errors import PipelineError, TeamError, UnknownNameError
+from dualcode.models.scripted import ScriptedBench, ScriptedChat
 from dualcode.pipelines import builtins
+from dualcode.pipelines import find as dropins
 from dualcode.sampling import PAPER
-from dualcode.scripted import ScriptedBench, ScriptedChat
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualcode.extraction import extract, strip_thinking
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.task import Task
 
 DOUBLE = Task(

@@ -22,16 +22,10 @@ import pytest
 from click.testing import CliRunner
 
 from dualcode.call import IN_ANSWERS, Message, Reply, Request, Usage
-from dualcode.chat import PROTOCOL, ChatModel, OpenAIChat
+from dualcode.cli.ledger import ledger as ledger_command
 from dualcode.config import Endpoint, Role, TeamConfig
-from dualcode.dropins import find_pipeline
 from dualcode.errors import DualcodeError, EndpointError, InputError, RunError, UnknownNameError
-from dualcode.eval.manifest import configure, manifest
-from dualcode.eval.runner import Runner, open_run, session
-from dualcode.eval.store import RunRecords, read_run
-from dualcode.eval.suites import load_suite
-from dualcode.eval.summary import Summary, summarize
-from dualcode.ledger import (
+from dualcode.models.ledger import (
     Entries,
     Fingerprint,
     Ledger,
@@ -41,13 +35,19 @@ from dualcode.ledger import (
     key_of,
     through_ledger,
 )
-from dualcode.ledger import chat as ledger_chat
-from dualcode.ledger.database import APPLICATION, FILE
-from dualcode.ledger.locks import Locks, place_of
-from dualcode.ledger_command import ledger as ledger_command
+from dualcode.models.ledger import chat as ledger_chat
+from dualcode.models.ledger.database import APPLICATION, FILE
+from dualcode.models.ledger.locks import Locks, place_of
+from dualcode.models.openai import PROTOCOL, ChatModel, OpenAIChat
+from dualcode.models.scripted import Answer as Scripted
+from dualcode.models.scripted import ScriptedChat, reply
+from dualcode.pipelines.find import find_pipeline
+from dualcode.runs.manifest import configure, manifest
+from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.store import RunRecords, read_run
+from dualcode.runs.summary import Summary, summarize
 from dualcode.sampling import PAPER, Sampling
-from dualcode.scripted import Answer as Scripted
-from dualcode.scripted import ScriptedChat, reply
+from dualcode.suites.suite import load_suite
 from dualcode.team import Seat, Served, Team
 from dualcode.verdict import Outcome, Verdict
 from tests.fake_server import Answer, FakeServer, serve

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from dualcode.bench import Bench
+from dualcode.bench.bench import Bench
 from dualcode.call import Call
 from dualcode.config import Gate, Role
-from dualcode.dropins import find_pipeline
 from dualcode.errors import TeamError, UnknownNameError
+from dualcode.models.scripted import Answer, ScriptedBench, ScriptedChat
 from dualcode.pipelines import builtins
-from dualcode.program import Program
+from dualcode.pipelines.find import find_pipeline
 from dualcode.sampling import DRAW_TEMPERATURE, PAPER
-from dualcode.scripted import Answer, ScriptedBench, ScriptedChat
+from dualcode.solution import Program
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 

@@ -14,11 +14,11 @@ import pytest
 from rich.console import Console
 
 from dualcode.call import IN_THOUGHTS, Message, Request
-from dualcode.chat import OpenAIChat
 from dualcode.config import load_team
-from dualcode.eval.job import EvalOptions, Result, evaluate
-from dualcode.eval.store import read_run
+from dualcode.models.openai import OpenAIChat
 from dualcode.pipelines import builtins
+from dualcode.runs.evaluate import EvalOptions, Result, evaluate
+from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
 from dualcode.steps.review import parse_review, review_schema

@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualcode.bench.richness import PROPOSED_THRESHOLD, WEIGHTS, Component, richness
+from dualcode.cli.spec import guess_entry_point, spec
 from dualcode.errors import InputError
-from dualcode.eval.suites import load_suite
-from dualcode.richness import PROPOSED_THRESHOLD, WEIGHTS, Component, richness
-from dualcode.spec_command import guess_entry_point, spec
+from dualcode.suites.suite import load_suite
 from dualcode.task import Task
 from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 

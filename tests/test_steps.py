@@ -6,7 +6,7 @@ import jinja2
 import pytest
 
 from dualcode import prompts
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps.conversation import imports_of
 from dualcode.steps.review import (
     FINDING_CHARACTERS,

@@ -7,8 +7,8 @@ import pytest
 from dualcode.call import Call, Message
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
+from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
-from dualcode.scripted import Answer, ScriptedChat, reply
 from dualcode.team import Seat, Team, check_endpoints
 from tests.fake_server import FakeServer, serve
 

@@ -13,18 +13,18 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualcode.bench.visible import VisibleResult, VisibleTests, run_visible, visible_tests
+from dualcode.bench.visible.comparison import matches
+from dualcode.bench.visible.evaluation import evaluate, parse_expression
+from dualcode.bench.visible.feedback import MOST_CHARACTERS
+from dualcode.bench.visible.judgement import render
+from dualcode.bench.visible.wrappers import UnfitError
 from dualcode.errors import SandboxError
-from dualcode.eval.suites import Suite, load_suite
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import Ending, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.task import Task
-from dualcode.visible import VisibleResult, VisibleTests, run_visible, visible_tests
-from dualcode.visible.comparison import matches
-from dualcode.visible.evaluation import evaluate, parse_expression
-from dualcode.visible.feedback import MOST_CHARACTERS
-from dualcode.visible.judgement import render
-from dualcode.visible.wrappers import UnfitError
 from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from dualcode.eval.published import count_of, load_published
+from dualcode.published.published import count_of, load_published
 
 _PAPER = load_published()
 PUBLISHED: dict[str, dict[str, float]] = {

@@ -6,9 +6,9 @@ from typing import Any, Literal, cast
 
 from dualcode.analysis.runs import Run
 from dualcode.errors import UnknownNameError
-from dualcode.eval.manifest import Configuration
-from dualcode.eval.suites import find_entry
 from dualcode.record import Record
+from dualcode.runs.manifest import Configuration
+from dualcode.suites.suite import find_entry
 from dualcode.team import Served
 
 Kind = Literal[
@@ -71,7 +71,7 @@ def find_differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
 
 def _changed(runs: Sequence[Run]) -> list[Difference]:
     """Return runs whose records are no longer what they were when the run was sealed."""
-    from dualcode.eval.seal import broken  # it brings the sandbox, which comparing does without
+    from dualcode.runs.seal import broken  # it brings the sandbox, which comparing does without
 
     return [
         Difference(

@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Literal
 
 from dualcode.analysis.runs import Run
-from dualcode.eval.monitor import Reading
-from dualcode.eval.store import read_servers
-from dualcode.eval.summary import ServerUse, union_seconds
 from dualcode.record import Record
+from dualcode.runs.monitor import Reading
+from dualcode.runs.store import read_servers
+from dualcode.runs.summary import ServerUse, union_seconds
 
 Side = Literal["alone", "spent"]
 """`alone`: as if the run had found nothing in the ledger; `spent`: what it really took."""

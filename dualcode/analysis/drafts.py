@@ -26,7 +26,7 @@ from dualcode.record import Record
 from dualcode.verdict import Verdict
 
 if TYPE_CHECKING:
-    from dualcode.eval.suites import Suite
+    from dualcode.suites.suite import Suite
 
 KEPT = "drafts.jsonl"
 """In a run's folder: a line is the grade of a draft. It is no record of the run: deleting it costs time."""
@@ -177,7 +177,7 @@ def find_suite(run: Run, data: Path | None = None) -> "Suite":
     Without `data` it is the file that the run was made with, or the one where the benchmark usually lies.
     Raises SuiteError, with what to do, if that is not the run's data.
     """
-    from dualcode.eval.suites import find_entry, load_suite
+    from dualcode.suites.suite import find_entry, load_suite
 
     source = run.records.manifest.source
     if data is not None:
@@ -210,7 +210,7 @@ async def grade_drafts(
 
     Raises SandboxError if this machine has no sandbox.
     """
-    from dualcode.eval.grader import SandboxGrader, all_cores
+    from dualcode.grading.grader import SandboxGrader, all_cores
     from dualcode.sandbox import open_sandbox
 
     async def grade(draft: Draft) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import find_suite, truths
 from dualcode.analysis.runs import Run, load_runs
+from dualcode.bench.richness import richness
 from dualcode.errors import DualcodeError
-from dualcode.eval.suites import Suite
-from dualcode.richness import richness
+from dualcode.suites.suite import Suite
 
 DEFAULT_BASELINE = "raw-coder"
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dualcode.analysis.drafts import first_reviews, shown_program
 from dualcode.analysis.runs import Run
 from dualcode.call import Call
-from dualcode.eval.metrics import Rate, rate
+from dualcode.metrics import Rate, rate
 from dualcode.record import Record
 
 if TYPE_CHECKING:
-    from dualcode.eval.suites import Suite
+    from dualcode.suites.suite import Suite
 
 LEAST_TASKS = 8
 """Fewer reviewed tasks are not split: a quartile of one task says nothing."""
@@ -253,7 +253,7 @@ def _labelled(richness: Mapping[str, float], places: Iterable[int]) -> Iterator[
 
 def richness_of(suite: "Suite") -> dict[str, float]:
     """Return the richness of each task's specification, 0..1."""
-    from dualcode.richness import richness
+    from dualcode.bench.richness import richness
 
     return {task.id: richness(task).score for task in suite.tasks}
 

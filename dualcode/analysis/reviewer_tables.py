@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dualcode.analysis.reviewer import Confusion, Fixes, Judged, ReviewerReport
 from dualcode.analysis.runs import Run
-from dualcode.eval.metrics import Rate
+from dualcode.metrics import Rate
 
 BIASED = (
     "The rates are biased: a run knows the drafts that it kept, so unknown ones are mostly those that were"

@@ -8,10 +8,10 @@ from typing import Literal
 
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
-from dualcode.eval.metrics import Rate, rate
-from dualcode.eval.store import RunRecords, read_run
-from dualcode.eval.summary import Summary, summarize
+from dualcode.metrics import Rate, rate
 from dualcode.record import Record
+from dualcode.runs.store import RunRecords, read_run
+from dualcode.runs.summary import Summary, summarize
 
 Part = Literal["base", "plus"]
 """Which tests: the benchmark's own, or (`plus`) those and EvalPlus's added ones together."""

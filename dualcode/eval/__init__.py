@@ -1,1 +1,1 @@
-"""Suites, grading and scores: what the pipelines are measured with."""
+"""`python -m dualcode.eval`, the same as `dualcode eval`."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from dualcode.analysis.runs import Run
 from dualcode.errors import ConfigError, RunError
-from dualcode.eval.suites import Form, Suite
 from dualcode.export.target import State, place
+from dualcode.suites.suite import Form, Suite
 
 _DATASETS: Mapping[Form, tuple[str, str]] = {
     "humaneval": ("humaneval", "HUMANEVAL_OVERRIDE_PATH"),

@@ -9,7 +9,7 @@ from inspect_ai.model import ChatCompletionChoice, ChatMessage, ChatMessageAssis
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
 
 from dualcode.analysis.runs import Part, Run
-from dualcode.bench import Shown
+from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.export.messages import Scope, Turn, asked, converse, printable, tokens
 from dualcode.export.transcript import Transcript, tell

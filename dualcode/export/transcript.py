@@ -18,7 +18,7 @@ from inspect_ai.event import (
 from inspect_ai.log import EvalError
 from inspect_ai.scorer import Score
 
-from dualcode.bench import Shown
+from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.export.messages import Scope, Turn, printable, printables, settings, whereabouts
 from dualcode.export.when import When, utc

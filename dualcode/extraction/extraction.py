@@ -10,7 +10,7 @@ from dualcode.extraction.fences import Piece
 from dualcode.extraction.prompt import Prompt, read_prompt
 from dualcode.extraction.source import Statement, compiles, parse, split
 from dualcode.extraction.thinking import clean
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.task import Task
 
 _MOST_ASSEMBLED = 6

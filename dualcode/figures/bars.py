@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run, Score
-from dualcode.eval.published import Published
 from dualcode.figures.content import (
     LEADERBOARD,
     PUBLISHED,
@@ -33,6 +32,7 @@ from dualcode.figures.style import (
     swatch,
     width_of,
 )
+from dualcode.published.published import Published
 
 Standing = Literal["baseline", "better", "worse", "unclear", "alone"]
 """Against the baseline by McNemar's exact test at 5 %; `alone`: there is no baseline run to compare with."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.eval.published import Published
 from dualcode.figures import (
     changes,
     configurations,
@@ -19,6 +18,7 @@ from dualcode.figures import (
 )
 from dualcode.figures.content import Content
 from dualcode.figures.sheet import Sheet
+from dualcode.published.published import Published
 
 
 @dataclass(frozen=True)

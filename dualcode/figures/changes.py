@@ -10,7 +10,6 @@ from matplotlib.path import Path as Shape
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
-from dualcode.eval.published import Published
 from dualcode.figures.content import (
     Content,
     errored_remarks,
@@ -22,6 +21,7 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, PALE, TEXT, VERMILLION, swatch, width_of
+from dualcode.published.published import Published
 
 State = Literal["both", "neither", "gained", "lost", "errored", "absent"]
 """Of one task in two runs. `errored`: at least one of them has no verdict; `absent`: not selected in both."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
-from dualcode.eval.published import Published
 from dualcode.figures.bars import TITLE_ROW, Panel, draw_panel, legend, panel
 from dualcode.figures.content import (
     Content,
@@ -19,6 +18,7 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import SINGLE
+from dualcode.published.published import Published
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.reviewer import Confusion, Fixes
-from dualcode.eval.metrics import Rate
-from dualcode.eval.published import Published
 from dualcode.figures.content import Content, errored_remarks, headline, nothing, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, DOUBLE, LABEL, SINGLE, TEXT, shorten
+from dualcode.metrics import Rate
+from dualcode.published.published import Published
 
 ACROSS = {SINGLE: 2, DOUBLE: 4}
 CELL_H, PANEL_H = 0.3, 1.42

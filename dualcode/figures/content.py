@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Part, Run, Score
-from dualcode.eval.published import Published
-from dualcode.eval.suites import SUITES
+from dualcode.published.published import Published
+from dualcode.suites.suite import SUITES
 
 PUBLISHED = "published, arXiv 2603.03406"
 """What published values are called in every legend."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.eval.published import Published
 from dualcode.figures.drawn import Drawn
+from dualcode.published.published import Published
 
 
 def draw(

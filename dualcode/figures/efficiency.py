@@ -7,7 +7,6 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.costs import Costs
 from dualcode.analysis.runs import Run, Score
-from dualcode.eval.published import Published
 from dualcode.figures.content import (
     Content,
     errored_remarks,
@@ -20,6 +19,7 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, SINGLE, TEXT, rule, spread, width_of
+from dualcode.published.published import Published
 
 NAME_ROW = 0.115
 

@@ -8,7 +8,6 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run, Score
-from dualcode.eval.published import Published
 from dualcode.figures.content import (
     PUBLISHED,
     Content,
@@ -23,6 +22,7 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, HOLLOW, LABEL, ORANGE, SINGLE, TEXT, shorten
+from dualcode.published.published import Published
 
 PLAN, REVIEW = "plan-code", "review-fix"
 HEIGHT = 1.3

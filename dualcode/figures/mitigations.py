@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.eval.published import Published
 from dualcode.figures.bars import Panel, draw_panel, legend, panel
 from dualcode.figures.content import (
     Content,
@@ -17,6 +16,7 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import DOUBLE, SINGLE
+from dualcode.published.published import Published
 
 UNCONDITIONAL, MITIGATIONS = "review-fix", ("gated", "enriched")
 

@@ -6,8 +6,6 @@ from typing import Any, get_args
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.failures import FailureClass
-from dualcode.eval.metrics import rate
-from dualcode.eval.published import Published
 from dualcode.figures.content import (
     PUBLISHED,
     Content,
@@ -21,6 +19,8 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, HOLLOW, SINGLE, TEXT, VERMILLION, diamond, swatch, width_of
+from dualcode.metrics import rate
+from dualcode.published.published import Published
 
 PLAN = "plan-code"
 CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)

@@ -7,7 +7,6 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.analysis.statistics import Comparison, Gap
-from dualcode.eval.published import Published
 from dualcode.figures.content import (
     PUBLISHED,
     Content,
@@ -24,6 +23,7 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, GREEN, GREY, HOLLOW, LABEL, SINGLE, diamond, swatch, width_of
+from dualcode.published.published import Published
 
 PAPERS = ("review-fix", "enriched")
 GROUP = 0.62

@@ -8,9 +8,6 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.call import Attempt
-from dualcode.eval.published import Published
-from dualcode.eval.store import read_servers
-from dualcode.eval.summary import union_seconds
 from dualcode.figures.content import Content, headline, nothing, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import (
@@ -26,6 +23,9 @@ from dualcode.figures.style import (
     swatch,
     width_of,
 )
+from dualcode.published.published import Published
+from dualcode.runs.store import read_servers
+from dualcode.runs.summary import union_seconds
 
 BINS = 160
 PANEL, WORDS = 0.3, 0.13

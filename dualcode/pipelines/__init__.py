@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from dualcode.config import Role
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.task import Task
 from dualcode.team import Team
 
@@ -65,7 +65,7 @@ def pipeline(
 def builtins() -> dict[str, Pipeline]:
     """Return the pipelines of this package by name, the paper's first and in its order.
 
-    `dualcode.dropins` knows all others.
+    `dualcode.pipelines.find` knows all others.
     """
     found: dict[str, Pipeline] = {}
     for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):

@@ -3,7 +3,7 @@
 import asyncio
 
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import Failed, choose, critique, synthesize, write
 from dualcode.task import Task
 from dualcode.team import Team

@@ -1,11 +1,11 @@
 """Review against a specification that the reviewer itself made richer."""
 
+from dualcode.bench.visible.known import known_results
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import critique, enrich, fix, write
 from dualcode.task import Task
 from dualcode.team import Team
-from dualcode.visible.known import known_results
 
 
 @pipeline("enriched", roles=["coder", "reviewer"], paper="§4.2, §6", calls=(3, 4))

@@ -1,9 +1,9 @@
 """Review only where the specification is rich enough to review against."""
 
+from dualcode.bench.richness import richness
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.review_fix import review_fix
-from dualcode.program import Program
-from dualcode.richness import richness
+from dualcode.solution import Program
 from dualcode.steps import write
 from dualcode.task import Task
 from dualcode.team import Team

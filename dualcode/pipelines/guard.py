@@ -3,8 +3,8 @@
 import ast
 import asyncio
 
-from dualcode.bench import Bench
-from dualcode.program import Program
+from dualcode.bench.bench import Bench
+from dualcode.solution import Program
 from dualcode.steps import Review, fix
 from dualcode.task import Task
 from dualcode.team import Team

@@ -1,7 +1,7 @@
 """The conventional pattern, which the paper finds to hurt: delegate the thinking, then code."""
 
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import implement, plan
 from dualcode.task import Task
 from dualcode.team import Team

@@ -1,7 +1,7 @@
 """The baseline: the coder alone."""
 
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import write
 from dualcode.task import Task
 from dualcode.team import Team

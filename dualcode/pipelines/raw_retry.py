@@ -2,7 +2,7 @@
 
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.retrying import retry
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import write
 from dualcode.task import Task
 from dualcode.team import Team

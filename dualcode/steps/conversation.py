@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dualcode import prompts
 from dualcode.call import Message
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.task import Task
 
 

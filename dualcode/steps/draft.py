@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from dualcode.extraction import extract
-from dualcode.program import Program
 from dualcode.record import Record
+from dualcode.solution import Program
 from dualcode.steps.conversation import TaskView, imports_of, system, user, writing
 from dualcode.steps.review import Review
 from dualcode.task import Task

@@ -1,7 +1,7 @@
 """Corrections: the writer's next version of its own program."""
 
 from dualcode.extraction import extract
-from dualcode.program import Program
+from dualcode.solution import Program
 from dualcode.steps.conversation import answered, user, writing
 from dualcode.steps.review import Review
 from dualcode.task import Task

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from dualcode import prompts
-from dualcode.program import Program
 from dualcode.record import Record
+from dualcode.solution import Program
 from dualcode.steps import schema
 from dualcode.steps.conversation import system, user
 from dualcode.steps.enrichment import Enrichment

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from dualcode.call import Call
 from dualcode.errors import RunError
-from dualcode.eval.store import read_run
-from dualcode.eval.summary import union_seconds
+from dualcode.runs.store import read_run
+from dualcode.runs.summary import union_seconds
 from dualcode.team import Served
 
 

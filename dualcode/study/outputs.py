@@ -7,8 +7,8 @@ from pathlib import Path
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.gather import Gathered
 from dualcode.errors import ConfigError, InputError
-from dualcode.eval.published import load_published
 from dualcode.figures import Drawn, draw
+from dualcode.published.published import load_published
 from dualcode.record import Record
 from dualcode.report import write_report
 from dualcode.study.study import Study

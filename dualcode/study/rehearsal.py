@@ -7,9 +7,9 @@ from typing import Any
 from dualcode.call import Call, Request
 from dualcode.config import TeamConfig
 from dualcode.errors import DualcodeError
+from dualcode.models.scripted import ScriptedBench, ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
-from dualcode.scripted import ScriptedBench, ScriptedChat
 from dualcode.task import Task
 from dualcode.team import Team, build_team
 

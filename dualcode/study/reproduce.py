@@ -9,20 +9,20 @@ from pydantic import Field
 from rich.console import Console
 
 from dualcode.config import Role, TeamConfig
-from dualcode.dropins import find_pipelines
 from dualcode.errors import InputError
-from dualcode.eval import job
-from dualcode.eval.manifest import configure
-from dualcode.eval.progress import Whole
-from dualcode.eval.store import read_run
-from dualcode.eval.suites import Suite, load_suite
 from dualcode.pipelines import Pipeline
+from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
+from dualcode.runs import evaluate as job
+from dualcode.runs.manifest import configure
+from dualcode.runs.progress import Whole
+from dualcode.runs.store import read_run
 from dualcode.study.forecast import Forecast, Plan, forecast
 from dualcode.study.known import Known, learn
 from dualcode.study.rehearsal import Rehearsal, rehearse
 from dualcode.study.study import Study
 from dualcode.study.trial import try_speed
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.team import Served, check_endpoints
 
 

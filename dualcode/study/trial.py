@@ -7,8 +7,8 @@ from rich.console import Console
 
 from dualcode.call import Call
 from dualcode.errors import DualcodeError
-from dualcode.eval.job import Workshop
 from dualcode.pipelines import Pipeline
+from dualcode.runs.evaluate import Workshop
 from dualcode.study.known import Known
 
 MOST = 16

@@ -5,7 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dualcode.eval.progress import duration
+from dualcode.runs.progress import duration
 from dualcode.study.forecast import Forecast, Range, Row
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.errors import UnknownNameError
-from dualcode.eval.published import Published
+from dualcode.published.published import Published
 from dualcode.tables.costs import costs
 from dualcode.tables.leaderboard import leaderboard
 from dualcode.tables.main_results import main_results

@@ -5,7 +5,7 @@ from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.costs import Costs, ServerCost
-from dualcode.eval.published import Published
+from dualcode.published.published import Published
 from dualcode.tables.cells import decimal, money
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.selection import part_title

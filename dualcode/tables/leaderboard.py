@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.eval.published import Published
+from dualcode.published.published import Published
 from dualcode.tables.cells import NOTHING, printed
 from dualcode.tables.grid import Field, Grid, cited, left, right
 from dualcode.tables.lines import Line, caveats, line

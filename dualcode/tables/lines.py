@@ -7,7 +7,7 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Part, Run, Score
 from dualcode.analysis.statistics import Comparison
-from dualcode.eval.published import SUITES, Published, PublishedScore
+from dualcode.published.published import SUITES, Published, PublishedScore
 from dualcode.tables.cells import (
     NOTHING,
     interval,

@@ -1,7 +1,7 @@
 """Table 2: pass@1 on HumanEval and HumanEval+, the published beside ours."""
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.eval.published import Published
+from dualcode.published.published import Published
 from dualcode.tables.grid import Field, Grid, cited, left, right
 from dualcode.tables.lines import Line, any_errored, caveats, line, statistics
 from dualcode.tables.selection import comparability, runs_on, source, suite_title

@@ -7,7 +7,7 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.config import Role
-from dualcode.eval.published import Published, PublishedModel
+from dualcode.published.published import Published, PublishedModel
 from dualcode.serving.hardware import Checkpoint, ServedHardware
 from dualcode.tables.cells import NOTHING, size
 from dualcode.tables.grid import Field, Grid, cited, left, right

@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dualcode.eval.published import (
+from dualcode.published.published import (
     LeaderboardEntry,
     Published,
     PublishedFigure,

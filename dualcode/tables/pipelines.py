@@ -5,7 +5,7 @@ from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.costs import Costs, Total
-from dualcode.eval.published import Published
+from dualcode.published.published import Published
 from dualcode.tables.cells import NOTHING, decimal, money
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.lines import Line, any_errored, caveats, line, statistics

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.failures import FailureClass, Regressions
-from dualcode.eval.published import Published, PublishedRegressions
+from dualcode.published.published import Published, PublishedRegressions
 from dualcode.tables.cells import NOTHING
 from dualcode.tables.grid import Field, Grid, cited, left, right
 from dualcode.tables.selection import comparability, part_title

@@ -6,7 +6,7 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.analysis.statistics import Gap
-from dualcode.eval.published import SUITES, Published
+from dualcode.published.published import SUITES, Published
 from dualcode.tables.cells import NOTHING, p_value, points, points_interval
 from dualcode.tables.grid import Field, Grid, cited, left, right
 from dualcode.tables.lines import Line, any_errored, caveats, line, statistics

@@ -6,9 +6,9 @@ from pathlib import PurePath
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Part, Run
 from dualcode.config import Role
-from dualcode.eval.published import SUITES as PUBLISHED_SUITES
-from dualcode.eval.published import Published
-from dualcode.eval.suites import SUITES, SuiteEntry
+from dualcode.published.published import SUITES as PUBLISHED_SUITES
+from dualcode.published.published import Published
+from dualcode.suites.suite import SUITES, SuiteEntry
 
 
 def entry_of(dataset: str) -> SuiteEntry | None:

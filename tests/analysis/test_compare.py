@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.synthetic_runs import Story, write_run
-from dualcode.analysis.compare_command import compare
+from dualcode.cli.compare import compare
 from dualcode.errors import DualcodeError, InputError, RunError
-from dualcode.eval.metrics import rate
+from dualcode.metrics import rate
 
 PROGRAM = "def solve(n):\n    return 3 * n\n"
 """The same first draft everywhere, so that no run differs from another by chance."""
@@ -228,9 +228,6 @@ def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:
 
 def test_help_shows_an_example_and_imports_nothing_heavy() -> None:
     assert "dualcode compare runs" in page("--help")
-    code = (
-        "import sys, dualcode.analysis.compare_command;"
-        "print(sorted({'scipy', 'numpy', 'rich'} & set(sys.modules)))"
-    )
+    code = "import sys, dualcode.cli.compare;print(sorted({'scipy', 'numpy', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from benchmarks.synthetic_runs import STARTED, Story, write_run
 from dualcode.analysis.costs import Costs, ServerCost, Total, costs_of
-from dualcode.analysis.costs_command import costs as command
 from dualcode.analysis.runs import Run, load_run
-from dualcode.eval.manifest import Manifest, Session
-from dualcode.eval.monitor import GpuReading, Reading
+from dualcode.cli.costs import costs as command
+from dualcode.runs.manifest import Manifest, Session
+from dualcode.runs.monitor import GpuReading, Reading
 from dualcode.serving.hardware import Gpu, ServedHardware
 
 # A request takes 0.9 s, a task begins one second after the end of the last, and the run ends one second after

@@ -25,20 +25,20 @@ from dualcode.analysis.drafts import (
     shown_program,
     truths,
 )
-from dualcode.analysis.reviewer_command import REVIEWING
 from dualcode.analysis.runs import Run, load_run
-from dualcode.bench import Bench
+from dualcode.bench.bench import Bench
 from dualcode.call import Call
+from dualcode.cli.reviewer import REVIEWING
 from dualcode.errors import SandboxError, SuiteError
-from dualcode.eval.suites import Suite, load_suite
 from dualcode.extraction import extract
+from dualcode.models.scripted import Answer, ScriptedBench, ScriptedChat
 from dualcode.pipelines import builtins
-from dualcode.program import Program
 from dualcode.sampling import PAPER
 from dualcode.sandbox import open_sandbox
-from dualcode.scripted import Answer, ScriptedBench, ScriptedChat
+from dualcode.solution import Program
 from dualcode.steps import Enrichment, critique
 from dualcode.steps.enrichment import Example
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.team import Seat
 from dualcode.verdict import Outcome, Verdict
 from tests.eval.data import problem, write_rows
@@ -305,7 +305,7 @@ async def test_a_sandbox_fault_leaves_a_draft_unknown_and_never_wrong(
     async def opened(_: int) -> AsyncGenerator[Empty]:
         yield Empty()
 
-    monkeypatch.setattr("dualcode.eval.grader.SandboxGrader", Broken)
+    monkeypatch.setattr("dualcode.grading.grader.SandboxGrader", Broken)
     monkeypatch.setattr("dualcode.sandbox.open_sandbox", opened)
     kept: list[str] = []
     both = [Draft("HumanEval/0", "x"), Draft("HumanEval/1", "x")]

@@ -22,11 +22,11 @@ from dualcode.analysis.reviewer import (
     quartiles,
     richness_of,
 )
-from dualcode.analysis.reviewer_command import REVIEWING, reviewer
 from dualcode.analysis.runs import Run, load_run
+from dualcode.cli.reviewer import REVIEWING, reviewer
 from dualcode.errors import InputError
-from dualcode.eval.metrics import rate
-from dualcode.eval.suites import load_suite
+from dualcode.metrics import rate
+from dualcode.suites.suite import load_suite
 from tests.eval.data import problem, write_rows
 
 THIRD = "def solve(n):\n    return n + n + n\n"

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.runs import load_run, load_runs
 from dualcode.errors import InputError, RunError
-from dualcode.eval.metrics import rate
+from dualcode.metrics import rate
 
 TASKS = [f"HumanEval/{number}" for number in range(10)]
 RIGHT, WRONG, LOST = Story(plus=True), Story(plus=False), Story(plus=None)

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dualcode.call import Message, Request
-from dualcode.chat import ChatModel, OpenAIChat
 from dualcode.config import Endpoint
 from dualcode.errors import EndpointError
-from dualcode.ledger import Fingerprint, Ledger, LedgerChat
+from dualcode.models.ledger import Fingerprint, Ledger, LedgerChat
+from dualcode.models.openai import ChatModel, OpenAIChat
+from dualcode.models.scripted import ScriptedChat
 from dualcode.sampling import PAPER
-from dualcode.scripted import ScriptedChat
 from dualcode.serving.running import RunningPair
 from tests.fake_server import Answer, serve
 

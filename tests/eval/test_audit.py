@@ -1,10 +1,10 @@
 """The audit: hidden tests in a message are found, and what a model may know is no leak."""
 
-from dualcode.bench import Shown
+from dualcode.bench.bench import Shown
 from dualcode.call import Call, Message, Request
-from dualcode.eval.audit import Audit, Hidden, audit
+from dualcode.models.scripted import reply
+from dualcode.runs.audit import Audit, Hidden, audit
 from dualcode.sampling import Sampling
-from dualcode.scripted import reply
 
 PROMPT = 'def rank(xs):\n    """Return the ranks.\n    >>> rank([30, 10, 20])\n    [2, 0, 1]\n    """\n'
 HIDDEN = [Hidden("[5, 6, 7, 8]", "[0, 1, 2, 3]"), Hidden("[30, 10, 20]", "[2, 0, 1]"), Hidden("[]", "[]")]

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from dualcode.errors import SuiteError
-from dualcode.eval import calibration_cache
-from dualcode.eval import reference as references
-from dualcode.eval.calibration import QUIET_RUNS, Calibration
-from dualcode.eval.calibration_cache import CalibrationCache, content_key, machine_key
-from dualcode.eval.reference import SLOW_CALL, Calibrated, Reference, Times
-from dualcode.eval.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, MEMORY, limits_of
-from dualcode.eval.suites import Suite, load_suite
-from dualcode.eval.turns import Turns
+from dualcode.grading import calibration_cache
+from dualcode.grading import reference as references
+from dualcode.grading.calibration import QUIET_RUNS, Calibration
+from dualcode.grading.calibration_cache import CalibrationCache, content_key, machine_key
+from dualcode.grading.reference import SLOW_CALL, Calibrated, Reference, Times
+from dualcode.grading.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, MEMORY, limits_of
+from dualcode.grading.turns import Turns
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import DIGEST_ABOVE, Arguments, Job, Ran, frames
 from dualcode.sandbox.sandbox import Sandbox, Tier
+from dualcode.suites.suite import Suite, load_suite
 from tests.eval.data import problem, write_rows
 
 TASK = "HumanEval/0"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.eval.explain import COLUMNS, VALUE_CHARACTERS, Explanation, explain
-from dualcode.eval.rules import Rules
-from dualcode.eval.samples import Sample
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.grading.explain import COLUMNS, VALUE_CHARACTERS, Explanation, explain
+from dualcode.grading.rules import Rules
+from dualcode.grading.samples import Sample
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
+from dualcode.suites.suite import Suite, load_suite
 from tests.eval.data import problem, write_rows
 
 TASK = "HumanEval/0"

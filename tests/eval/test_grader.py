@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from dualcode.errors import GraderError, SandboxError, UnknownNameError
-from dualcode.eval.calibration_cache import CalibrationCache
-from dualcode.eval.grader import Grader, SandboxGrader
-from dualcode.eval.rules import Rules
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.grading.calibration_cache import CalibrationCache
+from dualcode.grading.grader import Grader, SandboxGrader
+from dualcode.grading.rules import Rules
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Outcome, Verdict
 from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 

@@ -25,13 +25,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dualcode.errors import GraderError
-from dualcode.eval import judge, judging
-from dualcode.eval.judging import Comparison, Judgement
-from dualcode.eval.suites import Form, load_suite
+from dualcode.grading import oracle_jail as judge
+from dualcode.grading import oracles as judging
+from dualcode.grading.oracles import Comparison, Judgement
 from dualcode.sandbox.codec import encode
 from dualcode.sandbox.job import Arguments, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.pool import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
+from dualcode.suites.suite import Form, load_suite
 
 evalplus: Any = importlib.import_module("evalplus.eval")
 oracles: Any = importlib.import_module("evalplus.eval._special_oracle")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualcode.eval.store import RunRecords, read_run
-from dualcode.ledger import FOLDER
-from dualcode.ledger.store import LedgerStore
+from dualcode.models.ledger import FOLDER
+from dualcode.models.ledger.store import LedgerStore
+from dualcode.runs.store import RunRecords, read_run
 from tests.fake_server import FakeServer, serve
 from tests.mini_model import TEAM, answer
 

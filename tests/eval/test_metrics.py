@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from dualcode.eval.metrics import Counts, bootstrap, count, pass_at_1, pass_at_k, rate
+from dualcode.metrics import Counts, bootstrap, count, pass_at_1, pass_at_k, rate
 from dualcode.verdict import Outcome, Status, Verdict
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from dualcode.eval.grader import SandboxGrader
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Verdict
 
 ROWS: list[dict[str, Any]] = [

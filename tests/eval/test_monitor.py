@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dualcode.chat import Meter
 from dualcode.errors import RunError
-from dualcode.eval import monitor
-from dualcode.eval.job import EvalOptions, Result, evaluate
-from dualcode.eval.monitor import GpuMeter, GpuReading, Reading, Source, monitored, parse, sources
-from dualcode.eval.seal import broken
-from dualcode.eval.store import RunStore, read_run, read_servers
-from dualcode.scripted import ScriptedChat
+from dualcode.models.openai import Meter
+from dualcode.models.scripted import ScriptedChat
+from dualcode.runs import monitor
+from dualcode.runs.evaluate import EvalOptions, Result, evaluate
+from dualcode.runs.monitor import GpuMeter, GpuReading, Reading, Source, monitored, parse, sources
+from dualcode.runs.seal import broken
+from dualcode.runs.store import RunStore, read_run, read_servers
 from dualcode.serving.hardware import Gpu, ServedHardware
 from dualcode.serving.running import RunningPair
 from tests.fake_server import Answer, serve

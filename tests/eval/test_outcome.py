@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dualcode.eval.outcome import Mismatch, describe, may_be_load, outcome, shown_input, values
+from dualcode.grading.outcome import Mismatch, describe, may_be_load, outcome, shown_input, values
 from dualcode.sandbox.job import Arguments, Ran, Told, frame
 from dualcode.verdict import Cause, Outcome
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from dualcode.errors import InputError
-from dualcode.eval.results import check_output, evalplus_results, write_results
-from dualcode.eval.samples import Sample
-from dualcode.eval.score import score
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.grading.results import check_output, evalplus_results, write_results
+from dualcode.grading.samples import Sample
+from dualcode.grading.score import score
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Cause, Outcome, Verdict
 from tests.eval.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from dualcode.config import Endpoint, TeamConfig
-from dualcode.dropins import find_pipeline
 from dualcode.errors import EndpointError, GraderError, RunError, UnreachableError
-from dualcode.eval.manifest import Manifest, configure, manifest
-from dualcode.eval.runner import Runner, open_run, session
-from dualcode.eval.store import RunRecords, RunStore, read_run
-from dualcode.eval.suites import Suite, load_suite
-from dualcode.eval.summary import summarize
+from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import Pipeline
+from dualcode.pipelines.find import find_pipeline
+from dualcode.runs.manifest import Manifest, configure, manifest
+from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.store import RunRecords, RunStore, read_run
+from dualcode.runs.summary import summarize
 from dualcode.sampling import PAPER
-from dualcode.scripted import Answer, ScriptedChat
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.task import Task
 from dualcode.team import Seat, Served, Team
 from dualcode.verdict import Outcome, Verdict

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from dualcode.errors import InputError
-from dualcode.eval import samples as samples_module
-from dualcode.eval.metrics import Counts
-from dualcode.eval.rules import Rules
-from dualcode.eval.samples import read_samples
-from dualcode.eval.score import Score, score
-from dualcode.eval.scoring import ScoreOptions, Watcher, score_file, score_samples
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.grading import samples as samples_module
+from dualcode.grading.rules import Rules
+from dualcode.grading.samples import read_samples
+from dualcode.grading.score import Score, score
+from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples
+from dualcode.metrics import Counts
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Outcome, Status, Verdict
 from tests.eval.data import write_rows
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.cli import main
+from dualcode.cli.main import main
 from dualcode.errors import SandboxError
-from dualcode.eval import explain, scoring
+from dualcode.grading import explain, scoring
 from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.pool import Pool
 from tests.eval.data import problem, write_rows

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
-from dualcode.eval import data as files
-from dualcode.eval.suites import SUITES, find_entry, load_suite
+from dualcode.suites import files
+from dualcode.suites.suite import SUITES, find_entry, load_suite
 from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 
@@ -103,7 +103,7 @@ def test_a_download_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_downloaded_release_appears_whole_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dualcode.eval import upstream
+    from dualcode.suites import evalplus as upstream
 
     def make_cache(url: str, path: str) -> None:
         assert url.endswith("MbppPlus.jsonl.gz")
@@ -186,7 +186,7 @@ def test_the_halves_of_mini_are_its_rich_and_its_lean_tasks() -> None:
 
 def test_importing_suites_imports_no_evalplus() -> None:
     command = (
-        "import sys, dualcode.eval.suites; "
+        "import sys, dualcode.suites.suite; "
         "print([name for name in sys.modules if name.startswith(('evalplus', 'numpy'))])"
     )
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)

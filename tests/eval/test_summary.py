@@ -5,12 +5,12 @@ import time
 import pytest
 
 from dualcode.call import Attempt, Call, Message, Request, Usage
-from dualcode.chat import Meter
 from dualcode.config import Price
-from dualcode.eval.progress import Rate, Tally, duration
-from dualcode.eval.summary import cost, review_counts, union_seconds
+from dualcode.models.openai import Meter
+from dualcode.models.scripted import reply
+from dualcode.runs.progress import Rate, Tally, duration
+from dualcode.runs.summary import cost, review_counts, union_seconds
 from dualcode.sampling import PAPER
-from dualcode.scripted import reply
 from dualcode.verdict import Outcome, Verdict
 
 USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)

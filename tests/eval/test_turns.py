@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dualcode.eval.turns import Turns
+from dualcode.grading.turns import Turns
 
 
 class Log:

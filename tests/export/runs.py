@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.runs import Run, load_run
-from dualcode.bench import Shown
+from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.record import Record
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from dualcode.cli.export import export
 from dualcode.errors import ConfigError, RunError
-from dualcode.export.command import export
 from tests.export.runs import make_run
 
 
@@ -66,7 +66,7 @@ def test_the_command_needs_no_inspect_to_be_imported() -> None:
     import subprocess
 
     source = (
-        "import sys, dualcode.export.command;"
+        "import sys, dualcode.cli.export;"
         "print([n for n in sys.modules if n.split('.')[0] in ('inspect_ai', 'pydantic', 'numpy')])"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)

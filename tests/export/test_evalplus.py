@@ -12,11 +12,11 @@ import pytest
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.runs import Run, load_run
 from dualcode.errors import ConfigError, RunError
-from dualcode.eval.calibration_cache import CalibrationCache
-from dualcode.eval.grader import SandboxGrader
-from dualcode.eval.suites import Suite, load_suite
 from dualcode.export.evalplus import write_samples
+from dualcode.grading.calibration_cache import CalibrationCache
+from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Verdict
 from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 from tests.export.runs import with_records

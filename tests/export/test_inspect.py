@@ -15,7 +15,7 @@ from inspect_ai.model import ContentReasoning
 
 from benchmarks.synthetic_runs import Story
 from dualcode.analysis.runs import Run
-from dualcode.bench import Shown
+from dualcode.bench.bench import Shown
 from dualcode.call import Attempt, Call, Message, Usage
 from dualcode.errors import ConfigError
 from dualcode.export.inspect import to_log, write_log

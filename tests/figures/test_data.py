@@ -8,8 +8,6 @@ import pytest
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
-from dualcode.eval.metrics import rate
-from dualcode.eval.published import Published, PublishedRegressions, PublishedScore, load_published
 from dualcode.figures import (
     bars,
     changes,
@@ -23,6 +21,8 @@ from dualcode.figures import (
 )
 from dualcode.figures import regressions as breakdowns
 from dualcode.figures.content import NothingToDrawError, selection_remarks, suite_name, suite_title
+from dualcode.metrics import rate
+from dualcode.published.published import Published, PublishedRegressions, PublishedScore, load_published
 from tests.figures.synthetic import analysis
 
 PUBLISHED = load_published()

@@ -16,12 +16,13 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from dualcode.analysis.analyse import Analysis
+from dualcode.cli import figures as command
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.eval.published import load_published
-from dualcode.figures import command, draw
+from dualcode.figures import draw
 from dualcode.figures.catalog import FIGURES
 from dualcode.figures.sheet import id_lines
 from dualcode.figures.style import DOUBLE, SINGLE, settings, spread, width_of, wrap
+from dualcode.published.published import load_published
 from tests.figures.synthetic import ALL, PAPERS, analysis
 
 PUBLISHED = load_published()
@@ -213,5 +214,5 @@ def test_the_command_knows_the_catalogs_names() -> None:
 
 
 def test_the_package_is_imported_without_matplotlib() -> None:
-    code = "import sys, dualcode.figures, dualcode.figures.command; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, dualcode.figures, dualcode.cli.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from dualcode.cli.report import report
 from dualcode.errors import RunError
-from dualcode.report.command import report
 from tests.report.made import analysis_of, four_tasks
 
 

@@ -13,13 +13,13 @@ from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
 from dualcode.errors import RunError
-from dualcode.eval.audit import Audit
-from dualcode.eval.seal import Seal
 from dualcode.report import write_report
 from dualcode.report.pack import LEVELS, pack, shortened
 from dualcode.report.tasks import rows
 from dualcode.report.text import printable
 from dualcode.report.transcript import transcript
+from dualcode.runs.audit import Audit
+from dualcode.runs.seal import Seal
 from tests.report.made import DRAFT, FIXED, HOSTILE, analysis_of, figure, four_tasks, report_of
 
 

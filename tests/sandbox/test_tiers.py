@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from dualcode.cli.sandbox import sandbox as command
 from dualcode.errors import SandboxError
 from dualcode.sandbox import policy, tiers
-from dualcode.sandbox.command import sandbox as command
 from dualcode.sandbox.job import Ran, frame
 from dualcode.sandbox.libraries import Libraries, all_reachable, find_libraries
 from dualcode.sandbox.wire import Answer, Request, Settings, Work
@@ -32,7 +32,7 @@ rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
 if "no-landlock" in sys.argv:
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), 444)
 rules.load()
-code = "from dualcode.sandbox.command import sandbox; sandbox()"
+code = "from dualcode.cli.sandbox import sandbox; sandbox()"
 os.execv(sys.executable, [sys.executable, "-c", code, "--json"])
 """
 """A container with the default profile of container engines."""

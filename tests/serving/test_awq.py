@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dualcode.serving.small_model import awq
+from serving.small_model import awq
 
 
 def weights(outputs: int = 64, inputs: int = 128, seed: int = 0) -> awq.Floats:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from dualcode.cli.serve import serve
 from dualcode.serving import interpreter
-from dualcode.serving.__main__ import serve
 from tests.serving.conftest import MakeProfile
 
 
@@ -42,7 +42,7 @@ def test_an_error_is_printed_without_a_traceback(state: Path) -> None:
 
 def test_help_does_not_wait_for_what_it_does_not_need() -> None:
     code = (
-        "import sys; from dualcode.serving.__main__ import serve\n"
+        "import sys; from dualcode.cli.serve import serve\n"
         "sys.exit(bool({'httpx', 'psutil', 'pydantic', 'rich'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from dualcode.config import load_team
-from dualcode.dropins import find_pipelines
-from dualcode.eval.suites import load_suite
 from dualcode.pipelines import builtins, pipeline
-from dualcode.program import Program
+from dualcode.pipelines.find import find_pipelines
+from dualcode.solution import Program
 from dualcode.study.rehearsal import Rehearsal, rehearse
+from dualcode.suites.suite import load_suite
 from dualcode.task import Task
 from dualcode.team import Team
 from tests.mini_model import TEAM

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from dualcode.cli.reproduce import reproduce
 from dualcode.errors import ConfigError, DualcodeError, InputError
-from dualcode.study.command import reproduce
 from dualcode.study.forecast import Range
 from dualcode.study.reproduce import Prepared, ReproduceOptions, predict, prepare
 from dualcode.study.study import Study, SuiteChoice

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.dropins import find_pipelines
 from dualcode.errors import ConfigError, UnknownNameError
-from dualcode.eval.suites import find_entry
+from dualcode.pipelines.find import find_pipelines
 from dualcode.study.study import Study, SuiteChoice, load_study, studies
+from dualcode.suites.suite import find_entry
 
 PAPER = ["raw-coder", "raw-planner", "plan-code", "review-fix", "review-fix-retry", "adversarial"]
 

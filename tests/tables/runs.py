@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import Run, load_run
-from dualcode.eval.published import Published, load_published
+from dualcode.published.published import Published, load_published
 from dualcode.tables.table import Table
 
 PAPER: Published = load_published()

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.synthetic_runs import write_run
+from dualcode.cli.tables import tables
 from dualcode.errors import DualcodeError
-from dualcode.eval.published import load_published
-from dualcode.tables.command import tables
+from dualcode.published.published import load_published
 from dualcode.tables.page import page
 from tests.tables.runs import outcomes
 
@@ -66,7 +66,7 @@ def test_empty_run_is_refused_by_name(runs: Path, tmp_path: Path) -> None:
 
 def test_command_is_known_without_importing_what_it_computes_with() -> None:
     heavy = "[each for each in ('scipy', 'numpy', 'pydantic') if each in sys.modules]"
-    code = f"import dualcode.tables.command, sys; print({heavy})"
+    code = f"import dualcode.cli.tables, sys; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
 

@@ -9,7 +9,7 @@ from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.runs import load_run
 from dualcode.errors import UnknownNameError
-from dualcode.eval.manifest import Session
+from dualcode.runs.manifest import Session
 from dualcode.serving.hardware import Checkpoint, Gpu, ServedHardware
 from dualcode.tables import absences, tables
 from dualcode.tables.models import Seated

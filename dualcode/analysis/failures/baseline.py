@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dualcode.analysis.runs import Run, load_run
 from dualcode.errors import RunError
-from dualcode.eval.store import read_run
+from dualcode.runs.store import read_run
 
 BASELINE = "raw-coder"
 

@@ -10,11 +10,11 @@ from dualcode.analysis.failures.regression import outcome_of
 from dualcode.analysis.failures.source import Source
 from dualcode.analysis.failures.taxonomy import FailureClass
 from dualcode.errors import ReplyError, SandboxError, UnreachableError
-from dualcode.eval.calibration_cache import CalibrationCache
-from dualcode.eval.grader import SandboxGrader
-from dualcode.eval.suites import Suite, load_suite
+from dualcode.grading.calibration_cache import CalibrationCache
+from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.sandbox import Sandbox, Tier
+from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Verdict
 from tests.eval.data import problem, write_rows
 

@@ -10,8 +10,8 @@ from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.failures import regressions
 from dualcode.analysis.failures.baseline import find_baseline
 from dualcode.analysis.failures.regression import case_of
-from dualcode.analysis.failures_command import failures
 from dualcode.analysis.runs import load_run
+from dualcode.cli.failures import failures
 from dualcode.errors import RunError, UnknownNameError
 
 TASKS = [f"HumanEval/{number}" for number in range(5)]

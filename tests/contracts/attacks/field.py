@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
-from dualcode.eval.grader import SandboxGrader
-from dualcode.eval.suites import load_suite
+from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import Expressions, Job, Ran
 from dualcode.sandbox.sandbox import Sandbox
+from dualcode.suites.suite import load_suite
 from dualcode.verdict import Outcome, Verdict
 from tests.contracts.attacks import forging
 from tests.contracts.attacks.attack import Attack

@@ -1,0 +1,1 @@
+"""What a pipeline may know of a program: how it does on the tests that its prompt shows."""

@@ -1,0 +1,138 @@
+"""The bench: where a pipeline runs programs on what the models may see, never on hidden tests."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from dualcode.bench.visible import run_visible, visible_tests
+from dualcode.bench.visible.evaluation import FAULTS, constant, parse_expression
+from dualcode.bench.visible.feedback import cut
+from dualcode.bench.visible.judgement import Event, read_events, render, value_of
+from dualcode.bench.visible.running import LIMITS, LONGEST_VALUE
+from dualcode.bench.visible.tests import VisibleTests
+from dualcode.record import Record
+from dualcode.sandbox.job import Expressions, Job
+from dualcode.sandbox.job import told as read_told
+from dualcode.sandbox.sandbox import Sandbox
+from dualcode.solution import Program
+from dualcode.task import Task
+
+LONGEST_OUTCOME = 300
+"""Characters of an observation's outcome."""
+
+
+class Examination(Record):
+    """What a program made of the tests that its prompt shows."""
+
+    tests: int
+    """How many the prompt shows; 0: nothing can be said beyond whether the program loads."""
+    passed: tuple[int, ...]
+    """The tests that passed, by index."""
+    failure: str | None
+    """The first failure as a text for a model: the test as shown, expected, got; None if there is none."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program loads and passes every visible test."""
+        return self.failure is None
+
+    def worse_than(self, other: "Examination") -> tuple[int, ...]:
+        """Return the tests that the other one passed and this one fails."""
+        return tuple(test for test in other.passed if test not in self.passed)
+
+
+class Observation(Record):
+    """What a program did on one call."""
+
+    call: str
+    outcome: str
+    """`returned [1, 2]`, `raised ValueError: …`, `did not end in time`."""
+
+
+class Shown(Record):
+    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`."""
+
+    task_id: str
+    kind: Literal["visible", "observed"]
+    """Tests that the prompt shows, or calls that a model wrote."""
+    tests: tuple[str, ...]
+    """The source of each."""
+    texts: tuple[str, ...]
+    """What a pipeline may pass on to a model: failures, outcomes."""
+
+
+class Bench(Protocol):
+    """Runs programs in the sandbox."""
+
+    async def examine(self, task: Task, program: Program, /) -> Examination:
+        """Run the program on the tests that the prompt shows. Raises SandboxError if the sandbox broke."""
+        ...
+
+    async def observe(self, task: Task, program: Program, calls: Sequence[str], /) -> tuple[Observation, ...]:
+        """Run calls that a model wrote, and say what came of each. Raises SandboxError as above."""
+        ...
+
+
+class SandboxBench:
+    """The bench over a sandbox. `record` hears of all that models may be shown."""
+
+    def __init__(self, sandbox: Sandbox, record: Callable[[Shown], None] = lambda _: None) -> None:
+        self._sandbox = sandbox
+        self._record = record
+        self._tests: dict[str, VisibleTests] = {}
+
+    async def examine(self, task: Task, program: Program, /) -> Examination:
+        """Run the program on the tests that the prompt shows; see Bench."""
+        if task.id not in self._tests:
+            self._tests[task.id] = visible_tests(task)
+        tests = self._tests[task.id]
+        result = await run_visible(tests, program.text, self._sandbox)
+        if result.feedback is not None:
+            shown = Shown(task_id=task.id, kind="visible", tests=result.shown, texts=(result.feedback,))
+            self._record(shown)
+        return Examination(
+            tests=len(tests.tests), passed=tuple(sorted(result.passing)), failure=result.feedback
+        )
+
+    async def observe(self, task: Task, program: Program, calls: Sequence[str], /) -> tuple[Observation, ...]:
+        """Run calls that a model wrote, all in one process; see Bench."""
+        job = Job(
+            program=program.text,
+            calls=Expressions(tuple(calls)),
+            limits=LIMITS,
+            go_on=True,
+            digest_above=LONGEST_VALUE,
+            capture=True,
+        )
+        ran = await self._sandbox.run(job)
+        events = read_events(ran.frames())
+        last = "did not end in time" if ran.ending == "timed_out" else "ended its process"
+        outcomes = [_outcome(event) for event in events] + [last] * (len(calls) - len(events))
+        if ran.ending == "unloaded":
+            outcomes = ["could not be called: the program does not load"] * len(calls)
+        seen = [Observation(call=call, outcome=each) for call, each in zip(calls, outcomes, strict=True)]
+        texts = tuple(each.outcome for each in seen)
+        self._record(Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts))
+        return tuple(seen)
+
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")  # another one in each process
+
+
+def _outcome(event: Event) -> str:
+    if event.kind == "R":
+        raised = read_told(event.payload)
+        text = _ADDRESS.sub("0x…", f"raised {raised.type}: {raised.message}".rstrip(": "))
+        return cut(text, LONGEST_OUTCOME)
+    if event.kind == "L":
+        return "did not end in time"
+    return f"returned {cut(render(value_of(event)), LONGEST_OUTCOME)}"
+
+
+def returned(source: str) -> str:
+    """Return the outcome of a call that returned what a literal says; the source where it is no literal."""
+    node = parse_expression(source)
+    try:
+        return f"returned {cut(render(constant(node)), LONGEST_OUTCOME)}"
+    except FAULTS:
+        return f"returned {source.strip()}"

@@ -1,0 +1,241 @@
+"""How much a specification says, from its text alone: a score in 0..1, and what would raise it.
+
+The paper explains why a review gains four times as much on HumanEval+ as on MBPP+ by specification richness:
+"with rich specifications (examples, types, edge cases), the reviewer has clear criteria against which to
+judge the code" (§4.2). The score counts these criteria:
+
+| component | weight | why it has this weight |
+|---|---|---|
+| examples | 0.30 | the only part that can be executed, so that anyone can check a program against it |
+| types | 0.20 | what goes in and what comes out: a signature, and a type for each parameter and the result |
+| edge cases | 0.20 | where programs differ that agree on the examples |
+| constraints | 0.15 | what need not be handled, and what form the result has |
+| length | 0.15 | words besides examples and code, for what no pattern recognises; full at 60 |
+
+Examples, edge cases and constraints score 1 - 2^-n for n of a kind: each settles half of what the others
+left open. The weights are a judgement, not a fit: nothing about any program or verdict went into them. Words
+can be gamed, so the score ranks honest specifications and proves nothing about dishonest ones.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from dualcode.bench.visible.evaluation import FAULTS, constant, parse_expression
+from dualcode.bench.visible.finding import visible_tests
+from dualcode.bench.visible.tests import VisibleTest, VisibleTests
+from dualcode.bench.visible.text import Prompt, read_prompt
+from dualcode.record import Record
+from dualcode.task import Task
+
+ComponentName = Literal["examples", "types", "edge cases", "constraints", "length"]
+
+WEIGHTS: Mapping[ComponentName, float] = {
+    "examples": 0.30, "types": 0.20, "edge cases": 0.20, "constraints": 0.15, "length": 0.15,
+}  # fmt: skip
+
+FULL_LENGTH = 60
+"""Words: three sentences, on what goes in, what comes out and what happens at the edges."""
+
+PROPOSED_THRESHOLD = 0.40
+"""A gate that reviews from here on; docs/visible-tests.md says how it was found, and what it cannot say."""
+
+_SIGNATURE = 0.4
+"""Of the component `types`: the names of the parameters alone. The rest is for the types."""
+_PROSE_TYPES = 0.5
+"""What a type named in a sentence is worth of an annotated one: it is not said which parameter it is for."""
+
+
+class Component(Record):
+    """One part of the score."""
+
+    name: ComponentName
+    weight: float
+    score: float
+    """0..1."""
+    found: tuple[str, ...]
+    """What was counted, for people."""
+    lacks: tuple[str, ...] = ()
+    """What would raise the score, for people."""
+
+    @property
+    def gain(self) -> float:
+        """What the whole score would gain if this part were complete."""
+        return self.weight * (1 - self.score)
+
+
+class Richness(Record):
+    """The richness of one specification."""
+
+    score: float
+    """0..1, rounded to three places; the weighted sum of the components."""
+    components: tuple[Component, ...]
+
+    @property
+    def missing(self) -> tuple[Component, ...]:
+        """The components that are not complete, the one that would raise the score most first."""
+        return tuple(sorted((c for c in self.components if c.gain > 0), key=lambda c: -c.gain))
+
+
+def richness(task: Task) -> Richness:
+    """Score a task's prompt. A pure function of prompt and entry point; any text has a score."""
+    prompt, tests = read_prompt(task.prompt, task.entry_point), visible_tests(task)
+    words = _prose(prompt, tests)
+    prose = " ".join(words)
+    components = (
+        _examples(task.entry_point, tests),
+        _types(prompt, prose),
+        _cues("edge cases", _EDGES, prose, list(_edge_examples(tests.tests))),
+        _cues("constraints", _CONSTRAINTS, prose),
+        _length(len(words)),
+    )
+    return Richness(score=round(sum(c.weight * c.score for c in components), 3), components=components)
+
+
+def _component(
+    name: ComponentName, score: float, found: Sequence[str], lacks: Sequence[str] = ()
+) -> Component:
+    return Component(
+        name=name, weight=WEIGHTS[name], score=round(score, 3), found=tuple(found), lacks=tuple(lacks)
+    )
+
+
+def _examples(entry_point: str, tests: VisibleTests) -> Component:
+    broken = [f"{each.shown!r:.80} is no test: {each.reason}" for each in tests.left_out]
+    lacks = [f"another example: `>>> {entry_point or 'f'}(…)` and its result below", *broken]
+    return _component("examples", _halving(len(tests.tests)), [test.shown for test in tests.tests], lacks)
+
+
+def _length(words: int) -> Component:
+    lacks = [f"{FULL_LENGTH - words} more words"] if words < FULL_LENGTH else []
+    return _component("length", min(1.0, words / FULL_LENGTH), [f"{words} words"], lacks)
+
+
+def _cues(
+    name: ComponentName, patterns: Mapping[str, str], prose: str, examples: Sequence[str] = ()
+) -> Component:
+    kinds = list(_matching(patterns, prose))
+    lacks = [kind for kind in patterns if kind not in kinds]
+    return _component(name, _halving(len(kinds) + len(examples)), [*kinds, *examples], lacks)
+
+
+def _halving(count: int) -> float:
+    return 1 - 0.5 ** min(count, 50)
+
+
+# Text
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:\.\d+)?|[<>≤≥]=?|==")
+_LABEL = re.compile(r"(?:for\s+)?examples?\s*\d*\s*:?", re.IGNORECASE)
+
+
+def _prose(prompt: Prompt, tests: VisibleTests) -> list[str]:
+    """Return the words of the prompt's passages besides examples and what looks like them."""
+    shown = [*(test.shown for test in tests.tests), *(each.shown for each in tests.left_out)]
+    lines = {line.strip() for text in shown for line in text.split("\n")}
+    kept = [line.strip() for readings in prompt.passages for line in readings[-1].shown]
+    text = "\n".join(line for line in kept if line not in lines and not _LABEL.fullmatch(line))
+    return _WORD.findall(text.lower())
+
+
+def _matching(patterns: Mapping[str, str], prose: str) -> Iterator[str]:
+    return (name for name, pattern in patterns.items() if re.search(rf"\b(?:{pattern})", prose))
+
+
+_EDGES = {
+    "empty input": r"(?<!non-)empty|no (?:elements?|items?|characters?|words?)\b|blank",
+    "zero or negative numbers": r"zero\b|(?<!non-)negative|0 (?:is|are|for|if)\b",
+    "no result": r"(?:returns?|be|output|as|or) (?:none|null|nan)\b|-1\b|otherwise|if no\b|no such"
+    r"|(?:if|when) (?:there (?:is|are)|there's) no\b|(?:does not|doesn't|not) (?:exist|found)",
+    "ties and repeats": r"ties?\b|duplicate|equidistant|more than one|in case of multiple|if several|repeat"
+    r"|same (?:number|length|value|sum|strength|smallest|occurrence|key)|appears? (?:more|only)|distinct"
+    r"|unique",
+    "errors": r"raises?\b|throws?\b|exceptions?\b|\w*error\b|invalid|not (?:a )?valid|not correct|strange",
+    "boundaries": r"inclusive|exclusive|includ(?:es|ing|ed) (?:both|the|n\b)|overlap|first and last|boundar",
+    "exceptions to the rule": r"except\b|unless|ignor(?:e|es|ing)\b|only if|(?:doesn't|not) count|even if",
+}
+"""Kinds of edge cases, and how prose speaks of them."""
+
+_CONSTRAINTS = {
+    "what may be assumed": r"assum|guarantee|always|you may|is given to be|consists? (?:only )?of|only",
+    "what numbers are allowed": r"positive|non-negative|(?:natural|whole) number|in the range|between \d"
+    r"|greater than (?:or equal to )?\d|less th[ae]n (?:or equal to )?\d",
+    "how much there is": r"non-empty|at (?:least|most)|exactly|of (?:length|size)|up to\b"
+    r"|(?:same|equal) length",
+    "order": r"(?:as|des)cending|(?:in|de)creasing|(?:in|the) order|sorted|alphabetical|from left|original",
+    "form of the result": r"as an? (?:string|list|tuple|dict\w*|set|float|integer)|in the form\b|format"
+    r"|rounded?\b|returned as|should be in",
+    "letter case": r"case[- ](?:in)?sensitiv|regardless of (?:the )?case|(?:lower|upper)[- ]?case",
+    "indexing": r"(?:0|1|zero|one)[- ](?:based|indexed)|(?:even|odd) (?:ind|pos)"
+    r"|(?:starting|starts) (?:with|from|at) (?:0|1|zero|one)\b",
+    "side effects and cost": r"(?:don't|not|without) (?:be )?(?:chang|modif)|in[- ]place|recursion|efficien",
+}
+"""Kinds of constraints, and how prose speaks of them."""
+
+
+# Types
+
+_TYPE_WORD = re.compile(
+    r"\b(?:integers?|ints?|floats?|floating[- ]point|numbers?|digits?|strings?|words?|characters?|letters?"
+    r"|text|lists?|arrays?|tuples?|pairs?|dictionar(?:y|ies)|dicts?|sets?|matri(?:x|ces)|grid|booleans?|bools?|true|false)\b"
+)
+
+
+def _types(prompt: Prompt, prose: str) -> Component:
+    """Score the signature, then the share of parameters and result that have a type."""
+    words = sorted(set(_TYPE_WORD.findall(prose)))
+    if prompt.signature is None:
+        share = _PROSE_TYPES * min(1.0, len(words) / 2)
+        lacks = ["a signature with types: `def f(words: list[str]) -> int:`"]
+        return _component("types", (1 - _SIGNATURE) * share, words, lacks)
+    annotations = _annotations(prompt.signature)
+    told = sum(annotation is not None for annotation in annotations.values())
+    # Words can make up for what is not annotated, at their own worth.
+    share = (told + _PROSE_TYPES * min(len(annotations) - told, len(words))) / len(annotations)
+    annotated = [ast.unparse(annotation) for annotation in annotations.values() if annotation]
+    lacks = [f"a type for {name}" for name, annotation in annotations.items() if annotation is None]
+    score = _SIGNATURE + (1 - _SIGNATURE) * share
+    return _component("types", score, ["signature", *annotated, *words], lacks)
+
+
+def _annotations(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr | None]:
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return {f"`{each.arg}`": each.annotation for each in arguments} | {"the result": function.returns}
+
+
+# Examples at the edges
+
+
+def _edge_examples(tests: Sequence[VisibleTest]) -> Iterator[str]:
+    """Yield the kinds of edges that examples show: an exception, an empty, zero, negative or absent value."""
+    if any(test.raises for test in tests):
+        yield "an example that raises"
+    seen: list[Any] = [value for test in tests for call in test.calls for value in _arguments(call)]
+    yield from (f"an example with {name}" for name, holds in _EDGE_VALUES.items() if any(map(holds, seen)))
+
+
+def _arguments(call: str) -> Iterator[Any]:
+    node = parse_expression(call)
+    inner = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None) if node else None
+    for argument in inner.args if inner else ():
+        try:
+            yield constant(argument)
+        except FAULTS:
+            continue
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str | list | tuple | dict | set) and not value
+
+
+_EDGE_VALUES: Mapping[str, Callable[[Any], bool]] = {
+    "an empty value": _is_empty,
+    "zero": lambda value: _is_number(value) and value == 0,
+    "a negative number": lambda value: _is_number(value) and value < 0,
+    "None": lambda value: value is None,
+}

@@ -1,0 +1,208 @@
+"""What came of each visible test: judged outside the jail, from data that nothing here trusts."""
+
+import ast
+import doctest
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeGuard, cast
+
+from dualcode.bench.visible.evaluation import FAULTS, evaluate, is_constant, parse_expression
+from dualcode.bench.visible.tests import VisibleTest
+from dualcode.sandbox.codec import CodecError, Opaque, decode
+from dualcode.sandbox.job import HEAD, VALUE_KINDS, Ending, Frame, Told, told
+
+Outcome = Literal["passed", "failed", "raised", "timed_out", "died", "not_run"]
+"""`failed`: another value, text or exception than shown. `raised`: an exception where a value is shown.
+`timed_out`, `died`: a limit, or the end of the process, while the test ran. `not_run`: after such an end.
+Each but the first is the program's fault; a fault of the sandbox is a SandboxError and no outcome."""
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one source came to: a frame, and what was printed meanwhile."""
+
+    kind: str
+    payload: bytes
+    printed: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One test's outcome, and what there is to say about it."""
+
+    outcome: Outcome
+    expected: str = ""
+    got: str = ""
+    raised: Told | None = None
+    printed: str = ""
+
+
+class _Unseen(Opaque):
+    """A value that was not sent whole."""
+
+    def __repr__(self) -> str:
+        return self.type_name
+
+
+def read_events(frames: Iterator[Frame]) -> list[Event]:
+    """Return what each source came to, in order."""
+    events: list[Event] = []
+    for frame in frames:
+        if frame.kind in VALUE_KINDS or frame.kind in "RL":
+            events.append(Event(frame.kind, frame.payload))
+        elif frame.kind == "P" and events:
+            last = events[-1]
+            events[-1] = Event(last.kind, last.payload, frame.payload.decode("utf-8", "replace"))
+    return events
+
+
+def judge(tests: Sequence[VisibleTest], events: Sequence[Event], ending: Ending) -> list[Judgement]:
+    """Judge the tests by the events of their sources: for each test its setup, then its calls."""
+    judgements: list[Judgement] = []
+    at, ended = 0, False
+    for test in tests:
+        count = len(test.setup) + len(test.calls)
+        own = events[at : at + count]
+        at += count
+        judgement = Judgement("not_run") if ended else _judge(test, own, ending)
+        ended = ended or judgement.outcome in ("timed_out", "died")
+        judgements.append(judgement)
+    return judgements
+
+
+def _judge(test: VisibleTest, events: Sequence[Event], ending: Ending) -> Judgement:
+    if any(event.kind == "L" for event in events):
+        return Judgement("timed_out")
+    setup, calls = events[: len(test.setup)], events[len(test.setup) :]
+    if failed := next((event for event in setup if event.kind == "R"), None):
+        return Judgement("raised", raised=told(failed.payload), printed=failed.printed)
+    if test.raises and calls and calls[-1].kind == "R":
+        return _judge_exception(test, told(calls[-1].payload))
+    if failed := next((event for event in calls if event.kind == "R"), None):
+        expected = "" if test.raises else _expected(test)
+        return Judgement("raised", expected, raised=told(failed.payload), printed=failed.printed)
+    if len(calls) < len(test.calls):
+        return Judgement("timed_out" if ending == "timed_out" else "died")
+    return _judge_values(test, calls)
+
+
+def _judge_exception(test: VisibleTest, raised: Told) -> Judgement:
+    """Compare type and message as doctest does; the type by its last name."""
+    right_type = raised.type.rpartition(".")[2] == test.raises.rpartition(".")[2]
+    wanted = test.message
+    if right_type and (wanted is None or _same_text(wanted, raised.message, doctest.ELLIPSIS)):
+        return Judgement("passed")
+    expected = test.raises if wanted is None else f"{test.raises}: {wanted}"
+    return Judgement("failed", expected, raised=raised)
+
+
+def _judge_values(test: VisibleTest, events: Sequence[Event]) -> Judgement:
+    values = {f"_{index}": value_of(event) for index, event in enumerate(events)}
+    printed = "".join(event.printed for event in events)
+    if test.raises:
+        return Judgement("failed", test.raises, render(values[f"_{len(events) - 1}"]), printed=printed)
+    if test.check and _holds(test.check, values):
+        return Judgement("passed")
+    if test.output is not None and _same_text(test.output, _displayed(values["_0"], printed), test.flags):
+        return Judgement("passed")
+    if test.check:
+        got = _got(test, values)
+        return Judgement("failed", _expected(test), got, printed=printed)
+    return Judgement("failed", test.output or "", _displayed(values["_0"], printed))
+
+
+def value_of(event: Event) -> Any:
+    """Return the value in a frame as plain data; an Opaque for what is no data, or too long."""
+    if event.kind == "D":
+        length = HEAD.unpack_from(event.payload, 32)[1] if len(event.payload) >= 32 + HEAD.size else 0
+        return _Unseen(f"a value of {length} bytes")
+    try:
+        return decode(event.kind, event.payload)
+    except CodecError:
+        return _Unseen("a value that cannot be read")
+
+
+def _holds(check: str, values: Mapping[str, Any]) -> bool:
+    node = parse_expression(check)
+    if node is None:
+        return False
+    try:
+        return bool(evaluate(node, values))
+    except FAULTS:
+        return False
+
+
+def _same_text(want: str, got: str, flags: int) -> bool:
+    """Compare text as doctest does; a missing line end at the end is no difference."""
+    return doctest.OutputChecker().check_output(f"{want.rstrip()}\n", f"{got.rstrip()}\n", flags)
+
+
+def _displayed(value: Any, printed: str) -> str:
+    """Return what a Python prompt would show. The value is a repr already, made in the program's process."""
+    return printed if value is None else f"{printed}{value}"
+
+
+def _expected(test: VisibleTest) -> str:
+    """Say what a test wants: the other side of its comparison, or that its condition holds."""
+    if test.output is not None and not test.check:
+        return test.output
+    node = parse_expression(test.check)
+    if _equates(node):
+        return render(_value(node.comparators[0], {}), ast.unparse(node.comparators[0]))
+    return "None" if test.check == "_0 is None" else ""
+
+
+def _got(test: VisibleTest, values: Mapping[str, Any]) -> str:
+    node = parse_expression(test.check)
+    if _equates(node):
+        got = render(_value(node.left, values, *values.values()))
+        differs = got != _expected(test)
+        return got if differs else f"{got} (a {type(_value(node.left, values)).__name__})"
+    if test.check == "_0 is None":
+        return render(values["_0"])
+    pairs = zip(test.calls, values.values(), strict=False)
+    return "\n".join(f"{call} returned {render(value)}" for call, value in pairs)
+
+
+def _equates(node: ast.expr | None) -> TypeGuard[ast.Compare]:
+    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq):
+        return False
+    return is_constant(node.comparators[0])
+
+
+def _value(node: ast.expr, values: Mapping[str, Any], *fallback: Any) -> Any:
+    try:
+        return evaluate(node, values)
+    except FAULTS:
+        return fallback[0] if fallback else Opaque(ast.unparse(node))
+
+
+def render(value: Any, otherwise: str = "") -> str:
+    """Return a value as Python would write it, the same in every process: sets sorted, no addresses."""
+    try:
+        return _ADDRESS.sub("0x…", _written(value))
+    except FAULTS:  # an integer of too many digits, containers too deep
+        return otherwise or f"<a {type(value).__name__}>"
+
+
+def _written(value: Any) -> str:
+    kind = cast(type[object], type(value))
+    if kind is list:
+        return f"[{_listed(value)}]"
+    if kind is tuple:
+        return f"({_listed(value)}{',' if len(value) == 1 else ''})"
+    if kind in (set, frozenset):
+        members = ", ".join(sorted(map(_written, cast(set[Any], value))))
+        text = f"{{{members}}}" if members else "set()"
+        return text if kind is set else f"frozenset({text if members else ''})"
+    if kind is dict:
+        pairs = cast(dict[Any, Any], value).items()
+        return "{" + ", ".join(f"{_written(key)}: {_written(each)}" for key, each in pairs) + "}"
+    return repr(value)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(_written, values))

@@ -1,0 +1,129 @@
+"""`dualcode ledger`: what the store of model calls holds and saved, and how to make it smaller."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dualcode.models.ledger import LedgerStats, ModelStats
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+run_dir_option = click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where runs lie; their ledger is in RUN-DIR/ledger.",
+)
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return an age such as `30d` in seconds."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value.strip())
+    seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise click.BadParameter(
+            f"{value!r} is no age; write 30d, 12h or 2w (s, m, h, d, w)", context, parameter
+        )
+    return seconds
+
+
+@click.group()
+def ledger() -> None:
+    """The store of model calls: the same request to the same model is paid for once."""
+
+
+@ledger.command()
+@run_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def stats(run_dir: Path, as_json: bool) -> None:
+    """Show entries, tokens kept and tokens saved, by model and fingerprint.
+
+    \b
+    Example:
+      dualcode ledger stats --run-dir runs
+    """
+    from dualcode.models.ledger import FOLDER, LedgerStore
+
+    store = LedgerStore.open(run_dir / FOLDER, create=False)
+    try:
+        found = store.stats()
+    finally:
+        store.close()
+    click.echo(json.dumps(found.to_json())) if as_json else _print(found)
+
+
+@ledger.command()
+@run_dir_option
+@click.option(
+    "--older-than", callback=_seconds, metavar="AGE", help="Neither stored nor used for so long: 30d, 12h."
+)
+@click.option("--model", metavar="NAME", help="A model's served name, or 8 digits of its fingerprint.")
+@click.option("--damaged", is_flag=True, help="Entries that cannot be read.")
+@click.option("--all", "everything", is_flag=True, help="Every entry.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def prune(
+    run_dir: Path, older_than: float | None, model: str | None, damaged: bool, everything: bool, dry_run: bool
+) -> None:
+    """Delete entries and give their space back; runs that are at work go on.
+
+    Conditions given together must all hold. What was deleted is asked and paid for again when a run needs it.
+
+    \b
+    Example:
+      dualcode ledger prune --older-than 30d --dry-run
+    """
+    from dualcode.models.ledger import FOLDER, Entries, LedgerStore
+
+    narrowed = older_than is not None or model is not None or damaged
+    if everything == narrowed:
+        raise click.UsageError("give either --all, or --older-than, --model or --damaged")
+    store = LedgerStore.open(run_dir / FOLDER, create=False)
+    try:
+        which = Entries(unused_for=older_than, model=model, damaged=damaged)
+        gone = store.prune(which, dry_run=dry_run)
+    finally:
+        store.close()
+    click.echo(
+        f"{'would delete' if dry_run else 'deleted'} {gone.entries} entries with {gone.tokens:,} completion "
+        f"tokens; {'they take' if dry_run else 'freed'} {gone.bytes:,} bytes"
+    )
+
+
+def _print(found: "LedgerStats") -> None:
+    saved = "–" if found.saved_share is None else f"{found.saved_share:.1%}"
+    click.echo(f"{found.path}: {found.entries} entries, {found.bytes:,} bytes on disk")
+    click.echo(f"{found.hits} hits, {found.misses} misses; {saved} of all completion tokens saved")
+    if found.oldest is not None and found.newest is not None:
+        click.echo(f"oldest {_day(found.oldest)}, newest {_day(found.newest)}")
+    rows = [("model", "fingerprint", "entries", "tokens in", "out", "hits", "misses", "saved out")]
+    rows += [_row(each) for each in found.models]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        names = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        click.echo("  ".join([*names, *numbers]))
+
+
+def _row(stats: "ModelStats") -> tuple[str, str, str, str, str, str, str, str]:
+    return (
+        stats.fingerprint.model,
+        stats.digest[:8],
+        f"{stats.entries:,}",
+        f"{stats.usage.prompt_tokens:,}",
+        f"{stats.usage.completion_tokens:,}",
+        f"{stats.hits:,}",
+        f"{stats.misses:,}",
+        f"{stats.hit_tokens:,}",
+    )
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))

@@ -1,0 +1,72 @@
+"""The command line's one group. A command's file is imported when it is named, or when all are listed."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from dualcode import __version__
+from dualcode.errors import DualcodeError
+
+EXIT_INTERRUPTED = 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    a fault in dualcode itself
+  2    a wrong option, file, name or configuration
+  3    a server that is not there, died or was lost: the same command resumes a run; or a run that is none,
+       damaged or unfinished
+  4    done, but some tasks have no verdict (errored): the same command does them again
+  5    done, but a hidden test reached a model: `audit` says where
+  130  interrupted; the same command resumes a run"""
+
+COMMANDS = (
+    "serve", "eval", "show", "pipelines", "datasets", "score", "extract", "reproduce",
+    "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
+    "audit", "ledger", "sandbox", "spec",
+)  # fmt: skip
+"""Each stands in the file of its name."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """Return the names, in the order in which a reader meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        return command(cmd_name) if cmd_name in COMMANDS else None
+
+
+def command(name: str) -> click.Command:
+    """Return the command of this name."""
+    found = import_module(f"dualcode.cli.{name}")
+    return getattr(found, "command", None) or getattr(found, name)
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dualcode")
+def cli() -> None:
+    """Two local models write better code together: one writes, the other reviews."""
+
+
+def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
+    """Run the command line and end the process; every error of ours is printed, with what to try."""
+    try:
+        called = command(prefix[0]) if prefix else cli
+        called.main([*prefix[1:], *sys.argv[1:]], prog_name=program, standalone_mode=False)
+    except DualcodeError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the same command resumes a run", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)

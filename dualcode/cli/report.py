@@ -1,0 +1,79 @@
+"""`dualcode report`: finished runs as one file to look at."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dualcode.analysis.analyse import Analysis
+    from dualcode.figures.drawn import Drawn
+    from dualcode.published.published import Published
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
+    help="The file to write.",
+)  # fmt: skip
+@click.option(
+    "--baseline", metavar="PIPELINE",
+    help="What the others are compared with. Default: raw-coder, or the first run's where that did not run.",
+)  # fmt: skip
+@click.option("--title", metavar="TEXT", help="What this is; stands above all else.")
+@click.option("--note", metavar="TEXT", help="What a reader must know before the first number.")
+@click.option(
+    "--no-grade", is_flag=True,
+    help="Judge reviewers only by drafts whose truth is known already; grade none for it.",
+)  # fmt: skip
+def report(
+    runs: tuple[Path, ...],
+    output: Path,
+    baseline: str | None,
+    title: str | None,
+    note: str | None,
+    no_grade: bool,
+) -> None:
+    """Make one HTML file of finished runs: results, tables, figures, and every task's transcripts.
+
+    RUN is a run's folder, or a folder of runs. The file needs no network and opens from the disk. Drafts that
+    no run handed in are graded once, to judge their reviewers, unless --no-grade says not to.
+
+    \b
+    Example:
+      dualcode report runs -o report.html
+    """
+    import asyncio
+
+    from dualcode.analysis.gather import gather
+    from dualcode.errors import RunError
+    from dualcode.published.published import load_published
+    from dualcode.report.page import write_report
+    from dualcode.tables import tables
+
+    if output.is_dir():
+        raise RunError(f"{output} is a folder", hint=f"-o {output / 'report.html'}")
+    found = asyncio.run(
+        gather(runs, baseline=baseline, title=title or "", note=note or "", grade=not no_grade)
+    )
+    published = load_published()
+    made = tables(found.analysis, published)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = _draw(found.analysis, published, Path(folder))
+        write_report(found.analysis, made, figures, output, prompts=found.prompts)
+    click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _draw(analysis: "Analysis", published: "Published", folder: Path) -> "list[Drawn]":
+    """Draw what can be drawn; without matplotlib nothing, and say so."""
+    import importlib.util
+
+    if importlib.util.find_spec("matplotlib") is None:
+        hint = "pip install 'dualcode[figures]'"
+        click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
+        return []
+    from dualcode.figures import draw
+
+    return draw(analysis, published, folder)[0]

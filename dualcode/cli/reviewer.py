@@ -1,0 +1,110 @@
+"""`dualcode reviewer`: what the reviewer's verdicts and the fixes were worth."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dualcode.errors import InputError, SuiteError, UnknownNameError
+
+if TYPE_CHECKING:
+    from dualcode.analysis.reviewer import ReviewerReport
+    from dualcode.analysis.runs import Run
+
+REVIEWING = (
+    "review-fix",
+    "review-fix-retry",
+    "adversarial",
+    "enriched",
+    "gated",
+    "self-review",
+    "swapped",
+    "review-fix-guarded",
+    "review-fix-tests",
+)
+"""The built-in pipelines that review drafts."""
+
+
+@click.command("reviewer")
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--no-grade", is_flag=True, help="Leave drafts unknown that no given run graded; run no program."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The benchmark's file that the runs were made with, if it is not found.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
+)
+def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: bool) -> None:
+    """Judge the reviewer: its verdicts against the hidden truth of the drafts, and what the fixes did.
+
+    RUN is a run's folder, or a folder of runs. Whether a draft is right is known from the run and from the
+    others given (the baseline's samples usually are the drafts); what none of them graded is graded now, in
+    the sandbox, and kept in the run's drafts.jsonl. Where the benchmark's data is at hand, the same follows
+    by quartiles of specification richness.
+
+    \b
+    Example:
+      dualcode reviewer runs/humaneval-review-fix-1a2b3c4d runs/humaneval-raw-coder-5e6f7a8b
+      dualcode reviewer runs --no-grade --json
+    """
+    from dualcode.analysis import reviewer_tables
+    from dualcode.analysis.runs import load_runs
+    from dualcode.cli.printing import console
+
+    judged = judge_runs(load_runs(paths), grade=not no_grade, data=data)
+    for run, report in judged:
+        if as_json:
+            click.echo(json.dumps(report.to_json()))
+        else:
+            console().print(reviewer_tables.page(report, run))
+            click.echo()
+
+
+def judge_runs(
+    runs: "Sequence[Run]", *, grade: bool, data: Path | None = None
+) -> "list[tuple[Run, ReviewerReport]]":
+    """Return the report on each run with reviews; the others only tell what they know of the drafts.
+
+    What stays unknown, and why, goes to stderr. Raises InputError if no run has a review.
+    """
+    from dualcode.analysis.drafts import first_reviews, truths
+    from dualcode.analysis.reviewer import judge
+
+    reviewing = [run for run in runs if first_reviews(run)]
+    if not reviewing:
+        named = ", ".join(f"{run.id} ({run.pipeline})" for run in runs)
+        raise InputError(f"no draft was reviewed in {named}", hint=f"a run of {', '.join(REVIEWING)}")
+    truth = asyncio.run(truths(runs, grade=grade, data=data, tell=_tell))
+    richness = _richness(reviewing, data)
+    reports = [(run, judge(run, truth[run.id], richness.get(_suite(run), {}))) for run in reviewing]
+    return [(run, report) for run, report in reports if report is not None]
+
+
+def _richness(runs: "Sequence[Run]", data: Path | None) -> dict[tuple[str, str], dict[str, float]]:
+    """Return suite and checksum -> task -> richness, for the data that is on this machine."""
+    from dualcode.analysis.drafts import find_suite
+    from dualcode.analysis.reviewer import richness_of
+
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for run in {_suite(run): run for run in runs}.values():
+        try:
+            found[_suite(run)] = richness_of(find_suite(run, data))
+        except (SuiteError, UnknownNameError) as error:
+            _tell(f"no quartiles of richness: {error}")
+    return found
+
+
+def _suite(run: "Run") -> tuple[str, str]:
+    """Return what tells suites apart: halves of one file are two of them."""
+    return run.dataset, run.records.manifest.configuration.data
+
+
+def _tell(message: str) -> None:
+    click.echo(message, err=True)

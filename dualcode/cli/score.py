@@ -1,0 +1,98 @@
+"""`dualcode score`: a file of samples, graded."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dualcode.cli.options import EXIT_ERRORED, dataset_options, load, unsafe_option
+
+if TYPE_CHECKING:
+    from dualcode.grading.explain import Explanation
+    from dualcode.verdict import Verdict
+
+
+@click.command("score")
+@click.argument("samples", type=click.Path(path_type=Path))
+@dataset_options
+@click.option("--workers", type=click.IntRange(min=1), help="Programs at a time. Default: one a core.")
+@click.option("--base-only", is_flag=True, help="Without the plus tests.")
+@click.option(
+    "--explain",
+    "explained",
+    multiple=True,
+    metavar="TASK",
+    help="Grade only this task's samples and say why they fail: input, expected, got, traceback, printed. "
+    "May be repeated.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the results to this file in EvalPlus's format (eval_results.json).",
+)
+@click.option(
+    "--evalplus-compatible",
+    is_flag=True,
+    help="Compare as EvalPlus 0.3.1 does where that is wrong: nothing passes HumanEval/32.",
+)
+@unsafe_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of a table.")
+def score(
+    samples: Path,
+    dataset: str,
+    data: Path | None,
+    explained: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Grade a file of samples in EvalPlus's format: task_id with solution or completion, a line each.
+
+    Programs run in a sandbox (`dualcode sandbox` says what it holds). With several samples a task, pass@1,
+    pass@10 and pass@100 are the unbiased estimates. The first time, the benchmark's own solutions are run
+    too; what they give is kept.
+
+    \b
+    Example:
+      dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
+      dualcode score SAMPLES.jsonl --dataset humaneval --explain HumanEval/32
+    """
+    from rich.console import Console
+
+    from dualcode.grading import results, scoring
+
+    wanted = scoring.ScoreOptions.of(**options)
+    if output is not None:
+        results.check_output(output, samples)
+    if explained:
+        told = scoring.explain_samples(samples, load(dataset, data), explained, wanted)
+        click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(_text(told)))
+        return
+    error = Console(stderr=True)
+    suite, read, result = scoring.score_samples(samples, lambda: load(dataset, data), error, wanted)
+    if output is not None:
+        results.write_results(output, suite, read, result.verdicts)
+    if as_json:
+        click.echo(json.dumps(result.to_json()))
+    else:
+        Console().print(result.table())
+    _tell_errored(result.verdicts)
+    if result.base.errored:
+        sys.exit(EXIT_ERRORED)
+
+
+def _text(explanations: "Sequence[Explanation]") -> Iterator[str]:
+    for each in explanations:
+        yield from each.lines()
+
+
+def _tell_errored(verdicts: "Sequence[Verdict]") -> None:
+    errored = [verdict for verdict in verdicts if verdict.errored]
+    for verdict in errored[:5]:
+        click.echo(f"errored: {verdict.task_id}: {verdict.base.reason}", err=True)
+    if len(errored) > 5:
+        click.echo(f"errored: {len(errored) - 5} more", err=True)

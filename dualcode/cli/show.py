@@ -1,0 +1,28 @@
+"""`dualcode show`: a run's result and tasks, or one task's transcript."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("show")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("task", required=False)
+@click.option("--prompts", is_flag=True, help="The messages that were sent, too.")
+def show(run: Path, task: str | None, prompts: bool) -> None:
+    """Show a run's result and tasks, or the transcript of one task.
+
+    \b
+    Example:
+      dualcode show runs/mini-review-fix-1a2b3c4d MiniRich/3
+    """
+    from dualcode.cli import printing
+    from dualcode.runs.store import read_run
+    from dualcode.runs.summary import summarize
+
+    records, console = read_run(run), printing.console()
+    if task is not None:
+        printing.print_transcript(console, records, task, prompts=prompts)
+        return
+    console.print(printing.task_list(records))
+    console.print(printing.result(summarize(records), run))

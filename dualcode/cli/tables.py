@@ -1,0 +1,88 @@
+"""`dualcode tables`: the paper's tables with our numbers, and ours, of any runs."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dualcode.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualcode.tables.table import Table
+
+FORMS = ("md", "csv", "tex", "json")
+
+
+@click.command("tables")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="table-1 to table-4, pipelines, reviewers, regressions or costs; may be repeated. Default: all.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), help="Default: md on stdout, all four with --output."
+)
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, file_okay=False), help="Write files into this folder."
+)
+@click.option(
+    "--baseline", metavar="PIPELINE", help="What others are compared with. Default: raw-coder, if it ran."
+)
+@click.option(
+    "--grade", is_flag=True, help="Grade reviewed drafts that no run has a verdict of, and keep that."
+)
+def tables(names: tuple[str, ...], form: str | None, output: Path | None, **options: Any) -> None:
+    """Set runs and the paper's published numbers side by side, in columns that are never mixed.
+
+    A folder of runs stands for all of them. A table with nothing to show is left out, and stderr says why.
+
+    \b
+    Example:
+      dualcode tables runs
+      dualcode tables runs --name table-2 --format tex
+      dualcode tables runs -o tables
+    """
+    made = _build(names, **options)
+    if output is not None:
+        _write(made, output, form)
+    else:
+        _print(made, form or "md")
+
+
+def _build(
+    names: tuple[str, ...], runs: tuple[Path, ...], baseline: str | None, grade: bool
+) -> "Sequence[Table]":
+    from dualcode.analysis.gather import gather
+    from dualcode.published.published import load_published
+    from dualcode.tables.catalogue import build
+
+    gathered = asyncio.run(gather(runs, baseline=baseline, grade=grade))
+    made, absent = build(gathered.analysis, load_published(), names or None)
+    if not made:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        raise InputError(
+            f"nothing to show: {reasons}", hint="dualcode tables RUN…, with other runs or --name"
+        )
+    for name, reason in absent.items():
+        click.echo(f"left out: {name}: {reason}", err=True)
+    return made
+
+
+def _write(made: "Sequence[Table]", output: Path, form: str | None) -> None:
+    from dualcode.tables.forms import write_tables
+
+    for path in write_tables(made, output, (form,) if form else FORMS):
+        click.echo(path)
+
+
+def _print(made: "Sequence[Table]", form: str) -> None:
+    """Print tables one after the other; as JSON one array, whatever their number."""
+    from dualcode.tables.forms import to_text
+
+    click.echo(to_text(made, form), nl=False)

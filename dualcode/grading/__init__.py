@@ -1,0 +1,1 @@
+"""Graders: programs in, verdicts out; what a file of samples comes to."""

@@ -1,0 +1,175 @@
+"""What the reference makes of a task's tests on this machine: its outputs, and the CPU time that it took.
+
+Computed in the sandbox, task by task as they are asked for, and kept in the user's cache: the reference meets
+the same harness, encoder and memory limit as a candidate.
+
+A limit is max(1 s, 4 times the reference's time), so only calls of more than a quarter of a second count for
+anything. Those of more than `SLOW_CALL` are timed again with nothing else running here, and the least time
+counts: whatever disturbs a program makes it slower.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dualcode.errors import GraderError, SuiteError
+from dualcode.grading import oracles as judging
+from dualcode.grading.calibration_cache import CalibrationCache
+from dualcode.grading.outcome import describe, values
+from dualcode.grading.problem import Problem
+from dualcode.grading.reference import (
+    SLOW_CALL,
+    Calibrated,
+    Part,
+    Reference,
+    Tests,
+    Times,
+    digested_bytes,
+)
+from dualcode.grading.turns import Turns
+from dualcode.sandbox.job import MIB, Arguments, Job, Limits, Ran, frame
+from dualcode.sandbox.sandbox import Sandbox
+from dualcode.suites.suite import Suite
+
+QUIET_RUNS = 2
+"""How often slow calls are timed with nothing else running."""
+
+LIMITS = Limits(call_cpu=300.0, total_cpu=600.0, wall=1800.0, output=1024 * MIB)
+"""For the reference, which is trusted to end."""
+
+_REMEDY = "the benchmark's own file, whole and unchanged"
+
+
+class Calibration:
+    """Hands out what judging a task takes, computing what is not in the cache; each task once at a time."""
+
+    def __init__(self, suite: Suite, sandbox: Sandbox, turns: Turns, cache: CalibrationCache) -> None:
+        self._suite = suite
+        self._sandbox = sandbox
+        self._turns = turns
+        self._cache = cache
+        self._times = cache.times()
+        self._known: dict[str, asyncio.Task[Calibrated]] = {}
+
+    async def of(self, task_id: str) -> Calibrated:
+        """Return a task's calibration.
+
+        Raises SuiteError if the reference does not go through its own tests, SandboxError if the sandbox
+        broke.
+        """
+        finding = self._known.get(task_id)
+        if finding is None:
+            finding = self._known[task_id] = asyncio.create_task(self._find(task_id))
+            finding.add_done_callback(lambda done: self._forget_failure(task_id, done))
+        return await asyncio.shield(finding)
+
+    def cpu(self, task_id: str) -> float:
+        """Return the CPU seconds of the reference's processes; infinite if they are not known yet."""
+        parts = self._times.get(task_id)
+        return sum(times.total + times.other for times in parts.values()) if parts else math.inf
+
+    def _forget_failure(self, task_id: str, finding: "asyncio.Task[Calibrated]") -> None:
+        if finding.cancelled() or finding.exception() is not None:
+            self._known.pop(task_id, None)  # the next one may have more luck
+
+    async def _find(self, task_id: str) -> Calibrated:
+        times = self._times.setdefault(task_id, {})
+        reference = await asyncio.to_thread(self._cache.reference, task_id)
+        is_new = reference is None
+        if reference is None:
+            times.clear()
+            reference = await self._compute(task_id, times)
+        for part, tests in reference.tests.items():
+            if part not in times:
+                times[part] = await self._time(task_id, tests.inputs, known_slow=is_new)
+                self._cache.keep_times(task_id, part, times[part])
+        return Calibrated(reference, times)
+
+    async def _compute(self, task_id: str, times: dict[Part, Times]) -> Reference:
+        """Run the reference on all its tests and keep what came of it."""
+        problem = await self._problem(task_id)
+        tests: dict[Part, Tests] = {}
+        for part in problem.parts:
+            inputs = await self._inputs(problem, part)
+            async with self._turns.one():
+                ran = await self._run(problem, inputs)
+                tests[part] = await asyncio.to_thread(_tests, inputs, ran)
+            if not (first := _times(ran)).slow:
+                times[part] = first
+                self._cache.keep_times(task_id, part, first)
+        reference = Reference(task_id, problem.form, problem.entry_point, problem.atol, tests)
+        await asyncio.to_thread(self._cache.keep_reference, reference)
+        return reference
+
+    async def _time(self, task_id: str, inputs: Arguments, *, known_slow: bool) -> Times:
+        """Time the reference; if a call is slow, again and alone, and keep the least times."""
+        problem = await self._problem(task_id)
+        if not known_slow:
+            async with self._turns.one():
+                first = _times(await self._run(problem, inputs))
+            if not first.slow:
+                return first
+        quiet: list[Times] = []
+        for _ in range(QUIET_RUNS):
+            async with self._turns.alone():
+                quiet.append(_times(await self._run(problem, inputs)))
+        return _least(quiet)
+
+    async def _problem(self, task_id: str) -> Problem:
+        return await asyncio.to_thread(Problem.of, task_id, self._suite.hidden[task_id])
+
+    async def _inputs(self, problem: Problem, part: Part) -> Arguments:
+        if problem.check is None:
+            return await asyncio.to_thread(problem.inputs, part)
+        job = judging.record_job(problem.reference, problem.check, problem.entry_point)
+        async with self._turns.one():
+            ran = await self._sandbox.run(job)
+        try:
+            return replace(judging.recorded(ran), entry_point=problem.entry_point)
+        except GraderError as error:
+            raise SuiteError(f"{problem.task_id}: {error.message}", hint=_REMEDY) from error
+
+    async def _run(self, problem: Problem, inputs: Arguments) -> Ran:
+        drain = judging.comparison(problem.form, problem.entry_point).drain
+        ran = await self._sandbox.run(Job(problem.reference, inputs, LIMITS, drain=drain, timed=True))
+        if ran.ending != "finished" or sum(1 for _ in values(ran.stream)) != inputs.count:
+            raise SuiteError(
+                f"{problem.task_id}: the reference does not go through its own tests: {_why(ran)}",
+                hint=_REMEDY,
+            )
+        return ran
+
+
+def _why(ran: Ran) -> str:
+    told = ran.told()
+    return describe(told) if told else ran.detail or ran.ending
+
+
+def _tests(inputs: Arguments, ran: Ran) -> Tests:
+    """Return the tests with the reference's stream, which has no times in it."""
+    kept = [each for each in ran.frames() if each.kind != "T"]
+    return Tests(
+        inputs=inputs,
+        expected=b"".join(frame(kind, payload) for kind, payload in kept),
+        has_nan=judging.has_nan(ran.stream),
+        long={
+            call: digested_bytes(each.payload)
+            for call, each in enumerate(values(ran.stream))
+            if each.kind == "D"
+        },
+        peak=ran.peak,
+    )
+
+
+def _times(ran: Ran) -> Times:
+    seconds = ran.times()
+    slow = {call: cpu for call, cpu in enumerate(seconds) if cpu > SLOW_CALL}
+    return Times(sum(seconds), slow, max(0.0, ran.cpu - sum(seconds)))
+
+
+def _least(runs: Sequence[Times]) -> Times:
+    """Return the least time of each call that any run found slow."""
+    calls = sorted({call for run in runs for call in run.slow})
+    slow = {call: min(run.slow[call] for run in runs if call in run.slow) for call in calls}
+    return Times(min(run.total for run in runs), slow, min(run.other for run in runs))

@@ -1,0 +1,233 @@
+"""The calibration's files, under the user's cache folder: what the reference gave, and how long it took.
+
+    grading/SUITE-KEY/TASK.reference     outputs of one task's reference; the same on every machine
+    grading/SUITE-KEY/times-MACHINE      CPU seconds, a line a set of tests; appended to
+
+The key stands for all that may change a stream: the data's checksum, Python, numpy, EvalPlus, and the text of
+the code that makes and reads streams. It is in the folder's name and again in every file, so that what was
+made with other data or another version is never used. A reference is written whole or not at all, and carries
+a checksum; so does each line of times. What is damaged is computed again, with a warning. Nothing in these
+files is executed: they hold JSON, and bytes that go to the sandbox.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import re
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+from dualcode import resources, sandbox
+from dualcode.grading.reference import Part, Reference, Tests, Times
+from dualcode.sandbox.job import Arguments
+from dualcode.suites import evalplus
+from dualcode.suites.suite import Suite
+
+_FORMAT = 1
+_SALT = "dualcode calibration"
+
+_log = logging.getLogger(__name__)
+
+
+class CalibrationCache:
+    """The files of one suite's data on this machine."""
+
+    def __init__(self, suite: str, key: str, machine: str, *, root: Path | None = None) -> None:
+        self.folder = (root or resources.cache_folder() / "grading") / f"{suite}-{key[:16]}"
+        self._key = key
+        self._times = self.folder / f"times-{machine}"
+        self._silent = False
+
+    @classmethod
+    def of(cls, suite: Suite) -> "CalibrationCache":
+        """Return the cache for a suite's data with this code, on this machine."""
+        return cls(suite.name, content_key(suite.data.sha256), machine_key())
+
+    def reference(self, task_id: str) -> Reference | None:
+        """Return a task's reference; None if it is not there, damaged, or of something else."""
+        path = self._path(task_id)
+        try:
+            return _parse(path.read_bytes(), self._key, task_id)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            _log.warning("%s is damaged and made anew: %s", path, error)
+            return None
+
+    def keep_reference(self, reference: Reference) -> None:
+        """Write a task's reference, unless the folder cannot be written: then say so once."""
+        path = self._path(reference.task_id)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _replace(path, _render(reference, self._key))
+        except OSError as error:
+            self._complain(path, error)
+
+    def times(self) -> dict[str, dict[Part, Times]]:
+        """Return the times of all tasks that were timed on this machine, by task and part."""
+        try:
+            lines = self._times.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            _log.warning("%s cannot be read: %s", self._times, error)
+            return {}
+        known: dict[str, dict[Part, Times]] = {}
+        bad = sum(not self._read_line(line, known) for line in lines if line)
+        if bad:
+            _log.warning("%s: %d damaged lines are measured anew", self._times, bad)
+        return known
+
+    def keep_times(self, task_id: str, part: Part, times: Times) -> None:
+        """Append what one set of tests took."""
+        text = json.dumps([self._key[:16], task_id, part, *_numbers(times)]).encode()
+        line = b"\n%08x %s\n" % (zlib.crc32(text), text)  # a torn line before it is ended, not continued
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._times.open("ab", buffering=0) as file:
+                file.write(line)
+        except OSError as error:
+            self._complain(self._times, error)
+
+    def _path(self, task_id: str) -> Path:
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9]', '_', task_id)}.reference"
+
+    def _read_line(self, line: bytes, known: dict[str, dict[Part, Times]]) -> bool:
+        try:
+            if int(line[:8], 16) != zlib.crc32(line[9:]):
+                return False
+            key, task_id, part, total, other, slow = json.loads(line[9:])
+        except ValueError:
+            return False
+        if key == self._key[:16]:
+            known.setdefault(task_id, {})[part] = Times(total, dict(slow), other)
+        return True
+
+    def _complain(self, path: Path, error: OSError) -> None:
+        if not self._silent:
+            _log.warning("%s cannot be written, so it is made anew each time: %s", path, error)
+        self._silent = True
+
+
+def content_key(data: str) -> str:
+    """Return the hex SHA-256 over all that may change what a reference returns; `data` is its checksum."""
+    made_of = [_FORMAT, data, sys.version, platform.machine(), _packages(), _code()]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+
+
+def machine_key() -> str:
+    """Return a name for this machine's speed: model and number of its cores, and which machine it is.
+
+    The machine's id is secret by convention (machine-id(5)), so only its hash with a salt is shown.
+    """
+    parts = [_SALT, _cpu_model(), str(os.cpu_count()), _machine_id()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _packages() -> list[str]:
+    return [f"{name} {importlib.metadata.version(name)}" for name in ("evalplus", "numpy")]
+
+
+@functools.cache
+def _code() -> str:
+    """Return a hash of the code that makes streams, reads them, and reads the benchmarks' rows."""
+    here = Path(__file__).parent
+    jail = Path(sandbox.__file__).parent
+    files = [jail / name for name in ("harness.py", "encoder.py", "job.py")]
+    files += [here / "calibration.py", here / "oracles.py", Path(evalplus.__file__)]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _numbers(times: Times) -> list[Any]:
+    return [times.total, times.other, sorted(times.slow.items())]
+
+
+def _cpu_model() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            head = file.read(8192)
+    except OSError:
+        head = ""
+    found = re.search(r"model name\s*:\s*(.*)", head)
+    return found[1] if found else platform.processor()
+
+
+def _machine_id() -> str:
+    try:
+        return Path("/etc/machine-id").read_text().strip() or platform.node()
+    except OSError:
+        return platform.node()
+
+
+def _render(reference: Reference, key: str) -> bytes:
+    """Return a file: a checksum of what follows, a line of JSON, then each part's inputs and stream."""
+    parts = [
+        {
+            "part": part,
+            "count": tests.inputs.count,
+            "inputs": len(tests.inputs.encoded),
+            "expected": len(tests.expected),
+            "has_nan": tests.has_nan,
+            "long": sorted(tests.long.items()),
+            "peak": tests.peak,
+        }
+        for part, tests in reference.tests.items()
+    ]
+    head = {
+        "key": key,
+        "task_id": reference.task_id,
+        "form": reference.form,
+        "entry_point": reference.entry_point,
+        "atol": reference.atol,
+        "parts": parts,
+    }
+    blobs = [blob for tests in reference.tests.values() for blob in (tests.inputs.encoded, tests.expected)]
+    body = b"".join([json.dumps(head).encode(), b"\n", *blobs])
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def _parse(content: bytes, key: str, task_id: str) -> Reference:
+    """Return the reference in a file; a ValueError if the file is not whole or not this task's."""
+    start, body_at = 64 + 1, content.find(b"\n", 64 + 1) + 1
+    view = memoryview(content)
+    if hashlib.sha256(view[start:]).hexdigest().encode() != content[:64]:
+        raise ValueError("its checksum does not fit")
+    head: dict[str, Any] = json.loads(content[start:body_at])
+    if (head["key"], head["task_id"]) != (key, task_id):
+        raise ValueError("it was made with other data or another version")
+    tests: dict[Part, Tests] = {}
+    for part in cast("list[dict[str, Any]]", head["parts"]):
+        middle = body_at + part["inputs"]
+        end = middle + part["expected"]
+        tests[part["part"]] = Tests(
+            inputs=Arguments(head["entry_point"], content[body_at:middle], part["count"]),
+            expected=content[middle:end],
+            has_nan=part["has_nan"],
+            long=dict(part["long"]),
+            peak=part["peak"],
+        )
+        body_at = end
+    return Reference(task_id, head["form"], head["entry_point"], head["atol"], tests)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it, now or after a kill, finds all of it or none."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,204 @@
+"""Comparing what a program returned with what it ought to have returned: the host's side.
+
+The host compares the bytes of two streams (`Comparison.bytes_suffice`, `has_nan`). Where they differ it runs
+a judge: `judge.py`, trusted code that decodes and compares values, as a job in a jail of its own. So nothing
+a candidate made is ever decoded here; what comes back of a judge is read strictly, too.
+"""
+
+import __future__
+
+import marshal
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from dualcode.errors import GraderError
+from dualcode.grading import oracle_jail as judge
+from dualcode.record import Record
+from dualcode.sandbox import decoder, encoder
+from dualcode.sandbox.decoder import CodecError
+from dualcode.sandbox.job import MIB, Arguments, Job, Limits, Ran, frames
+from dualcode.suites.suite import Form
+
+Oracle = Literal["equal", "any", "sum_div", "surface_area", "digit_distance", "set", "not_none", "find_zero"]
+
+_SETS = [
+    "similar_elements",
+    "find_char_long",
+    "common_in_nested_lists",
+    "extract_singly",
+    "larg_nnum",
+    "intersection_array",
+    "find_dissimilar",
+    "Diff",
+]
+_NOT_NONE = ["check_str", "text_match_three", "text_starta_endb"]
+
+SPECIAL: dict[tuple[Form, str], Oracle] = {
+    ("humaneval", "find_zero"): "find_zero",
+    ("mbpp", "are_equivalent"): "any",
+    ("mbpp", "sum_div"): "sum_div",
+    ("mbpp", "surface_Area"): "surface_area",
+    ("mbpp", "digit_distance_nums"): "digit_distance",
+    **{("mbpp", name): "set" for name in _SETS},
+    **{("mbpp", name): "not_none" for name in _NOT_NONE},
+}
+"""EvalPlus's special oracles, by form and entry point."""
+
+_WITH_INPUTS = frozenset({"surface_area", "digit_distance", "find_zero"})
+
+LEAST_CPU = 5.0
+"""CPU seconds that any comparison may take."""
+
+BYTES_A_SECOND = 1 * MIB
+"""What a judge is given a CPU second more for. It decodes ten times as much, and comparing takes time too."""
+
+MEMORY = 4096 * MIB
+
+
+class Comparison(Record):
+    """How a task's outputs are compared."""
+
+    oracle: Oracle
+    """`equal`, or the name of one of EvalPlus's special oracles."""
+    drain: bool = False
+    """Whether jobs for this task send iterables as lists of their items: their tests iterate over outputs."""
+    bytes_suffice: bool = True
+    """Whether an output whose bytes are the reference's passes, unless it `has_nan`. Not where it is not the
+    expected value that an output is compared with."""
+
+
+class Judgement(Record):
+    """What came of comparing a program's outputs."""
+
+    passed: bool
+    at: int | None = None
+    """Index of the first call that failed; None if it passed."""
+    reason: str | None = None
+    """`wrong output`, `raised ValueError: …`, `time-out`, `returned a generator object`, …"""
+    expected: str | None = None
+    """What the call ought to have returned, as `repr` cut to 2,000 characters; for HumanEval's own tests the
+    line that failed."""
+    got: str | None = None
+    whole: bool = False
+    """A digest differs, so nothing is known: run both again with `digest_above=None` and judge those."""
+
+
+def comparison(form: Form, entry_point: str) -> Comparison:
+    """Return how the outputs of a task are compared."""
+    if form == "check":
+        return Comparison(oracle="equal", drain=True)
+    oracle = SPECIAL.get((form, entry_point), "equal")
+    suffices = oracle not in ("find_zero", "not_none")
+    return Comparison(oracle=oracle, drain=oracle == "set", bytes_suffice=suffices)
+
+
+def has_nan(stream: bytes) -> bool:
+    """Whether a stream holds a value that may not be equal to itself: a NaN, or an object that is no data.
+
+    It errs on the side of yes. A digest tells nothing: ask with a stream of whole values.
+    """
+    patterns = {"V": judge.NAN, "G": _UNEQUAL}
+    return any(
+        frame.kind == "O" or (frame.kind in patterns and _matches(patterns[frame.kind], frame.payload))
+        for frame in frames(stream)
+    )
+
+
+_UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values")
+"""The last byte of a NaN of any width, and the tags of what may be none or equals only itself."""
+
+_PIECE = 1 << 16
+_REACH = 17
+
+
+def _matches(pattern: re.Pattern[bytes], payload: bytes) -> bool:
+    """Search a payload, which may be a gigabyte: pieces of nothing but ASCII are passed over."""
+    for start in range(0, len(payload), _PIECE):
+        piece = payload[start : start + _PIECE + _REACH]
+        if not (pattern is judge.NAN and piece.isascii()) and pattern.search(piece):
+            return True
+    return False
+
+
+def judge_job(
+    *, comparison: Comparison, atol: float, inputs: Arguments, candidate: bytes, expected: bytes
+) -> Job:
+    """Return the job that compares a candidate's stream with the reference's on the same inputs."""
+    seen = inputs.encoded if comparison.oracle in _WITH_INPUTS else None
+    fields = [comparison.oracle, float(atol), inputs.count, seen, candidate, expected]
+    return _job("judge", fields)
+
+
+def record_job(reference: str, check: str, entry_point: str) -> Job:
+    """Return the job that runs HumanEval's `check` on the reference and records its calls."""
+    return _job("record_check", [reference, check, entry_point], output=64 * MIB)
+
+
+def recorded(ran: Ran) -> Arguments:
+    """Return the calls that a `record_job` recorded; a GraderError if the reference failed the check."""
+    for frame in ran.returned():
+        if frame.kind == "V":
+            entry_point, calls = decoder.decode("V", frame.payload)
+            return Arguments.of(entry_point, calls)
+    told = ran.told()
+    why = f"{told.type}: {told.message}" if told else ran.detail or ran.ending
+    raise GraderError(f"the reference fails its own check: {why}")
+
+
+def check_job(reference: str, check: str, entry_point: str, inputs: Arguments, candidate: bytes) -> Job:
+    """Return the job that runs HumanEval's `check` on a candidate's stream for the recorded calls."""
+    return _job("judge_check", [reference, check, entry_point, inputs.encoded, candidate])
+
+
+def judgement(ran: Ran) -> Judgement:
+    """Read what came of a `judge_job` or `check_job`; a judge that did not come through fails the program."""
+    for frame in ran.returned():
+        if frame.kind == "V" and ran.ending == "finished":
+            return _read(frame.payload)
+    told = ran.told()
+    why = f"{told.type}: {told.message}" if told else ran.detail or ran.ending
+    return _incomparable(why)
+
+
+def _read(payload: bytes) -> Judgement:
+    try:
+        passed, at, reason, expected, got, whole = decoder.decode("V", payload)
+        fields = {"passed": passed, "at": at, "reason": reason, "expected": expected, "got": got}
+        return Judgement.model_validate({**fields, "whole": whole}, strict=True)
+    except (CodecError, ValueError, TypeError) as error:
+        return _incomparable(str(error))
+
+
+def _incomparable(why: str) -> Judgement:
+    return Judgement(passed=False, at=0, reason=f"its outputs could not be compared: {why}"[:2000])
+
+
+_LOADER = """
+from marshal import loads
+
+def call(code, function, *fields):
+    namespace = {}
+    exec(loads(code), namespace)
+    return namespace[function](*fields)
+"""
+
+
+def _job(function: str, fields: list[Any], output: int = MIB) -> Job:
+    inputs = Arguments.of("call", [[_compiled(), function, *fields]])
+    cpu = LEAST_CPU + len(inputs.encoded) / BYTES_A_SECOND
+    limits = Limits(call_cpu=cpu, total_cpu=cpu + 1, wall=3 * cpu + 30, memory=MEMORY, output=output)
+    return Job(_LOADER, inputs, limits, digest_above=None)
+
+
+@cache
+def _compiled() -> bytes:
+    """Return the judge as one program, compiled here: that takes longer than most comparisons.
+
+    Its files stand in one namespace, without their imports of each other. Both sides run one Python.
+    """
+    texts = [Path(module.__file__ or "").read_text("utf-8") for module in (encoder, decoder, judge)]
+    text = re.sub(r"^from dualcode\..*\n", "", "\n".join(texts), flags=re.MULTILINE)
+    flags = __future__.annotations.compiler_flag
+    return marshal.dumps(compile(text, "<judge>", "exec", flags, dont_inherit=True, optimize=2))

@@ -1,0 +1,62 @@
+"""A benchmark's row, read: what graders know of a task and models never see."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualcode.errors import SuiteError
+from dualcode.grading.reference import Part
+from dualcode.sandbox.job import Arguments
+from dualcode.suites import evalplus as upstream
+from dualcode.suites.suite import Form, HiddenTests
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task with its hidden tests, ready to be run."""
+
+    task_id: str
+    form: Form
+    entry_point: str
+    reference: str = field(repr=False)
+    """The benchmark's own solution, a program."""
+    atol: float
+    """Absolute tolerance of EvalPlus's comparison, until it meets a float."""
+    check: str | None = field(repr=False)
+    """HumanEval's own test, which defines `check(candidate)`; None where the tests are inputs."""
+    rows: Mapping[Part, list[Any]] = field(repr=False)
+    """The inputs as JSON has them."""
+
+    @classmethod
+    def of(cls, task_id: str, hidden: HiddenTests) -> "Problem":
+        """Read a row. The suite was loaded, so its keys are there."""
+        row: dict[str, Any] = json.loads(hidden.row)
+        is_check = hidden.form == "check"
+        parts: tuple[Part, ...] = () if is_check else ("base", "plus")
+        return cls(
+            task_id=task_id,
+            form=hidden.form,
+            entry_point=row["entry_point"],
+            reference=row["prompt"] + row["canonical_solution"],
+            atol=0.0 if is_check else row["atol"],
+            check=row["test"] if is_check else None,
+            rows={part: list(row[f"{part}_input"]) for part in parts},  # one of MBPP+ is {} for []
+        )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The sets of tests that the task has."""
+        return ("base",) if self.check is not None else ("base", "plus")
+
+    def inputs(self, part: Part) -> Arguments:
+        """Return one set of tests' inputs as EvalPlus hands them to a program.
+
+        Raises SuiteError for a row whose inputs are not what its task takes.
+        """
+        try:
+            rows = self.rows[part]
+            inputs = upstream.deserialize_mbpp(self.task_id, rows) if self.form == "mbpp" else rows
+            return Arguments.of(self.entry_point, inputs)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise SuiteError(f"{self.task_id}: its {part} inputs are not what it takes: {error}") from error

@@ -1,0 +1,86 @@
+"""How programs are judged: the limits that they run under, and which quirks of EvalPlus are kept."""
+
+from dualcode.grading.reference import Tests, Times
+from dualcode.record import Record
+from dualcode.sandbox.job import MIB, Limits
+from dualcode.suites.suite import Form
+
+LEAST_CPU = 1.0
+"""CPU seconds that any call may take: EvalPlus's `min_time_limit`."""
+
+FACTOR = 4.0
+"""A call may take that often the reference's time: EvalPlus's `gt_time_limit_factor`."""
+
+MOST_CPU = 60.0
+"""CPU seconds that all calls may take together, if they are many: EvalPlus's limit for a task."""
+
+GRACE_CPU = 2.0
+"""CPU seconds for loading the program, and for what is no call."""
+
+CHECK_CPU = 3.0
+"""HumanEval's own limit for a task's whole test (`humaneval-base`), in seconds."""
+
+MEMORY = 4096 * MIB
+"""Bytes of address space: EvalPlus's limit."""
+
+LEAST_OUTPUT = 64 * MIB
+"""Bytes that any program may return."""
+
+WALL_FACTOR, WALL_GRACE = 3.0, 30.0
+"""The wall clock is only there for programs that wait instead of computing. One that computes reaches its CPU
+limit first unless it gets less than a third of a core; and then it is tried again alone."""
+
+LONGEST_COMPARED = 256 * MIB
+"""Bytes of all long values of a set of tests up to which they are compared value by value, in memory; beyond,
+their digests decide. Only Mbpp/255 is beyond: 1.4 GB."""
+
+_GROWTH = 2
+"""How often the reference's own output a program's may be: floats take twice the bytes of small integers."""
+
+
+class Rules(Record):
+    """What a grader holds against a program."""
+
+    base_only: bool = False
+    """Whether plus tests are left out."""
+    evalplus_compatible: bool = False
+    """Whether comparisons come out as in EvalPlus 0.3.1 where that is known to be wrong."""
+
+
+def limits_of(form: Form, tests: Tests, times: Times, *, whole: bool = False) -> Limits:
+    """Return what a program may use on a set of tests: a multiple of what the reference used.
+
+    With `whole`, for a run in which every value is sent whole, however long.
+    """
+    if form == "check":  # HumanEval limits its calls together, not each
+        call, slow = max(CHECK_CPU, FACTOR * times.total), dict[int, float]()
+        calls = call
+    else:
+        call, slow = LEAST_CPU, _slow_calls(tests, times)
+        calls = min(MOST_CPU, LEAST_CPU * (tests.inputs.count - len(slow)) + sum(slow.values()))
+    total = calls + GRACE_CPU + FACTOR * times.other
+    returned = len(tests.expected) + (sum(tests.long.values()) if whole else 0)
+    return Limits(
+        call_cpu=call,
+        slow_calls=slow,
+        total_cpu=total,
+        wall=WALL_FACTOR * total + WALL_GRACE,
+        memory=MEMORY,
+        output=LEAST_OUTPUT + _GROWTH * returned,
+    )
+
+
+def _slow_calls(tests: Tests, times: Times) -> dict[int, float]:
+    """Return the limits of the calls that may take longer than others.
+
+    Whoever watches a process from outside cannot tell a call from the sending of what it returned, so a call
+    with a long value has the time for that, too.
+    """
+    sent = sum(tests.long.values())
+    slow: dict[int, float] = {}
+    for call in times.slow.keys() | tests.long.keys():
+        sending = times.other * tests.long[call] / sent if call in tests.long else 0.0
+        limit = max(LEAST_CPU, FACTOR * times.slow.get(call, 0.0)) + FACTOR * sending
+        if limit > LEAST_CPU:
+            slow[call] = limit
+    return slow

@@ -1,0 +1,160 @@
+"""Verdicts -> the score of a samples file. Pure functions; `scoring.py` does the work before."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
+from dualcode.record import Record
+from dualcode.suites.suite import Suite
+from dualcode.verdict import Verdict
+
+KS = (1, 10, 100)
+"""pass@k is given for these, as EvalPlus does, where every task has at least k samples."""
+
+
+class Estimate(Record):
+    """pass@k, the mean over tasks of the unbiased estimate for each."""
+
+    value: float
+    low: float | None
+    high: float | None
+    """The 95 % interval: Wilson's if every task has one sample, else by bootstrap over tasks, for samples of
+    one task are not independent of each other. None where tasks do not differ: then nothing can be said."""
+
+
+class Side(Record):
+    """The score on base tests, or on base and plus tests."""
+
+    samples: Counts
+    """With one sample a task, these are its tasks."""
+    pass_at: dict[int, Estimate]
+    """By k. Errored samples are left out; empty if nothing was graded."""
+
+    @property
+    def pass_at_1(self) -> float | None:
+        """pass@1; None if nothing was graded."""
+        return self.pass_at[1].value if 1 in self.pass_at else None
+
+    @property
+    def errored(self) -> int:
+        """How many samples could not be graded, through no fault of their own."""
+        return self.samples.errored
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints: `passed`, `failed`, `errored`, `pass@1`, …"""
+        rates = {f"pass@{k}": each.value for k, each in self.pass_at.items()}
+        return {**self.samples.model_dump(), "pass@1": None, **rates}
+
+    def intervals(self) -> dict[str, list[float] | None]:
+        """Return the 95 % interval of each `pass@k`."""
+        return {f"pass@{k}": _pair(each) for k, each in self.pass_at.items()}
+
+
+class Score(Record):
+    """A graded samples file."""
+
+    dataset: str
+    title: str
+    tasks: int
+    """Tasks with at least one sample; rates are over these."""
+    missing: tuple[str, ...]
+    """Tasks without a sample. They are left out of every number; `evalplus.evaluate` refuses such a file."""
+    base: Side
+    plus: Side | None
+    """None where there are no plus tests, or they were not asked for."""
+    seconds: float
+    sandbox: str
+    """The tier that the programs ran in."""
+    verdicts: tuple[Verdict, ...]
+    """In the order of the file."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "dataset": self.dataset,
+            "tasks": self.tasks,
+            "samples": len(self.verdicts),
+            "base": self.base.to_json(),
+            "plus": self.plus.to_json() if self.plus else None,
+            "intervals": {
+                "base": self.base.intervals(),
+                "plus": self.plus.intervals() if self.plus else None,
+            },
+            "seconds": round(self.seconds, 3),
+            "sandbox": self.sandbox,
+        }
+
+    def table(self) -> Table:
+        """Return the score as a table, a row for each set of tests and each k."""
+        table = Table(title=self._heading(), title_justify="left", title_style="bold")
+        ks = [k for k in KS if k in self.base.pass_at] or [1]
+        names = ["tests", *(["k"] if len(ks) > 1 else []), "pass@1" if len(ks) == 1 else "pass@k"]
+        for name in (*names, "95 % interval", "passed", "failed", "errored"):
+            table.add_column(name, justify="left" if name == "tests" else "right")
+        for label, side in (("base", self.base), ("base + plus", self.plus)):
+            for k in ks if side else ():
+                table.add_row(*_cells(label, side, k, several=len(ks) > 1))
+        return table
+
+    def _heading(self) -> str:
+        samples = len(self.verdicts)
+        more = f", {samples} samples" if samples != self.tasks else ""
+        return f"{self.title}: {self.tasks} tasks{more} in {self.seconds:.1f} s, sandbox {self.sandbox}"
+
+
+def score(
+    verdicts: Sequence[Verdict], suite: Suite, seconds: float, *, sandbox: str, base_only: bool = False
+) -> Score:
+    """Return the score that verdicts come to; `seconds` is what grading them took."""
+    has_plus = suite.has_plus and not base_only
+    by_task: defaultdict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        by_task[verdict.task_id].append(verdict)
+    base, plus = count(verdicts, has_plus=has_plus)
+    per_task = [count(own, has_plus=has_plus) for own in by_task.values()]
+    return Score(
+        dataset=suite.name,
+        title=suite.title,
+        tasks=len(by_task),
+        missing=tuple(task.id for task in suite.tasks if task.id not in by_task),
+        base=_side(base, [own for own, _ in per_task]),
+        plus=plus and _side(plus, [own for _, own in per_task if own]),
+        seconds=seconds,
+        sandbox=sandbox,
+        verdicts=tuple(verdicts),
+    )
+
+
+def _side(total: Counts, per_task: Sequence[Counts]) -> Side:
+    graded = [counts for counts in per_task if counts.graded]
+    fewest = min((counts.graded for counts in graded), default=0)
+    return Side(samples=total, pass_at={k: _estimate(graded, k) for k in KS if k <= fewest})
+
+
+def _estimate(graded: Sequence[Counts], k: int) -> Estimate:
+    values = [pass_at_k(counts.graded, counts.passed, k) for counts in graded]
+    mean = sum(values) / len(values)
+    if all(counts.graded == 1 for counts in graded):
+        wilson = rate(sum(counts.passed for counts in graded), len(graded))
+        return Estimate(value=mean, low=wilson.low, high=wilson.high)
+    low, high = bootstrap(values) or (None, None)
+    return Estimate(value=mean, low=low, high=high)
+
+
+def _pair(estimate: Estimate) -> list[float] | None:
+    if estimate.low is None or estimate.high is None:
+        return None
+    return [estimate.low, estimate.high]
+
+
+def _cells(label: str, side: Side | None, k: int, *, several: bool) -> list[str]:
+    assert side is not None
+    estimate, counts = side.pass_at.get(k), side.samples
+    pair = _pair(estimate) if estimate else None
+    share = f"{estimate.value:.1%}" if estimate else "–"
+    interval = f"{pair[0]:.1%} – {pair[1]:.1%}" if pair else "–"
+    numbers = [str(counts.passed), str(counts.failed), str(counts.errored)] if k == 1 else [""] * 3
+    return [label if k == 1 else "", *([str(k)] if several else []), share, interval, *numbers]

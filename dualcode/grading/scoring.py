@@ -1,0 +1,195 @@
+"""`dualcode score`: a file of samples is read, graded and scored."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dualcode.grading.explain import Explanation, explain
+from dualcode.grading.grader import SandboxGrader, all_cores
+from dualcode.grading.rules import Rules
+from dualcode.grading.samples import Sample, read_samples
+from dualcode.grading.score import Score, score
+from dualcode.record import Record
+from dualcode.sandbox import open_sandbox
+from dualcode.sandbox.pool import Opening, Pool
+from dualcode.suites.suite import Suite
+from dualcode.verdict import Verdict
+
+T = TypeVar("T")
+
+
+class ScoreOptions(Record):
+    """How a file is graded."""
+
+    workers: int | None = None
+    """Programs at a time; None: as many as there are cores, for nothing else is at work."""
+    rules: Rules = Rules()
+    unsafe: bool = False
+    """Whether to go on without a sandbox that holds."""
+
+    @classmethod
+    def of(
+        cls, *, workers: int | None, unsafe: bool, base_only: bool, evalplus_compatible: bool
+    ) -> "ScoreOptions":
+        """Return the options of the command line."""
+        rules = Rules(base_only=base_only, evalplus_compatible=evalplus_compatible)
+        return cls(workers=workers, unsafe=unsafe, rules=rules)
+
+
+class Watcher:
+    """Sees how far the work is; this one does nothing with it."""
+
+    def on_phase(self, name: str, total: int) -> None:
+        """A phase of so many steps begins."""
+
+    def on_step(self) -> None:
+        """A step of the phase is done."""
+
+
+class Bar(Watcher):
+    """A progress bar on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._phase = self.progress.add_task("reading", total=None)
+
+    def on_phase(self, name: str, total: int) -> None:
+        """Begin a bar."""
+        self.progress.remove_task(self._phase)
+        self._phase = self.progress.add_task(name, total=total)
+
+    def on_step(self) -> None:
+        """Move it on."""
+        self.progress.advance(self._phase)
+
+
+def score_samples(
+    path: Path, load: Callable[[], Suite], console: Console, options: ScoreOptions
+) -> tuple[Suite, list[Sample], Score]:
+    """Score a file for the command line: progress and warnings go to `console`. Starts an event loop."""
+    return asyncio.run(_score_samples(path, load, console, options))
+
+
+async def _score_samples(
+    path: Path, load: Callable[[], Suite], console: Console, options: ScoreOptions
+) -> tuple[Suite, list[Sample], Score]:
+    sandbox, (suite, samples) = await _opened(options, lambda: _read(path, load()))
+    try:
+        if missing := _missing(samples, suite):
+            console.print(_warning(missing, suite), style="bold yellow", markup=False, highlight=False)
+        bar = Bar(console)
+        with bar.progress:
+            return suite, samples, await grade_samples(samples, suite, options, bar, sandbox)
+    finally:
+        await sandbox.close()
+
+
+async def _opened(options: ScoreOptions, read: Callable[[], T]) -> tuple[Pool, T]:
+    """Open the sandbox while files are read, which takes as long."""
+    opening = open_sandbox(options.workers or all_cores(), unsafe=options.unsafe)
+    sandbox, content = await asyncio.gather(_warm(opening), asyncio.to_thread(read), return_exceptions=True)
+    if isinstance(content, BaseException):
+        if not isinstance(sandbox, BaseException):
+            await sandbox.close()
+        raise content
+    if isinstance(sandbox, BaseException):
+        raise sandbox
+    return sandbox, content
+
+
+async def _warm(opening: Opening) -> Pool:
+    sandbox = await opening
+    await sandbox.warm()
+    return sandbox
+
+
+def _read(path: Path, suite: Suite) -> tuple[Suite, list[Sample]]:
+    return suite, read_samples(path, suite)
+
+
+def explain_samples(
+    path: Path, suite: Suite, task_ids: Sequence[str], options: ScoreOptions
+) -> list[Explanation]:
+    """Explain every sample of some tasks for the command line. Starts an event loop."""
+    samples = read_samples(path, suite)
+
+    async def work() -> list[Explanation]:
+        async with open_sandbox(1, unsafe=options.unsafe) as sandbox:
+            return await explain(samples, task_ids, suite, sandbox, options.rules)
+
+    return asyncio.run(work())
+
+
+async def score_file(
+    path: Path, suite: Suite, options: ScoreOptions | None = None, watcher: Watcher | None = None
+) -> Score:
+    """Grade every sample of a file and return the score.
+
+    Raises InputError before anything is graded if the file is not what `read_samples` takes, and SandboxError
+    if there is no sandbox.
+    """
+    asked = options or ScoreOptions()
+    async with open_sandbox(asked.workers or all_cores(), unsafe=asked.unsafe) as sandbox:
+        return await grade_samples(read_samples(path, suite), suite, asked, watcher or Watcher(), sandbox)
+
+
+async def grade_samples(
+    samples: Sequence[Sample], suite: Suite, options: ScoreOptions, watcher: Watcher, sandbox: Pool
+) -> Score:
+    """Grade samples and return their score."""
+    started = time.monotonic()
+    async with SandboxGrader(suite, sandbox, options.rules, workers=sandbox.workers) as grader:
+        verdicts = await grade_all(samples, grader, watcher)
+    seconds = time.monotonic() - started
+    return score(verdicts, suite, seconds, sandbox=sandbox.tier.name, base_only=options.rules.base_only)
+
+
+async def grade_all(samples: Sequence[Sample], grader: SandboxGrader, watcher: Watcher) -> list[Verdict]:
+    """Return a verdict a sample, in order. The longest go first, and the same program is graded once."""
+    await _calibrate({sample.task_id for sample in samples}, grader, watcher)
+    distinct = sorted(dict.fromkeys(samples), key=lambda sample: -grader.cpu(sample.task_id))
+    watcher.on_phase("grading", len(distinct))
+
+    async def one(sample: Sample) -> Verdict:
+        verdict = await grader.grade(sample.task_id, sample.program)
+        watcher.on_step()
+        return verdict
+
+    verdicts = await asyncio.gather(*map(one, distinct))
+    known = dict(zip(distinct, verdicts, strict=True))
+    return [known[sample] for sample in samples]
+
+
+async def _calibrate(task_ids: set[str], grader: SandboxGrader, watcher: Watcher) -> None:
+    """Do what no earlier run has done on this machine: until then nobody knows which programs are long."""
+    unknown = sorted(task_id for task_id in task_ids if math.isinf(grader.cpu(task_id)))
+    if not unknown:
+        return
+    watcher.on_phase("running the references", len(unknown))
+
+    async def one(task_id: str) -> None:
+        await grader.calibrate(task_id)
+        watcher.on_step()
+
+    await asyncio.gather(*map(one, unknown))
+
+
+def _missing(samples: Sequence[Sample], suite: Suite) -> list[str]:
+    present = {sample.task_id for sample in samples}
+    return [task.id for task in suite.tasks if task.id not in present]
+
+
+def _warning(missing: Sequence[str], suite: Suite) -> str:
+    some = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+    graded = len(suite.tasks) - len(missing)
+    return (
+        f"warning: {len(missing)} of {len(suite.tasks)} tasks have no sample ({some}). "
+        f"pass@1 is over the other {graded}; evalplus.evaluate would refuse this file."
+    )

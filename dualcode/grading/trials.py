@@ -1,0 +1,145 @@
+"""Trials: a program on one set of a task's tests, run and compared, once.
+
+The program runs in a jail that has never seen the expected values. Its stream of outputs is compared with the
+reference's stream here, as bytes; where the bytes differ, a judge in another jail compares the values.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from dualcode.grading import oracles as judging
+from dualcode.grading.oracles import Comparison, Judgement
+from dualcode.grading.outcome import Mismatch, clean, cut, failed, outcome, unreadable, values
+from dualcode.grading.problem import Problem
+from dualcode.grading.reference import Calibrated, Part, Reference, Tests
+from dualcode.grading.rules import LONGEST_COMPARED, Rules, limits_of
+from dualcode.sandbox.job import Job, Ran
+from dualcode.sandbox.sandbox import Sandbox
+from dualcode.suites.suite import Suite
+from dualcode.verdict import Outcome
+
+LINE = 300
+"""Characters of a line of HumanEval's own test that a verdict keeps."""
+
+_PASSED = Outcome(status="passed")
+_NEVER_PASSES = "EvalPlus 0.3.1 passes no program here: its oracle does not record the tests"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A program on one set of tests: what came of it, and what it was read from."""
+
+    outcome: Outcome
+    ran: Ran
+    mismatch: Mismatch | None = None
+
+
+class Trials:
+    """Runs programs on the tests of a suite."""
+
+    def __init__(self, suite: Suite, sandbox: Sandbox, rules: Rules) -> None:
+        self._suite = suite
+        self._sandbox = sandbox
+        self._rules = rules
+
+    async def attempt(
+        self, calibrated: Calibrated, part: Part, program: str, *, capture: bool = False
+    ) -> Trial:
+        """Run a program on one set of tests and say what came of it.
+
+        With `capture`, what it printed is kept. Raises SandboxError if the sandbox broke.
+        """
+        reference, tests = calibrated.reference, calibrated.reference.tests[part]
+        if (refused := unreadable(program, tests.inputs)) is not None:
+            return Trial(refused, Ran("unloaded", b""))
+        comparison = judging.comparison(reference.form, reference.entry_point)
+        job = Job(
+            program,
+            tests.inputs,
+            limits_of(reference.form, tests, calibrated.times[part]),
+            drain=comparison.drain,
+            capture=capture,
+        )
+        trial = await self._tried(calibrated, part, job, comparison)
+        return self._as_evalplus(trial, comparison, tests)
+
+    async def _tried(self, calibrated: Calibrated, part: Part, job: Job, comparison: Comparison) -> Trial:
+        reference, tests = calibrated.reference, calibrated.reference.tests[part]
+        ran = await self._sandbox.run(job)
+        exact = comparison.bytes_suffice and not tests.has_nan
+        if exact and ran.ending == "finished" and ran.stream == tests.expected:
+            return Trial(_PASSED, ran)
+        if exact and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
+            return Trial(await asyncio.to_thread(outcome, ran, None, tests.inputs), ran)
+        judgement = await self._judge(reference, tests, ran.stream, tests.expected)
+        if judgement.whole and sum(tests.long.values()) <= LONGEST_COMPARED:
+            return await self._tried_whole(calibrated, part, job)
+        return await _trial(ran, judgement, reference, tests)
+
+    async def _tried_whole(self, calibrated: Calibrated, part: Part, job: Job) -> Trial:
+        """Compare long values themselves: their digests differ, which a tolerance may forgive."""
+        reference, tests = calibrated.reference, calibrated.reference.tests[part]
+        bounds = limits_of(reference.form, tests, calibrated.times[part], whole=True)
+        job = replace(job, limits=bounds, digest_above=None)
+        ran = await self._sandbox.run(job)
+        problem = await asyncio.to_thread(
+            Problem.of, reference.task_id, self._suite.hidden[reference.task_id]
+        )
+        expected = await self._sandbox.run(replace(job, program=problem.reference, capture=False))
+        judgement = await self._judge(reference, tests, ran.stream, expected.stream)
+        return await _trial(ran, judgement, reference, tests)
+
+    async def _judge(
+        self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes
+    ) -> Judgement:
+        """Compare values in a jail of their own: what a candidate returned may be made to do harm."""
+        job = await asyncio.to_thread(self._judge_job, reference, tests, candidate, expected)
+        return judging.judgement(await self._sandbox.run(job))
+
+    def _judge_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
+        if reference.form == "check":
+            problem = Problem.of(reference.task_id, self._suite.hidden[reference.task_id])
+            assert problem.check is not None
+            return judging.check_job(
+                problem.reference, problem.check, reference.entry_point, tests.inputs, candidate
+            )
+        return judging.judge_job(
+            comparison=judging.comparison(reference.form, reference.entry_point),
+            atol=reference.atol,
+            inputs=tests.inputs,
+            candidate=candidate,
+            expected=expected,
+        )
+
+    def _as_evalplus(self, trial: Trial, comparison: Comparison, tests: Tests) -> Trial:
+        """Return the trial with EvalPlus 0.3.1's own mistake in it, if that is asked for.
+
+        Its oracle of `find_zero` goes on to the next test without noting that one was done, so that a
+        program which goes through all of them has not done any.
+        """
+        wanted = self._rules.evalplus_compatible and comparison.oracle == "find_zero"
+        if not wanted or trial.outcome.cause not in (None, "wrong_output"):
+            return trial
+        return replace(trial, outcome=failed("wrong_output", _NEVER_PASSES, tests.inputs, None))
+
+
+def _agrees(stream: bytes, expected: bytes) -> bool:
+    """Whether all values in a stream are the expected ones, byte by byte, however the stream ends."""
+    wanted = values(expected)
+    return all(value == next(wanted, None) for value in values(stream))
+
+
+async def _trial(ran: Ran, judgement: Judgement, reference: Reference, tests: Tests) -> Trial:
+    mismatch = _mismatch(ran, judgement, in_check=reference.form == "check")
+    return Trial(await asyncio.to_thread(outcome, ran, mismatch, tests.inputs), ran, mismatch)
+
+
+def _mismatch(ran: Ran, judgement: Judgement, *, in_check: bool) -> Mismatch | None:
+    """Return the wrong output that a judge found; None if it found a call without one, or nothing."""
+    returned = sum(1 for _ in values(ran.stream))
+    if judgement.passed or judgement.at is None or not 0 <= judgement.at < returned:
+        return None
+    reason = judgement.reason or "wrong output"
+    if in_check and judgement.expected and reason == "wrong output":
+        reason = f"wrong output: {cut(judgement.expected, LINE)}"
+    return Mismatch(judgement.at, clean(reason), judgement.expected, judgement.got)

@@ -1,0 +1,81 @@
+"""What identifies a model for the ledger: everything beside the request that can change a reply."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from dualcode.call import Message, Request
+from dualcode.config import Endpoint
+from dualcode.models.openai import PROTOCOL, ChatModel, OpenAIChat
+from dualcode.record import Record
+from dualcode.sampling import PAPER
+from dualcode.team import Served
+
+CONVERSATION = (
+    Message(role="system", content="Be brief."),
+    Message(role="user", content="Is 7 prime?"),
+    Message(role="assistant", content="Yes."),
+    Message(role="user", content="And 8?"),
+)
+"""What a server renders, so that another chat template or tokenizer shows."""
+
+
+class Fingerprint(Record):
+    """A model as one server serves it. The address is not part of it: a server that moved is the same."""
+
+    model: str
+    """The name that it is served under."""
+    root: str | None = None
+    """The checkpoint behind the name."""
+    max_model_len: int | None = None
+    version: str | None = None
+    """Of the server."""
+    system: str | None = None
+    """The server's `system_fingerprint`; vLLM hashes checkpoint, revision, quantization and dtype into it."""
+    template: str | None = None
+    """SHA-256 of the tokens that the server makes of CONVERSATION; None for a server that does not tell."""
+    weights: str | None = None
+    """SHA-256 of the names, sizes and times of the files in `root`, where that is a folder here."""
+    thinking: str = "none"
+    """How the endpoint is told to think or not; see `config.Endpoint`."""
+    protocol: int = PROTOCOL
+    """The version of the client's own part: the ladder after a thought without answer, the reading of it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the fingerprint."""
+        return hashlib.sha256(canonical(self.model_dump(mode="json"))).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return JSON that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+async def identify(chat: ChatModel, served: Served, endpoint: Endpoint) -> Fingerprint:
+    """Return the fingerprint of what `chat` speaks to; costs one request for one token.
+
+    Raises EndpointError if the server does not answer.
+    """
+    probe = Request(messages=CONVERSATION, sampling=PAPER.plain, answer_tokens=1)
+    return Fingerprint(
+        **served.model_dump(),
+        system=(await chat.complete(probe)).system_fingerprint,
+        template=await _template(chat) if isinstance(chat, OpenAIChat) else None,
+        weights=_weights(Path(served.root)) if served.root else None,
+        thinking=endpoint.thinking,
+    )
+
+
+async def _template(chat: OpenAIChat) -> str | None:
+    rendered = [await chat.rendering(CONVERSATION, thinking=thinking) for thinking in (False, True)]
+    return None if None in rendered else hashlib.sha256(canonical(rendered)).hexdigest()
+
+
+def _weights(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return None
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(canonical(marks)).hexdigest()

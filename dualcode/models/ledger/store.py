@@ -1,0 +1,258 @@
+"""The ledger's file: entries and counters in SQLite. All of it blocks; `chat.Ledger` has a thread for it."""
+
+import hashlib
+import json
+import sqlite3
+import time
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from dualcode.call import Reply, Usage
+from dualcode.errors import InputError, RunError, UnknownNameError
+from dualcode.models.ledger.database import FILE, explained, open_database
+from dualcode.models.ledger.fingerprint import Fingerprint
+from dualcode.models.ledger.locks import WRITING, Locks
+from dualcode.models.ledger.stats import Entries, LedgerStats, ModelStats, Pruned
+
+FOLDER = "ledger"
+"""The ledger's folder within the folder of the runs."""
+PATIENCE = 60.0
+"""Seconds to wait for the turn to write; a turn takes milliseconds."""
+BATCH = 200
+"""Entries that a prune deletes in one turn."""
+
+
+class LedgerStore:
+    """One open ledger file, for one thread at a time. Other processes may have it open too.
+
+    Raises RunError for a file that is damaged, foreign or of a newer schema, and never changes such a file.
+    """
+
+    def __init__(self, folder: Path, locks: Locks, database: sqlite3.Connection) -> None:
+        self.path = folder / FILE
+        self.locks = locks
+        self._database = database
+
+    @classmethod
+    def open(cls, folder: Path, *, create: bool = True) -> Self:
+        """Open the ledger in `folder`. Raises InputError if there is none and `create` is off."""
+        path = folder / FILE
+        if not create and not path.exists():
+            raise InputError(f"there is no ledger in {folder}", hint="--run-dir FOLDER, where the runs lie")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            locks = Locks(folder / "claims.lock")
+        except OSError as error:
+            raise RunError(f"cannot write to {folder}: {error}", hint="--run-dir FOLDER") from error
+        try:
+            with explained(path), locks.held(WRITING, PATIENCE):
+                return cls(folder, locks, open_database(path))
+        except BaseException:
+            locks.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            with explained(self.path), self.locks.held(WRITING, PATIENCE):
+                self._database.close()  # the last one out writes the WAL back
+        finally:
+            self.locks.close()
+
+    def find(self, key: bytes) -> Reply | None:
+        """Return the reply that is kept under `key`, and count the hit. Raises RunError if it is damaged."""
+        with explained(self.path):
+            row = self._database.execute(
+                "SELECT model, seal, reply FROM entries WHERE key = ?", (key,)
+            ).fetchone()
+        if row is None:
+            return None
+        model, seal, packed = row
+        reply = self._unpack(key, seal, packed)
+        with self._turn():
+            self._database.execute("UPDATE entries SET used = ? WHERE key = ?", (time.time(), key))
+            self._database.execute(
+                "UPDATE models SET hits = hits + 1, hit_tokens = hit_tokens + ? WHERE id = ?",
+                (reply.usage.completion_tokens, model),
+            )
+        return reply
+
+    def keep(self, key: bytes, fingerprint: Fingerprint, reply: Reply) -> Reply:
+        """Keep the reply and return it, or the one that another process kept before."""
+        packed, now, usage = _pack(reply), time.time(), reply.usage
+        with self._turn():
+            model = self._model(fingerprint)
+            added = self._database.execute(
+                "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key,
+                    model,
+                    now,
+                    now,
+                    usage.prompt_tokens,
+                    usage.completion_tokens,
+                    _seal(key, packed),
+                    packed,
+                ),
+            ).rowcount
+            self._database.execute(
+                "UPDATE models SET misses = misses + 1, paid_tokens = paid_tokens + ? WHERE id = ?",
+                (usage.completion_tokens, model),
+            )
+            if added:
+                return reply
+            row = self._database.execute("SELECT seal, reply FROM entries WHERE key = ?", (key,)).fetchone()
+        return self._unpack(key, *row)
+
+    def stats(self) -> LedgerStats:
+        """Count what is there and what it saved."""
+        models = """
+            SELECT models.digest, fingerprint, COUNT(key), TOTAL(prompt_tokens), TOTAL(completion_tokens),
+                   hits, hit_tokens, misses, paid_tokens
+            FROM models LEFT JOIN entries ON entries.model = models.id
+            GROUP BY models.id ORDER BY models.model, models.id"""
+        with explained(self.path):
+            self._database.execute("BEGIN")  # one moment for both queries
+            rows = self._database.execute(models).fetchall()
+            entries, oldest, newest = self._database.execute(
+                "SELECT COUNT(*), MIN(created), MAX(created) FROM entries"
+            ).fetchone()
+            self._database.execute("COMMIT")
+        return LedgerStats(
+            path=self.path,
+            entries=entries,
+            bytes=sum(file.stat().st_size for file in self.path.parent.glob(f"{FILE}*")),
+            models=tuple(_model_stats(*row) for row in rows),
+            oldest=oldest,
+            newest=newest,
+        )
+
+    def prune(self, which: Entries, *, dry_run: bool = False) -> Pruned:
+        """Delete entries in short turns, beside whoever writes, and give their space back.
+
+        A model of which nothing is left is forgotten with its counts of hits and misses.
+        Raises UnknownNameError for a model of which the ledger holds nothing.
+        """
+        with explained(self.path):
+            keys = self._damaged(self._keys(which)) if which.damaged else self._keys(which)
+        batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+        counts = [self._measure(batch) if dry_run else self._delete(batch) for batch in batches]
+        entries, tokens, size = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
+        return Pruned(entries=entries, tokens=tokens, bytes=size if dry_run else self._shrink())
+
+    def _keys(self, which: Entries) -> list[bytes]:
+        models = self._models(which.model) if which.model is not None else None
+        before = time.time() - (which.unused_for or 0.0)
+        rows = self._database.execute(
+            "SELECT key, model FROM entries WHERE used <= ? ORDER BY rowid", (before,)
+        ).fetchall()
+        return [key for key, model in rows if models is None or model in models]
+
+    def _models(self, name: str) -> set[int]:
+        rows = self._database.execute("SELECT id, model, digest FROM models").fetchall()
+        found = {id_ for id_, model, digest in rows if name == model or _abbreviates(name, digest)}
+        if not found:
+            raise UnknownNameError("model", name, {row[1] for row in rows}, hint="dualcode ledger stats")
+        return found
+
+    def _damaged(self, keys: list[bytes]) -> list[bytes]:
+        return [key for key in keys if not self._whole(key)]
+
+    def _whole(self, key: bytes) -> bool:
+        row = self._database.execute("SELECT seal, reply FROM entries WHERE key = ?", (key,)).fetchone()
+        try:
+            return row is None or bool(self._unpack(key, *row))
+        except RunError:
+            return False
+
+    def _measure(self, keys: list[bytes]) -> tuple[int, int, int]:
+        marks = ",".join("?" * len(keys))
+        with explained(self.path):
+            return self._database.execute(
+                "SELECT COUNT(*), COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(LENGTH(reply)), 0) "
+                f"FROM entries WHERE key IN ({marks})",
+                keys,
+            ).fetchone()
+
+    def _delete(self, keys: list[bytes]) -> tuple[int, int, int]:
+        with self._turn():
+            counts = self._measure(keys)
+            self._database.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in keys])
+            self._database.execute("DELETE FROM models WHERE id NOT IN (SELECT model FROM entries)")
+        return counts
+
+    def _shrink(self) -> int:
+        """Give free pages back, a few in a turn; return the bytes."""
+        before, (page,) = self._free_pages(), self._database.execute("PRAGMA page_size").fetchone()
+        for _ in range(0, before, BATCH):
+            with explained(self.path), self.locks.held(WRITING, PATIENCE):
+                self._database.execute(f"PRAGMA incremental_vacuum({BATCH})").fetchall()
+        freed = max(0, before - self._free_pages())
+        with explained(self.path), self.locks.held(WRITING, PATIENCE):
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return freed * page
+
+    def _free_pages(self) -> int:
+        return self._database.execute("PRAGMA freelist_count").fetchone()[0]
+
+    def _model(self, fingerprint: Fingerprint) -> int:
+        values = (fingerprint.digest, fingerprint.model, fingerprint.to_line())
+        self._database.execute(
+            "INSERT OR IGNORE INTO models (digest, model, fingerprint) VALUES (?, ?, ?)", values
+        )
+        found = self._database.execute("SELECT id FROM models WHERE digest = ?", values[:1])
+        return found.fetchone()[0]
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        """Have the turn to write; what is done in it counts as a whole or not at all."""
+        with explained(self.path), self.locks.held(WRITING, PATIENCE):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # SQLite itself rolls back for a full disk
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def _unpack(self, key: bytes, seal: bytes, packed: bytes) -> Reply:
+        try:
+            if seal != _seal(key, packed):
+                raise ValueError("its checksum does not match")
+            return Reply.model_validate(json.loads(zlib.decompress(packed)))
+        except (ValueError, TypeError, zlib.error) as error:
+            raise RunError(
+                f"{self.path}: the entry {key.hex()[:16]} is damaged: {error}",
+                hint=f"dualcode ledger prune --damaged --run-dir {self.path.parent.parent}",
+            ) from error
+
+
+def _model_stats(digest: str, fingerprint: str, entries: int, *counts: float) -> ModelStats:
+    prompt, completion, hits, hit_tokens, misses, paid = map(int, counts)
+    return ModelStats(
+        fingerprint=Fingerprint.model_validate_json(fingerprint),
+        digest=digest,
+        entries=entries,
+        usage=Usage(prompt_tokens=prompt, completion_tokens=completion),
+        hits=hits,
+        hit_tokens=hit_tokens,
+        misses=misses,
+        paid_tokens=paid,
+    )
+
+
+def _abbreviates(name: str, digest: str) -> bool:
+    return len(name) >= 8 and digest.startswith(name)
+
+
+def _pack(reply: Reply) -> bytes:
+    # json.dumps escapes what UTF-8 cannot hold; a model may write half a surrogate pair.
+    return zlib.compress(json.dumps(reply.model_dump(mode="json"), separators=(",", ":")).encode(), level=1)
+
+
+def _seal(key: bytes, packed: bytes) -> bytes:
+    return hashlib.sha256(key + packed).digest()

@@ -1,0 +1,265 @@
+"""What the servers do while a run works: a reading of each server and its GPUs about every second.
+
+The metrics are the server's, not the run's: several runs may use one server at once. A reading therefore says
+how many requests this run had in flight at the time. A reading is never worth a run: what cannot be read is
+left out, and the run does not hear of it.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import math
+import re
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from dualcode.models.openai import ChatModel, Meter, is_loopback
+from dualcode.record import Record
+from dualcode.serving.hardware import ServedHardware
+
+INTERVAL = 1.0
+"""Seconds from one reading of a server to the next."""
+PATIENCE = 5.0
+"""Seconds that a server may take to tell its metrics; a busy one may take some."""
+_LINE = re.compile(r"^vllm:(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
+
+
+class GpuReading(Record):
+    """What a GPU did at one moment."""
+
+    uuid: str
+    utilization: float | None
+    """0..1: the share of the driver's last sample period in which a kernel ran."""
+    used_bytes: int | None
+    """Of its memory, by anybody."""
+    watts: float | None
+    joules: float | None
+    """Energy since the driver was loaded: only differences mean something. None on GPUs older than Volta."""
+
+
+class Reading(Record):
+    """A line of `servers.jsonl`: what a server, whoever it works for, did at one moment."""
+
+    at: float
+    """Seconds since the epoch."""
+    endpoints: tuple[str, ...]
+    """The run's endpoints on this server: usually one."""
+    in_flight: int
+    """Requests of this run that the server had not answered."""
+    running: int | None = None
+    """Requests in the server's batch; this and what follows is None where it has no such metrics."""
+    waiting: int | None = None
+    """Requests in its queue."""
+    prompt_tokens: int | None = None
+    """Since the server's start, those found in its prefix cache included."""
+    generation_tokens: int | None = None
+    """Since the server's start."""
+    kv_cache: float | None = None
+    """0..1: the share of the KV cache in use; the fullest engine's."""
+    gpus: tuple[GpuReading, ...] = ()
+    absent: str | None = None
+    """Why there are no metrics, such as `HTTP 404`. This is said once, and they are not asked for again."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether the server had more requests than this run had in flight: it worked for others, too."""
+        return (self.running or 0) + (self.waiting or 0) > self.in_flight
+
+
+@dataclass
+class Source:
+    """A server to be read."""
+
+    root: str
+    """Where /metrics is."""
+    endpoints: tuple[str, ...]
+    meters: tuple[Meter, ...]
+    gpus: tuple[str, ...] = ()
+    """UUIDs."""
+    absent: str | None = field(default=None, init=False)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent to the server and not answered."""
+        return sum(meter.in_flight for meter in self.meters)
+
+
+def sources(
+    chats: Iterable[ChatModel], base_urls: Mapping[str, str], hardware: Mapping[str, ServedHardware]
+) -> list[Source]:
+    """Return the servers behind the chat models, each once."""
+    behind: dict[str, list[ChatModel]] = {}
+    for chat in chats:
+        behind.setdefault(base_urls[chat.name].rstrip("/").removesuffix("/v1"), []).append(chat)
+    return [
+        Source(
+            root=root,
+            endpoints=tuple(chat.name for chat in found),
+            meters=tuple(chat.meter for chat in found),
+            gpus=tuple(gpu.uuid for gpu in _gpus(hardware.get(found[0].name))),
+        )
+        for root, found in behind.items()
+    ]
+
+
+def _gpus(hardware: ServedHardware | None) -> Sequence[Any]:
+    return (hardware.gpus if hardware else None) or ()
+
+
+@contextlib.asynccontextmanager
+async def monitored(
+    found: Sequence[Source], record: Callable[[Reading], None], *, interval: float = INTERVAL
+) -> AsyncGenerator[None]:
+    """Read the servers until the block ends, and once more after it if it ended well."""
+    async with contextlib.AsyncExitStack() as parts:
+        monitors = [Monitor(source, record, GpuMeter()) for source in found]
+        for monitor in monitors:
+            parts.push_async_callback(monitor.close)
+        following = [asyncio.create_task(monitor.follow(interval)) for monitor in monitors]
+        try:
+            yield
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+        await asyncio.gather(*(monitor.read() for monitor in monitors))
+
+
+class Monitor:
+    """Reads one server."""
+
+    def __init__(self, source: Source, record: Callable[[Reading], None], meter: "GpuMeter") -> None:
+        self._source = source
+        self._record = record
+        self._meter = meter
+        self._client = httpx.AsyncClient(timeout=PATIENCE, trust_env=not is_loopback(source.root))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+    async def follow(self, interval: float) -> None:
+        """Read every `interval` seconds, until there is nothing to be read."""
+        while True:
+            began = time.monotonic()
+            if not await self.read():
+                return
+            await asyncio.sleep(max(0.0, began + interval - time.monotonic()))
+
+    async def read(self) -> bool:
+        """Take a reading; return whether it is worth while to take another."""
+        try:
+            return await self._read()
+        except Exception:  # whatever it is, the run goes on without readings
+            return False
+
+    async def _read(self) -> bool:
+        source = self._source
+        had, known = source.in_flight, source.absent
+        metrics = await self._metrics() if known is None else {}
+        gpus = await asyncio.to_thread(self._meter.read, source.gpus)
+        if metrics or gpus or source.absent != known:
+            self._record(
+                Reading(
+                    at=time.time(),
+                    endpoints=source.endpoints,
+                    in_flight=max(had, source.in_flight),
+                    **metrics,
+                    gpus=gpus,
+                    absent=source.absent if source.absent != known else None,
+                )
+            )
+        return source.absent is None or bool(gpus)
+
+    async def _metrics(self) -> dict[str, Any]:
+        """Return what the server tells; nothing if it could not tell now, or (`source.absent`) never will."""
+        try:
+            answer = await self._client.get(f"{self._source.root}/metrics")
+        except httpx.HTTPError:
+            return {}
+        if answer.is_server_error or answer.status_code == 429:
+            return {}
+        if not answer.is_success:
+            self._source.absent = f"HTTP {answer.status_code}"
+            return {}
+        found = parse(answer.text)
+        self._source.absent = None if found else "no metrics of vLLM"
+        return found
+
+
+def parse(page: str) -> dict[str, Any]:
+    """Return a Reading's fields from vLLM's page in Prometheus's text format; {} if it has none of them.
+
+    Engines of one server (data parallelism) are added up.
+    """
+    values: dict[str, list[float]] = {}
+    for name, value in _LINE.findall(page):
+        if name in _FIELDS and math.isfinite(number := float(value)):
+            values.setdefault(name, []).append(number)
+    return {_FIELDS[name]: _ADDED[name](found) for name, found in values.items()}
+
+
+def _whole(values: Iterable[float]) -> int:
+    return round(sum(values))
+
+
+_FIELDS = {
+    "num_requests_running": "running",
+    "num_requests_waiting": "waiting",
+    "prompt_tokens_total": "prompt_tokens",
+    "generation_tokens_total": "generation_tokens",
+    "kv_cache_usage_perc": "kv_cache",
+}
+_ADDED: dict[str, Callable[[Iterable[float]], float]] = {
+    name: max if name == "kv_cache_usage_perc" else _whole for name in _FIELDS
+}
+
+
+class GpuMeter:
+    """Reads GPUs through NVML, by NVIDIA's own `nvidia-ml-py` (the module `pynvml`) where it is installed.
+
+    nvidia-smi would be one process a reading, and does not tell the energy counter.
+    """
+
+    @cached_property
+    def _nvml(self) -> Any:
+        try:
+            nvml = importlib.import_module("pynvml")
+        except ImportError:
+            return None
+        try:
+            nvml.nvmlInit()
+        except nvml.NVMLError:
+            return None
+        return nvml
+
+    def read(self, uuids: Sequence[str]) -> tuple[GpuReading, ...]:
+        """Return a reading of each GPU that answers; nothing where NVML or its module is not there."""
+        if not uuids or self._nvml is None:
+            return ()
+        handles = {uuid: self._ask("nvmlDeviceGetHandleByUUID", uuid) for uuid in uuids}
+        return tuple(self._read(uuid, handle) for uuid, handle in handles.items() if handle is not None)
+
+    def _read(self, uuid: str, handle: Any) -> GpuReading:
+        rates = self._ask("nvmlDeviceGetUtilizationRates", handle)
+        memory = self._ask("nvmlDeviceGetMemoryInfo", handle)
+        milliwatts = self._ask("nvmlDeviceGetPowerUsage", handle)
+        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)
+        return GpuReading(
+            uuid=uuid,
+            utilization=None if rates is None else rates.gpu / 100,
+            used_bytes=None if memory is None else int(memory.used),
+            watts=None if milliwatts is None else milliwatts / 1000,
+            joules=None if millijoules is None else millijoules / 1000,
+        )
+
+    def _ask(self, question: str, about: object) -> Any:
+        try:
+            return getattr(self._nvml, question)(about)
+        except self._nvml.NVMLError:
+            return None

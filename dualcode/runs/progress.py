@@ -1,0 +1,239 @@
+"""The live display of a run: pass@1 so far, tokens per second of each server, time left."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from dualcode.call import Call
+from dualcode.models.openai import ChatModel, Meter
+from dualcode.verdict import Verdict
+
+RATE_WINDOW = 5.0
+"""Seconds over which tokens per second are averaged."""
+PLAIN_EVERY = 15.0
+"""Seconds between lines where the output is no terminal."""
+
+
+class Tally:
+    """What has happened so far; an Observer."""
+
+    def __init__(self, has_plus: bool) -> None:
+        self.has_plus = has_plus
+        self.total = 0
+        self.resumed = 0
+        self.passed = {"base": 0, "plus": 0}
+        self.graded = 0
+        self.errored = 0
+        self.calls = 0
+        self.last = ""
+        self.started = time.monotonic()
+
+    def on_start(self, total: int, verdicts: Sequence[Verdict]) -> None:
+        """Count what earlier sessions did."""
+        self.total, self.resumed = total, len(verdicts)
+        for verdict in verdicts:
+            self.on_verdict(verdict)
+
+    def on_call(self, call: Call) -> None:
+        """Count a call and remember what it was."""
+        self.calls += 1
+        outcome = call.parsed.get("verdict", "") if call.parsed else ("failed" if call.reply is None else "")
+        self.last = f"{call.task_id}: {call.role} {call.step} {outcome}".rstrip()
+
+    def on_verdict(self, verdict: Verdict) -> None:
+        """Count a verdict."""
+        if verdict.errored:
+            self.errored += 1
+            return
+        self.graded += 1
+        self.passed["base"] += verdict.base.status == "passed"
+        self.passed["plus"] += verdict.passed_plus
+
+    @property
+    def done(self) -> int:
+        """Tasks that this run will not touch again."""
+        return self.graded + self.errored
+
+    def rates(self) -> str:
+        """Return pass@1 so far, in words."""
+        kinds = ("base", "plus") if self.has_plus else ("base",)
+        if not self.graded:
+            return "pass@1 –"
+        return "pass@1 " + "  ".join(
+            f"{kind} {self.passed[kind] / self.graded:.1%} ({self.passed[kind]}/{self.graded})"
+            for kind in kinds
+        )
+
+    def seconds_left(self) -> float | None:
+        """Return the time left at the pace of this session; None before the first task is done."""
+        fresh = self.done - self.resumed
+        elapsed = time.monotonic() - self.started
+        return (self.total - self.done) * elapsed / fresh if fresh else None
+
+
+class Whole:
+    """How far several runs are, done one after the other; it knows the tally of the one at work."""
+
+    def __init__(self, runs: int, tasks: int) -> None:
+        self.runs = runs
+        self.tasks = tasks
+        """Of all runs together."""
+        self.started = time.monotonic()
+        self._ended: list[tuple[int, int]] = []
+        self._now: Tally | None = None
+
+    def begin(self, tally: Tally) -> None:
+        """Note that the next run is at work."""
+        self._now = tally
+
+    def end(self, tasks: int) -> None:
+        """Note that a run has ended that has so many tasks; one that was complete already did none now."""
+        fresh = self._now.done - self._now.resumed if self._now else 0
+        self._ended.append((tasks, fresh))
+        self._now = None
+
+    @property
+    def number(self) -> int:
+        """The place of the run at work, from 1."""
+        return len(self._ended) + 1
+
+    @property
+    def done(self) -> int:
+        """Tasks that are done, those of earlier sessions too."""
+        return sum(tasks for tasks, _ in self._ended) + (self._now.done if self._now else 0)
+
+    def seconds_left(self) -> float | None:
+        """Return the time left at the pace of this session; None before anything was done."""
+        fresh = sum(fresh for _, fresh in self._ended)
+        fresh += self._now.done - self._now.resumed if self._now else 0
+        return (self.tasks - self.done) * (time.monotonic() - self.started) / fresh if fresh else None
+
+    def line(self) -> str:
+        """Return the state in words."""
+        left = self.seconds_left()
+        about = f", about {duration(left)} left" if left is not None else ""
+        return f"run {self.number} of {self.runs}, {self.done}/{self.tasks} tasks in all{about}"
+
+
+class Rate:
+    """Tokens per second of one server over the last few seconds."""
+
+    def __init__(self, name: str, meter: Meter) -> None:
+        self.name = name
+        self._meter = meter
+        self._points: deque[tuple[float, int]] = deque()
+
+    def text(self) -> str:
+        """Take a reading and return it in words."""
+        now = time.monotonic()
+        self._points.append((now, self._meter.tokens))
+        while self._points[0][0] < now - RATE_WINDOW:
+            self._points.popleft()
+        then, before = self._points[0]
+        span = now - then
+        rate = (self._meter.tokens - before) / span if span > 0.5 else 0.0
+        return f"{self.name} {rate:4.0f} tok/s, {self._meter.in_flight} in flight"
+
+
+class Display:
+    """Draws a Tally: a live display on a terminal, a plain line now and then elsewhere; silent if `quiet`."""
+
+    def __init__(
+        self,
+        title: str,
+        tally: Tally,
+        chats: Sequence[ChatModel],
+        *,
+        quiet: bool,
+        console: Console,
+        whole: Whole | None = None,
+    ) -> None:
+        self.tally = tally
+        self._whole = whole if whole is not None and whole.runs > 1 else None
+        self._title = title
+        self._rates = [Rate(chat.name, chat.meter) for chat in chats]
+        self._quiet = quiet
+        self._console = console
+
+    async def watch(self) -> None:
+        """Draw until cancelled."""
+        if self._quiet:
+            return
+        if self._console.is_terminal:
+            await self._draw_live()
+        else:
+            await self._print_lines()
+
+    async def _print_lines(self) -> None:
+        shown = time.monotonic()
+        while True:
+            await asyncio.sleep(1.0)
+            line = self.line()  # a reading each second: rates are over the last few
+            if time.monotonic() - shown >= PLAIN_EVERY:
+                shown = time.monotonic()
+                self._console.print(line, highlight=False, soft_wrap=True)
+
+    def line(self) -> str:
+        """Return the state in one line."""
+        left = self.tally.seconds_left()
+        parts = [
+            f"{self._title}: {self.tally.done}/{self.tally.total}",
+            self.tally.rates(),
+            *(rate.text() for rate in self._rates),
+        ]
+        if self.tally.errored:
+            parts.append(f"{self.tally.errored} errored")
+        if left is not None:
+            parts.append(f"about {duration(left)} left")
+        if self._whole is not None:
+            parts.append(self._whole.line())
+        return " · ".join(parts)
+
+    async def _draw_live(self) -> None:
+        bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            expand=True,
+        )
+        row = bar.add_task(self._title, total=self.tally.total or None, left="")
+        whole = self._whole and bar.add_task(f"all {self._whole.runs} runs", total=self._whole.tasks, left="")
+        with Live(console=self._console, refresh_per_second=4, transient=True) as live:
+            while True:
+                left = self.tally.seconds_left()
+                shown = f"{duration(left)} left" if left else ""
+                bar.update(row, completed=self.tally.done, total=self.tally.total or None, left=shown)
+                if self._whole is not None and whole is not None:
+                    rest = self._whole.seconds_left()
+                    shown = f"{duration(rest)} left" if rest else ""
+                    bar.update(whole, completed=self._whole.done, left=shown)
+                live.update(Group(bar, self._details()))
+                await asyncio.sleep(0.25)
+
+    def _details(self) -> Text:
+        errored = f"  {self.tally.errored} errored" if self.tally.errored else ""
+        servers = "   ".join(rate.text() for rate in self._rates)
+        return Text.assemble(
+            (f"  {self.tally.rates()}{errored}\n", "green"),
+            (f"  {servers}\n", "cyan"),
+            (f"  {self.tally.calls} calls, last {self.tally.last}" if self.tally.last else "  …", "dim"),
+        )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words: `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,1 @@
+"""Suites: sets of tasks with their hidden tests, and where their data comes from."""
