@@ -41,9 +41,9 @@ from dualcode.steps.enrichment import Example
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.team import Seat
 from dualcode.verdict import Outcome, Verdict
-from tests.eval.data import problem, write_rows
-from tests.test_pipelines import APPROVE, DRAFT, FIXED, OTHER, REVISE, TASK
-from tests.test_pipelines import run as run_pipeline
+from tests.pipelines.test_pipelines import APPROVE, DRAFT, FIXED, OTHER, REVISE, TASK
+from tests.pipelines.test_pipelines import run as run_pipeline
+from tests.suites.data import problem, write_rows
 
 ENRICHMENT = json.dumps(
     {"types": "int", "examples": [{"call": "double(0)", "result": "0"}], "edge_cases": ["zero"]}

@@ -27,7 +27,7 @@ from dualcode.cli.reviewer import REVIEWING, reviewer
 from dualcode.errors import InputError
 from dualcode.metrics import rate
 from dualcode.suites.suite import load_suite
-from tests.eval.data import problem, write_rows
+from tests.suites.data import problem, write_rows
 
 THIRD = "def solve(n):\n    return n + n + n\n"
 Case = tuple[str | None, bool | None, bool | None]

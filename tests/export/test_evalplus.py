@@ -18,8 +18,8 @@ from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Verdict
-from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 from tests.export.runs import with_records
+from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 PROGRAMS: Mapping[str, str] = {
     "HumanEval/0": "def triple(n):\n    return 3 * n\n",

@@ -16,7 +16,7 @@ from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Verdict
-from tests.eval.data import problem, write_rows
+from tests.suites.data import problem, write_rows
 
 CASES = Path(__file__).parent / "cases"
 FAULTS = {

@@ -18,7 +18,7 @@ from dualcode.verdict import Outcome, Verdict
 from tests.contracts.attacks import forging
 from tests.contracts.attacks.attack import Attack
 from tests.contracts.attacks.outside import Outside, descendants
-from tests.eval.data import write_rows
+from tests.suites.data import write_rows
 
 PATIENCE = 60.0
 """Seconds after which a job counts as hung: far beyond any limit that is given to one."""

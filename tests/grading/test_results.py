@@ -16,7 +16,7 @@ from dualcode.grading.samples import Sample
 from dualcode.grading.score import score
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Cause, Outcome, Verdict
-from tests.eval.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
+from tests.suites.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
 
 TASK = "HumanEval/0"
 PASSED = Outcome(status="passed")

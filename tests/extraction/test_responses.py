@@ -14,7 +14,7 @@ from dualcode.extraction import extract
 from dualcode.extraction.responses import ExtractionReport, extract_file
 from dualcode.task import Task
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("DUALCODE_RAW_RESPONSES", ROOT.parent / "shared/data/raw_responses"))
 BENCHMARK = ROOT / "benchmarks" / "extraction.py"
 TASKS = {

@@ -21,7 +21,7 @@ from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import DIGEST_ABOVE, Arguments, Job, Ran, frames
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.suites.suite import Suite, load_suite
-from tests.eval.data import problem, write_rows
+from tests.suites.data import problem, write_rows
 
 TASK = "HumanEval/0"
 

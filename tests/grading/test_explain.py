@@ -12,7 +12,7 @@ from dualcode.grading.samples import Sample
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite, load_suite
-from tests.eval.data import problem, write_rows
+from tests.suites.data import problem, write_rows
 
 TASK = "HumanEval/0"
 RIGHT = "def triple(n):\n    return 3 * n\n"

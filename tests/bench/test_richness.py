@@ -14,7 +14,7 @@ from dualcode.cli.spec import guess_entry_point, spec
 from dualcode.errors import InputError
 from dualcode.suites.suite import load_suite
 from dualcode.task import Task
-from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
+from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 
 LEAN = '"""\nWrite a function to count vowels.\nassert count("abc") == 1\n"""\n'
 RICH = '''def count(text: str, also_y: bool = False) -> int:

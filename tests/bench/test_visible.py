@@ -25,7 +25,7 @@ from dualcode.sandbox.job import Ending, Expressions, Job, Limits, Ran, digest, 
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.task import Task
-from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
+from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 
 
 def of_docstring(body: str, signature: str = "def f(n):", name: str = "f") -> VisibleTests:

@@ -16,7 +16,7 @@ from dualcode.sampling import PAPER
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 
-PAGE = Path(__file__).parent.parent / "docs" / "adding-a-pipeline.md"
+PAGE = Path(__file__).parents[2] / "docs" / "adding-a-pipeline.md"
 TASK = Task(id="T/1", prompt='def one():\n    """Return 1."""\n', entry_point="one")
 DRAFT = "```python\ndef one():\n    return 2\n```"
 RIGHT = "```python\ndef one():\n    return 1\n```"

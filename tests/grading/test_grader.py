@@ -15,7 +15,7 @@ from dualcode.sandbox.job import Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Outcome, Verdict
-from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
+from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 TASK = "HumanEval/0"
 RIGHT = "def triple(n):\n    return 3 * n\n"

@@ -11,7 +11,7 @@ from dualcode.errors import SandboxError
 from dualcode.grading import explain, scoring
 from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.pool import Pool
-from tests.eval.data import problem, write_rows
+from tests.suites.data import problem, write_rows
 
 TASK = "HumanEval/0"
 RIGHT = "def triple(n):\n    return 3 * n\n"

@@ -19,7 +19,7 @@ from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_sa
 from dualcode.metrics import Counts
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Outcome, Status, Verdict
-from tests.eval.data import write_rows
+from tests.suites.data import write_rows
 
 RIGHT = "def double(number):\n    return number * 2\n"
 WRONG = "def double(number):\n    return 0\n"

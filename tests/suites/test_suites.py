@@ -16,7 +16,7 @@ import pytest
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
 from dualcode.suites import files
 from dualcode.suites.suite import SUITES, find_entry, load_suite
-from tests.eval.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
+from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 
 @pytest.fixture(autouse=True)
