@@ -7,9 +7,10 @@ import pytest
 from dualcode.call import Call, Message
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
+from dualcode.models.endpoints import check_endpoints
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
-from dualcode.team import Seat, Team, check_endpoints
+from dualcode.team import Seat, Team
 from tests.fake_server import FakeServer, serve
 
 HI = [Message(role="user", content="hi")]

