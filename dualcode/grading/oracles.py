@@ -106,8 +106,8 @@ def has_nan(stream: bytes) -> bool:
     )
 
 
-_UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values")
-"""The last byte of a NaN of any width, and the tags of what may be none or equals only itself."""
+_UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values|[<|][mM]8")
+"""The last byte of a NaN of any width, and the tags of what may be none, or a NaT, or equals only itself."""
 
 _PIECE = 1 << 16
 _REACH = 17

@@ -6,12 +6,14 @@ made to collide.
 """
 
 import collections
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from dualcode.sandbox.encoder import AS_BASE, DEPTH
+from dualcode.sandbox.encoder import AS_BASE, DEPTH, NATIVE
 
 
 class CodecError(ValueError):
@@ -248,6 +250,25 @@ def _read_ordered(nodes: Any) -> Any:
     return collections.OrderedDict(_read_dict(nodes))
 
 
+def _read_user_list(members: Any) -> Any:
+    if type(members) not in (list, tuple):
+        raise CodecError(f"a UserList of a {type(members).__name__}")
+    made = collections.UserList[Any]()
+    made.data = members
+    return made
+
+
+def _read_user_dict(nodes: Any) -> Any:
+    made = collections.UserDict[Any, Any]()
+    made.data = _read_dict(nodes)
+    return made
+
+
+def _read_user_string(content: Any) -> Any:
+    _exact(str, content)
+    return collections.UserString(content)
+
+
 def _exact(kind: type, *values: Any) -> None:
     if any(type(value) is not kind for value in values):
         raise CodecError(f"no {kind.__name__}: {values!r:.80}")
@@ -335,6 +356,39 @@ def _read_timedelta(days: Any, seconds: Any, microseconds: Any) -> Any:
     return timedelta(days, seconds, microseconds)
 
 
+def _read_numbers(typecode: Any, content: Any) -> Any:
+    import array
+
+    make: Any = array.array
+    return make(_native(typecode), _content(content))
+
+
+def _read_memory(typecode: Any, content: Any) -> Any:
+    view: Any = memoryview(_content(content))
+    return view.cast(_native(typecode))
+
+
+def _native(typecode: Any) -> Any:
+    _exact(str, typecode)
+    if typecode not in NATIVE:
+        raise CodecError(f"no format of numbers: {typecode!r:.80}")
+    return typecode
+
+
+def _content(content: Any) -> bytes:
+    _exact(bytes, content)
+    return content
+
+
+def _read_masked(data: Any, mask: Any) -> Any:
+    import numpy
+
+    _exact(numpy.ndarray, data, mask)
+    if (mask.dtype.str, mask.shape) != ("|b1", data.shape):
+        raise CodecError(f"a mask of {mask.dtype} {mask.shape}")
+    return numpy.ma.MaskedArray(data, mask)
+
+
 def _read_array(dtype: Any, shape: Any, content: Any) -> Any:
     import numpy
 
@@ -373,11 +427,14 @@ def _read_scalar(dtype: Any, content: Any) -> Any:
     return _checked(numpy.frombuffer(content, kind))[0]
 
 
+_DTYPE = re.compile(r"[<|]([biufcUS][0-9]+|[mM]8(\[[0-9]{0,9}[A-Za-z]{1,2}\])?)", re.ASCII)
+
+
 def _dtype(text: Any) -> Any:
     import numpy
 
     _exact(str, text)
-    if text[:1] not in ("<", "|") or text[1:2] not in tuple("biufcUS") or not text[2:].isdecimal():
+    if not _DTYPE.fullmatch(text):
         raise CodecError(f"no type of array: {text!r:.80}")
     return numpy.dtype(text)
 
@@ -405,13 +462,43 @@ def _read_bytes_(content: Any) -> Any:
     return numpy.bytes_(content)
 
 
+_SUBCLASSED: frozenset[type[Any]] = frozenset(
+    {
+        *AS_BASE,
+        bytearray,
+        collections.Counter,
+        collections.OrderedDict,
+        collections.UserDict,
+        collections.UserList,
+        collections.UserString,
+    }
+)
+"""Types whose values are made of one that is equal to them."""
+
+
 def _read_subclass(name: Any, node: Any) -> Any:
     """Return a value of a subclass of its own, so that its type equals no other's."""
     _exact(str, name)
     base: type[Any] = node.__class__
-    if base not in AS_BASE:
-        raise CodecError(f"a subclass of {base.__name__}")
-    return type(name if name.isidentifier() else "subclass", (base,), {})(node)
+    if base in _SUBCLASSED or base in map(_late_type, ("decimal", "fractions"), ("Decimal", "Fraction")):
+        return _subclass(name, base)(node)
+    if base is collections.deque:
+        return _subclass(name, base)(node, node.maxlen)
+    if base is collections.defaultdict:
+        return _subclass(name, base)(None, node)
+    if base is _late_type("numpy", "ndarray"):
+        return node.view(_subclass(name, base))
+    if base.__module__ == "numpy":  # a number, or a text
+        return _subclass(name, base)(node)
+    raise CodecError(f"a subclass of {base.__name__}")
+
+
+def _subclass(name: str, base: type[Any]) -> Any:
+    return type(name if name.isidentifier() else "subclass", (base,), {})
+
+
+def _late_type(module: str, name: str) -> Any:
+    return getattr(sys.modules.get(module), name, None)
 
 
 def _read_drained(name: Any, nodes: Any) -> Drained:
@@ -440,6 +527,13 @@ _READERS: dict[Any, Callable[..., Any]] = {
     "time": _read_time,
     "datetime": _read_datetime,
     "timedelta": _read_timedelta,
+    "mappingproxy": MappingProxyType,
+    "UserList": _read_user_list,
+    "UserDict": _read_user_dict,
+    "UserString": _read_user_string,
+    "numbers": _read_numbers,
+    "memoryview": _read_memory,
+    "masked": _read_masked,
     "array": _read_array,
     "objects": _read_objects,
     "scalar": _read_scalar,
