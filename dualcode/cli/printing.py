@@ -32,6 +32,8 @@ def console(*, stderr: bool = False) -> Console:
 def result(summary: Summary, folder: Path) -> RenderableType:
     """Return the result of a run: rates with their intervals, what it took, and where it lies."""
     parts: list[RenderableType] = [_scores(summary)]
+    if notice := summary.data.notice(summary.dataset):
+        parts.insert(0, Text(notice, style="bold yellow"))
     if summary.reviews.approved + summary.reviews.revised:
         parts.append(_reviews(summary))
     parts += [_servers(summary), _foot(summary, folder)]

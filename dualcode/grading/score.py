@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
 from dualcode.record import Record
-from dualcode.suites.suite import Suite
+from dualcode.suites.suite import DataSource, Suite
 from dualcode.verdict import Verdict
 
 KS = (1, 10, 100)
@@ -58,6 +59,7 @@ class Score(Record):
 
     dataset: str
     title: str
+    data: DataSource
     tasks: int
     """Tasks with at least one sample; rates are over these."""
     missing: tuple[str, ...]
@@ -75,6 +77,7 @@ class Score(Record):
         """Return the object that `--json` prints."""
         return {
             "dataset": self.dataset,
+            "data": self.data.to_json(),
             "tasks": self.tasks,
             "samples": len(self.verdicts),
             "base": self.base.to_json(),
@@ -89,7 +92,9 @@ class Score(Record):
 
     def table(self) -> Table:
         """Return the score as a table, a row for each set of tests and each k."""
-        table = Table(title=self._heading(), title_justify="left", title_style="bold")
+        notice = self.data.notice(self.dataset)
+        heading = self._heading() if notice is None else f"{escape(notice)}\n{self._heading()}"
+        table = Table(title=heading, title_justify="left", title_style="bold")
         ks = [k for k in KS if k in self.base.pass_at] or [1]
         names = ["tests", *(["k"] if len(ks) > 1 else []), "pass@1" if len(ks) == 1 else "pass@k"]
         for name in (*names, "95 % interval", "passed", "failed", "errored"):
@@ -118,6 +123,7 @@ def score(
     return Score(
         dataset=suite.name,
         title=suite.title,
+        data=suite.data,
         tasks=len(by_task),
         missing=tuple(task.id for task in suite.tasks if task.id not in by_task),
         base=_side(base, [own for own, _ in per_task]),

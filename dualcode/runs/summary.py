@@ -8,6 +8,7 @@ from dualcode.config import Price
 from dualcode.metrics import Counts, count
 from dualcode.record import Record
 from dualcode.runs.store import RunRecords
+from dualcode.suites.files import DataSource
 
 
 class Spent(Record):
@@ -71,6 +72,7 @@ class Summary(Record):
     pipeline: str
     dataset: str
     title: str
+    data: DataSource
     tasks: int
     """Of the run's selection, done or not."""
     base: Counts
@@ -114,6 +116,7 @@ class Summary(Record):
             "run": self.run,
             "pipeline": self.pipeline,
             "dataset": self.dataset,
+            "data": self.data.to_json(),
             "tasks": self.tasks,
             "base": _counts_json(self.base),
             "plus": _counts_json(self.plus) if self.plus else None,
@@ -142,6 +145,7 @@ def summarize(records: RunRecords) -> Summary:
         pipeline=manifest.configuration.pipeline,
         dataset=manifest.configuration.dataset,
         title=manifest.title,
+        data=manifest.source,
         tasks=len(manifest.configuration.tasks),
         base=base,
         plus=plus,

@@ -327,3 +327,61 @@ def test_what_may_be_returned_grows_with_what_the_reference_returned() -> None:
     assert limits_of("mbpp", some(), times).output == LEAST_OUTPUT + 20
     assert limits_of("mbpp", large, times).output == 3 * LEAST_OUTPUT
     assert limits_of("mbpp", large, times, whole=True).output == 21 * LEAST_OUTPUT
+
+
+# Who may write
+
+
+async def test_a_folder_that_others_may_write_is_not_used_and_said_once_with_what_mends_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    suite = suite_of(tmp_path / "suite")
+    await calibrate(suite, cache_in(tmp_path / "cache"))
+    (path,) = files(tmp_path, "*.reference")
+    path.write_bytes(b"forged")
+    (tmp_path / "cache").chmod(0o777)
+    with caplog.at_level(logging.WARNING):
+        known, jobs = await calibrate(suite, cache_in(tmp_path / "cache"))
+    assert (known.reference.task_id, jobs) == (TASK, 2)
+    assert path.read_bytes() == b"forged"
+    assert caplog.text.count("is not used") == 1
+    assert f"until: chmod go-w {tmp_path / 'cache'}" in caplog.text
+    (tmp_path / "cache").chmod(0o700)
+    await calibrate(suite, cache_in(tmp_path / "cache"))
+    assert (await calibrate(suite, cache_in(tmp_path / "cache")))[1] == 0
+
+
+@pytest.mark.parametrize("pattern", ["*.reference", "times-*"])
+async def test_a_file_that_others_may_write_is_made_anew_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, pattern: str
+) -> None:
+    suite = suite_of(tmp_path / "suite")
+    await calibrate(suite, cache_in(tmp_path / "cache"))
+    (path,) = files(tmp_path, pattern)
+    path.chmod(0o666)
+    with caplog.at_level(logging.WARNING):
+        _, jobs = await calibrate(suite, cache_in(tmp_path / "cache"))
+    assert jobs > 0
+    assert f"{path} may be written by everyone, so it is made anew" in caplog.text
+    assert path.stat().st_mode & 0o077 == 0
+    assert (await calibrate(suite, cache_in(tmp_path / "cache")))[1] == 0
+
+
+async def test_folders_and_files_are_made_for_their_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        await calibrate(suite_of(tmp_path / "suite"), cache_in(tmp_path / "cache"))
+    finally:
+        os.umask(before)
+    made = [tmp_path / "cache", *(tmp_path / "cache").rglob("*")]
+    assert len(made) == 4
+    assert all(path.stat().st_mode & 0o077 == 0 for path in made)
+
+
+def test_other_data_under_the_same_name_has_another_key(tmp_path: Path) -> None:
+    one, other = (
+        suite_of(tmp_path / name, canonical_solution=f"    return {factor} * n\n")
+        for name, factor in (("one", 3), ("other", 4))
+    )
+    assert CalibrationCache.of(one).folder != CalibrationCache.of(other).folder
+    assert content_key(one.data.sha256) != content_key(other.data.sha256)

@@ -140,6 +140,7 @@ async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
     assert [side.keys() for side in known.pop("intervals").values()] == [{"pass@1"}] * 2
     assert known | {"seconds": 0, "sandbox": ""} == {
         "dataset": "mini",
+        "data": suite.data.to_json(),
         "tasks": 3,
         "samples": 3,
         "base": {"passed": 1, "failed": 2, "errored": 0, "pass@1": 1 / 3},

@@ -1,16 +1,23 @@
 """A run in numbers: pure functions over records."""
 
+import io
 import time
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage
+from dualcode.cli import printing
 from dualcode.config import Price
 from dualcode.models.openai import Meter
 from dualcode.models.scripted import reply
 from dualcode.runs.progress import Rate, Tally, duration
-from dualcode.runs.summary import cost, review_counts, union_seconds
+from dualcode.runs.store import read_run
+from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds
 from dualcode.sampling import PAPER
+from dualcode.suites.suite import load_suite
 from dualcode.verdict import Outcome, Verdict
 
 USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
@@ -104,3 +111,19 @@ def test_rate_is_over_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
 def test_durations_are_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_run_s_result_says_whose_data_it_was_made_with(tmp_path: Path) -> None:
+    summary = summarize(read_run(write_run(tmp_path, "raw-coder", {"HumanEval/0": Story(True)})))
+    own = summary.model_copy(update={"data": load_suite("mini").data})
+    assert summary.to_json()["data"]["official"] is False
+    assert own.to_json()["data"] == load_suite("mini").data.to_json()
+
+    def shown(each: Summary) -> str:
+        console = Console(width=200, file=io.StringIO())
+        with console.capture() as said:
+            console.print(report.result(each, tmp_path))
+        return said.get().lstrip()
+
+    assert shown(summary).startswith("not EvalPlus's own data: ")
+    assert "own data" not in shown(own)
