@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dualcode.errors import GraderError
 from dualcode.grading import oracle_jail as judge
 from dualcode.record import Record
-from dualcode.sandbox import decoder, encoder
+from dualcode.sandbox import decoder, encoder, trees
 from dualcode.sandbox.decoder import CodecError
 from dualcode.sandbox.job import MIB, Arguments, Job, Limits, Ran, frames
 from dualcode.suites.suite import Form
@@ -198,7 +198,7 @@ def _compiled() -> bytes:
 
     Its files stand in one namespace, without their imports of each other. Both sides run one Python.
     """
-    texts = [Path(module.__file__ or "").read_text("utf-8") for module in (encoder, decoder, judge)]
+    texts = [Path(module.__file__ or "").read_text("utf-8") for module in (encoder, trees, decoder, judge)]
     text = re.sub(r"^from dualcode\..*\n", "", "\n".join(texts), flags=re.MULTILINE)
     flags = __future__.annotations.compiler_flag
     return marshal.dumps(compile(text, "<judge>", "exec", flags, dont_inherit=True, optimize=2))
