@@ -22,6 +22,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import sys
 import tempfile
 import zlib
@@ -136,7 +137,11 @@ class CalibrationCache:
 
 
 def _refusal(folder: Path, found: trust.Doubt) -> str:
-    mend = found.remedy or "DUALCODE_CACHE_DIR=FOLDER, with a folder of your own"
+    """Say why a folder is not used. What others may have written there has to go: modes alone do not tell."""
+    mend = "DUALCODE_CACHE_DIR=FOLDER, with a folder of your own"
+    if found.remedy:
+        remove = f"rm -r {shlex.quote(str(folder.parent))}"
+        mend = remove if found.path in (folder, folder.parent) else f"{found.remedy} && {remove}"
     return (
         f"{folder} is not used, for {found.path} {found.why}: who writes there decides what passes. "
         f"References are run anew each time, until: {mend}"

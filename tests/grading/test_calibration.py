@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -345,8 +346,9 @@ async def test_a_folder_that_others_may_write_is_not_used_and_said_once_with_wha
     assert (known.reference.task_id, jobs) == (TASK, 2)
     assert path.read_bytes() == b"forged"
     assert caplog.text.count("is not used") == 1
-    assert f"until: chmod go-w {tmp_path / 'cache'}" in caplog.text
-    (tmp_path / "cache").chmod(0o700)
+    mend = caplog.text.strip().rpartition("until: ")[2]
+    assert mend == f"rm -r {tmp_path / 'cache'}"
+    await asyncio.to_thread(subprocess.run, mend, shell=True, check=True)
     await calibrate(suite, cache_in(tmp_path / "cache"))
     assert (await calibrate(suite, cache_in(tmp_path / "cache")))[1] == 0
 
@@ -365,6 +367,16 @@ async def test_a_file_that_others_may_write_is_made_anew_with_a_warning(
     assert f"{path} may be written by everyone, so it is made anew" in caplog.text
     assert path.stat().st_mode & 0o077 == 0
     assert (await calibrate(suite, cache_in(tmp_path / "cache")))[1] == 0
+
+
+def test_a_folder_above_that_others_may_write_is_mended_before_the_cache_is_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (above := tmp_path / "above").mkdir()
+    above.chmod(0o777)
+    with caplog.at_level(logging.WARNING):
+        cache_in(above / "cache")
+    assert caplog.text.strip().endswith(f"until: chmod go-w {above} && rm -r {above / 'cache'}")
 
 
 async def test_folders_and_files_are_made_for_their_user_alone(tmp_path: Path) -> None:
