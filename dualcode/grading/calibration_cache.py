@@ -30,10 +30,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from dualcode import resources, sandbox
-from dualcode.eval import trust
 from dualcode.grading.reference import Part, Reference, Tests, Times
 from dualcode.sandbox.job import Arguments
-from dualcode.suites import evalplus
+from dualcode.suites import evalplus, trust
 from dualcode.suites.suite import Suite
 
 _FORMAT = 1

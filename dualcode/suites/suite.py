@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
-from dualcode.eval import trust
-from dualcode.suites import files
+from dualcode.suites import files, trust
 from dualcode.suites.files import (
     DataSource,
     EvalPlusOrigin,

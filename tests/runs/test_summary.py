@@ -122,7 +122,7 @@ def test_a_run_s_result_says_whose_data_it_was_made_with(tmp_path: Path) -> None
     def shown(each: Summary) -> str:
         console = Console(width=200, file=io.StringIO())
         with console.capture() as said:
-            console.print(report.result(each, tmp_path))
+            console.print(printing.result(each, tmp_path))
         return said.get().lstrip()
 
     assert shown(summary).startswith("not EvalPlus's own data: ")

@@ -196,7 +196,7 @@ def test_importing_suites_imports_no_evalplus() -> None:
 
 def test_the_door_to_evalplus_imports_no_datasets() -> None:
     command = (
-        "import sys; from dualcode.eval import upstream; upstream.release('MbppPlus'); "
+        "import sys; from dualcode.suites import evalplus; evalplus.release('MbppPlus'); "
         "print('datasets' in sys.modules, 'evalplus.data' in sys.modules)"
     )
     done = subprocess.run(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.eval.trust import doubt, make_private
+from dualcode.suites.trust import doubt, make_private
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
