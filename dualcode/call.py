@@ -94,6 +94,8 @@ class Attempt(Record):
     """What this attempt answered, where a later one replaced it."""
     from_ledger: bool = False
     """Whether it was replayed: made, and paid for, by an earlier call."""
+    request: Request | None = None
+    """What a repair asked, whole; None: the call's own request. Runs older than this field never have it."""
 
 
 class Reply(Record):

@@ -110,16 +110,20 @@ class Seat:
         turn = (Message(role="assistant", content=first.content or ""), Message(role="user", content=repair))
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
         update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
-        second = await self._complete(number, step, request.model_copy(update=update), before=first.attempts)
-        return _joined(first, second)
+        again = request.model_copy(update=update)
+        try:
+            second = await self.chat.complete(again)
+        except EndpointError as error:
+            tried = _replaced(first) + _repairs(again, error.attempts)
+            self._save(number, step, request, None, error=error.message, failed=tried)
+            raise
+        return _joined(first, second, _replaced(first) + _repairs(again, second.attempts))
 
-    async def _complete(
-        self, number: int, step: str, request: Request, before: tuple[Attempt, ...] = ()
-    ) -> Reply:
+    async def _complete(self, number: int, step: str, request: Request) -> Reply:
         try:
             return await self.chat.complete(request)
         except EndpointError as error:
-            self._save(number, step, request, None, error=error.message, failed=before + error.attempts)
+            self._save(number, step, request, None, error=error.message, failed=error.attempts)
             raise
 
     def _save(
@@ -167,15 +171,24 @@ def _has(reply: Reply, kind: str) -> bool:
     return any(attempt.kind == kind for attempt in reply.attempts)
 
 
-def _joined(first: Reply, second: Reply) -> Reply:
+def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """Return the attempts of a repair with what they asked, which is not what the call asked."""
+    return tuple(
+        each.model_copy(update={"request": request, "kind": "repair" if each.kind == "chat" else each.kind})
+        for each in attempts
+    )
+
+
+def _replaced(reply: Reply) -> tuple[Attempt, ...]:
+    """Return the attempts of a reply that another replaces: the last keeps what it answered."""
+    kept = [attempt.model_copy(update={"content": reply.content}) for attempt in reply.attempts[-1:]]
+    return (*reply.attempts[:-1], *kept)
+
+
+def _joined(first: Reply, second: Reply, attempts: tuple[Attempt, ...]) -> Reply:
     """Return the repaired reply with both requests' attempts and costs, the thought of the first kept."""
-    kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
-    repairs = [
-        attempt.model_copy(update={"kind": "repair"}) if attempt.kind == "chat" else attempt
-        for attempt in second.attempts
-    ]
     update = {
-        "attempts": (*first.attempts[:-1], *kept, *repairs),
+        "attempts": attempts,
         "reasoning": first.reasoning,
         "usage": first.usage + second.usage,
         "started": first.started,

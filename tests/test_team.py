@@ -139,6 +139,13 @@ async def test_the_repair_sees_the_bad_reply_and_does_not_think() -> None:
     assert (first.thinking, second.thinking) == (True, False)
 
 
+async def test_the_record_holds_what_the_repair_asked_whole() -> None:
+    coder, calls = seat("bad", "good")
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    assert [attempt.request for attempt in calls[0].attempts] == [None, coder.chat.requests[1]]
+
+
 async def test_a_second_reply_off_the_schema_ends_the_matter() -> None:
     coder, calls = seat("bad", "worse")
     assert await ask_object(coder) is None
@@ -151,3 +158,4 @@ async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
     with pytest.raises(EndpointError):
         await ask_object(coder)
     assert [attempt.outcome for attempt in calls[0].attempts] == ["ok"]
+    assert calls[0].attempts[0].content == "bad"

@@ -50,7 +50,10 @@ class Observation(Record):
 
 
 class Shown(Record):
-    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`."""
+    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`.
+
+    A program that passed is on record too: a pipeline that knows only so much has learned something of it.
+    """
 
     task_id: str
     kind: Literal["visible", "observed"]
@@ -59,6 +62,8 @@ class Shown(Record):
     """The source of each."""
     texts: tuple[str, ...]
     """What a pipeline may pass on to a model: failures, outcomes."""
+    program: str | None = None
+    """What was run; None in runs older than this field."""
 
 
 class Bench(Protocol):
@@ -87,9 +92,9 @@ class SandboxBench:
             self._tests[task.id] = visible_tests(task)
         tests = self._tests[task.id]
         result = await run_visible(tests, program.text, self._sandbox)
-        if result.feedback is not None:
-            shown = Shown(task_id=task.id, kind="visible", tests=result.shown, texts=(result.feedback,))
-            self._record(shown)
+        texts = () if result.feedback is None else (result.feedback,)
+        shown = Shown(task_id=task.id, kind="visible", tests=result.shown, texts=texts, program=program.text)
+        self._record(shown)
         return Examination(
             tests=len(tests.tests), passed=tuple(sorted(result.passing)), failure=result.feedback
         )
@@ -112,7 +117,8 @@ class SandboxBench:
             outcomes = ["could not be called: the program does not load"] * len(calls)
         seen = [Observation(call=call, outcome=each) for call, each in zip(calls, outcomes, strict=True)]
         texts = tuple(each.outcome for each in seen)
-        self._record(Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts))
+        shown = Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts, program=program.text)
+        self._record(shown)
         return tuple(seen)
 
 

@@ -178,6 +178,7 @@ async def _work(
     reached = addresses(made_with.configuration, config)
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
     begun = {"sandbox": sandbox.tier, "hardware": hardware}
+    store.keep_source(pipeline.source.read_bytes())
     store.begin_session(session(concurrency).model_copy(update=begun), reached)
     tally = Tally(suite.has_plus)
     whole.begin(tally)

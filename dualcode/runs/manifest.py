@@ -43,7 +43,9 @@ _NO_INFLUENCE = (
     "grading/scoring.py",
     "runs/audit.py",
     "runs/monitor.py",
+    "runs/needles.py",
     "runs/progress.py",
+    "runs/provenance.py",
     "runs/seal.py",
     "runs/summary.py",
 )

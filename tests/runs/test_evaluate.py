@@ -105,7 +105,8 @@ async def test_a_visible_failure_reaches_the_coder_and_the_record(tmp_path: Path
     with serve(Answer(content=wrong), Answer(content=PROGRAM)) as server:
         [done] = await run(server, tmp_path, "raw-retry")
         asked = server.bodies[1]["messages"][-1]["content"]
-    [shown] = read_run(done.folder).shown
+    shown, passed = read_run(done.folder).shown
+    assert passed.texts == ()
     assert shown.texts[0] in asked
     assert shown.tests[0] in asked
     assert done.audit.clean
@@ -132,7 +133,7 @@ async def test_the_audit_command_tells_by_its_exit_code(tmp_path: Path, pipeline
     command = [sys.executable, "-m", "dualcode", "audit", str(done.folder)]
     told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     assert told.returncode == code, told.stderr
-    assert ("no hidden test reached a model" if code == 0 else "MiniRich/0, call 1 (write)") in told.stdout
+    assert ("no hidden test was found" if code == 0 else "MiniRich/0, call 1 (write)") in told.stdout
 
 
 async def test_a_record_changed_after_the_seal_is_named(tmp_path: Path) -> None:
