@@ -5,6 +5,7 @@ brackets. *Words*: its numbers and names alone, in order, numbers in one spellin
 `5; 6; 7; 8` and a JSON or a YAML list are the same.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -90,20 +91,23 @@ def squeezed(text: str) -> str:
 
 
 def _squeezed(text: str) -> str:
-    unescaped = _ESCAPE.sub(_meant, text).replace("null", "None")
-    return re.sub(r"\s+", "", unescaped).replace('"', "'").casefold()
+    return "".join(_unescaped(text).split()).replace('"', "'").replace("null", "None").casefold()
 
 
 def words(text: str) -> str:
     """Return a text's names and numbers, each number in one spelling, with a blank around each."""
-    found = (_spelled(match) for match in _WORD.findall(_ESCAPE.sub(_meant, text)))
-    return f" {' '.join(found)} "
+    return f" {' '.join(map(_spelled, _WORD.findall(_unescaped(text))))} "
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(_meant, text) if "\\" in text else text
 
 
 def _meant(escape: re.Match[str]) -> str:
     return chr(int(escape[1], 16)) if escape[1] else escape[2] or " "
 
 
+@functools.lru_cache(1 << 16)
 def _spelled(word: str) -> str:
     if not word[0].isdigit():
         return "none" if word == "null" else word.casefold()

@@ -15,6 +15,7 @@ RUN = 3
 """So many words in a row have a source if they stand so in a known text; fewer may do so by chance."""
 
 _HOLE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_QUOTED = re.compile(r'"([^"]*)"')
 _ROOMS = ("pipelines", "steps", "visible", "bench.py")
 """The package's code that writes texts for models."""
 
@@ -84,6 +85,7 @@ def templates() -> Templates:
     """Return the package's own."""
     files = [(prompts.FOLDER / f"{name}.md").read_text("utf-8") for name in prompts.names()]
     pieces = [piece for file in files for piece in _HOLE.split(file)]
+    pieces += [text for file in files for hole in _HOLE.findall(file) for text in _QUOTED.findall(hole)]
     root = Path(dualcode.__file__).parent
     for room in _ROOMS:
         for path in sorted((root / room).glob("*.py")) if (root / room).is_dir() else [root / room]:

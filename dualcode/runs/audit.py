@@ -191,20 +191,25 @@ class _TaskAudit:
 
     def read_requests(self) -> None:
         """Look at each request in the order in which they were sent, repairs after what they repair."""
+        turns = [(call, sent(request), answers) for call in self._calls for request, answers in _turns(call)]
+        texts = [_places(parts) for _, parts, _ in turns]
+        whole = Text.of().beside(*(places[-1][1] for places in texts))
+        there = [needle for needle in self._needles if needle.stands_in(whole)]
         loose: list[str] = []
-        for call in self._calls:
-            for request, answers in _turns(call):
-                self.counts["requests"] += 1
-                parts = sent(request)
-                self._search_request(call, parts)
-                new = [run for _, part in parts for run in self._sources.unexplained(part)]
-                strange = [word for run in new if len(run) > 1 for word in run]  # one alone: a number, a name
-                loose += strange
-                self.counts["unexplained"] += bool(strange)
-                self.counts["unexplained_words"] += len(strange)
-                for text in (*(part for _, part in parts), *answers):
-                    self._sources.add(text)
-                self._innocent = self._innocent.beside(*(Text.of(text) for text in answers))
+        for (call, parts, answers), places in zip(turns, texts, strict=True):
+            for needle in there:
+                if needle.stands_in(places[-1][1]) and not needle.stands_in(self._innocent):
+                    place, text = next((place, text) for place, text in places if needle.stands_in(text))
+                    self._found(needle, call.number, call.step, needle.excerpt(text, EXCERPT), place)
+            new = [run for _, part in parts for run in self._sources.unexplained(part)]
+            strange = [word for run in new if len(run) > 1 for word in run]  # one alone: a number, a name
+            loose += strange
+            self.counts["requests"] += 1
+            self.counts["unexplained"] += bool(strange)
+            self.counts["unexplained_words"] += len(strange)
+            for text in (*(part for _, part in parts), *answers):
+                self._sources.add(text)
+            self._innocent = self._innocent.beside(*(Text.of(text) for text in answers))
         self._search_pieces(loose)
 
     def read_solution(self, program: str) -> bool:
@@ -213,28 +218,20 @@ class _TaskAudit:
         self._search(Text.of(*foreign), self._said, 0, "solution", "solution")
         return bool(foreign) or (not self._calls and bool(program.strip()))
 
-    def _search_request(self, call: Call, parts: Sequence[tuple[str, str]]) -> None:
-        texts = [(place, Text.of(part)) for place, part in parts]
-        mine = [part for place, part in parts if "(assistant)" not in place]
-        texts.append(("across messages", Text.of(*(part for _, part in parts)).beside(Text.of(*mine))))
-        for needle in self._needles:
-            if needle.stands_in(texts[-1][1]) and not needle.stands_in(self._innocent):
-                place, text = next((place, text) for place, text in texts if needle.stands_in(text))
-                self._found(needle, call.number, call.step, needle.excerpt(text, EXCERPT), place)
-
     def _search(self, text: Text, innocent: Text, call: int, step: str, place: str) -> None:
-        for needle in self._needles:
+        for needle in self._needles if text.squeezed else ():
             if needle.stands_in(text) and not needle.stands_in(innocent):
                 self._found(needle, call, step, needle.excerpt(text, EXCERPT), place)
 
     def _search_pieces(self, loose: Sequence[str]) -> None:
         """Look for strings that were taken apart, in the words of no known source of all requests."""
-        known = {leak.string for leak in self.leaks}
-        for needle in self._needles:
+        known, there = {leak.string for leak in self.leaks}, set(loose)
+        for needle in self._needles if loose else ():
             own = needle.words.split()
-            if needle.text in known or needle.stands_in(self._innocent) or not own:
+            if not own or needle.text in known or not there.issuperset(own):
                 continue
-            if (place := scattered(own, loose)) is not None:
+            place = scattered(own, loose)
+            if place is not None and not needle.stands_in(self._innocent):
                 last = self._calls[-1]
                 excerpt = " ".join(loose[place : place + len(own) * GAP])[: 2 * EXCERPT]
                 self._found(needle, last.number, last.step, excerpt, "pieces")
@@ -251,6 +248,14 @@ class _TaskAudit:
                 place=place,
             )
         )
+
+
+def _places(parts: Sequence[tuple[str, str]]) -> list[tuple[str, Text]]:
+    """Return a request's parts with their places, and last all of it, with and without answers between."""
+    ended = [(place, f"{part};" if place == "schema" else part) for place, part in parts]
+    mine = [part for place, part in ended if "(assistant)" not in place]
+    whole = Text.of(*(part for _, part in ended)).beside(Text.of(*mine))
+    return [*((place, Text.of(part)) for place, part in parts), ("across messages", whole)]
 
 
 def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
@@ -310,10 +315,31 @@ def sent(request: Request) -> list[tuple[str, str]]:
         (f"message {number} ({message.role})", message.content)
         for number, message in enumerate(request.messages, start=1)
     ]
-    if request.json_schema is not None:
-        parts.append(("schema", json.dumps(request.json_schema, ensure_ascii=False)))
+    parts += [("schema", text) for text in _told(request.json_schema)]
     rest = request.model_dump(mode="json", exclude={"messages", "json_schema"})
     return [*parts, *(("other fields", text) for text in _strings(rest))]
+
+
+_BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "additionalProperties"}
+_VALUES = {"enum", "const", "default", "examples"}
+_GRAMMAR = _BOUNDS | _VALUES | {"type", "items", "properties", "required", "anyOf", "oneOf", "allOf", "title"}
+_TYPES = ("string", "array", "object", "number", "integer", "boolean", "null")
+
+
+def _told(schema: Any, key: str = "") -> Iterator[str]:
+    """Yield what a schema says beside its grammar: names, texts, numbers, and whole values."""
+    if key in _VALUES:
+        yield json.dumps(schema, ensure_ascii=False)
+    elif isinstance(schema, Mapping):
+        for name, value in cast("Mapping[str, Any]", schema).items():
+            if key == "properties" or name not in _GRAMMAR:
+                yield name
+            yield from _told(value, "" if key == "properties" else name)
+    elif isinstance(schema, list | tuple):
+        for each in cast("Sequence[Any]", schema):
+            yield from _told(each, key)
+    elif schema is not None and not isinstance(schema, bool) and (key != "type" or schema not in _TYPES):
+        yield str(schema)
 
 
 def _turns(call: Call) -> Iterator[tuple[Request, list[str]]]:
