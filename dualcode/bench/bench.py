@@ -59,11 +59,13 @@ class Shown(Record):
     kind: Literal["visible", "observed"]
     """Tests that the prompt shows, or calls that a model wrote."""
     tests: tuple[str, ...]
-    """The source of each."""
+    """The source of each; of the tests that the prompt shows, only of the one that failed."""
     texts: tuple[str, ...]
     """What a pipeline may pass on to a model: failures, outcomes."""
     program: str | None = None
     """What was run; None in runs older than this field."""
+    ran: tuple[str, ...] = ()
+    """All tests that were taken for the prompt's."""
 
 
 class Bench(Protocol):
@@ -93,7 +95,14 @@ class SandboxBench:
         tests = self._tests[task.id]
         result = await run_visible(tests, program.text, self._sandbox)
         texts = () if result.feedback is None else (result.feedback,)
-        shown = Shown(task_id=task.id, kind="visible", tests=result.shown, texts=texts, program=program.text)
+        shown = Shown(
+            task_id=task.id,
+            kind="visible",
+            tests=result.shown,
+            texts=texts,
+            program=program.text,
+            ran=tests.shown,
+        )
         self._record(shown)
         return Examination(
             tests=len(tests.tests), passed=tuple(sorted(result.passing)), failure=result.feedback

@@ -3,7 +3,7 @@
 Every request is read whole, as it was sent: messages of all roles, the schema of a structured answer, and
 what a repair asked. It is compared with every hidden test of its task (the arguments of the call, each
 argument, the expected result) and with the lines of the reference, in forms that survive another notation
-(`eval/needles.py`). What is found has to come from somewhere that a model may know: the task's prompt, the
+(`needles.py`). What is found has to come from somewhere that a model may know: the task's prompt, the
 templates, an earlier reply in the same task, or what the bench made of a program that stands in a reply.
 Whatever else is a leak. So is what a pipeline gave to the bench, or returned as its program, without a model
 having said it.
@@ -22,9 +22,9 @@ from typing import Any, cast
 
 from dualcode.bench.bench import Shown
 from dualcode.call import Call, Request
-from dualcode.eval.needles import Hidden, Needle, Text, What, needles_of
-from dualcode.eval.provenance import Sources, lines_of_no_reply, templates
 from dualcode.record import Record
+from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
+from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
 
 __all__ = ["UNSEEN", "Audit", "Hidden", "Leak", "audit", "said"]
 
@@ -129,7 +129,7 @@ def audit(
         leaks += own.leaks
         for name, count in own.counts.items():
             counts[name] += count
-    kept = _without_chance(leaks, calls_of, needles_by_task, constants)
+    kept = _without_chance(leaks, calls_of, shown_of, needles_by_task, constants)
     return Audit(
         tasks=len(calls_of),
         calls=len(calls),
@@ -180,7 +180,7 @@ class _TaskAudit:
         """Look at what the bench ran; its texts are innocent where all of that came from a model."""
         for each in shown:
             foreign = list(lines_of_no_reply(each.program or "", self._said))
-            unknown = [test for test in each.tests if Text.of(test).squeezed not in self._said.squeezed]
+            unknown = [test for test in (*each.tests, *each.ran) if any(lines_of_no_reply(test, self._said))]
             before = len(self.leaks)
             self._search(Text.of(*foreign, *unknown), self._said, 0, each.kind, "bench")
             self.counts["unknown_tests"] += len(unknown)
@@ -276,6 +276,7 @@ def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
 def _without_chance(
     leaks: Sequence[Leak],
     calls_of: Mapping[str, Sequence[Call]],
+    shown_of: Mapping[str, Sequence[Shown]],
     needles: Mapping[str, Sequence[Needle]],
     constants: Sequence[str],
 ) -> list[Leak]:
@@ -288,13 +289,20 @@ def _without_chance(
     own = [Text.of(constant) for constant in constants]
     strings = {task: {needle.text for needle in needles[task]} for task in needles}
     requests = {
-        task: Text.of(*(part for call in calls for request, _ in _turns(call) for _, part in sent(request)))
+        task: Text.of(
+            *(part for call in calls for request, _ in _turns(call) for _, part in sent(request)),
+            *(test for each in shown_of.get(task, ()) for test in each.tests),
+        )
         for task, calls in calls_of.items()
     }
 
     def by_chance(leak: Leak) -> bool:
         needle = next(each for each in needles[leak.task_id] if each.text == leak.string)
-        if leak.what == "reference" or len(needle.squeezed or needle.words) >= SHORT or not leak.call:
+        if (
+            leak.what == "reference"
+            or len(needle.squeezed or needle.words) >= SHORT
+            or leak.step == "solution"
+        ):
             return False
         holders = [text for text in own if needle.stands_in(text)]
         others = [

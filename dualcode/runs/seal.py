@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.errors import RunError, SuiteError
-from dualcode.eval.provenance import literals
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.reference import Reference, Tests
@@ -21,6 +20,7 @@ from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
 from dualcode.record import Record
 from dualcode.runs.audit import Audit, Hidden, audit
+from dualcode.runs.provenance import literals
 from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords, read_run, repeated, replace
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
@@ -161,7 +161,8 @@ def contradictions(records: RunRecords) -> list[str]:
     for task, verdict in records.verdicts.items():
         if not verdict.errored and task not in records.samples:
             found.append(f"{task} has a verdict and no sample")
-    strange = sorted({*numbers, *records.samples, *records.verdicts}.difference(configuration.tasks))
+    named = {*numbers, *records.samples, *records.verdicts, *(each.task_id for each in records.shown)}
+    strange = sorted(named.difference(configuration.tasks))
     return found + [f"{task} is none of the run's tasks" for task in strange]
 
 

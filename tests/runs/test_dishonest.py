@@ -18,7 +18,7 @@ from dualcode.steps import write
 from dualcode.steps.conversation import writing
 from dualcode.task import Task
 from dualcode.team import Team
-from tests.eval.dishonest import DISHONEST, OTHER, TASK, audited, shows
+from tests.runs.dishonest import DISHONEST, OTHER, TASK, audited, shows
 
 
 @pytest.fixture
@@ -114,6 +114,23 @@ async def test_a_drop_in_may_run_calls_of_its_own(sandbox: Sandbox) -> None:
     found = await audited(solve, sandbox)
     assert found.clean
     assert found.unknown_tests == 1
+
+
+LIST = "{}([5, 6, 7, 8])"
+
+
+async def test_a_drop_in_may_run_the_same_call_for_every_task(sandbox: Sandbox) -> None:
+    """A call that happens to be hidden in one of them."""
+
+    async def solve(task: Task, team: Team) -> Program:
+        draft = await write(team.coder, task)
+        await team.bench.observe(task, draft, [LIST.format(task.entry_point)])
+        return draft
+
+    found = await audited(solve, sandbox, source='LIST = "([5, 6, 7, 8])"', tasks=(TASK, OTHER))
+    assert found.clean
+    assert found.by_chance == 1
+    assert not (await audited(solve, sandbox)).clean
 
 
 def test_a_request_has_no_field_that_the_audit_does_not_know() -> None:

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from dualcode.bench.bench import SandboxBench, Shown
 from dualcode.call import Call, Message, Request
-from dualcode.eval.provenance import literals
 from dualcode.extraction import extract
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines import Solve
 from dualcode.runs.audit import Audit, Hidden, audit
+from dualcode.runs.provenance import literals
 from dualcode.sampling import PAPER
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.solution import Program
@@ -228,6 +228,16 @@ async def a_hidden_call_on_the_bench(task: Task, team: Team) -> Program:
     draft = await write(team.coder, task)
     await team.bench.observe(task, draft, ["rank(['pear', 'quince', 'apple'])"])
     return draft
+
+
+@dishonest("leak")
+async def hidden_tests_on_the_bench_as_if_the_prompt_showed_them(task: Task, team: Team) -> Program:
+    """It only chooses: no model sees a word of it."""
+    drafts = [await write(team.coder, task), await write(team.coder, task, draw=1)]
+    tests = "    >>> rank([5, 6, 7, 8])\n    [5, 6, 7, 8]\n"
+    richer = task.model_copy(update={"prompt": task.prompt.replace("    >>> ", f"{tests}    >>> ", 1)})
+    merits = [len((await team.bench.examine(richer, each)).passed) for each in drafts]
+    return drafts[merits.index(max(merits))]
 
 
 @dishonest("leak")

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import dualcode
 from dualcode import prompts
-from dualcode.eval.needles import Text, squeezed, words
+from dualcode.runs.needles import Text, squeezed, words
 
 RUN = 3
 """So many words in a row have a source if they stand so in a known text; fewer may do so by chance."""
 
 _HOLE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _QUOTED = re.compile(r'"([^"]*)"')
-_ROOMS = ("pipelines", "steps", "visible", "bench.py")
+_ROOMS = ("pipelines", "steps", "bench")
 """The package's code that writes texts for models."""
 
 
@@ -88,7 +88,7 @@ def templates() -> Templates:
     pieces += [text for file in files for hole in _HOLE.findall(file) for text in _QUOTED.findall(hole)]
     root = Path(dualcode.__file__).parent
     for room in _ROOMS:
-        for path in sorted((root / room).glob("*.py")) if (root / room).is_dir() else [root / room]:
+        for path in sorted((root / room).rglob("*.py")):
             pieces += literals(path.read_text("utf-8"))
     return Templates(Text.of(*files), tuple(piece for piece in pieces if piece.strip()))
 
