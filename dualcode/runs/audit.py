@@ -177,14 +177,18 @@ class _TaskAudit:
         self._sources = Sources([prompt, *templates().pieces, *constants])
 
     def read_bench(self, shown: Sequence[Shown]) -> None:
-        """Look at what the bench ran; its texts are innocent where all of that came from a model."""
+        """Look at what the bench ran; its texts are innocent where programs and tests have a source.
+
+        A call of the pipeline's own, on a program of a model, says what that program does.
+        """
         for each in shown:
             foreign = list(lines_of_no_reply(each.program or "", self._said))
             unknown = [test for test in (*each.tests, *each.ran) if any(lines_of_no_reply(test, self._said))]
             before = len(self.leaks)
             self._search(Text.of(*foreign, *unknown), self._said, 0, each.kind, "bench")
             self.counts["unknown_tests"] += len(unknown)
-            if not foreign and len(self.leaks) == before:
+            known = not foreign and (each.kind == "observed" or not unknown)
+            if known and len(self.leaks) == before:
                 self._innocent = self._innocent.beside(*(Text.of(text) for text in each.texts))
                 for text in each.texts:
                     self._sources.add(text)
