@@ -143,6 +143,9 @@ class Ran:
     """Seconds from fork to the end of the process."""
     peak: int = 0
     """Bytes of memory held at most (resident set)."""
+    killed: bool = False
+    """Whether it was ended from outside: by the watch, or by the kernel. A program that ends by its own act, a
+    crash too, was not."""
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in order."""
