@@ -144,8 +144,8 @@ class Ran:
     peak: int = 0
     """Bytes of memory held at most (resident set)."""
     killed: bool = False
-    """Whether it was ended from outside: by the watch, or by the kernel. A program that ends by its own act, a
-    crash too, was not."""
+    """Whether it was ended from outside: by the watch, by the kernel, or at a limit that the kernel had
+    counted. A program that ends by its own act, a crash too, was not."""
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in order."""

@@ -143,6 +143,20 @@ def wait(pid: int) -> tuple[int, float, int]:
 _F_SETPIPE_SZ = 1031
 
 
+_CLOSE_RANGE, _HIGHEST = 436, ctypes.c_uint(0xFFFFFFFF)
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from this number on, whatever opened it; os.closerange needs an end."""
+    _check(_libc.syscall(_CLOSE_RANGE, ctypes.c_uint(first), _HIGHEST, ctypes.c_uint(0)), "close_range")
+
+
+def name_host(name: bytes) -> None:
+    """Give this UTS namespace a host name, and no domain."""
+    _check(_libc.sethostname(name, ctypes.c_size_t(len(name))), "sethostname")
+    _check(_libc.setdomainname(b"", ctypes.c_size_t(0)), "setdomainname")
+
+
 def widen(pipe: int, size: int) -> None:
     """Give a pipe a larger buffer, if this user may still have one: a smaller one is slower, no less safe."""
     _libc.fcntl(pipe, _F_SETPIPE_SZ, size)

@@ -1,8 +1,10 @@
 """The fork server: a lean process that forks a fresh, confined child for each job and watches it.
 
 Started by `worker` with a clean environment and one descriptor, the control socket; what is said there stands
-in `wire`. It never reads a program and never holds what a program ought to return. Its end, whatever the
-cause, is the end of all that it started; the control socket's end is its own.
+in `wire`. Each child inherits its memory, so it never reads a program, an input or an output: jobs are read
+by the child, and outputs are moved by the kernel, from the child's pipe to a memory file for the host, which
+tells how the run ended (`ending`). All that is known here is how many bytes came, and when. Its end, whatever
+the cause, is the end of all that it started; the control socket's end is its own.
 
 A fork costs what this process has mapped: numpy's 140 mappings and few more. Therefore it imports nothing
 that loads a shared library without need (`_socket` instead of `socket`, `kernel.limit` for `resource`). This
@@ -30,15 +32,14 @@ from dualcode.sandbox.wire import (
     FAILED,
     MESSAGE_BYTES,
     READY,
+    SLACK,
     Answer,
+    Arrival,
     Ending,
     Request,
     Settings,
     Work,
 )
-
-SLACK = 0.5
-"""CPU seconds beyond a limit after which a child is killed that did not end by itself."""
 
 LOADING = 15.0
 """CPU seconds that a program may take until it is loaded. EvalPlus knows only its 62 s in all."""
@@ -48,6 +49,13 @@ WAITING, CROWD = 10.0, 8.0
 One that computes gets more than an eighth of a core on any machine that is of use."""
 
 PIPE_BYTES = 1 << 20
+LOOK_SECONDS = 0.1
+"""How often it is looked whether bytes have come: so exactly is it known how long none came."""
+
+ARRIVALS = 1000
+"""How many arrivals are kept: those that are apart by that part of the CPU limit, or by LEAST_APART."""
+LEAST_APART = 0.01
+
 COUNT_SECONDS = 0.1
 """How often files and threads are counted in the Landlock tier, where no kernel limit bounds them."""
 
@@ -58,12 +66,14 @@ PROCESSES = 256
 SHARED_PROCESSES = 4096
 """Threads, where the limit counts all that the same user runs on the machine."""
 
+_CONTROL = 3
+"""The server's descriptor of the control socket."""
 _STREAM = 3
 """The child's descriptor for its frames."""
 
 _PROCESSORS = os.cpu_count() or 1
-_HEAD = struct.Struct("<cI")
 _DESCRIPTOR = struct.Struct("=i")
+_SPLICE_NONBLOCK = 2
 
 
 class Verdict(NamedTuple):
@@ -86,29 +96,37 @@ class Child:
         self.loaded = False
         self.marked = 0.0
         """CPU seconds used when bytes last came."""
+        self.arrivals = [Arrival(0, 0.0, 0.0)]
         self.started = time.monotonic()
         self._clock = (~pid << 3) | 2
+        self._cpu = 0.0
 
     def cpu(self) -> float:
         """Return the CPU seconds used so far, by all threads."""
-        try:
-            return time.clock_gettime(self._clock)
-        except OSError:  # it has ended
-            return 0.0
+        with contextlib.suppress(OSError):  # it has ended
+            self._cpu = max(self._cpu, time.clock_gettime(self._clock))
+        return self._cpu
 
     def take(self) -> bool:
-        """Move what waits in the pipe into the stream; False at the pipe's end."""
+        """Have what waits in the pipe moved into the stream; False at the pipe's end."""
+        before = self.cpu()
         try:
-            chunk = os.read(self.pipe, PIPE_BYTES)
+            room = self.request.output + 1 - self.length
+            moved = os.splice(self.pipe, self.stream, room, flags=_SPLICE_NONBLOCK)
         except BlockingIOError:
+            self.arrivals[-1] = self.arrivals[-1]._replace(until=before)
             return True
-        if not chunk:
+        if not moved:
             return False
-        if not self.length:
-            self.loaded = chunk[:1] == b"B"
-        _write(self.stream, chunk[: max(0, self.request.output + 1 - self.length)])
-        self.length += len(chunk)
-        self.marked = self.cpu()
+        self.length += moved
+        self.loaded, self.marked = True, self.cpu()
+        last = self.arrivals[-1]
+        apart = max(LEAST_APART, self.request.total_cpu / ARRIVALS)
+        if self.marked < last.by + apart and last.length:
+            self.arrivals.pop()
+            self.arrivals.append(Arrival(self.length, last.by, before))
+        else:
+            self.arrivals.append(Arrival(self.length, self.marked, before))
         return True
 
     @property
@@ -229,7 +247,7 @@ class Server:
             work = Work.unpack(os.pread(job, request.length, 0))
             self._confine(request)
             os.dup2(sending, _STREAM)
-            os.closerange(_STREAM + 1, DESCRIPTORS)
+            kernel.close_from(_STREAM + 1)
             if self.filter:
                 self.filter.load()
             harness.Harness(work, _STREAM).run()
@@ -252,15 +270,14 @@ class Server:
         poll = select.poll()
         for descriptor in (child.pipe, child.process, self.control.fileno()):
             poll.register(descriptor, select.POLLIN)
-        counted = child.started
+        counted, open_ = child.started, True
         while True:
             breach, seconds = child.find_breach()
             if breach:
                 return Verdict("timed_out", breach)
-            if self.ruleset >= 0:
-                seconds = min(seconds, COUNT_SECONDS)
-            ready = dict(poll.poll(seconds * 1000))
-            if child.pipe in ready and not child.take():
+            ready = dict(poll.poll(min(seconds, LOOK_SECONDS) * 1000))
+            if open_ and not child.take():
+                open_ = False
                 poll.unregister(child.pipe)
             if child.flooded:
                 return _flooded(child.request)
@@ -305,10 +322,9 @@ class Server:
             pass
         if child.flooded:
             verdict = verdict or _flooded(request)
-        length, kinds, last = _scan(child.stream, min(child.length, request.output), request.frames)
-        whole = length == child.length and last == b"E"
-        verdict = verdict or _judge(status, kinds, whole, request, cpu)
-        return Answer(request.number, verdict.ending, cpu, wall, peak, length, verdict.detail)
+        ending, detail = verdict or (None, "")
+        measured = (status, cpu, wall, peak, min(child.length, request.output))
+        return Answer(request.number, ending, *measured, child.arrivals, detail)
 
     def close(self) -> None:
         """Remove the scratch folder, as the host does, if it can."""
@@ -328,46 +344,6 @@ def _flooded(request: Request) -> Verdict:
     return Verdict("flooded", f"more than {request.output} bytes")
 
 
-def _judge(status: int, kinds: frozenset[bytes], whole: bool, request: Request, cpu: float) -> Verdict:
-    """Tell how a child ended that was not killed by the watch."""
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        if name == "SIGKILL" and cpu >= request.total_cpu:
-            return Verdict("timed_out", f"{request.total_cpu:g} s of CPU time in all")
-        return Verdict("died", f"signal {name}")
-    code = os.WEXITSTATUS(status)
-    if code or not whole:
-        return Verdict("died", f"exit code {code}" if code else "exit code 0 before the end")
-    if b"F" in kinds:
-        return Verdict("unloaded", "")
-    if b"L" in kinds:
-        return Verdict("timed_out", f"a call's limit, {request.call_cpu:g} s of CPU time at most")
-    return Verdict("finished", "")
-
-
-def _scan(stream: int, length: int, most: int) -> tuple[int, frozenset[bytes], bytes]:
-    """Return where the last whole frame ends, which kinds came, and the last one's.
-
-    No more than `most` frames are looked at, nor any behind the first that says it is the last.
-    """
-    if not length:
-        return 0, frozenset(), b""
-    kinds = set[bytes]()
-    at, kind = 0, b""
-    content = os.pread(stream, length, 0)
-    for _ in range(most):
-        if at + _HEAD.size > length:
-            break
-        following, size = _HEAD.unpack_from(content, at)
-        if at + _HEAD.size + size > length:
-            break
-        at, kind = at + _HEAD.size + size, following
-        kinds.add(kind)
-        if kind == b"E":
-            break
-    return at, frozenset(kinds), kind
-
-
 def _limit(request: Request, shared: bool) -> None:
     """Set the resource limits, which none of the child's threads can exceed or raise."""
     kernel.limit(kernel.RLIMIT_AS, request.memory)
@@ -375,13 +351,6 @@ def _limit(request: Request, shared: bool) -> None:
     kernel.limit(kernel.RLIMIT_FSIZE, FILE_BYTES)
     kernel.limit(kernel.RLIMIT_CPU, int(request.total_cpu * 1.25) + 5)  # counts ticks, too many under load
     kernel.limit(kernel.RLIMIT_NPROC, SHARED_PROCESSES if shared else PROCESSES)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    with memoryview(data) as view:
-        sent = 0
-        while sent < len(view):
-            sent += os.write(descriptor, view[sent:])
 
 
 def _has_input(descriptor: int) -> bool:
@@ -448,8 +417,11 @@ _KEPT: list[Any] = []
 
 def main(descriptor: int) -> None:
     """Serve on a control socket until it ends."""
-    os.set_inheritable(descriptor, False)
-    control = socket(fileno=descriptor)
+    if descriptor != _CONTROL:
+        os.dup2(descriptor, _CONTROL)
+    os.set_inheritable(_CONTROL, False)
+    kernel.close_from(_CONTROL + 1)  # whatever the host had open
+    control = socket(fileno=_CONTROL)
     try:
         server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
         server.prepare()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dualcode.errors import SandboxError
 from dualcode.sandbox import fence
+from dualcode.sandbox.ending import tell
 from dualcode.sandbox.job import Arguments, Job, Ran
 from dualcode.sandbox.wire import CANCEL, FAILED, MESSAGE_BYTES, READY, Answer, Request, Settings, Work
 
@@ -122,7 +123,7 @@ class Worker:
         if len(stream) != answer.length:
             raise BrokenError(f"its stream has {len(stream)} of {answer.length} bytes")
         self.usable = True
-        return Ran(answer.ending, stream, answer.detail, answer.cpu, answer.wall, answer.peak)
+        return await asyncio.to_thread(tell, job, answer, stream) if large else tell(job, answer, stream)
 
     async def _cancel(self, job: Job) -> None:
         """End the run that is going on; the server, too, if that is not done soon or is cancelled itself."""
@@ -235,10 +236,7 @@ def _pack(job: Job) -> bytes:
 def _request(number: int, job: Job, length: int) -> Request:
     limits = job.limits
     longest = max((limits.call_cpu, *limits.slow_calls.values()))
-    frames = job.calls.count * (2 if job.capture else 1) + 4
-    return Request(
-        number, longest, limits.total_cpu, limits.wall, limits.memory, limits.output, frames, length
-    )
+    return Request(number, longest, limits.total_cpu, limits.wall, limits.memory, limits.output, length)
 
 
 def _make_file(content: bytes) -> int:
