@@ -163,7 +163,7 @@ def mount_scratch() -> None:
 
 def clear_scratch() -> None:
     """Put an empty scratch folder in the place of one that was used, whatever tree was left in it."""
-    if os.listdir(SCRATCH):
+    if not kernel.is_empty(SCRATCH):
         kernel.unmount(SCRATCH)
         mount_scratch()
 

@@ -140,6 +140,23 @@ def wait(pid: int) -> tuple[int, float, int]:
     return status.value, usage[0] + usage[2] + (usage[1] + usage[3]) / 1e6, usage[4] << 10
 
 
+_GETDENTS = {"x86_64": 217, "aarch64": 61}
+_entries = ctypes.create_string_buffer(48)  # for "." and "..", 24 bytes each
+
+
+def is_empty(folder: str) -> bool:
+    """Tell whether a folder is empty; of the names in it, none stays in this process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    number, size, total = _GETDENTS[platform.machine()], ctypes.c_size_t(len(_entries)), 0
+    try:
+        while (read := _libc.syscall(number, descriptor, _entries, size)) > 0:
+            total += read
+    finally:
+        os.close(descriptor)
+        ctypes.memset(_entries, 0, len(_entries))
+    return read == 0 and total <= len(_entries)  # a name that does not fit is an error
+
+
 _F_SETPIPE_SZ = 1031
 
 

@@ -12,6 +12,7 @@ file is imported in the fork server, without the package around it.
 """
 
 import contextlib
+import errno
 import gc
 import io
 import os
@@ -23,6 +24,7 @@ import sys
 import time
 import types
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from dualcode.sandbox import fence, harness, jail, kernel
@@ -291,7 +293,7 @@ class Server:
                 counted = time.monotonic()
 
     def _find_excess(self, child: Child) -> str:
-        if fence.overflows(self.scratch):
+        if _apart(lambda: fence.overflows(self.scratch)):
             return f"more than {fence.SCRATCH_BYTES >> 20} MiB or {fence.SCRATCH_ENTRIES} files"
         return f"more than {PROCESSES} threads" if _count_threads(child.pid) > PROCESSES else ""
 
@@ -336,8 +338,8 @@ class Server:
     def _clear(self) -> None:
         if self.namespace >= 0:
             jail.clear_scratch()
-        else:
-            fence.clear(self.scratch)
+        elif not kernel.is_empty(self.scratch):
+            _apart(lambda: fence.clear(self.scratch))
 
 
 def _flooded(request: Request) -> Verdict:
@@ -357,6 +359,25 @@ def _has_input(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return any(event & select.POLLIN for _, event in poll.poll(0))
+
+
+def _apart(act: Callable[[], object]) -> bool:
+    """Do something in a process of its own, and return whether its result was true.
+
+    For what meets names that a program chose: the next program would find them in this process's memory.
+    """
+    pid = posix.fork()
+    if pid == 0:
+        code = 2
+        try:
+            code = int(bool(act()))
+        finally:
+            os._exit(code)
+    status, _, _ = kernel.wait(pid)
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, 1):
+        raise OSError(errno.EIO, f"looking after the scratch folder ended with {code}")
+    return bool(code)
 
 
 def _count_threads(pid: int) -> int:

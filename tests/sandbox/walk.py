@@ -101,6 +101,15 @@ def walk(*masked):
     return [seen, elsewhere, len(ranges), sum(end - start for start, end in ranges)]
 '''
 
+_MANY_FILES = """
+    for number in range(100):
+        os.mkdir(f"{x}-{n}-{number}")
+        io.open(f"{x}-{n}-{number}/{x}", "w").write(x * 99)
+    until = time.monotonic() + 0.2 * (n == 2)
+    while time.monotonic() < until: pass
+"""
+"""The last call takes so long that files are counted meanwhile."""
+
 _LIMITS = Limits(call_cpu=0.05, total_cpu=2.0, wall=20.0, output=4 * MIB)
 _WALK_LIMITS = Limits(call_cpu=60.0, total_cpu=60.0)
 
@@ -137,7 +146,7 @@ class Walk:
             "flooded": lambda: self._run("while True: os.write(3, x.encode() * 999)", limits=_LIMITS),
             "died": lambda: self._run("os.write(3, x.encode() * 99)\n    os._exit(3)"),
             "crashed": lambda: self._run("os.write(3, x.encode() * 99)\n    ctypes.string_at(0)"),
-            "files": lambda: self._run("os.mkdir(x); io.open(x + '/' + x, 'w').write(x * 999)"),
+            "files": lambda: self._run(_MANY_FILES),
             "environment": lambda: self._run("os.environ[x] = x; os.putenv(x, x); sys.argv[:] = [x]"),
         }
 
@@ -151,7 +160,7 @@ class Walk:
         return Walked(sum(elsewhere), ranges, size)
 
     async def _run(self, body: str, **options: Any) -> bytes:
-        program = f"import ctypes, io, os, sys\nkept = []\ndef f(x, n):\n    {body}\n"
+        program = f"import ctypes, io, os, sys, time\nkept = []\ndef f(x, n):\n    {body}\n"
         inputs = Arguments.of("f", [[self.marker, n] for n in range(3)])
         return (await self.sandbox.run(Job(program, inputs, **options))).stream
 
