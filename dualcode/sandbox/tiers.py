@@ -40,6 +40,7 @@ _LACKS = {
     "landlock": (
         "names, sizes and times of the host's files can be asked for (stat), their contents not",
         "numbers of the host's processes can be guessed",
+        "the host's name can be asked for (uname)",
     ),
     "unsafe": ("FILES CAN BE READ AND WRITTEN, as the user who runs this: use it on programs you trust",),
 }

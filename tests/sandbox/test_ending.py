@@ -62,6 +62,8 @@ def test_a_limit_that_was_told_must_have_been_reached() -> None:
     told = frame("L", b"") + E
     reached = ran((B + V, 0.1, 1.1), (told, 1.2, 1.2))
     assert (reached.ending, reached.killed) == ("timed_out", True)
+    with_quick_ones = ran((B, 0.1, 0.1), (V + told, 1.2, 0.1), cpu=1.2)
+    assert (with_quick_ones.ending, with_quick_ones.killed) == ("timed_out", True)
     claimed = ran((B + V, 0.1, 0.5), (told, 0.6, 0.6))
     assert (claimed.ending, claimed.killed) == ("died", False)
     assert claimed.detail == "told of a limit, 1 s of CPU time, that it had not reached"

@@ -25,7 +25,7 @@ from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import MIB, Arguments, Expressions, Job, Limits
 from dualcode.sandbox.sandbox import Sandbox
 
-_WALK = '''
+WALK = '''
 import ctypes, errno, os
 PAGE, END, POPULATE_READ = 4096, (1 << 47) - 4096, 22
 NONE, NORMAL, PRIVATE, ANONYMOUS, NORESERVE, NOREPLACE = 0, 0, 2, 0x20, 0x4000, 0x100000
@@ -153,7 +153,7 @@ class Walk:
     async def look(self) -> Walked:
         """Walk once."""
         masked = [[byte ^ 0xA5 for byte in needle] for needle in self._needles]
-        ran = await self.sandbox.run(Job(_WALK, Arguments.of("walk", [masked]), _WALK_LIMITS))
+        ran = await self.sandbox.run(Job(WALK, Arguments.of("walk", [masked]), _WALK_LIMITS))
         assert ran.ending == "finished" and not ran.told(), f"{ran.ending} {ran.detail} {ran.told()}"
         seen, elsewhere, ranges, size = marshal.loads(ran.returned()[0].payload)
         assert seen, "the walk did not find what it looks for where it is"
