@@ -66,7 +66,7 @@ def limits_of(form: Form, tests: Tests, times: Times, *, whole: bool = False) ->
         total_cpu=total,
         wall=WALL_FACTOR * total + WALL_GRACE,
         memory=MEMORY,
-        output=LEAST_OUTPUT + _GROWTH * returned,
+        output=LEAST_OUTPUT + -(-_GROWTH * returned // MIB) * MIB,  # whole ones: the program could learn it
     )
 
 
