@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from dualcode.errors import GraderError
 from dualcode.grading import oracle_jail as judge
+from dualcode.grading.outcome import clean
 from dualcode.record import Record
 from dualcode.sandbox import decoder, encoder, trees
 from dualcode.sandbox.decoder import CodecError
@@ -172,7 +173,7 @@ def _read(payload: bytes) -> Judgement:
 
 
 def _incomparable(why: str) -> Judgement:
-    return Judgement(passed=False, at=0, reason=f"its outputs could not be compared: {why}"[:2000])
+    return Judgement(passed=False, at=0, reason=clean(f"its outputs could not be compared: {why}"[:2000]))
 
 
 _LOADER = """

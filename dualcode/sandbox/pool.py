@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +14,11 @@ from dualcode.errors import SandboxError
 from dualcode.sandbox.job import Arguments, Job, Limits, Ran
 from dualcode.sandbox.sandbox import Tier
 from dualcode.sandbox.tiers import Choice, choose
+from dualcode.sandbox.waiting import Attendance, Places
 from dualcode.sandbox.worker import BrokenError, Worker
+
+MOST_WAITING = 16
+"""Runs that wait beside those that compute, if there is memory for as many."""
 
 TRIES = 2
 """How often a job is given to a server, after the first time to one that has just started. Where all of them
@@ -58,7 +63,9 @@ class Opening:
             await self._pool.close()
 
     async def _open(self) -> "Pool":
-        return Pool(await choose(self._tier, unsafe=self._unsafe), bound_workers(self._workers))
+        workers = bound_workers(self._workers)
+        beside = max(0, min(MOST_WAITING, available_memory() // Limits().memory - workers))
+        return Pool(await choose(self._tier, unsafe=self._unsafe), workers, beside)
 
 
 def bound_workers(wanted: int | None) -> int:
@@ -81,9 +88,10 @@ def available_memory() -> int:
 class Pool:
     """See Sandbox. Servers start when they are first needed, and are replaced when they break."""
 
-    def __init__(self, choice: Choice, workers: int) -> None:
+    def __init__(self, choice: Choice, workers: int, beside: int = 0) -> None:
+        """`beside`: how many runs that wait may leave their places to others."""
         self._choice = choice
-        self._slots = asyncio.Semaphore(workers)
+        self._places = Places(workers, beside)
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._closed = False
@@ -110,22 +118,24 @@ class Pool:
         A job that breaks servers where another does not has `died`: no program makes an error of ours.
         """
         causes: list[str] = []
-        async with self._slots:
+        async with self._places.one() as leave:
             while len(causes) < TRIES:
-                ran = await self._try(job, causes, fresh=bool(causes))
+                ran = await self._try(job, causes, leave, fresh=bool(causes))
                 if ran is not None:
                     return ran
             broke = f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}"
-            good = await self._try(_GOOD, causes, fresh=True)
+            good = await self._try(_GOOD, causes, leave, fresh=True)
         if good is None or good.ending != "finished":
             raise SandboxError(f"{broke}; and under a job that is known to be good")
         return Ran("died", b"", f"{broke}; another job broke none", killed=True)
 
-    async def _try(self, job: Job, causes: list[str], *, fresh: bool) -> Ran | None:
+    async def _try(
+        self, job: Job, causes: list[str], leave: Callable[[], bool], *, fresh: bool
+    ) -> Ran | None:
         """Run a job on a server; None, and the cause noted, if that broke."""
         worker = await self._take(fresh=fresh)
         try:
-            return await worker.run(job)
+            return await _attended(worker, job, leave)
         except BrokenError as error:
             self._check_open()
             causes.append(str(error))
@@ -179,3 +189,24 @@ class Pool:
     async def _discard(self, worker: Worker) -> None:
         self._all.discard(worker)
         await asyncio.shield(worker.close())
+
+
+async def _attended(worker: Worker, job: Job, leave: Callable[[], bool]) -> Ran:
+    """Run a job; end it if it waits for too long, and leave its place to another while it waits."""
+
+    def waits() -> bool:
+        if job.on_wait is None or not leave():
+            return False
+        job.on_wait()
+        return True
+
+    try:
+        async with asyncio.timeout(None) as patience:
+            attendance = Attendance(worker.pid, job.limits.waiting, waits, lambda: patience.reschedule(0.0))
+            try:
+                ran = await worker.run(job)
+            finally:
+                attendance.end()
+    except TimeoutError:
+        return Ran("timed_out", b"", f"{job.limits.waiting:g} s of waiting", killed=True)
+    return replace(ran, kept=attendance.kept)

@@ -47,8 +47,9 @@ LOADING = 15.0
 """CPU seconds that a program may take until it is loaded. EvalPlus knows only its 62 s in all."""
 
 WAITING, CROWD = 10.0, 8.0
-"""A program has waited too long if WAITING seconds more passed than CROWD times its CPU time: it sleeps, say.
-One that computes gets more than an eighth of a core on any machine that is of use."""
+"""A call has waited too long if WAITING seconds more passed than CROWD times its CPU time: it sleeps, say.
+One that computes gets more than an eighth of a core on any machine that is of use. All calls together have
+waited too long if the request's seconds more passed."""
 
 PIPE_BYTES = 1 << 20
 LOOK_SECONDS = 0.1
@@ -99,7 +100,7 @@ class Child:
         self.marked = 0.0
         """CPU seconds used when bytes last came."""
         self.arrivals = [Arrival(0, 0.0, 0.0)]
-        self.started = time.monotonic()
+        self.started = self.heard = time.monotonic()
         self._clock = (~pid << 3) | 2
         self._cpu = 0.0
 
@@ -121,7 +122,7 @@ class Child:
         if not moved:
             return False
         self.length += moved
-        self.loaded, self.marked = True, self.cpu()
+        self.loaded, self.marked, self.heard = True, self.cpu(), time.monotonic()
         last = self.arrivals[-1]
         apart = max(LEAST_APART, self.request.total_cpu / ARRIVALS)
         if self.marked < last.by + apart and last.length:
@@ -153,7 +154,8 @@ class Child:
         passed = time.monotonic() - self.started
         if passed >= request.wall:
             return f"{request.wall:g} s of time", 0.0
-        waiting = WAITING + CROWD * cpu - passed
+        silent = time.monotonic() - self.heard
+        waiting = min(request.waiting + CROWD * cpu - passed, WAITING + CROWD * (cpu - self.marked) - silent)
         if waiting <= 0:
             return f"{passed:.0f} s of time, of which it computed {cpu:.1f} s", 0.0
         return "", max(0.01, min(*left, request.wall - passed, waiting))

@@ -24,7 +24,7 @@ SLACK = 0.5
 
 Ending = Literal["finished", "unloaded", "timed_out", "died", "flooded"]
 ENDINGS: tuple[Ending, ...] = ("finished", "unloaded", "timed_out", "died", "flooded")
-_REQUEST = struct.Struct("<QdddQQQ")
+_REQUEST = struct.Struct("<QddddQQQ")
 _ANSWER = struct.Struct("<QBiddQQH")
 _ARRIVAL = struct.Struct("<Qdd")
 
@@ -60,6 +60,7 @@ class Request(NamedTuple):
     """CPU seconds of the longest call."""
     total_cpu: float
     wall: float
+    waiting: float
     memory: int
     output: int
     length: int

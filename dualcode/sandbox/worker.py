@@ -236,7 +236,16 @@ def _pack(job: Job) -> bytes:
 def _request(number: int, job: Job, length: int) -> Request:
     limits = job.limits
     longest = max((limits.call_cpu, *limits.slow_calls.values()))
-    return Request(number, longest, limits.total_cpu, limits.wall, limits.memory, limits.output, length)
+    return Request(
+        number=number,
+        call_cpu=longest,
+        total_cpu=limits.total_cpu,
+        wall=limits.wall,
+        waiting=limits.waiting,
+        memory=limits.memory,
+        output=limits.output,
+        length=length,
+    )
 
 
 def _make_file(content: bytes) -> int:
