@@ -30,10 +30,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def result(summary: Summary, folder: Path) -> RenderableType:
-    """Return the result of a run: rates with their intervals, what it took, and where it lies."""
-    parts: list[RenderableType] = [_scores(summary)]
+    """Return the result of a run: what its sandbox lacked, rates with intervals, cost, and where it lies."""
+    parts: list[RenderableType] = [Text(line, "yellow") for line in summary.cautions]
     if notice := summary.data.notice(summary.dataset):
-        parts.insert(0, Text(notice, style="bold yellow"))
+        parts.append(Text(notice, style="bold yellow"))
+    parts.append(_scores(summary))
     if summary.reviews.approved + summary.reviews.revised:
         parts.append(_reviews(summary))
     parts += [_servers(summary), _foot(summary, folder)]

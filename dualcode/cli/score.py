@@ -79,6 +79,8 @@ def score(
     if as_json:
         click.echo(json.dumps(result.to_json()))
     else:
+        if result.caution:
+            click.echo(result.caution)
         Console().print(result.table())
     _tell_errored(result.verdicts)
     if result.base.errored:

@@ -183,7 +183,7 @@ def _code() -> str:
     """Return a hash of the code that makes streams, reads them, and reads the benchmarks' rows."""
     here = Path(__file__).parent
     jail = Path(sandbox.__file__).parent
-    files = [jail / name for name in ("harness.py", "encoder.py", "job.py")]
+    files = [jail / name for name in ("harness.py", "surroundings.py", "encoder.py", "job.py")]
     files += [here / "calibration.py", here / "oracles.py", Path(evalplus.__file__)]
     digest = hashlib.sha256()
     for path in files:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
 from dualcode.record import Record
+from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.suite import DataSource, Suite
 from dualcode.verdict import Verdict
 
@@ -70,6 +71,8 @@ class Score(Record):
     seconds: float
     sandbox: str
     """The tier that the programs ran in."""
+    caution: str
+    """What that tier does not hold, in a line; empty where nothing is known."""
     verdicts: tuple[Verdict, ...]
     """In the order of the file."""
 
@@ -88,6 +91,7 @@ class Score(Record):
             },
             "seconds": round(self.seconds, 3),
             "sandbox": self.sandbox,
+            "cautions": [self.caution] if self.caution else [],
         }
 
     def table(self) -> Table:
@@ -111,7 +115,7 @@ class Score(Record):
 
 
 def score(
-    verdicts: Sequence[Verdict], suite: Suite, seconds: float, *, sandbox: str, base_only: bool = False
+    verdicts: Sequence[Verdict], suite: Suite, seconds: float, *, sandbox: Tier, base_only: bool = False
 ) -> Score:
     """Return the score that verdicts come to; `seconds` is what grading them took."""
     has_plus = suite.has_plus and not base_only
@@ -129,7 +133,8 @@ def score(
         base=_side(base, [own for own, _ in per_task]),
         plus=plus and _side(plus, [own for _, own in per_task if own]),
         seconds=seconds,
-        sandbox=sandbox,
+        sandbox=sandbox.name,
+        caution=sandbox.caution,
         verdicts=tuple(verdicts),
     )
 

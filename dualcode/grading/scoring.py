@@ -148,7 +148,7 @@ async def grade_samples(
     async with SandboxGrader(suite, sandbox, options.rules, workers=sandbox.workers) as grader:
         verdicts = await grade_all(samples, grader, watcher)
     seconds = time.monotonic() - started
-    return score(verdicts, suite, seconds, sandbox=sandbox.tier.name, base_only=options.rules.base_only)
+    return score(verdicts, suite, seconds, sandbox=sandbox.tier, base_only=options.rules.base_only)
 
 
 async def grade_all(samples: Sequence[Sample], grader: SandboxGrader, watcher: Watcher) -> list[Verdict]:

@@ -88,6 +88,8 @@ class Summary(Record):
     reviews: ReviewCounts
     servers: tuple[ServerUse, ...]
     seconds: float
+    cautions: tuple[str, ...] = ()
+    """What the sandboxes that its programs ran in do not hold, a line for each."""
 
     @property
     def complete(self) -> bool:
@@ -131,6 +133,7 @@ class Summary(Record):
             "cost": self.cost or None,
             "spent": self.spent or None,
             "seconds": round(self.seconds, 3),
+            "cautions": list(self.cautions),
         }
 
 
@@ -140,6 +143,7 @@ def summarize(records: RunRecords) -> Summary:
     verdicts = list(records.verdicts.values())
     seconds = sum((each.ended or each.started) - each.started for each in manifest.sessions)
     base, plus = count(verdicts, has_plus=manifest.has_plus)
+    tiers = [each.sandbox for each in manifest.sessions if each.sandbox is not None]
     return Summary(
         run=manifest.id,
         pipeline=manifest.configuration.pipeline,
@@ -157,6 +161,7 @@ def summarize(records: RunRecords) -> Summary:
         reviews=review_counts(calls),
         servers=tuple(server_use(records, name, seconds) for name in manifest.configuration.served),
         seconds=seconds,
+        cautions=tuple(dict.fromkeys(line for each in tiers if (line := each.caution))),
     )
 
 

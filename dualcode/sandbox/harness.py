@@ -26,7 +26,7 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NoReturn
 
-from dualcode.sandbox import encoder
+from dualcode.sandbox import encoder, surroundings
 from dualcode.sandbox.wire import Work
 
 globals()["__builtins__"] = vars(builtins).copy()  # what is defined from here on keeps to these
@@ -397,6 +397,7 @@ class Mender:
             "random": _seed,
             "numpy.random": _seed,
             "tempfile": _settle,
+            **surroundings.CHANGES,
             **{name: _remover(names) for name, names in GUARDED_LATER.items()},
         }
 

@@ -7,6 +7,7 @@ and scopes (ABI 6). This file is imported in the fork server, without the packag
 import ctypes
 import os
 import platform
+import sys
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock: every call is short
 _libc.syscall.restype = ctypes.c_long
@@ -85,6 +86,11 @@ def adopt_orphans() -> None:
 def forbid_dumps() -> None:
     """Close /proc/PID and ptrace to other processes of the same user."""
     _prctl(_PR_SET_DUMPABLE, 0, "PR_SET_DUMPABLE")
+
+
+def allow_looking() -> None:
+    """Open /proc/PID to other processes of the same user again."""
+    _prctl(_PR_SET_DUMPABLE, 1, "PR_SET_DUMPABLE")
 
 
 def forbid_new_privileges() -> None:
@@ -179,6 +185,10 @@ def widen(pipe: int, size: int) -> None:
     _libc.fcntl(pipe, _F_SETPIPE_SZ, size)
 
 
+SELF = 0x7FFFFFFE
+"""Stands in a seccomp program for the process that loads it: no process has this number."""
+
+
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
@@ -189,9 +199,14 @@ class Filter:
     def __init__(self, code: bytes) -> None:
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
+        # An instruction is a code, two jumps and, in its last four bytes, the value to compare with.
+        wanted = SELF.to_bytes(4, sys.byteorder)
+        self._selves = [at for at in range(4, len(code), 8) if code[at : at + 4] == wanted]
 
     def load(self) -> None:
         """Confine this process by it, for good. `forbid_new_privileges` must have been called."""
+        for at in self._selves:
+            ctypes.memmove(ctypes.byref(self._code, at), os.getpid().to_bytes(4, sys.byteorder), 4)
         result = _libc.prctl(
             _PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(self._program), 0, 0
         )

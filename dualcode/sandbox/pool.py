@@ -15,7 +15,7 @@ from dualcode.sandbox.job import Arguments, Job, Limits, Ran
 from dualcode.sandbox.sandbox import Tier
 from dualcode.sandbox.tiers import Choice, choose
 from dualcode.sandbox.waiting import Attendance, Places
-from dualcode.sandbox.worker import BrokenError, Worker
+from dualcode.sandbox.worker import BrokenError, Worker, sweep
 
 MOST_WAITING = 16
 """Runs that wait beside those that compute, if there is memory for as many."""
@@ -63,6 +63,7 @@ class Opening:
             await self._pool.close()
 
     async def _open(self) -> "Pool":
+        await asyncio.to_thread(sweep)
         workers = bound_workers(self._workers)
         beside = max(0, min(MOST_WAITING, available_memory() // Limits().memory - workers))
         return Pool(await choose(self._tier, unsafe=self._unsafe), workers, beside)

@@ -27,7 +27,7 @@ from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from dualcode.sandbox import fence, harness, jail, kernel
+from dualcode.sandbox import fence, harness, jail, kernel, surroundings
 from dualcode.sandbox.libraries import all_reachable, find_libraries
 from dualcode.sandbox.wire import (
     CANCEL,
@@ -61,9 +61,10 @@ LEAST_APART = 0.01
 
 COUNT_SECONDS = 0.1
 """How often files and threads are counted in the Landlock tier, where no kernel limit bounds them."""
+STILL_SECONDS = 0.05
+"""How long a child is waited for that was told to stand still while it is counted."""
 
 STACK_BYTES = 4 << 30
-FILE_BYTES = 16 << 20
 DESCRIPTORS = 64
 PROCESSES = 256
 SHARED_PROCESSES = 4096
@@ -173,10 +174,11 @@ class Server:
         self.control = control
         self.settings = settings
         self.filter = kernel.Filter(settings.filter) if settings.filter else None
-        self.scratch = jail.SCRATCH if settings.tier == "namespaces" else settings.folder
+        self.scratch = ""
         self.child: Child | None = None
         self.take_id = 0
         self.namespace = self.ruleset = -1
+        self.has_counted = False
 
     def prepare(self) -> None:
         """Confine the server itself, then import what programs need."""
@@ -186,38 +188,45 @@ class Server:
         kernel.limit(kernel.RLIMIT_CORE, 0)
         kernel.limit(kernel.RLIMIT_STACK, STACK_BYTES)
         _offer_to_oom_killer()
-        libraries = find_libraries(settings.packages)
+        self.libraries = libraries = find_libraries(settings.packages)
         if settings.tier == "namespaces":
             self.take_id = jail.enter(settings.unprivileged)
             self.namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
             jail.build(settings.folder, libraries)
+            self.scratch = jail.SCRATCH
         else:
             signal.signal(signal.SIGTERM, self._leave)
             kernel.die_with_parent(signal.SIGTERM)
             if settings.unprivileged and all_reachable(libraries.readable):
                 self.take_id = settings.unprivileged
-                os.chown(self.scratch, self.take_id, self.take_id)
-            os.chdir(self.scratch)
-            if settings.tier == "landlock":
-                self.ruleset = fence.build(self.scratch, libraries)
-            else:
+            self._renew_scratch()
+            if settings.tier == "unsafe":
                 kernel.adopt_orphans()
-        os.environ["TMPDIR"] = self.scratch
+        surroundings.settle(self.scratch)
         kernel.forbid_new_privileges()
         kernel.bound_capabilities()
         kernel.forbid_dumps()
         _import(settings.packages)
+        surroundings.prepare()
         _forget_ourselves()
         harness.prepare()
         gc.collect()
         gc.freeze()
+
+    def _renew_scratch(self) -> None:
+        """Take a fresh scratch folder; what may be left of another one the host removes."""
+        self.scratch = fence.make_scratch(self.settings.folder, self.take_id)
+        posix.chdir(self.scratch)
+        if self.settings.tier == "landlock":
+            if self.ruleset >= 0:
+                os.close(self.ruleset)
+            self.ruleset = fence.build(self.scratch, self.libraries)
 
     def serve(self) -> None:
         """Answer until the socket ends."""
         while True:
             message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
             if not message:
-                self.close()
                 return
             if message == CANCEL:  # of a run that was just answered
                 continue
@@ -231,7 +240,7 @@ class Server:
             stream = (SOL_SOCKET, SCM_RIGHTS, _DESCRIPTOR.pack(child.stream))
             self.control.sendmsg([answer.pack()], [stream])
             child.close()
-            self._clear()  # if that fails, the answer is given and this server ends
+            self._clear()
 
     def _fork(self, request: Request, job: int) -> Child:
         receiving, sending = os.pipe2(os.O_CLOEXEC)
@@ -260,21 +269,27 @@ class Server:
 
     def _confine(self, request: Request) -> None:
         _limit(request, self.namespace < 0)
-        if self.take_id:
-            os.setresgid(self.take_id, self.take_id, self.take_id)
-            os.setresuid(self.take_id, self.take_id, self.take_id)
-        kernel.drop_capabilities()
+        self._take_rights()
         if self.namespace < 0:
             kernel.die_with_parent(signal.SIGKILL)
         if self.ruleset >= 0:
             kernel.landlock_restrict(self.ruleset)
+            kernel.allow_looking()  # for the count; Landlock and the filter keep other candidates away
+
+    def _take_rights(self) -> None:
+        """Become the candidates' user, without capabilities."""
+        if self.take_id:
+            os.setresgid(self.take_id, self.take_id, self.take_id)
+            os.setresuid(self.take_id, self.take_id, self.take_id)
+        kernel.drop_capabilities()
 
     def _watch(self, child: Child) -> Verdict | None:
         """Move bytes until the child breaks a limit, or ends by itself (None)."""
         poll = select.poll()
         for descriptor in (child.pipe, child.process, self.control.fileno()):
             poll.register(descriptor, select.POLLIN)
-        counted, open_ = child.started, True
+        counted = child.started if self.has_counted else 0.0  # the first shows whether it can be counted
+        open_ = True
         while True:
             breach, seconds = child.find_breach()
             if breach:
@@ -295,7 +310,22 @@ class Server:
                 counted = time.monotonic()
 
     def _find_excess(self, child: Child) -> str:
-        if _apart(lambda: fence.overflows(self.scratch)):
+        """Count what a child holds, while it stands still so that it can hide nothing meanwhile."""
+        still: bool | None = False
+        posix.kill(child.pid, signal.SIGSTOP)
+        try:
+            still = _stands_still(child.pid)
+            excess = self._apart(
+                lambda: fence.find_excess(None if still is False else child.pid, self.scratch)
+            )
+        except OSError:
+            if still:  # it is the machine that does not show what a process holds
+                raise
+            excess = False
+        finally:
+            posix.kill(child.pid, signal.SIGCONT)
+        self.has_counted = True
+        if excess:
             return f"more than {fence.SCRATCH_BYTES >> 20} MiB or {fence.SCRATCH_ENTRIES} files"
         return f"more than {PROCESSES} threads" if _count_threads(child.pid) > PROCESSES else ""
 
@@ -331,17 +361,46 @@ class Server:
         return Answer(request.number, ending, *measured, child.arrivals, detail)
 
     def close(self) -> None:
-        """Remove the scratch folder, as the host does, if it can."""
+        """Remove the folders, as the host does, if it can."""
         if self.namespace < 0:
             with contextlib.suppress(OSError):
-                fence.clear(self.scratch)
-                posix.rmdir(self.scratch)
+                if self.scratch:
+                    self._empty_scratch()
+                fence.clear(self.settings.folder)
+                posix.rmdir(self.settings.folder)
 
     def _clear(self) -> None:
         if self.namespace >= 0:
             jail.clear_scratch()
-        elif not kernel.is_empty(self.scratch):
-            _apart(lambda: fence.clear(self.scratch))
+            return
+        try:
+            if not kernel.is_empty(self.scratch):
+                self._empty_scratch()
+        except OSError:  # the next program gets another folder, and this one stays for the host
+            self._renew_scratch()
+
+    def _empty_scratch(self) -> None:
+        self._apart(lambda: fence.clear(self.scratch))
+
+    def _apart(self, act: Callable[[], object]) -> bool:
+        """Do something in a process of its own, as the candidates' user; return whether its result was true.
+
+        For what meets names that a program chose: the next program would find them in this process's memory.
+        Raises OSError if it could not be done.
+        """
+        pid = posix.fork()
+        if pid == 0:
+            code = 2
+            try:
+                with fence.acting_as(self.take_id):
+                    code = int(bool(act()))
+            finally:
+                os._exit(code)
+        status, _, _ = kernel.wait(pid)
+        code = os.waitstatus_to_exitcode(status)
+        if code not in (0, 1):
+            raise OSError(errno.EIO, f"looking after the scratch folder ended with {code}")
+        return bool(code)
 
 
 def _flooded(request: Request) -> Verdict:
@@ -352,7 +411,7 @@ def _limit(request: Request, shared: bool) -> None:
     """Set the resource limits, which none of the child's threads can exceed or raise."""
     kernel.limit(kernel.RLIMIT_AS, request.memory)
     kernel.limit(kernel.RLIMIT_DATA, request.memory)
-    kernel.limit(kernel.RLIMIT_FSIZE, FILE_BYTES)
+    kernel.limit(kernel.RLIMIT_FSIZE, fence.FILE_BYTES)
     kernel.limit(kernel.RLIMIT_CPU, int(request.total_cpu * 1.25) + 5)  # counts ticks, too many under load
     kernel.limit(kernel.RLIMIT_NPROC, SHARED_PROCESSES if shared else PROCESSES)
 
@@ -363,23 +422,15 @@ def _has_input(descriptor: int) -> bool:
     return any(event & select.POLLIN for _, event in poll.poll(0))
 
 
-def _apart(act: Callable[[], object]) -> bool:
-    """Do something in a process of its own, and return whether its result was true.
-
-    For what meets names that a program chose: the next program would find them in this process's memory.
-    """
-    pid = posix.fork()
-    if pid == 0:
-        code = 2
-        try:
-            code = int(bool(act()))
-        finally:
-            os._exit(code)
-    status, _, _ = kernel.wait(pid)
-    code = os.waitstatus_to_exitcode(status)
-    if code not in (0, 1):
-        raise OSError(errno.EIO, f"looking after the scratch folder ended with {code}")
-    return bool(code)
+def _stands_still(pid: int) -> bool | None:
+    """Wait until a child that was told to stop has; False if it ended, None if it is in a long call still."""
+    until = time.monotonic() + STILL_SECONDS
+    while time.monotonic() < until:
+        changed = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if changed is not None:
+            return changed.si_code == os.CLD_STOPPED
+        time.sleep(0.0002)
+    return None
 
 
 def _count_threads(pid: int) -> int:
@@ -445,14 +496,17 @@ def main(descriptor: int) -> None:
     os.set_inheritable(_CONTROL, False)
     kernel.close_from(_CONTROL + 1)  # whatever the host had open
     control = socket(fileno=_CONTROL)
+    server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
     try:
-        server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
         server.prepare()
         control.send(READY)
         server.serve()
     except Exception as error:
-        control.send(FAILED + _tell(error).encode("utf-8", "replace")[:2000])
+        with contextlib.suppress(OSError):  # the host may be what is gone
+            control.send(FAILED + _tell(error).encode("utf-8", "replace")[:2000])
         raise SystemExit(1) from None
+    finally:
+        server.close()
 
 
 def _tell(error: Exception) -> str:

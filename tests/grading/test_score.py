@@ -17,6 +17,7 @@ from dualcode.grading.samples import read_samples
 from dualcode.grading.score import Score, score
 from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples
 from dualcode.metrics import Counts
+from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Outcome, Status, Verdict
 from tests.suites.data import write_rows
@@ -46,7 +47,7 @@ class Steps(Watcher):
 
 
 def scored(verdicts: Sequence[Verdict], suite: Suite) -> Score:
-    return score(verdicts, suite, 2.0, sandbox="namespaces")
+    return score(verdicts, suite, 2.0, sandbox=Tier(name="namespaces", holds=()))
 
 
 def sample(task_id: str = "MiniRich/0", solution: str = RIGHT) -> dict[str, Any]:
@@ -138,7 +139,7 @@ async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
     done = await score_file(path, suite, ScoreOptions(workers=2), steps)
     known = done.to_json()
     assert [side.keys() for side in known.pop("intervals").values()] == [{"pass@1"}] * 2
-    assert known | {"seconds": 0, "sandbox": ""} == {
+    assert known | {"seconds": 0, "sandbox": "", "cautions": []} == {
         "dataset": "mini",
         "data": suite.data.to_json(),
         "tasks": 3,
@@ -147,6 +148,7 @@ async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
         "plus": {"passed": 1, "failed": 2, "errored": 0, "pass@1": 1 / 3},
         "seconds": 0,
         "sandbox": "",
+        "cautions": [],
     }
     assert (steps.phases[-1], steps.steps) == (("grading", 3), 3)
     assert [verdict.task_id for verdict in done.verdicts] == ["MiniRich/0", "MiniLean/0", "MiniRich/1"]
@@ -254,3 +256,11 @@ def test_the_table_has_a_row_for_each_k(suite: Suite) -> None:
 
 def test_the_limit_of_a_solution_is_beyond_any_reply() -> None:
     assert samples_module.LARGEST_SOLUTION > 1_000_000
+
+
+def test_a_weaker_tier_says_what_it_does_not_hold(suite: Suite) -> None:
+    weaker = Tier(name="landlock", holds=(), lacks=("names of files", "numbers of processes"))
+    done = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=weaker)
+    assert done.caution == "sandbox landlock does not hold: names of files; numbers of processes"
+    assert done.to_json()["cautions"] == [done.caution]
+    assert scored([verdict("MiniRich/0", "passed")], suite).to_json()["cautions"] == []

@@ -1,6 +1,7 @@
 """Whole runs on a scripted server and the real sandbox: pipelines, ledger, bench, audit."""
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from dualcode.analysis.drafts import Draft, keep_grade
 from dualcode.analysis.runs import load_run
+from dualcode.cli import printing
 from dualcode.cli.printing import audited
 from dualcode.errors import RunError
 from dualcode.runs.audit import Audit
@@ -19,6 +21,7 @@ from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.seal import broken, inspect, seal
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import summarize
+from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.suite import load_suite
 from tests.fake_server import Answer, FakeServer, serve
 
@@ -304,3 +307,17 @@ async def test_a_call_that_stands_there_twice_is_counted_once(tmp_path: Path) ->
     calls = done.folder / "calls.jsonl"
     calls.write_text(calls.read_text() * 2)
     assert summarize(read_run(done.folder)).calls == 1
+
+
+async def test_a_result_says_first_what_its_sandbox_did_not_hold(tmp_path: Path) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+    records = read_run(done.folder)
+    weak = Tier(name="landlock", holds=(), lacks=("names of files",))
+    sessions = [each.model_copy(update={"sandbox": weak}) for each in records.manifest.sessions]
+    manifest = records.manifest.model_copy(update={"sessions": sessions})
+    summary = summarize(records.model_copy(update={"manifest": manifest}))
+    out = Console(file=io.StringIO(), width=100, record=True)
+    out.print(printing.result(summary, done.folder))
+    assert out.export_text().startswith("sandbox landlock does not hold: names of files\n")
+    assert summary.to_json()["cautions"] == ["sandbox landlock does not hold: names of files"]

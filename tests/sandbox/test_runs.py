@@ -236,10 +236,12 @@ def f(x):
     ((ours, argv, server, environment),) = values(await sandbox.run(calling(program)))
     assert (ours, argv, server) == ([], [""], None)
     assert set(environment) <= {
+        "HOME",
         "LANG",
         "LC_CTYPE",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
+        "PATH",
         "PYTHONHASHSEED",
         "TMPDIR",
     }
@@ -307,7 +309,7 @@ def f(x):
 async def test_a_message_arrives_as_it_was(sandbox: Pool, message: str) -> None:
     told = (await sandbox.run(calling(f"def f(x): raise ValueError({message!r})"))).told()
     assert told is not None
-    assert told.message == message[:2000]
+    assert told.message == message[:2000].replace("\ud800", "?")  # half a character is no text
 
 
 async def test_an_exceptions_text_may_be_of_a_class_of_its_own(sandbox: Pool) -> None:
