@@ -19,7 +19,7 @@ from dualcode.grading.reference import SLOW_CALL, Calibrated, Reference, Times
 from dualcode.grading.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, LEAST_WAITING, MEMORY, limits_of
 from dualcode.grading.turns import Turns
 from dualcode.sandbox import open_sandbox
-from dualcode.sandbox.job import DIGEST_ABOVE, Arguments, Job, Ran, frames
+from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Arguments, Job, Ran, frames
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.suites.suite import Suite, load_suite
 from tests.suites.data import problem, write_rows
@@ -325,14 +325,10 @@ def test_humaneval_s_own_tests_have_three_seconds_together() -> None:
 
 def test_what_may_be_returned_grows_with_what_the_reference_returned() -> None:
     times, large = Times(0, {}), some(3, LEAST_OUTPUT, c0=9 * LEAST_OUTPUT)
-    assert (
-        limits_of("mbpp", some(), times).output == LEAST_OUTPUT + MIB
-    )  # a whole one: the length of the reference's is not told
+    assert limits_of("mbpp", some(), times).output == LEAST_OUTPUT + MIB
     assert limits_of("mbpp", large, times).output == 9 * LEAST_OUTPUT
     assert limits_of("mbpp", large, times, whole=True).output == 27 * LEAST_OUTPUT
-    assert (
-        limits_of("mbpp", some(), times, capture=True).output == LEAST_OUTPUT + MIB
-    )  # a whole one, whatever was captured
+    assert limits_of("mbpp", some(), times, capture=True).output == LEAST_OUTPUT + MIB
 
 
 def test_a_program_may_wait_as_long_as_evalplus_gives_it_by_the_clock() -> None:
