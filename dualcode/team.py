@@ -79,14 +79,24 @@ class Seat:
         request = self._request(messages, thinking, answer_tokens, schema)
         number = next(self.numbers)
         reply = await self._complete(number, step, request)
-        parsed, notes = parse(reply.content), list(_notes(reply))
+        parsed, notes = self._read(number, step, request, reply, parse), list(_notes(reply))
         if parsed is None:
             notes.append("off-schema")
             reply = await self._repaired(number, step, request, reply, repair)
-            parsed = parse(reply.content)
+            parsed = self._read(number, step, request, reply, parse)
             notes += ["repaired"] if parsed is not None else []
         self._save(number, step, request, reply, parsed=parsed, notes=tuple(notes))
         return parsed
+
+    def _read(
+        self, number: int, step: str, request: Request, reply: Reply, parse: Parser
+    ) -> dict[str, Any] | None:
+        """Return the object in a reply."""
+        try:
+            return parse(reply.content)
+        except Exception as error:  # the reply was paid for: it is on record whatever the parser met
+            self._save(number, step, request, reply, error=f"{type(error).__name__}: {error}")
+            raise
 
     def _request(
         self,
@@ -111,19 +121,27 @@ class Seat:
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
         update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
         again = request.model_copy(update=update)
-        try:
-            second = await self.chat.complete(again)
-        except EndpointError as error:
-            tried = _replaced(first) + _repairs(again, error.attempts)
-            self._save(number, step, request, None, error=error.message, failed=tried)
-            raise
-        return _joined(first, second, _replaced(first) + _repairs(again, second.attempts))
+        before = _replaced(first)
+        second = await self._complete(number, step, request, again, before)
+        return _joined(first, second, before + _repairs(again, second.attempts))
 
-    async def _complete(self, number: int, step: str, request: Request) -> Reply:
+    async def _complete(
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        again: Request | None = None,
+        before: tuple[Attempt, ...] = (),
+    ) -> Reply:
+        """Ask, or ask `again` after the attempts `before`. A call that fails is on record, whatever it raised."""
         try:
-            return await self.chat.complete(request)
-        except EndpointError as error:
-            self._save(number, step, request, None, error=error.message, failed=error.attempts)
+            return await self.chat.complete(again or request)
+        except Exception as error:
+            known = isinstance(error, EndpointError)
+            said = error.message if known else f"{type(error).__name__}: {error}"
+            attempts = error.attempts if known else ()
+            failed = before + (_repairs(again, attempts) if again else attempts)
+            self._save(number, step, request, None, error=said, failed=failed)
             raise
 
     def _save(
@@ -168,7 +186,7 @@ def _notes(reply: Reply) -> tuple[str, ...]:
 
 
 def _has(reply: Reply, kind: str) -> bool:
-    return any(attempt.kind == kind for attempt in reply.attempts)
+    return any(attempt.kind == kind and attempt.outcome == "ok" for attempt in reply.attempts)
 
 
 def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:

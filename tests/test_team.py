@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dualcode.call import Call, Message
+from dualcode.call import Call, Message, Reply, Request
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.models.endpoints import check_endpoints
@@ -159,3 +159,35 @@ async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
         await ask_object(coder)
     assert [attempt.outcome for attempt in calls[0].attempts] == ["ok"]
     assert calls[0].attempts[0].content == "bad"
+
+
+
+class Broken(ScriptedChat):
+    """A chat model of somebody's own, with a fault in it."""
+
+    async def complete(self, request: Request) -> Reply:
+        raise TypeError("create() got an unexpected keyword argument")
+
+
+@pytest.mark.parametrize("structured", [False, True])
+async def test_a_call_is_on_record_whatever_its_client_raises(structured: bool) -> None:
+    calls: list[Call] = []
+    whole = Seat("coder", Broken([]), PAPER, answer_tokens=100)
+    coder = Team({"coder": whole}).for_task("T/1", calls.append).coder
+    with pytest.raises(TypeError):
+        await (ask_object(coder) if structured else coder.ask("write", HI))
+    assert [call.error for call in calls] == ["TypeError: create() got an unexpected keyword argument"]
+
+
+@pytest.mark.parametrize("answers", [["good"], ["bad", "good"]])
+async def test_a_reply_is_on_record_with_its_tokens_whatever_its_parser_raises(answers: list[str]) -> None:
+    def parse(text: str | None) -> dict[str, Any] | None:
+        assert text != "good", "a fault of the parser"
+        return None
+
+    coder, calls = seat(*answers)
+    with pytest.raises(AssertionError):
+        await coder.ask_object("review", HI, schema={}, parse=parse, repair="again")
+    (call,) = calls
+    assert str(call.error).startswith("AssertionError: a fault of the parser")
+    assert call.usage.completion_tokens == len(answers)
