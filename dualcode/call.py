@@ -144,7 +144,7 @@ class Call(Record):
     model: str
     request: Request
     reply: Reply | None
-    """None if no reply came; `error` then says why. It says why the task failed where a reply could not be read."""
+    """None if no reply came; `error` then says why, as it does of a reply that a parser broke on."""
     error: str | None = None
     failed_attempts: tuple[Attempt, ...] = ()
     """The attempts of a call that failed; those of one that did not are in its reply."""

@@ -29,6 +29,10 @@ GOOD = "def double(xs):\n    return [2 * x for x in xs]\n"
 BAD = "def double(xs):\n    return xs\n"
 
 
+UNMARKED = ("analysis\nWe need", "We double")
+"""Beginnings that only the end of the thought gives away."""
+
+
 def fenced(code: str, tag: str = "python") -> str:
     return f"```{tag}\n{code.rstrip()}\n```\n"
 
@@ -92,10 +96,141 @@ class TestThinking:
     def test_code_only_in_unclosed_thinking_is_no_answer(self) -> None:
         assert extract(f"<think>\n{fenced(GOOD)}", DOUBLE).text == ""
 
+    @pytest.mark.parametrize(
+        "end",
+        [
+            "so I return `2 * x`",
+            'the result is "done"',
+            "it's 'x'",
+            "I'd say it's",
+            "```python\nreturn xs\n```",
+            "```\ndraft ```",
+            "(see f(x))",
+            "# done",
+            '"""',
+            "a stray ` mark",
+            "\\",
+        ],
+    )
+    @pytest.mark.parametrize("start", ["", "\n", " ", "```text\nnote\n```\n"])
+    def test_a_thought_ends_whatever_its_mark_touches(self, end: str, start: str) -> None:
+        answers = [f"{start}{fenced(GOOD)}", f"{start}\n{GOOD}", start + f"Here's it:\n{fenced(GOOD)}"]
+        for thought in (f"<think>{end}</think>", f"Okay. {end}</think>", f"<think>\n{end}\n</think>"):
+            for answer in answers:
+                assert doubles(sound(thought + answer)), thought + answer
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "<think>a</think>{answer}</think>",
+            "<think>a</think>\n{draft}\nno, better:\n</think>\n{answer}",
+            "<think>a {draft}</think> and <think> </think>\n</think>{answer}\n</think>\n",
+            "<think>a</think>{answer}\nThe rest follows the </think> tag.",
+            "a {draft}\n</think>\n{answer}\n</think>",
+            "{answer}\n</think>",
+            "{answer}\nAll of it after the <think> tag is dropped.",
+            "To ignore the <think> tag, write:\n{answer}",
+        ],
+    )
+    def test_a_stray_mark_does_not_take_the_answer_with_it(self, reply: str) -> None:
+        assert doubles(sound(reply.format(answer=fenced(GOOD), draft=fenced(BAD))))
+
+    @pytest.mark.parametrize(
+        ("opening", "closing"),
+        [
+            ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+            ("<|channel|>analysis<|message|>", "<|end|>"),
+            (
+                "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>",
+                "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>",
+            ),
+            ("analysisWe need to double.", "Done.assistantfinal"),
+            ("analysis\nWe need", "assistant\nfinal\n"),
+            ("We double", "so doneassistantfinal"),
+            ("analysisWe need.assistantcommentaryI say so.", "assistantfinal"),
+            ("[THINK]", "[/THINK]"),
+            ("<seed:think>", "</seed:think>"),
+            ("<reasoning>", "</reasoning>"),
+            ("<Thought>", "</Thought>"),
+            ("<reasoning_content>", "</reasoning_content>"),
+            ("<longcat_think>", "</longcat_think>"),
+            ("<scratchpad>", "</scratchpad>"),
+            ("◁think▷", "◁/think▷"),
+            ("<|begin_of_thought|>", "<|end_of_thought|>\n<|begin_of_solution|>"),
+            ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+            ("<|thinking_start|>", "<|thinking_end|>"),
+            ("<unused94>thought\n", "<unused95>"),
+            ("<|channel>thought\n", "<channel|>"),
+            ('<details type="reasoning" done="true">\n<summary>Thought</summary>\n', "\n</details>\n"),
+            ("Thinking...\n", "\n...done thinking.\n"),
+            ("Here is my thought process:\n", "\nHere is my response:\n"),
+            ("<think>", "</think>\n<answer>\n"),
+        ],
+    )
+    def test_a_thought_in_other_marks_is_none_of_the_answer(self, opening: str, closing: str) -> None:
+        draft = fenced(BAD.replace("double", "other") + BAD)
+        for answer in (fenced(GOOD), GOOD, f"Here's it:\n\n{fenced(GOOD)}"):
+            assert doubles(sound(f"{opening}{draft}{closing}{answer}"))
+            assert doubles(sound(f"{opening}I return `{BAD}`{closing}{answer}"))
+        if opening not in UNMARKED:
+            assert extract(f"{opening}{draft}{closing}", DOUBLE).text == ""
+
+    @pytest.mark.parametrize("opening", ["<think>", "[THINK]", "analysisWe need", "◁think▷", "<seed:think>"])
+    def test_a_thought_in_any_mark_that_never_ends_is_no_answer(self, opening: str) -> None:
+        assert extract(f"{opening}\n{fenced(GOOD)}", DOUBLE).text == ""
+
+    @pytest.mark.parametrize("mark", ["</think>", "<think>", "[/THINK]", "<seed:think>", "assistantfinal"])
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "s = 'MARK'",
+            'parts = "a MARK b".split("MARK")',
+            "s = f'{xs}MARK'",
+            "s = r'MARK'  # it's a mark",
+            's = """MARK"""',
+            's = """\n    MARK\n    """',
+            '"""Double what follows the MARK tag."""',
+            "# up to MARK, if any",
+        ],
+    )
+    def test_a_mark_in_the_program_survives(self, mark: str, line: str) -> None:
+        line = line.replace("MARK", mark)
+        code = GOOD.replace(":\n", f":\n    {line}\n")
+        for before in ("", "<think>hm</think>\n", f"<think>\n{fenced(BAD)}\n</think>\n", "so `x`</think>"):
+            for answer in (fenced(code), code, f"It looks for `{mark}`:\n{fenced(code)}Done with '{mark}'."):
+                program = sound(before + answer)
+                assert doubles(program), before + answer
+                assert line in program.text
+
+    @pytest.mark.parametrize(
+        "marker", ["<|im_end|>", "</s>", "<|eot_id|>", "<｜end▁of▁sentence｜>", "<end_of_turn>"]
+    )
+    @pytest.mark.parametrize("end", ["[2 * x for x in xs]", "[2 * x for x in xs] or 'none'"])
+    def test_a_chat_marker_goes_whatever_it_touches(self, marker: str, end: str) -> None:
+        assert doubles(sound(f"def double(xs):\n    s = '{marker}'\n    return {end}{marker}"))
+
     @pytest.mark.timeout(60)  # no speed is asserted: what is worse than linear never comes to an end here
     def test_long_runs_of_tags_come_to_an_end(self) -> None:
         for text in ("<think>" * 50_000, "</think>" * 50_000, "<think>a</think>" * 25_000, "<" * 400_000):
             assert "think>" not in strip_thinking(text)
+        many = [
+            "'</think>' ",
+            "`<think>",
+            "a\n</think>\n",
+            "<|channel|>final",
+            "<|channel|>analysis <",
+            " \n",
+        ]
+        for text in (
+            *many,
+            "analysis",
+            "<details type=",
+            "<|start|>a",
+            "Thinking...\n",
+            "<|end|>",
+            "'</think>\n",
+        ):
+            extract(text * (200_000 // len(text)), DOUBLE)
 
 
 class TestFences:
