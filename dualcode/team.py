@@ -9,7 +9,9 @@ from typing import Any
 from dualcode.bench.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
 from dualcode.config import Gate, Role, TeamConfig
+from dualcode.delta import ends_in_object
 from dualcode.errors import EndpointError, TeamError
+from dualcode.extraction import strip_thinking
 from dualcode.models.openai import ChatModel, OpenAIChat
 from dualcode.sampling import SamplingProfile
 
@@ -91,9 +93,11 @@ class Seat:
     def _read(
         self, number: int, step: str, request: Request, reply: Reply, parse: Parser
     ) -> dict[str, Any] | None:
-        """Return the object in a reply."""
+        """Return the object in a reply: in its answer, or in its thought where some server put the answer."""
         try:
-            return parse(reply.content)
+            if strip_thinking(reply.content or "").strip() or not ends_in_object(reply.reasoning):
+                return parse(reply.content)
+            return parse(reply.reasoning) if reply.finish_reason == "stop" else None
         except Exception as error:  # the reply was paid for: it is on record whatever the parser met
             self._save(number, step, request, reply, error=f"{type(error).__name__}: {error}")
             raise
@@ -117,9 +121,15 @@ class Seat:
         )
 
     async def _repaired(self, number: int, step: str, request: Request, first: Reply, repair: str) -> Reply:
-        turn = (Message(role="assistant", content=first.content or ""), Message(role="user", content=repair))
+        messages, said = request.messages, strip_thinking(first.content or "")
+        if said.strip():
+            answer = Message(role="assistant", content=said)
+            messages += (answer, Message(role="user", content=repair))
+        else:  # servers refuse an empty turn, and two turns of one role
+            asked = f"{messages[-1].content}\n\n{repair}"
+            messages = (*messages[:-1], messages[-1].model_copy(update={"content": asked}))
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
-        update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
+        update |= {"messages": messages, "sampling": self.sampling.plain}
         again = request.model_copy(update=update)
         before = _replaced(first)
         second = await self._complete(number, step, request, again, before)

@@ -18,6 +18,8 @@ class Answer:
 
     content: str | None = "hello"
     reasoning: str | None = None
+    names: tuple[str, ...] = ("reasoning",)
+    """The fields that hold the reasoning."""
     finish: str | None = "stop"
     status: int = 200
     error: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -123,7 +125,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def _stream(self, answer: Answer) -> None:
             if answer.reasoning:
-                self._event({"reasoning": answer.reasoning}, None, None)
+                self._event(dict.fromkeys(answer.names, answer.reasoning), None, None)
             time.sleep(answer.hang)
             if answer.drop:
                 return

@@ -191,3 +191,41 @@ async def test_a_reply_is_on_record_with_its_tokens_whatever_its_parser_raises(a
     (call,) = calls
     assert str(call.error).startswith("AssertionError: a fault of the parser")
     assert call.usage.completion_tokens == len(answers)
+
+
+GOOD_OBJECT = '{"n": 1}'
+
+
+def parse_n(text: str | None) -> dict[str, Any] | None:
+    return {"n": 1} if text is not None and text.rstrip("` \n").endswith(GOOD_OBJECT) else None
+
+
+@pytest.mark.parametrize("content", [None, "", "\n\n"])
+@pytest.mark.parametrize("thought", [GOOD_OBJECT, f"Hm. {GOOD_OBJECT}\n", f"```json\n{GOOD_OBJECT}\n```"])
+async def test_an_answer_that_stands_in_the_thoughts_field_is_read(content: str | None, thought: str) -> None:
+    coder, calls = seat(reply(content, reasoning=thought))
+    assert await coder.ask_object("review", HI, schema={}, parse=parse_n, repair="again") == {"n": 1}
+    assert "off-schema" not in calls[0].notes
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        reply(None, reasoning=f"I might say {GOOD_OBJECT} but it is wrong"),
+        reply(None, reasoning=GOOD_OBJECT, finish_reason="length"),
+        reply("It is fine.", reasoning=GOOD_OBJECT),
+    ],
+)
+async def test_a_thought_that_holds_no_answer_is_not_taken_for_one(first: Reply) -> None:
+    coder, calls = seat(first, "nothing either")
+    assert await coder.ask_object("review", HI, schema={}, parse=parse_n, repair="again") is None
+    assert calls[0].notes[-1:] == ("off-schema",)
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", "<think>hm</think>"])
+async def test_a_repair_sends_no_empty_turn(content: str | None) -> None:
+    coder, _ = seat(content, "good")
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    (asked,) = coder.chat.requests[1].messages
+    assert (asked.role, asked.content) == ("user", "hi\n\nagain")

@@ -34,8 +34,10 @@ def result(summary: Summary, folder: Path) -> RenderableType:
     parts: list[RenderableType] = [Text(line, "yellow") for line in summary.cautions]
     if notice := summary.data.notice(summary.dataset):
         parts.append(Text(notice, style="bold yellow"))
+    if summary.reviews.warning:
+        parts.append(Text(summary.reviews.warning, "bold yellow"))
     parts.append(_scores(summary))
-    if summary.reviews.approved + summary.reviews.revised:
+    if summary.reviews.total:
         parts.append(_reviews(summary))
     parts += [_servers(summary), _foot(summary, folder)]
     return Group(*parts)
@@ -66,9 +68,10 @@ def _counts(counts: Counts) -> list[str]:
 def _reviews(summary: Summary) -> Text:
     reviews = summary.reviews
     words = [
-        f"{reviews.approved + reviews.revised} reviews",
+        f"{reviews.total} reviews",
         f"{reviews.approved} approved",
         f"{reviews.revised} found bugs",
+        *([f"{reviews.unread} unread"] if reviews.unread else []),
         f"{reviews.fixes} fixes",
     ]
     if reviews.off_schema:

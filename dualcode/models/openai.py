@@ -17,10 +17,11 @@ from openai.types.completion_usage import CompletionUsage
 
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
+from dualcode.delta import ends_in_object, said
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
 from dualcode.extraction import strip_thinking
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
@@ -138,7 +139,7 @@ class OpenAIChat:
         started, attempts = time.time(), list[Attempt]()
         try:
             stream = await self._retried("chat", attempts, partial(self._chat, request))
-            if request.thinking and not stream.answers():
+            if request.thinking and not stream.answers() and not _answers_in_thought(request, stream):
                 stream = await self._answer_after_thought(request, stream, attempts)
         except EndpointError as error:
             error.attempts = tuple(attempts)
@@ -444,14 +445,20 @@ def is_loopback(url: str) -> bool:
 def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:
     stream.fingerprint = chunk.system_fingerprint or stream.fingerprint
     for choice in chunk.choices:
-        thought = getattr(choice.delta, "reasoning", None)  # vLLM's own field
-        if thought:
-            stream.reasoning.append(thought)
-        if choice.delta.content:
-            stream.content.append(choice.delta.content)
-        if (thought or choice.delta.content) and stream.first_token is None:
+        thought, content = said(choice.delta)
+        stream.reasoning.append(thought)
+        stream.content.append(content)
+        if (thought or content) and stream.first_token is None:
             stream.first_token = time.time()
         stream.finish_reason = choice.finish_reason or stream.finish_reason
+
+
+def _answers_in_thought(request: Request, stream: _Stream) -> bool:
+    return (
+        request.json_schema is not None
+        and stream.finish_reason == "stop"
+        and ends_in_object(stream.thought())
+    )
 
 
 def _read_completion(chunk: Any, stream: _Stream) -> None:

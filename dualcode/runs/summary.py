@@ -52,17 +52,43 @@ class ServerUse(Record):
         return self.spent.busy_seconds / self.wall_seconds if self.wall_seconds else None
 
 
+MOST_UNREAD = 0.05
+"""The share of unread reviews above which a result is not what it is called."""
+
+
 class ReviewCounts(Record):
     """What the reviews of a run came to."""
 
     approved: int
     revised: int
     """Reviews with findings; each led to a fix."""
+    unread: int = 0
+    """Reviews whose reply held no verdict, even after its repair. Their drafts stood, approved by nobody."""
     off_schema: int
     """Reviews whose first reply was off the schema."""
     repaired: int
-    """Of those, the ones that one repair brought back; the others count as approvals."""
+    """Of those, the ones that one repair brought back; the others are unread."""
     fixes: int
+
+    @property
+    def total(self) -> int:
+        """Reviews that got a reply."""
+        return self.approved + self.revised + self.unread
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader of any number of this run must know first; None if nothing."""
+        return unread_warning(self.unread, self.total)
+
+
+def unread_warning(unread: int, total: int) -> str | None:
+    """Return the warning that so many unread reviews are worth; None up to MOST_UNREAD of all."""
+    if unread <= MOST_UNREAD * total:
+        return None
+    return (
+        f"warning: {unread} of {total} reviews ({unread / total:.0%}) are unread: their replies held no "
+        "verdict. Their drafts stood unreviewed, so the pipeline is not what it is said to be."
+    )
 
 
 class Summary(Record):
@@ -168,10 +194,11 @@ def summarize(records: RunRecords) -> Summary:
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     """Count what the calls of the step `review` led to."""
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
-    revised = sum((call.parsed or {}).get("verdict") == "revise" for call in reviews)
+    verdicts = [(call.parsed or {}).get("verdict") for call in reviews]
     return ReviewCounts(
-        approved=len(reviews) - revised,
-        revised=revised,
+        approved=verdicts.count("approve"),
+        revised=verdicts.count("revise"),
+        unread=verdicts.count(None),
         off_schema=_noted(reviews, "off-schema"),
         repaired=_noted(reviews, "repaired"),
         fixes=sum(call.step == "fix" and call.reply is not None for call in calls),

@@ -1,12 +1,14 @@
 """The OpenAI-compatible client, on a scripted HTTP server: faults, retries and odd replies."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dualcode.call import Message, Reply, Request
 from dualcode.config import Endpoint
+from dualcode.delta import said
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
 from dualcode.models.openai import OpenAIChat
 from dualcode.sampling import PAPER, RECOMMENDED
@@ -305,6 +307,49 @@ async def test_whatever_the_client_meets_is_an_error_of_the_endpoint_with_its_at
     first, second = raised.value.attempts
     assert (first.outcome, first.usage.completion_tokens) == ("ok", 3)
     assert second.outcome.startswith(type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("reasoning",),
+        ("reasoning_content",),
+        ("thinking",),
+        ("reasoning", "reasoning_content"),
+        ("reasoning_content", "reasoning_text", "thoughts"),
+    ],
+)
+async def test_a_thought_is_read_once_whatever_its_field_is_called(names: tuple[str, ...]) -> None:
+    with serve(Answer(content="a", reasoning="because", names=names)) as server:
+        reply = await ask(server, request(**THINKING))
+    assert (reply.reasoning, reply.content) == ("because", "a")
+
+
+async def test_a_thought_under_another_name_is_closed_by_force() -> None:
+    thought = Answer(content=None, reasoning="hm hm", names=("reasoning_content",), finish="length")
+    with serve(thought, Answer(content="42")) as server:
+        reply = await ask(server, request(**THINKING))
+    assert (reply.content, reply.reasoning) == ("42", "hm hm")
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, ("", "ab")),
+        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}]}, ("t", "")),
+        ({"content": "a", "reasoning_details": [{"type": "reasoning.text", "text": "t"}]}, ("t", "a")),
+        ({"content": None, "reasoning": None, "reasoning_content": "t"}, ("t", "")),
+        ({"content": "a", "reasoning": ""}, ("", "a")),
+    ],
+)
+def test_parts_of_a_piece_are_told_apart(delta: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert said(SimpleNamespace(**delta)) == expected
+
+
+async def test_a_structured_answer_in_the_thoughts_field_is_not_asked_for_again() -> None:
+    with serve(Answer(content=None, reasoning='{"n": 1}', names=("reasoning_content",))) as server:
+        reply = await ask(server, request(**THINKING, json_schema=SCHEMA))
+    assert (reply.reasoning, len(reply.attempts)) == ('{"n": 1}', 1)
 
 
 async def test_concurrency_is_limited_per_endpoint() -> None:
