@@ -9,7 +9,7 @@ from dualcode.extraction.candidates import Candidate, bodies, definitions, fragm
 from dualcode.extraction.fences import Piece
 from dualcode.extraction.prompt import Prompt, read_prompt
 from dualcode.extraction.source import Statement, compiles, parse, split
-from dualcode.extraction.thinking import Readings, clean, holds_mark, read
+from dualcode.extraction.thinking import Readings, clean, first_turn, holds_mark, read
 from dualcode.solution import Program
 from dualcode.task import Task
 
@@ -46,8 +46,16 @@ def _of_readings(readings: Readings, task: Task) -> Program:
 
 
 def _extract(answer: str, task: Task) -> Program:
-    answer = clean(answer)
+    """Return the program of an answer; what follows in the next turn of a conversation is another's."""
     prompt = read_prompt(task)
+    turn = first_turn(answer)
+    program = _of_turn(clean(turn), prompt)
+    if program.defines_entry_point or turn == answer:
+        return program
+    return _of_turn(clean(answer), prompt)
+
+
+def _of_turn(answer: str, prompt: Prompt) -> Program:
     pieces = pieces_of(answer)
     found = definitions(answer, pieces, prompt)
     whole = [c for c in found if any(s.defines(prompt.entry_point) for s in c.statements)]

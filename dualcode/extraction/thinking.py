@@ -5,6 +5,7 @@ the program, a mention in prose or a stray one. Where the text around it cannot 
 one reading, and its reader takes the first that holds what is looked for.
 """
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -40,10 +41,16 @@ _CHAT_MARKER = re.compile(
     r"<\|[A-Za-z_]{2,24}\|>|</?s>|<｜[^｜\s]{2,32}｜>|<(?:end_of_turn|eos)>"
     r"|</?(?:answer|final_answer|response|solution)>"
 )
+_TURN_END = re.compile(
+    r"<\|(?:im_end|im_start|eot_id|eom_id|endoftext|end_of_text|end_of_turn|user|start_header_id|end|return)\|>"
+    r"|</s>|<end_of_turn>|<start_of_turn>|<eos>|<｜(?:end|begin)▁of▁sentence｜>|<｜User｜>|\[INST\]"
+    r"|(?<=\n)(?:\*\*)?(?:User|USER|Human|### ?(?:Instruction|Input|User|Human|Question))(?:\*\*)?:"
+)
 # An apostrophe within a word quotes nothing; a letter before a quote may belong to a string.
 _QUOTE = re.compile(r"\\.|\b[rbfuRBFU]{1,2}(?=['\"])|(?<=\w)'(?=\w)|(?P<quote>['\"`])")
 _AROUND = 400  # characters of a line that are read to tell whether a mark is quoted
 _MOST_ANSWERS = 4
+_MOST_TURN_MARKS = 16
 # Spaces and marks that a tokenizer leaves but Python's grammar does not know.
 _ODD_SPACES = str.maketrans({"\u00a0": " ", "\u200b": None, "\ufeff": None, "\0": None})
 
@@ -94,6 +101,17 @@ def read(reply: str) -> Readings:
     if not inside:
         segments[-1] += reply[position:]
     return Readings(_answers(segments, from_template), _literal(reply, marks, ends))
+
+
+def first_turn(answer: str) -> str:
+    """Return the answer up to the mark of a conversation's next turn, or all of it."""
+    for mark in itertools.islice(_TURN_END.finditer(answer), _MOST_TURN_MARKS):
+        said = answer[: mark.start()]
+        opens = _CHAT_MARKER.sub("", said).strip() in ("", "assistant", "model")
+        inside = not mark[0].startswith(("<", "[")) and said.count("```") % 2  # words of a program
+        if not opens and not inside and not is_quoted(answer, mark):
+            return said
+    return answer
 
 
 def holds_mark(text: str) -> bool:
