@@ -46,8 +46,8 @@ _TURN_END = re.compile(
     r"|</s>|<end_of_turn>|<start_of_turn>|<eos>|<｜(?:end|begin)▁of▁sentence｜>|<｜User｜>|\[INST\]"
     r"|(?<=\n)(?:\*\*)?(?:User|USER|Human|### ?(?:Instruction|Input|User|Human|Question))(?:\*\*)?:"
 )
-# An apostrophe within a word quotes nothing; a letter before a quote may belong to a string.
-_QUOTE = re.compile(r"\\.|\b[rbfuRBFU]{1,2}(?=['\"])|(?<=\w)'(?=\w)|(?P<quote>['\"`])")
+# An apostrophe within a word and a fence quote nothing; a letter before a quote may belong to a string.
+_QUOTE = re.compile(r"\\.|`{3,}|\b[rbfuRBFU]{1,2}(?=['\"])|(?<=\w)'(?=\w)|(?P<quote>['\"`])")
 _AROUND = 400  # characters of a line that are read to tell whether a mark is quoted
 _MOST_ANSWERS = 4
 _MOST_TURN_MARKS = 16
@@ -137,7 +137,9 @@ def is_quoted(text: str, found: re.Match[str], since: int = 0) -> bool:
     for token in _QUOTE.finditer(text, since, found.start()):
         if token["quote"] and quote in (None, token["quote"]):
             quote = token["quote"] if quote is None else None
-    after = text[found.end() : found.end() + _AROUND].partition("\n")[0]
+    line_end = text.find("\n", found.end(), found.end() + _AROUND)
+    until = line_end if line_end >= 0 else found.end() + _AROUND
+    after = (token["quote"] for token in _QUOTE.finditer(text, found.end(), until))
     return quote is not None and quote in after
 
 

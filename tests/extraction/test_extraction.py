@@ -109,10 +109,14 @@ class TestThinking:
             "# done",
             '"""',
             "a stray ` mark",
+            "```python\nreturn xs\n``` so it's `x`",
+            "~~~\nreturn xs\n~~~",
             "\\",
         ],
     )
-    @pytest.mark.parametrize("start", ["", "\n", " ", "```text\nnote\n```\n"])
+    @pytest.mark.parametrize(
+        "start", ["", "\n", " ", "```text\nnote\n```\n", "```\nnote\n```\n", "It's `x`.\n"]
+    )
     def test_a_thought_ends_whatever_its_mark_touches(self, end: str, start: str) -> None:
         answers = [f"{start}{fenced(GOOD)}", f"{start}\n{GOOD}", start + f"Here's it:\n{fenced(GOOD)}"]
         for thought in (f"<think>{end}</think>", f"Okay. {end}</think>", f"<think>\n{end}\n</think>"):
