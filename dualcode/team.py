@@ -9,9 +9,9 @@ from typing import Any
 from dualcode.bench.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
 from dualcode.config import Gate, Role, TeamConfig
-from dualcode.delta import ends_in_object
 from dualcode.errors import EndpointError, TeamError
 from dualcode.extraction import strip_thinking
+from dualcode.models.delta import ends_in_object
 from dualcode.models.openai import ChatModel, OpenAIChat
 from dualcode.sampling import SamplingProfile
 
@@ -143,7 +143,7 @@ class Seat:
         again: Request | None = None,
         before: tuple[Attempt, ...] = (),
     ) -> Reply:
-        """Ask, or ask `again` after the attempts `before`. A call that fails is on record, whatever it raised."""
+        """Ask, or ask `again` after the attempts `before`. A call that fails is recorded, whatever it was."""
         try:
             return await self.chat.complete(again or request)
         except Exception as error:

@@ -161,7 +161,6 @@ async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
     assert calls[0].attempts[0].content == "bad"
 
 
-
 class Broken(ScriptedChat):
     """A chat model of somebody's own, with a fault in it."""
 

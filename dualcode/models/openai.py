@@ -17,9 +17,9 @@ from openai.types.completion_usage import CompletionUsage
 
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
-from dualcode.delta import ends_in_object, said
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
 from dualcode.extraction import strip_thinking
+from dualcode.models.delta import ends_in_object, said
 
 PROTOCOL = 2
 """Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""

@@ -8,8 +8,8 @@ import pytest
 
 from dualcode.call import Message, Reply, Request
 from dualcode.config import Endpoint
-from dualcode.delta import said
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+from dualcode.models.delta import said
 from dualcode.models.openai import OpenAIChat
 from dualcode.sampling import PAPER, RECOMMENDED
 from tests.fake_server import Answer, FakeServer, serve

@@ -131,6 +131,7 @@ def test_a_run_s_result_says_whose_data_it_was_made_with(tmp_path: Path) -> None
     assert shown(summary).startswith("not EvalPlus's own data: ")
     assert "own data" not in shown(own)
 
+
 @pytest.mark.parametrize(
     ("unread", "total", "warned"), [(0, 0, False), (1, 20, False), (1, 19, True), (3, 3, True)]
 )
