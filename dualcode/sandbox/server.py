@@ -495,6 +495,10 @@ def main(descriptor: int) -> None:
         os.dup2(descriptor, _CONTROL)
     os.set_inheritable(_CONTROL, False)
     kernel.close_from(_CONTROL + 1)  # whatever the host had open
+    # A host that was started in the background ignores these, and programs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     control = socket(fileno=_CONTROL)
     server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
     try:

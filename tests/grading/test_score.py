@@ -188,12 +188,11 @@ def test_raw_replies_are_told_apart_before_anything_is_graded(tmp_path: Path, su
 
 
 def test_the_share_of_programs_that_do_not_compile_is_part_of_every_score(suite: Suite) -> None:
-    done = score(
-        [verdict("MiniRich/0", "failed")], suite, 1.0, sandbox=Tier(name="namespaces", holds=()), uncompiled=1
-    )
+    tier = Tier(name="namespaces", holds=())
+    done = score([verdict("MiniRich/0", "failed")], suite, 1.0, sandbox=tier, uncompiled=1)
     assert done.to_json()["uncompiled"] == 1
     assert "1 of 1 programs (100.0%) do not compile" in shown(done)
-    whole = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=Tier(name="namespaces", holds=()))
+    whole = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=tier)
     assert "0 of 1 programs (0.0%) do not compile" in shown(whole)
 
 

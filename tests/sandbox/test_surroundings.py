@@ -3,6 +3,8 @@
 # ruff: noqa: E501 - a program stays on its line
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -90,3 +92,21 @@ async def test_an_abort_is_told_as_one(sandbox: Pool) -> None:
         "signal SIGABRT",
         "signal SIGSEGV",
     )  # nothing but SIGKILL ends the first of a namespace
+
+
+@pytest.mark.parametrize("tier", ["namespaces", "landlock"])
+def test_a_host_in_the_background_passes_no_ignored_signals_on(tier: str) -> None:
+    """`nohup … &` ignores SIGINT and SIGHUP, and whatever is started inherits that."""
+    source, expected = FOUND["an interrupt of itself"]
+    script = (
+        "import asyncio, signal\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from dualcode.sandbox.job import Arguments, Job\n"
+        "from dualcode.sandbox.pool import open_sandbox\n"
+        "async def main():\n"
+        f"    async with open_sandbox(1, tier={tier!r}) as sandbox:\n"
+        f"        print((await sandbox.run(Job({source!r}, Arguments.of('f', [[]])))).returned()[0].payload)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert str(expected) in done.stdout
