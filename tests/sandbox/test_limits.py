@@ -277,7 +277,7 @@ async def test_a_run_says_whether_it_was_ended_from_outside(sandbox: Pool, body:
 
 async def test_a_quick_call_is_not_blamed_for_the_slow_one_behind_it(sandbox: Pool) -> None:
     """Frames of quick calls wait for the next, which may be one that is allowed to take long."""
-    busy = "import time\ndef f(x):\n    end = time.process_time() + x\n    while time.process_time() < end: pass\n"
+    busy = "import time\ndef f(x):\n end = time.process_time() + x\n while time.process_time() < end: pass\n"
     limits = Limits(call_cpu=0.1, slow_calls={2: 4.0}, total_cpu=10.0)
     ran = await sandbox.run(Job(busy, Arguments.of("f", [[0.0], [0.0], [1.5], [0.0]]), limits))
     assert (ran.ending, ran.detail) == ("finished", "")
