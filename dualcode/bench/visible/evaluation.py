@@ -9,6 +9,7 @@ exactly when it would pass the same example as a hidden test. Everything else is
 """
 
 import ast
+import itertools
 import math
 import operator
 import sys
@@ -247,7 +248,8 @@ def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, names: M
     loop = node.generators[0]
     if _is_nested(node) or not isinstance(loop.target, ast.Name):
         raise UnfitError("a comprehension of more than one name")
-    items = list(evaluate(loop.iter, names))
+    # A value may be a range without end.
+    items: list[Any] = list(itertools.islice(evaluate(loop.iter, names), _MOST_ROUNDS + 1))
     if len(items) > _MOST_ROUNDS:
         raise UnfitError("too long a loop")
     scopes = [{**names, loop.target.id: item} for item in items]
