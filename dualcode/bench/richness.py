@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from dualcode.bench.visible.evaluation import constant, is_constant, parse_expression
 from dualcode.bench.visible.finding import visible_tests
-from dualcode.bench.visible.tests import VisibleTest, VisibleTests
+from dualcode.bench.visible.tests import VisibleTest
 from dualcode.bench.visible.text import Prompt, read_prompt
 from dualcode.record import Record
 from dualcode.task import Task
@@ -81,7 +81,12 @@ class Richness(Record):
 def richness(task: Task) -> Richness:
     """Score a task's prompt. A pure function of prompt and entry point; any text has a score."""
     prompt, tests = read_prompt(task.prompt, task.entry_point), visible_tests(task)
-    words = _prose(prompt, tests)
+    # The words of the prompt's passages besides examples and what looks like them.
+    shown = [*tests.shown, *(each.shown for each in tests.left_out)]
+    examples = {line.strip() for text in shown for line in text.split("\n")}
+    lines = [line.strip() for readings in prompt.passages for line in readings[-1].shown]
+    kept = (line for line in lines if line not in examples and not _LABEL.fullmatch(line))
+    words = _WORD.findall("\n".join(kept).lower())
     prose = " ".join(words)
     another = f"another example: `>>> {task.entry_point or 'f'}(…)` and its result below"
     broken = [f"{each.shown!r:.80} is no test: {each.reason}" for each in tests.left_out]
@@ -120,15 +125,6 @@ def _halving(count: int) -> float:
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:\.\d+)?|[<>≤≥]=?|==")
 _LABEL = re.compile(r"(?:for\s+)?examples?\s*\d*\s*:?", re.IGNORECASE)
-
-
-def _prose(prompt: Prompt, tests: VisibleTests) -> list[str]:
-    """Return the words of the prompt's passages besides examples and what looks like them."""
-    shown = [*(test.shown for test in tests.tests), *(each.shown for each in tests.left_out)]
-    lines = {line.strip() for text in shown for line in text.split("\n")}
-    kept = [line.strip() for readings in prompt.passages for line in readings[-1].shown]
-    text = "\n".join(line for line in kept if line not in lines and not _LABEL.fullmatch(line))
-    return _WORD.findall(text.lower())
 
 
 _EDGES = {

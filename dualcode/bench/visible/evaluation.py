@@ -15,7 +15,7 @@ import operator
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard, cast
 
 from dualcode.sandbox.codec import Opaque
@@ -241,7 +241,10 @@ def _call(node: ast.Call, names: Mapping[str, Any]) -> Any:
     arguments = [evaluate(each, names) for each in node.args]
     if any(isinstance(each, range) and len(each) > MOST_ITEMS for each in arguments):
         raise UnfitError("too long a range")
-    return apply(*arguments, **keywords)
+    result = apply(*arguments, **keywords)
+    if isinstance(result, range) and len(result) > MOST_ITEMS:
+        raise UnfitError("too long a range")
+    return list(cast(Iterable[Any], result)) if isinstance(result, range | reversed) else result
 
 
 def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, names: Mapping[str, Any]) -> Any:
@@ -297,13 +300,6 @@ def _is(left: Any, right: Any) -> bool:
 # What is known
 
 
-def _range(*bounds: int) -> list[int]:
-    numbers = range(*bounds)
-    if len(numbers) > MOST_ITEMS:
-        raise UnfitError("too long a range")
-    return list(numbers)
-
-
 def _round(number: Any, digits: int | None = None) -> Any:
     if digits is not None and abs(digits) > _MOST_DIGITS:
         raise UnfitError("too many digits")
@@ -315,10 +311,6 @@ def _sum(numbers: Iterable[Any]) -> Any:
     if not all(map(is_number, items)):
         raise UnfitError("only numbers are added up")
     return sum(items)
-
-
-def _reversed(items: Sequence[Any]) -> list[Any]:
-    return list(reversed(items))
 
 
 def _type(value: Any) -> type[Any]:
@@ -346,7 +338,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **{f"math.{name}": getattr(math, name) for name in _MATH},
     "isclose": math.isclose, "sys.getsizeof": sys.getsizeof, "dict": dict, "len": len, "abs": abs,
     "round": _round, "str": str, "repr": repr, "int": int, "float": float, "bool": bool, "complex": complex,
-    "range": _range, "reversed": _reversed, "type": _type,
+    "range": range, "reversed": reversed, "type": _type,
     "isinstance": _isinstance,
 }  # fmt: skip
 """The functions that tests may wrap around a call, each with a bound on its work."""

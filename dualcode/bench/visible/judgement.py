@@ -92,14 +92,10 @@ def _judge(test: VisibleTest, events: Sequence[Event], ending: Ending) -> Judgem
         return Judgement("raised", expected, raised=told(failed.payload), printed=failed.printed)
     if len(calls) < len(test.calls):
         return Judgement("timed_out" if ending == "timed_out" else "died")
-    return _judge_values(test, calls)
-
-
-def _judge_values(test: VisibleTest, events: Sequence[Event]) -> Judgement:
-    values = {f"_{index}": value_of(event) for index, event in enumerate(events)}
-    printed = "".join(event.printed for event in events)
+    values = {f"_{index}": value_of(event) for index, event in enumerate(calls)}
+    printed = "".join(event.printed for event in calls)
     if test.raises:
-        return Judgement("failed", test.raises, render(values[f"_{len(events) - 1}"]), printed=printed)
+        return Judgement("failed", test.raises, render(values[f"_{len(calls) - 1}"]), printed=printed)
     check = parse_expression(test.check)
     if check is not None and _value(ast.UnaryOp(ast.Not(), check), values, True) is False:
         return Judgement("passed")
