@@ -746,7 +746,7 @@ async def test_names_and_builtins_that_a_program_puts_into_its_process_decide_no
         "assert isinstance(f(1), int)\nassert all(x > 0 for x in f(2))\nassert len(f(3)) == 2"
     )
     program = (
-        "import builtins\nbuiltins.isinstance = builtins.all = lambda *a: True\nlen = lambda x: 2\n"
+        "import builtins\nbuiltins.all = isinstance = lambda *a: True\nlen = lambda x: 2\n"
         "def f(n): return 'x' if n == 1 else [-1]\n"
     )
     assert (await run_visible(tests, program, jail, QUICK)).outcomes == ("failed",) * 3
