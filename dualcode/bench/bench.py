@@ -1,14 +1,12 @@
 """The bench: where a pipeline runs programs on what the models may see, never on hidden tests."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from dualcode.bench.visible import run_visible, visible_tests
 from dualcode.bench.visible.evaluation import FAULTS, constant, parse_expression
-from dualcode.bench.visible.feedback import cut
-from dualcode.bench.visible.judgement import Event, read_events, render, value_of
-from dualcode.bench.visible.running import LIMITS, LONGEST_VALUE
+from dualcode.bench.visible.judgement import ADDRESS, read_events, render, value_of
+from dualcode.bench.visible.running import LIMITS, LONGEST_VALUE, cut
 from dualcode.bench.visible.tests import VisibleTests
 from dualcode.record import Record
 from dualcode.sandbox.job import Expressions, Job
@@ -119,9 +117,18 @@ class SandboxBench:
             capture=True,
         )
         ran = await self._sandbox.run(job)
-        events = read_events(ran.frames())
+        outcomes: list[str] = []
+        for event in read_events(ran.frames()):
+            if event.kind == "R":
+                raised = read_told(event.payload)
+                text = ADDRESS.sub("0x…", f"raised {raised.type}: {raised.message}".rstrip(": "))
+                outcomes.append(cut(text, LONGEST_OUTCOME))
+            elif event.kind == "L":
+                outcomes.append("did not end in time")
+            else:
+                outcomes.append(f"returned {cut(render(value_of(event)), LONGEST_OUTCOME)}")
         last = "did not end in time" if ran.ending == "timed_out" else "ended its process"
-        outcomes = [_outcome(event) for event in events] + [last] * (len(calls) - len(events))
+        outcomes += [last] * (len(calls) - len(outcomes))
         if ran.ending == "unloaded":
             outcomes = ["could not be called: the program does not load"] * len(calls)
         seen = [Observation(call=call, outcome=each) for call, each in zip(calls, outcomes, strict=True)]
@@ -129,19 +136,6 @@ class SandboxBench:
         shown = Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts, program=program.text)
         self._record(shown)
         return tuple(seen)
-
-
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")  # another one in each process
-
-
-def _outcome(event: Event) -> str:
-    if event.kind == "R":
-        raised = read_told(event.payload)
-        text = _ADDRESS.sub("0x…", f"raised {raised.type}: {raised.message}".rstrip(": "))
-        return cut(text, LONGEST_OUTCOME)
-    if event.kind == "L":
-        return "did not end in time"
-    return f"returned {cut(render(value_of(event)), LONGEST_OUTCOME)}"
 
 
 def returned(source: str) -> str:

@@ -139,21 +139,11 @@ class Summary(Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        reviews = self.reviews.model_dump()
         return {
-            "run": self.run,
-            "pipeline": self.pipeline,
-            "dataset": self.dataset,
+            **self.model_dump(exclude={"title", "seconds"}),
             "data": self.data.to_json(),
-            "tasks": self.tasks,
             "base": _counts_json(self.base),
             "plus": _counts_json(self.plus) if self.plus else None,
-            "calls": self.calls,
-            "failed_calls": self.failed_calls,
-            "null_contents": self.null_contents,
-            "cut": self.cut,
-            "retries": self.retries,
-            "reviews": reviews,
             "servers": [_server_json(server) for server in self.servers],
             "replayed": self.replayed,
             "cost": self.cost or None,
@@ -209,11 +199,13 @@ def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
     """Add up what one endpoint did; a GPU-hour price counts the whole run: the server is held for it."""
     own = [call for call in records.calls if call.endpoint == endpoint]
     attempts = [attempt for call in own for attempt in call.attempts]
-    usage = _usage(attempts)
     table = records.manifest.configuration.team["endpoints"][endpoint]
     price = Price.model_validate(table["price"]) if table.get("price") else None
-    every = (each for call in records.calls + records.superseded for each in call.attempts)
-    replayed = _busy(each for each in every if each.from_ledger)  # on any server: the run waited for it
+    every = [(call.endpoint, each) for call in records.calls + records.superseded for each in call.attempts]
+    replayed = _busy(each for _, each in every if each.from_ledger)  # on any server: the run waited for it
+    # A kill while calls are set aside may leave some in both files.
+    paid = list(dict.fromkeys(each for name, each in every if name == endpoint and not each.from_ledger))
+    usage, paid_usage = _usage(attempts), _usage(paid)
     return ServerUse(
         endpoint=endpoint,
         model=table["model"],
@@ -225,20 +217,12 @@ def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
         wall_seconds=wall,
         cost=cost(price, usage, wall + replayed) if price else None,
         currency=price.currency if price else None,
-        spent=_spent(records, endpoint, price, wall),
-    )
-
-
-def _spent(records: RunRecords, endpoint: str, price: Price | None, wall: float) -> Spent:
-    calls = (call for call in records.calls + records.superseded if call.endpoint == endpoint)
-    attempts = [each for call in calls for each in call.attempts if not each.from_ledger]
-    paid = list(dict.fromkeys(attempts))  # a kill while calls are set aside may leave some in both files
-    usage = _usage(paid)
-    return Spent(
-        requests=len(paid),
-        usage=usage,
-        busy_seconds=_busy(paid),
-        cost=cost(price, usage, wall) if price else None,
+        spent=Spent(
+            requests=len(paid),
+            usage=paid_usage,
+            busy_seconds=_busy(paid),
+            cost=cost(price, paid_usage, wall) if price else None,
+        ),
     )
 
 

@@ -1,7 +1,6 @@
 """A study from its options to its report: what `dualcode reproduce` does."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,9 @@ from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
 from dualcode.runs.store import read_run
 from dualcode.study.forecast import Forecast, Plan, forecast
-from dualcode.study.known import Known, learn
-from dualcode.study.rehearsal import Rehearsal, rehearse
-from dualcode.study.study import Study
-from dualcode.study.trial import try_speed
+from dualcode.study.known import Known, learn, try_speed
+from dualcode.study.rehearsal import rehearse
+from dualcode.study.study import Study, SuiteChoice
 from dualcode.suites.suite import Suite, load_suite
 
 
@@ -71,8 +69,11 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     config = job.find_team(options.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
-    suites = [_suite(study, number, options, console) for number in range(len(study.suites))]
-    _refuse_twice(suites)
+    suites = [_suite(choice, options, console) for choice in study.suites]
+    names = [suite.name for suite in suites]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
     roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
@@ -88,7 +89,8 @@ async def predict(prepared: Prepared) -> Forecast:
     plans: list[Plan] = []
     for suite in prepared.suites:
         for pipeline in prepared.pipelines:
-            rehearsal = await _rehearse(pipeline, suite, prepared.config)
+            rehearsing = rehearse(pipeline, suite.tasks[0], prepared.config)
+            rehearsal = await asyncio.wait_for(rehearsing, timeout=60)
             done = 0 if prepared.options.fresh else _done(pipeline, suite, prepared)
             total = len(suite.tasks)
             plans.append(Plan(suite.name, pipeline.name, total - done, total, rehearsal))
@@ -106,9 +108,8 @@ async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
     return results
 
 
-def _suite(study: Study, number: int, options: ReproduceOptions, console: Console) -> Suite:
-    choice = study.suites[number]
-    given = next((name for name in _names(choice.dataset) if name in options.data), None)
+def _suite(choice: SuiteChoice, options: ReproduceOptions, console: Console) -> Suite:
+    given = next((name for name in choice.names if name in options.data), None)
     name = given or choice.entry().name
     if name != choice.preferred:
         console.print(
@@ -118,21 +119,6 @@ def _suite(study: Study, number: int, options: ReproduceOptions, console: Consol
             soft_wrap=True,
         )
     return load_suite(name, data=options.data.get(name)).select(choice.limit)
-
-
-def _names(dataset: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (dataset,) if isinstance(dataset, str) else dataset
-
-
-def _refuse_twice(suites: Sequence[Suite]) -> None:
-    names = [suite.name for suite in suites]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
-
-
-async def _rehearse(pipeline: Pipeline, suite: Suite, config: TeamConfig) -> Rehearsal:
-    return await asyncio.wait_for(rehearse(pipeline, suite.tasks[0], config), timeout=60)
 
 
 def _done(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> int:

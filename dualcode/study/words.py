@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dualcode.runs.progress import duration
-from dualcode.study.forecast import Forecast, Range, Row
+from dualcode.study.forecast import NOTHING, Forecast, Range
 
 
 def forecast_table(found: Forecast) -> RenderableType:
@@ -20,40 +20,24 @@ def forecast_table(found: Forecast) -> RenderableType:
         show_footer=True,
     )
     names = ("dataset", "pipeline", "tasks left", "calls", "tokens out", "time")
-    total = ("all", "", str(sum(row.tasks for row in found.rows)), _count(found.calls), *_sums(found))
+    sums = found.tokens()
+    out = sum((completion for _, completion in sums.values()), NOTHING)
+    left = str(sum(row.tasks for row in found.rows))
+    total = ("all", "", left, _count(found.calls), _count(out), _time(found.seconds))
     for name, foot in zip(names, total, strict=True):
         table.add_column(name, foot, justify="left" if name in ("dataset", "pipeline") else "right")
     for row in found.rows:
-        table.add_row(*_row(row))
-    return Group(table, *_foot(found))
-
-
-def _row(row: Row) -> list[str]:
-    tokens = sum((share.completion_tokens for share in row.shares), Range(least=0, most=0))
-    left = str(row.tasks) if row.tasks == row.of else f"{row.tasks} of {row.of}"
-    return [row.dataset, row.pipeline, left, _count(row.calls), _count(tokens), _time(row.seconds)]
-
-
-def _sums(found: Forecast) -> tuple[str, str]:
-    tokens = sum((completion for _, completion in found.tokens().values()), Range(least=0, most=0))
-    return _count(tokens), _time(found.seconds)
-
-
-def _foot(found: Forecast) -> list[Text]:
-    lines = [
-        f"{name}: {_count(prompt)} tokens in, {_count(completion)} out"
-        for name, (prompt, completion) in found.tokens().items()
-    ]
-    lines += [f"money: {currency}{_money(amount)}" for currency, amount in found.money.items()]
+        tokens = _count(sum((share.completion_tokens for share in row.shares), NOTHING))
+        left = str(row.tasks) if row.tasks == row.of else f"{row.tasks} of {row.of}"
+        table.add_row(row.dataset, row.pipeline, left, _count(row.calls), tokens, _time(row.seconds))
+    lines = [f"{name}: {_count(given)} tokens in, {_count(made)} out" for name, (given, made) in sums.items()]
+    lines += [f"money: {unit}{each.least:.2f} – {each.most:.2f}" for unit, each in found.money.items()]
     if not found.money:
         lines.append("money: no price is configured (price = { gpu_hour = … } in the team's endpoints)")
-    basis = (
-        f"measured on {found.measured} earlier calls to these servers"
-        if found.measured
-        else "nothing measured yet"
-    )
+    measured = f"measured on {found.measured} earlier calls to these servers"
+    basis = measured if found.measured else "nothing measured yet"
     lines.append(f"{basis}; a step never asked counts up to its token limit")
-    return [Text(line, "dim") for line in lines]
+    return Group(table, *(Text(line, "dim") for line in lines))
 
 
 def _count(amount: Range) -> str:
@@ -66,7 +50,3 @@ def _time(seconds: Range | None) -> str:
         return "unknown"
     least, most = duration(seconds.least), duration(seconds.most)
     return least if least == most else f"{least} – {most}"
-
-
-def _money(amount: Range) -> str:
-    return f"{amount.least:.2f} – {amount.most:.2f}"
