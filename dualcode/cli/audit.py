@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_LEAK, load
+from dualcode.cli.options import EXIT_LEAK
 
 
 @click.command("audit")
@@ -28,10 +28,12 @@ def audit(run: Path, data: Path | None, as_json: bool) -> None:
     from dualcode.cli import printing
     from dualcode.runs.seal import broken, seal
     from dualcode.runs.store import read_run
+    from dualcode.suites.registry import suite_of
 
     if changed := broken(run):
         click.echo(f"changed since the run was sealed: {', '.join(changed)}", err=True)
-    found = asyncio.run(seal(run, load(read_run(run).manifest.configuration.dataset, data)))
+    made = read_run(run).manifest
+    found = asyncio.run(seal(run, suite_of(made.configuration.dataset, made.source, data)))
     click.echo(found.model_dump_json() if as_json else printing.audited(found, every=True))
     if not found.clean:
         sys.exit(EXIT_LEAK)

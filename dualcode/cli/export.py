@@ -79,10 +79,10 @@ def _to_inspect(runs: "Sequence[Run]", output: Path | None, *, replace: bool) ->
 
 def _to_evalplus(runs: "Sequence[Run]", output: Path | None, data: Path | None, *, replace: bool) -> None:
     from dualcode.export.evalplus import write_samples
-    from dualcode.suites.suite import load_suite
+    from dualcode.suites.registry import suite_of
 
     for run in runs:
-        suite = load_suite(run.dataset, data=data)
+        suite = suite_of(run.dataset, run.records.manifest.source, data)
         done = write_samples(run, suite, output or run.folder.parent / "evalplus", replace=replace)
         click.echo(f"{done.samples} ({done.state})")
         if done.errored:

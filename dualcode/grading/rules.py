@@ -52,7 +52,7 @@ def limits_of(form: Form, tests: Tests, times: Times, *, whole: bool = False) ->
 
     With `whole`, for a run in which every value is sent whole, however long.
     """
-    if form == "check":  # HumanEval limits its calls together, not each
+    if form in ("check", "tests"):  # HumanEval limits its calls together, not each
         call, slow = max(CHECK_CPU, FACTOR * times.total), dict[int, float]()
         calls = call
     else:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.suites.suite import Suite, owner_of
+from dualcode.suites.registry import owner_of
+from dualcode.suites.suite import Suite
 
 LARGEST_SOLUTION = 5_000_000
 """Characters. A longer solution is no answer of a model but a file gone wrong."""

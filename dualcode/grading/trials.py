@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from dualcode.grading import oracles as judging
 from dualcode.grading.oracles import Comparison, Judgement
-from dualcode.grading.outcome import Mismatch, clean, cut, failed, outcome, unreadable, values
+from dualcode.grading.outcome import Mismatch, checked, clean, cut, failed, outcome, unreadable, values
 from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Calibrated, Part, Reference, Tests
 from dualcode.grading.rules import LONGEST_COMPARED, Rules, limits_of
+from dualcode.grading.terms import bounded, forbidden
 from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
@@ -52,11 +53,14 @@ class Trials:
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
         if (refused := unreadable(program, tests.inputs)) is not None:
             return Trial(refused, Ran("unloaded", b""))
+        if (refused := forbidden(program, self._suite.terms, tests.inputs)) is not None:
+            return Trial(refused, Ran("unloaded", b""))
         comparison = judging.comparison(reference.form, reference.entry_point)
         job = Job(
             program,
             tests.inputs,
-            limits_of(reference.form, tests, calibrated.times[part]),
+            bounded(limits_of(reference.form, tests, calibrated.times[part]), self._suite.terms),
+            go_on=comparison.catches,
             drain=comparison.drain,
             capture=capture,
         )
@@ -69,7 +73,7 @@ class Trials:
         exact = comparison.bytes_suffice and not tests.has_nan
         if exact and ran.ending == "finished" and ran.stream == tests.expected:
             return Trial(_PASSED, ran)
-        if exact and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
+        if exact and not comparison.catches and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
             return Trial(await asyncio.to_thread(outcome, ran, None, tests.inputs), ran)
         judgement = await self._judge(reference, tests, ran.stream, tests.expected)
         if judgement.whole and sum(tests.long.values()) <= LONGEST_COMPARED:
@@ -79,14 +83,19 @@ class Trials:
     async def _tried_whole(self, calibrated: Calibrated, part: Part, job: Job) -> Trial:
         """Compare long values themselves: their digests differ, which a tolerance may forgive."""
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
-        bounds = limits_of(reference.form, tests, calibrated.times[part], whole=True)
+        bounds = bounded(
+            limits_of(reference.form, tests, calibrated.times[part], whole=True), self._suite.terms
+        )
         job = replace(job, limits=bounds, digest_above=None)
         ran = await self._sandbox.run(job)
         problem = await asyncio.to_thread(
             Problem.of, reference.task_id, self._suite.hidden[reference.task_id]
         )
-        expected = await self._sandbox.run(replace(job, program=problem.reference, capture=False))
-        judgement = await self._judge(reference, tests, ran.stream, expected.stream)
+        expected = b""
+        if problem.check is None:
+            again = await self._sandbox.run(replace(job, program=problem.reference, capture=False))
+            expected = again.stream
+        judgement = await self._judge(reference, tests, ran.stream, expected)
         return await _trial(ran, judgement, reference, tests)
 
     async def _judge(
@@ -97,11 +106,16 @@ class Trials:
         return judging.judgement(await self._sandbox.run(job))
 
     def _judge_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
-        if reference.form == "check":
+        if reference.form in ("check", "tests"):
             problem = Problem.of(reference.task_id, self._suite.hidden[reference.task_id])
             assert problem.check is not None
             return judging.check_job(
-                problem.reference, problem.check, reference.entry_point, tests.inputs, candidate
+                problem.reference,
+                problem.check,
+                reference.entry_point,
+                tests.inputs,
+                candidate,
+                catches=reference.form == "tests",
             )
         return judging.judge_job(
             comparison=judging.comparison(reference.form, reference.entry_point),
@@ -130,6 +144,9 @@ def _agrees(stream: bytes, expected: bytes) -> bool:
 
 
 async def _trial(ran: Ran, judgement: Judgement, reference: Reference, tests: Tests) -> Trial:
+    if reference.form == "tests":
+        found = None if judgement.passed else _failure(judgement)
+        return Trial(checked(ran, found, tests.inputs), ran, found)
     mismatch = _mismatch(ran, judgement, in_check=reference.form == "check")
     return Trial(await asyncio.to_thread(outcome, ran, mismatch, tests.inputs), ran, mismatch)
 
@@ -139,7 +156,13 @@ def _mismatch(ran: Ran, judgement: Judgement, *, in_check: bool) -> Mismatch | N
     returned = sum(1 for _ in values(ran.stream))
     if judgement.passed or judgement.at is None or not 0 <= judgement.at < returned:
         return None
+    return _failure(judgement, in_check=in_check)
+
+
+def _failure(judgement: Judgement, *, in_check: bool = True) -> Mismatch:
+    """Return where a judgement says that a program failed; -1 where no call was made."""
     reason = judgement.reason or "wrong output"
     if in_check and judgement.expected and reason == "wrong output":
         reason = f"wrong output: {cut(judgement.expected, LINE)}"
-    return Mismatch(judgement.at, clean(reason), judgement.expected, judgement.got)
+    at = -1 if judgement.at is None else judgement.at
+    return Mismatch(at, clean(reason), judgement.expected, judgement.got)

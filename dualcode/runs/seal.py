@@ -14,6 +14,7 @@ from typing import Any
 from dualcode.errors import RunError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
+from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Reference, Tests
 from dualcode.grading.turns import Turns
 from dualcode.record import Record
@@ -82,28 +83,33 @@ async def _references(suite: Suite, tasks: list[str]) -> dict[str, Reference]:
 
 def _audit(records: RunRecords, suite: Suite, references: Mapping[str, Reference]) -> Audit:
     prompts = {task.id: task.prompt for task in suite.tasks}
-    hidden = {task: list(_hidden(reference)) for task, reference in references.items()}
+    hidden = {
+        task: list(_hidden(reference, Problem.of(task, suite.hidden[task])))
+        for task, reference in references.items()
+    }
     calls = [call for call in (*records.calls, *records.superseded) if call.task_id in hidden]
     shown = [each for each in records.shown if each.task_id in hidden]
     return audit(calls, shown, prompts, hidden)
 
 
-def _hidden(reference: Reference) -> Iterator[Hidden]:
+def _hidden(reference: Reference, problem: Problem) -> Iterator[Hidden]:
     for tests in reference.tests.values():
         arguments: list[list[Any]] = marshal.loads(tests.inputs.encoded)  # the benchmark's, encoded here
-        for given, expected in zip(arguments, _expected(tests), strict=False):
+        results = _expected(tests) if problem.reference else problem.wanted
+        for given, expected in zip(arguments, results, strict=False):
             yield Hidden(", ".join(map(_written, given)), expected)
 
 
 def _expected(tests: Tests) -> Iterator[str]:
-    """Yield the results as Python writes them; "" for one that is no data or too long for any message."""
+    """Yield the results as Python writes them; "" for one that is no data, too long for any message, or an
+    exception."""
     for kind, payload in frames(tests.expected):
         if kind in "VG":
             try:
                 yield _written(codec.decode(kind, payload))
             except codec.CodecError:
                 yield ""
-        elif kind in VALUE_KINDS:
+        elif kind in VALUE_KINDS or kind == "R":
             yield ""
 
 

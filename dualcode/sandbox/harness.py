@@ -274,11 +274,13 @@ class Harness:
 
     def _tell(self, error: BaseException) -> bytes:
         """Describe an exception. Its class is the candidate's: whatever it does, there is a description."""
-        told = ["Exception", "", ""]
+        told: list[Any] = ["Exception", "", "", []]
         try:
             told[0] = type.__dict__["__name__"].__get__(type(error))
             told[1] = str(error)[:2000]
             told[2] = self._trace(error)[-8000:]
+            bases = type.__dict__["__mro__"].__get__(type(error))
+            told[3] = [base.__name__ for base in bases if base.__module__ == "builtins"]
         except BaseException:
             told[1] = told[1] or "(the exception cannot be shown)"
         import json

@@ -15,7 +15,8 @@ Stream (written in the jail, read outside; all integers little-endian):
     `G`   marshal, version 2, of a tagged tree      … a value with other known types in it (`codec`)
     `D`   SHA-256, then the kind and the length     … a value whose payload is longer than `digest_above`
     `O`   UTF-8: the type's name                    … an object that cannot be sent as data
-    `R`   JSON [type, message, traceback]           a call raised; after it the run ends unless `go_on`
+    `R`   JSON [type, message, traceback, bases]    a call raised; after it the run ends unless `go_on`;
+                                                    `bases` are the built-in classes it is of
     `L`   empty                                     a call used up its CPU limit; the run ends
     `P`   UTF-8                                     what the call before printed (only with `capture`)
     `T`   float64 a call                            CPU seconds of each call (only with `timed`)
@@ -187,7 +188,7 @@ def frame(kind: str, payload: bytes) -> bytes:
 def told(payload: bytes) -> Told:
     """Return the exception in an `R` or `F` frame; a frame that is none says so itself."""
     try:
-        name, message, trace = json.loads(payload)
+        name, message, trace, *_ = json.loads(payload)
         return Told(str(name)[:200], str(message)[:2000], str(trace)[:8000])
     except (ValueError, TypeError, RecursionError):
         return Told("Exception", "(the report of the exception is not readable)", "")

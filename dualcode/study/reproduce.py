@@ -22,7 +22,8 @@ from dualcode.study.known import Known, learn
 from dualcode.study.rehearsal import Rehearsal, rehearse
 from dualcode.study.study import Study
 from dualcode.study.trial import try_speed
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.team import Served, check_endpoints
 
 
@@ -77,7 +78,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
     if not options.no_ledger:
-        evaluation = options.of(suites[0].name, study.asked, study.suites[0].limit)
+        evaluation = options.of(suites[0].address, study.asked, study.suites[0].limit)
         async with job.Workshop(evaluation, suites[0], config, roles, served) as workshop:
             await try_speed(pipelines, workshop, known, console)
     return Prepared(study, options, config, served, pipelines, suites, known)
@@ -101,7 +102,7 @@ async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
     whole = Whole(count * len(prepared.suites), sum(count * len(suite.tasks) for suite in prepared.suites))
     results: list[job.Result] = []
     for suite, choice in zip(prepared.suites, prepared.study.suites, strict=True):
-        asked = prepared.options.of(suite.name, prepared.study.asked, choice.limit)
+        asked = prepared.options.of(suite.address, prepared.study.asked, choice.limit)
         results += await job.evaluate(asked, console, whole)
     return results
 

@@ -23,7 +23,8 @@ from dualcode.errors import SandboxError
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import Ending, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 

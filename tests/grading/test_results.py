@@ -14,7 +14,8 @@ from dualcode.errors import InputError
 from dualcode.grading.results import check_output, evalplus_results, write_results
 from dualcode.grading.samples import Sample
 from dualcode.grading.score import score
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Cause, Outcome, Verdict
 from tests.suites.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
 

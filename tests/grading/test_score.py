@@ -17,7 +17,8 @@ from dualcode.grading.samples import read_samples
 from dualcode.grading.score import Score, score
 from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples
 from dualcode.metrics import Counts
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Status, Verdict
 from tests.suites.data import write_rows
 

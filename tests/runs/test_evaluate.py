@@ -12,7 +12,7 @@ from rich.console import Console
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.seal import broken, seal
 from dualcode.runs.store import read_run
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from tests.fake_server import Answer, FakeServer, serve
 
 TEAM = """
@@ -34,7 +34,7 @@ APPROVE = json.dumps({"verdict": "approve", "findings": []})
 CHEAT = '''
 import json
 from dualcode.call import Message
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.extraction import extract
 from dualcode.pipelines import pipeline
 

