@@ -84,7 +84,7 @@ async def _references(suite: Suite, tasks: list[str]) -> dict[str, Reference]:
 def _audit(records: RunRecords, suite: Suite, references: Mapping[str, Reference]) -> Audit:
     prompts = {task.id: task.prompt for task in suite.tasks}
     hidden = {
-        task: list(_hidden(reference, Problem.of(task, suite.hidden[task])))
+        task: list(hidden_tests(reference, Problem.of(task, suite.hidden[task])))
         for task, reference in references.items()
     }
     calls = [call for call in (*records.calls, *records.superseded) if call.task_id in hidden]
@@ -92,7 +92,8 @@ def _audit(records: RunRecords, suite: Suite, references: Mapping[str, Reference
     return audit(calls, shown, prompts, hidden)
 
 
-def _hidden(reference: Reference, problem: Problem) -> Iterator[Hidden]:
+def hidden_tests(reference: Reference, problem: Problem) -> Iterator[Hidden]:
+    """Yield the hidden tests of a task, as Python writes them."""
     for tests in reference.tests.values():
         arguments: list[list[Any]] = marshal.loads(tests.inputs.encoded)  # the benchmark's, encoded here
         results = _expected(tests) if problem.reference else problem.wanted

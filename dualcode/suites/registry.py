@@ -431,7 +431,8 @@ def _added() -> Iterator[OwnSuite]:
         taken.add(point.name.lower())
         try:
             value: Any = point.load()
-            path = Path(value() if callable(value) else value)
+            made: Any = value() if callable(value) else value
+            path = Path(made)
         except Exception as error:  # anybody's code
             raise ConfigError(
                 f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",

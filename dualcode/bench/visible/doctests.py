@@ -85,7 +85,9 @@ def _goes_on(sources: Sequence[str], line: str) -> bool:
 
 def _is_want(line: str, indent: str) -> bool:
     stripped = line.strip()
-    return bool(stripped) and not stripped.startswith((">>>", "```")) and line.startswith(indent)
+    # A stub that is quoted in prose: its docstring, or the code block, ends here.
+    ends = stripped.startswith((">>>", "```", '"""', "'''"))
+    return bool(stripped) and not ends and line.startswith(indent)
 
 
 def _without_prose(wants: list[str]) -> list[str]:
