@@ -99,6 +99,8 @@ class Calibration:
             async with self._turns.one():
                 ran = await self._run(problem, inputs)
                 tests[part] = await asyncio.to_thread(_tests, inputs, ran)
+                if problem.check is not None:
+                    await self._hold(problem, problem.check, inputs, ran)
             if not (first := _times(ran)).slow:
                 times[part] = first
                 self._cache.keep_times(task_id, part, first)
@@ -141,6 +143,25 @@ class Calibration:
             what = f"{problem.task_id}: {problem.where}: the tests never call {problem.entry_point}"
             raise SuiteError(what, hint=_REMEDY)
         return calls
+
+    async def _hold(self, problem: Problem, check: str, inputs: Arguments, ran: Ran) -> None:
+        """Raise SuiteError if the tests fail on what came back of the reference: nothing can pass them."""
+        job = judging.check_job(
+            problem.reference,
+            check,
+            problem.entry_point,
+            inputs,
+            ran.stream,
+            catches=judging.comparison(problem.form, problem.entry_point).catches,
+        )
+        found = judging.judgement(await self._sandbox.run(job))
+        if not found.passed and not found.whole:
+            why = ": ".join(filter(None, [found.reason, found.expected]))
+            what = f"the tests do not hold on what the reference returned: {why}"
+            raise SuiteError(
+                f"{problem.task_id}: {problem.where}: {what}",
+                hint="return what is tested: what a call does to its arguments, and objects, are not seen",
+            )
 
     async def _run(self, problem: Problem, inputs: Arguments) -> Ran:
         how = judging.comparison(problem.form, problem.entry_point)

@@ -400,7 +400,7 @@ def exception(payload: bytes, names: dict[str, Any]) -> BaseException:
         known, message = [], ""
     for each in known:
         found = names.get(each, getattr(builtins, each, None)) if isinstance(each, str) else None
-        if isinstance(found, type) and issubclass(found, BaseException):
+        if isinstance(found, type) and issubclass(found, BaseException) and _is_of(found, known):
             try:
                 error = found.__new__(found)
                 error.args = (message,)
@@ -408,6 +408,11 @@ def exception(payload: bytes, names: dict[str, Any]) -> BaseException:
                 continue
             return error
     return Exception(message)
+
+
+def _is_of(found: type, known: list[Any]) -> bool:
+    """Whether what was raised is of all the built-in classes that a class of this name is of here."""
+    return all(base.__name__ in known for base in found.__mro__ if base.__module__ == "builtins")
 
 
 def _load(program: str) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """A file of samples in EvalPlus's format: a line has `task_id` and `solution` or `completion`."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from dualcode.errors import InputError, UnknownNameError
+from dualcode.suites.files import UNREADABLE, json_rows, unpacked
 from dualcode.suites.registry import owner_of
 from dualcode.suites.suite import Suite
 
@@ -17,7 +15,6 @@ LARGEST_SOLUTION = 5_000_000
 _FORMAT = (
     '{"task_id": "HumanEval/0", "solution": "def …"} a line, or "completion" for what follows the prompt'
 )
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Sample(NamedTuple):
@@ -33,11 +30,9 @@ def read_samples(path: Path, suite: Suite) -> list[Sample]:
     Every row is checked before any is returned. Raises InputError with the line for a file that cannot be
     read, is empty, or has a row without the keys, of a task that the suite lacks, or of absurd size.
     """
-    lines = enumerate(_content(path).split(b"\n"), start=1)
     prompts = {task.id: task.prompt for task in suite.tasks}
-    samples = [
-        _sample(line, f"{path}, line {number}", suite, prompts) for number, line in lines if line.strip()
-    ]
+    rows = json_rows(_content(path), lambda number, what: _flaw(path, number, what))
+    samples = [_sample(row.fields, f"{path}, line {row.number}", suite, prompts) for row in rows]
     if not samples:
         raise InputError(f"{path} holds no samples", hint=_FORMAT)
     return samples
@@ -45,16 +40,18 @@ def read_samples(path: Path, suite: Suite) -> list[Sample]:
 
 def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+        return unpacked(path)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", hint="the path of a .jsonl or .jsonl.gz file") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read: {error}", hint="a .jsonl or .jsonl.gz file") from error
 
 
-def _sample(line: bytes, where: str, suite: Suite, prompts: Mapping[str, str]) -> Sample:
-    row = _object(line, where)
+def _flaw(path: Path, number: int, what: str) -> InputError:
+    return InputError(f"{path}, line {number}: {what}", hint=_FORMAT)
+
+
+def _sample(row: dict[str, Any], where: str, suite: Suite, prompts: Mapping[str, str]) -> Sample:
     task_id = row.get("task_id")
     if not isinstance(task_id, str):
         raise InputError(f"{where}: task_id is missing or no string: {_shown(task_id)}", hint=_FORMAT)
@@ -70,7 +67,7 @@ def _stranger(task_id: str, where: str, suite: Suite) -> InputError:
         what = f"{where}: {task_id!r} is no task of {suite.title} but of {owner.title}"
         return InputError(what, hint=f"--dataset {owner.name}")
     error = UnknownNameError("task", task_id, suite.hidden)
-    return InputError(f"{where}: {error.message}", hint=f"a task of --dataset {suite.name}")
+    return InputError(f"{where}: {error.message}", hint=f"a task of --dataset {suite.address}")
 
 
 def _program(row: dict[str, Any], prompt: str, where: str) -> str:
@@ -86,16 +83,6 @@ def _program(row: dict[str, Any], prompt: str, where: str) -> str:
             f"{where}: the {key} is {size}; {LARGEST_SOLUTION:,} is the limit", hint="drop the row"
         )
     return text if key == "solution" else prompt + text
-
-
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}): {_shown(line.decode('utf-8', 'replace'))}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: not a JSON object: {_shown(row)}", hint=_FORMAT)
-    return cast("dict[str, Any]", row)
 
 
 def _shown(value: object) -> str:

@@ -38,6 +38,7 @@ _NO_INFLUENCE = (
     "tables/",
     "serving/",
     "grading/explain.py",
+    "grading/responses.py",
     "grading/results.py",
     "grading/samples.py",
     "grading/score.py",
@@ -45,6 +46,7 @@ _NO_INFLUENCE = (
     "runs/audit.py",
     "runs/monitor.py",
     "runs/progress.py",
+    "runs/proof.py",
     "runs/seal.py",
     "runs/summary.py",
 )

@@ -112,8 +112,9 @@ def _task_folders(folder: Path) -> list[Path]:
     return sorted(found, key=lambda each: _natural(each.name))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    parts = [part for part in re.split(r"(\d+)", name) if part]
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
 def read_tasks(found: Located, name: str) -> Tasks:
