@@ -63,8 +63,10 @@ class Run:
     @property
     def size(self) -> int | None:
         """How many tasks the whole suite has; None for an older run of a suite that is not known."""
+        if (size := self.records.manifest.size) is not None:
+            return size
         entry = known_entry(self.dataset)
-        return self.records.manifest.size or (entry.size if entry else None)
+        return entry.size if entry else None
 
     @property
     def suite(self) -> str:

@@ -67,9 +67,9 @@ def new(name: Path) -> None:
 def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
     """Prove a suite: by its name (see `dualcode datasets`), or by the path of its file or folder.
 
-    Each reference passes its hidden tests twice, no prompt shows a hidden test, the tests that prompts show
-    agree with the references, and each specification's richness is told with what it lacks. Exit code 2 if
-    something has to be mended.
+    Each reference passes its hidden tests twice, no prompt shows one but as an example, the tests that
+    prompts show agree with the references, and each specification's richness is told with what it lacks.
+    Exit code 2 if something has to be mended.
 
     \b
     Example:
@@ -102,7 +102,10 @@ async def _prove(suite: "Suite", *, unsafe: bool) -> "list[TaskProof]":
 def _print(suite: "Suite", proofs: "list[TaskProof]") -> None:
     for each in proofs:
         state = "faulty" if each.faults else "ok" if each.has_reference else "ok, without a reference"
-        told = f"{each.tests} hidden tests, {each.visible} shown, richness {each.richness.score:.2f}"
+        told = (
+            f"{each.tests} tests, {each.repeated} of them among the prompt's {each.visible} examples; "
+            f"richness {each.richness.score:.2f}"
+        )
         click.echo(f"{each.task_id}  {state}  {told}")
         for fault in each.faults:
             click.echo(f"  mend: {fault}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dualcode.bench.richness import Richness, richness
-from dualcode.bench.visible import VisibleTests, run_visible, visible_tests
+from dualcode.bench.visible import run_visible, visible_tests
 from dualcode.errors import SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache, content_key, machine_key
@@ -36,6 +36,8 @@ class TaskProof(Record):
     """The file of its tests."""
     tests: int
     """Calls that the hidden tests make; 0 if they cannot be run."""
+    repeated: int
+    """How many of them the prompt shows as examples: these are graded, but hide nothing."""
     visible: int
     """Tests that the prompt shows."""
     has_reference: bool
@@ -64,12 +66,14 @@ async def _prove(
     suite: Suite, task: Task, sandbox: Sandbox, calibration: Calibration, grader: SandboxGrader
 ) -> TaskProof:
     problem = Problem.of(task.id, suite.hidden[task.id])
-    shown, faults, tests = visible_tests(task), list[str](), 0
+    shown, faults, tests, repeated = visible_tests(task), list[str](), 0, 0
+    examples = frozenset(_written(call) for test in shown.tests for call in test.calls)
     try:
         reference = (await calibration.of(task.id)).reference
         tests = sum(part.inputs.count for part in reference.tests.values())
-        hidden = [each.arguments for each in hidden_tests(reference, problem)]
-        faults += _shown(task, shown, [f"{task.entry_point}({arguments})" for arguments in hidden])
+        calls = [f"{task.entry_point}({each.arguments})" for each in hidden_tests(reference, problem)]
+        repeated = sum(_written(call) in examples for call in calls)
+        faults += _exposed(task, calls, examples)
     except SuiteError as error:
         faults.append(error.message.removeprefix(f"{task.id}: "))
     if problem.reference and tests:
@@ -84,6 +88,7 @@ async def _prove(
         task_id=task.id,
         where=problem.where,
         tests=tests,
+        repeated=repeated,
         visible=len(shown.tests),
         has_reference=bool(problem.reference),
         faults=tuple(faults),
@@ -91,12 +96,18 @@ async def _prove(
     )
 
 
-def _shown(task: Task, visible: VisibleTests, calls: Sequence[str]) -> Iterator[str]:
-    """Yield the hidden calls that the prompt shows: in a test, or anywhere as Python writes them."""
-    known = {_written(call) for test in visible.tests for call in test.calls}
+def _exposed(task: Task, calls: Sequence[str], examples: frozenset[str]) -> Iterator[str]:
+    """Yield what the prompt gives away of the hidden calls.
+
+    A call that stands in it as an example is a visible test that is graded, too, and hides nothing; but some
+    have to be hidden, and those must not stand in it as any other text.
+    """
+    hidden = [call for call in dict.fromkeys(calls) if _written(call) not in examples]
+    if not hidden:
+        yield "the prompt shows every hidden test as an example"
     text = task.prompt.replace('"', "'")
-    for call in dict.fromkeys(calls):
-        if _written(call) in known or call.replace('"', "'") in text:
+    for call in hidden:
+        if call.replace('"', "'") in text:
             yield f"the prompt shows a hidden test: {call:.80}"
 
 

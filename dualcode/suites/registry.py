@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -88,27 +89,7 @@ class SuiteEntry(Protocol):
         ...
 
 
-class ShippedOrigin:
-    """A file of the `eval/` room, which the wheel carries."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def find(self) -> Located | None:
-        """Return the winning file of that name."""
-        path = resources.find("eval", self.name)
-        return Located(path, "dualcode") if path else None
-
-    def fetch(self, _tell: Callable[[str], None]) -> Located:
-        """Refuse: a missing file is the installation's fault."""
-        raise SuiteError(f"eval/{self.name} is missing from this installation", hint="reinstall dualcode")
-
-    def absence(self) -> str:
-        """Say what would make the file available."""
-        return "missing from this installation: reinstall dualcode, or --data FILE"
-
-
-Origin = EvalPlusOrigin | PackageOrigin | ShippedOrigin
+Origin = EvalPlusOrigin | PackageOrigin
 
 
 @dataclass(frozen=True)
@@ -124,8 +105,6 @@ class Benchmark:
     ids: str = field(repr=False)
     """A regular expression that every task id matches."""
     origin: Origin = field(repr=False)
-    others: str = field(default="", repr=False)
-    """A regular expression of ids that the file holds for other suites."""
 
     @property
     def address(self) -> str:
@@ -152,8 +131,6 @@ class Benchmark:
         return _suite(self.name, title, tasks, source, Terms(), size=self.size, address=self.name)
 
     def _refuse(self, task_id: str) -> str | None:
-        if self.others and re.fullmatch(self.others, task_id):
-            return ""
         if re.fullmatch(self.ids, task_id):
             return None
         owner = owner_of(task_id)
@@ -163,17 +140,26 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class OwnSuite:
-    """A team's suite: a file of rows or a folder, named by its path or by a package's entry point."""
+    """A suite that dualcode does not know by its ids: a file of rows or a folder.
+
+    It is named by its path, by a package's entry point, or is one that is shipped.
+    """
 
     found: Located
     registered: str = ""
-    """The entry point's name; empty for a path."""
-    size: None = None
+    """The name under which it is registered; empty for a path."""
+    only: str = "*"
+    """A pattern of the ids that are wanted, as the shell's."""
+    about: own.Settings | None = None
+    """What a file without a `suite.toml` demands."""
+    size: int | None = None
     aliases: tuple[str, ...] = ()
 
     @property
     def settings(self) -> own.Settings:
-        """What the folder's `suite.toml` says; nothing for a file. Raises SuiteError."""
+        """What the folder's `suite.toml` says. Raises SuiteError."""
+        if self.about is not None:
+            return self.about
         return own.read_settings(self.found.path) if self.found.path.is_dir() else own.Settings()
 
     @property
@@ -225,7 +211,7 @@ class OwnSuite:
         else:
             found = Located(rows, entry.found.source)
             content = files.read(found)
-            tasks = read_rows(found, content, None, _refuse_strange)
+            tasks = read_rows(found, content, None, entry._refuse)
             content = own.checksum_content(path) if path.is_dir() else content
         source = files.describe(entry.found, content, settings.version)
         title = settings.title or name
@@ -233,8 +219,11 @@ class OwnSuite:
         suite.require_python()
         return suite
 
+    def _refuse(self, task_id: str) -> str | None:
+        return _strange(task_id) if fnmatchcase(task_id, self.only) else ""
 
-def _refuse_strange(task_id: str) -> str | None:
+
+def _strange(task_id: str) -> str | None:
     owner = owner_of(task_id)
     if owner is not None:
         return (
@@ -291,45 +280,39 @@ SUITES: tuple[Benchmark, ...] = (
         ids=r"HumanEval/\d+",
         origin=PackageOrigin(),
     ),
-    Benchmark(
-        name="mini",
-        title="mini",
-        description="12 functions, trivial to hard, each with a rich and a lean specification; shipped",
-        size=24,
-        aliases=(),
-        form="inputs",
-        ids=r"Mini(Rich|Lean)/\d+",
-        origin=ShippedOrigin("mini.jsonl"),
+)
+"""The benchmarks that dualcode knows, in the order in which `dualcode datasets` lists them."""
+
+SHIPPED: tuple[tuple[str, int, str, own.Settings], ...] = (
+    (
+        "mini",
+        24,
+        "*",
+        own.Settings(
+            title="mini",
+            description="12 functions, trivial to hard, each with a rich and a lean specification; shipped",
+        ),
     ),
-    Benchmark(
-        name="mini-rich",
-        title="mini, rich",
-        description="the 12 rich specifications of mini",
-        size=12,
-        aliases=(),
-        form="inputs",
-        ids=r"MiniRich/\d+",
-        others=r"MiniLean/\d+",
-        origin=ShippedOrigin("mini.jsonl"),
+    (
+        "mini-rich",
+        12,
+        "MiniRich/*",
+        own.Settings(title="mini, rich", description="the 12 rich specifications of mini"),
     ),
-    Benchmark(
-        name="mini-lean",
-        title="mini, lean",
-        description="the 12 lean specifications of mini",
-        size=12,
-        aliases=(),
-        form="inputs",
-        ids=r"MiniLean/\d+",
-        others=r"MiniRich/\d+",
-        origin=ShippedOrigin("mini.jsonl"),
+    (
+        "mini-lean",
+        12,
+        "MiniLean/*",
+        own.Settings(title="mini, lean", description="the 12 lean specifications of mini"),
     ),
 )
-"""The suites that dualcode knows, in the order in which `dualcode datasets` lists them."""
+"""Name, size, ids and settings of the suites in `eval/mini.jsonl`: rows like anybody's."""
 
 
 def entries() -> Iterator[SuiteEntry]:
     """Yield every suite that has a name: the built-in ones, then those of packages."""
     yield from SUITES
+    yield from _shipped()
     yield from _added()
 
 
@@ -408,19 +391,25 @@ def _at(entry: SuiteEntry | None, path: Path | None) -> Suite:
 
 
 def owner_of(task_id: str) -> Benchmark | None:
-    """Return the first built-in suite whose ids look like this one."""
+    """Return the first benchmark whose ids look like this one."""
     return next((entry for entry in SUITES if re.fullmatch(entry.ids, task_id)), None)
 
 
 def _registered(name: str) -> SuiteEntry | None:
     wanted = name.lower()
-    built_in = next((entry for entry in SUITES if wanted in (entry.name, *entry.aliases)), None)
-    return built_in or next((entry for entry in _added() if entry.name.lower() == wanted), None)
+    return next((entry for entry in entries() if wanted in (entry.name.lower(), *entry.aliases)), None)
+
+
+def _shipped() -> Iterator[OwnSuite]:
+    """Yield the suites of the `eval/` room, which the wheel carries."""
+    path = resources.find("eval", "mini.jsonl") or Path("eval/mini.jsonl")
+    for name, size, only, about in SHIPPED:
+        yield OwnSuite(Located(path, "dualcode"), registered=name, only=only, about=about, size=size)
 
 
 def _added() -> Iterator[OwnSuite]:
     """Yield the suites of packages. Raises ConfigError for a name that is taken, or a path that is none."""
-    taken = {name for entry in SUITES for name in (entry.name, *entry.aliases)}
+    taken = {name for entry in (*SUITES, *_shipped()) for name in (entry.name, *entry.aliases)}
     for point in importlib.metadata.entry_points(group=GROUP):
         package = f"package {point.dist.name} {point.dist.version}" if point.dist else "an entry point"
         if point.name.lower() in taken or not NAME.fullmatch(point.name):

@@ -463,9 +463,12 @@ def test_check_tells_what_is_wrong_with_the_tests(
 
 
 def test_check_finds_hidden_tests_in_prompts_and_examples_that_are_not_true(folder: Path, run: Run) -> None:
-    write_task(folder / "ours", spec=SPEC.format("double") + "\n>>> double( 2 )\n4\n>>> double(5)\n11\n")
+    shown = SPEC.format("double") + "\n>>> double( 2 )\n4\n>>> double(5)\n11\n"
+    write_task(folder / "ours", "all", spec=shown)
+    write_task(folder / "ours", "text", spec=SPEC.format("double") + "Mind double(2) above all.\n")
     code, out, _ = run("suite", "check", "ours")
     assert code == 2
+    assert "the prompt shows every hidden test as an example" in out
     assert "the prompt shows a hidden test: double(2)" in out
     assert "a test in the prompt and the reference disagree" in out
     assert "Got: 10" in out

@@ -15,7 +15,7 @@ import pytest
 
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
 from dualcode.suites import evalplus
-from dualcode.suites.registry import SUITES, find_entry, load_suite
+from dualcode.suites.registry import entries, find_entry, load_suite
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 
@@ -171,7 +171,7 @@ def test_a_partial_file_is_named_as_such(tmp_path: Path) -> None:
 def test_the_listing_downloads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(evalplus, "_download", lambda _: pytest.fail("downloads"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(tmp_path / "gone.jsonl"))
-    ready = {entry.name: entry.availability().ready for entry in SUITES}
+    ready = {entry.name: entry.availability().ready for entry in entries()}
     assert [name for name in ready if not ready[name]] == ["humaneval", "mbpp"]
     assert "gone.jsonl, which does not exist" in find_entry("mbpp").availability().detail
 
