@@ -175,7 +175,7 @@ def find_suite(run: Run, data: Path | None = None) -> "Suite":
     """Return the suite that the run was made with, as `suite_of` does: nothing is downloaded."""
     from dualcode.suites.registry import suite_of
 
-    return suite_of(run.dataset, run.records.manifest.source, data)
+    return suite_of(run.id, run.dataset, run.records.manifest.source, data)
 
 
 async def grade_drafts(

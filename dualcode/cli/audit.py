@@ -33,7 +33,7 @@ def audit(run: Path, data: Path | None, as_json: bool) -> None:
     if changed := broken(run):
         click.echo(f"changed since the run was sealed: {', '.join(changed)}", err=True)
     made = read_run(run).manifest
-    found = asyncio.run(seal(run, suite_of(made.configuration.dataset, made.source, data)))
+    found = asyncio.run(seal(run, suite_of(made.id, made.configuration.dataset, made.source, data)))
     click.echo(found.model_dump_json() if as_json else printing.audited(found, every=True))
     if not found.clean:
         sys.exit(EXIT_LEAK)

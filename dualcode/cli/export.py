@@ -82,7 +82,7 @@ def _to_evalplus(runs: "Sequence[Run]", output: Path | None, data: Path | None, 
     from dualcode.suites.registry import suite_of
 
     for run in runs:
-        suite = suite_of(run.dataset, run.records.manifest.source, data)
+        suite = suite_of(run.id, run.dataset, run.records.manifest.source, data)
         done = write_samples(run, suite, output or run.folder.parent / "evalplus", replace=replace)
         click.echo(f"{done.samples} ({done.state})")
         if done.errored:

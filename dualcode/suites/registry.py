@@ -349,18 +349,18 @@ def known_entry(name: str) -> SuiteEntry | None:
     return entry if entry is not None and entry.name == name else None
 
 
-def suite_of(dataset: str, source: DataSource, data: Path | None = None) -> Suite:
-    """Return the suite that records were made with; nothing is downloaded.
+def suite_of(run: str, dataset: str, source: DataSource, data: Path | None = None) -> Suite:
+    """Return the suite that the run of this id was made with; nothing is downloaded.
 
-    Without `data` it is the file or folder that they were made with, or the one where the suite usually lies.
-    Raises SuiteError, with what to do, if that is not their data.
+    Without `data` it is the file or folder that it was made with, or the one where the suite usually lies.
+    Raises SuiteError, with what to do, if that is not its data.
     """
     entry = known_entry(dataset)
     if data is not None:
         given = _at(entry, data)
         if given.data.sha256 != source.sha256:
             raise SuiteError(
-                f"{data} is not the data that the run was made with (SHA-256 {source.sha256[:12]}…)",
+                f"{data} is not the data that {run} was made with (SHA-256 {source.sha256[:12]}…)",
                 hint=f"the {source.name} of that checksum, or no --data",
             )
         return given
@@ -375,7 +375,7 @@ def suite_of(dataset: str, source: DataSource, data: Path | None = None) -> Suit
             return suite
     changed = source.path.exists() and entry is None
     raise SuiteError(
-        f"the data of {dataset} ({source.name}, SHA-256 {source.sha256[:12]}…) "
+        f"the data of {run} ({source.name}, SHA-256 {source.sha256[:12]}…) "
         + (f"has changed at {source.path}" if changed else "is not on this machine"),
         hint="--data with that version of it"
         if entry is None
