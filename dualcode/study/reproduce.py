@@ -110,7 +110,7 @@ async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
 def _suite(study: Study, number: int, options: ReproduceOptions, console: Console) -> Suite:
     choice = study.suites[number]
     given = next((name for name in _names(choice.dataset) if name in options.data), None)
-    name = given or choice.entry().name
+    name = given or choice.entry().address
     if name != choice.preferred:
         console.print(
             f"{choice.preferred} is not on this machine; {name} is used instead (dualcode datasets says "

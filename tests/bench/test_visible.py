@@ -648,3 +648,10 @@ async def test_sandbox_and_the_fake_of_these_tests_tell_the_same(jail: Sandbox) 
         assert await run_visible(tests, program, jail, QUICK) == await run_visible(
             tests, program, InProcess()
         )
+
+
+@pytest.mark.parametrize("end", ['    """\n```', "    '''", "```"])
+def test_a_stub_that_is_quoted_in_prose_ends_its_last_example(end: str) -> None:
+    prompt = f'Write this.\n\n```python\ndef f(n):\n    """Double it.\n\n    >>> f(2)\n    4\n{end}\n'
+    [test] = visible_tests(Task(id="a", prompt=prompt, entry_point="f")).tests
+    assert (test.check, test.shown.split("\n")) == ("_0 == 4", [">>> f(2)", "4"])

@@ -1,5 +1,6 @@
 """A team's own suites: the page's examples from the first check to the last table, and what is refused."""
 
+import asyncio
 import json
 import re
 import sys
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from dualcode.cli import main as cli
 from dualcode.errors import ConfigError, DualcodeError, SuiteError
@@ -16,9 +18,11 @@ from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.grader import SandboxGrader
 from dualcode.runs.store import read_run
 from dualcode.sandbox import open_sandbox
+from dualcode.study.reproduce import ReproduceOptions, perform, prepare
+from dualcode.study.study import Study, SuiteChoice
 from dualcode.suites import registry
 from dualcode.suites.registry import find_entry, load_suite
-from dualcode.suites.suite import Suite
+from dualcode.suites.suite import Suite, Terms
 from dualcode.verdict import Verdict
 from tests.fake_server import Answer, FakeServer, serve
 
@@ -161,6 +165,18 @@ def test_everything_downstream_works_on_each_example(folder: Path, run: Run, sui
     assert (code, json.loads(out)["base"]["passed"]) == (0, len(loaded.tasks)), err
 
 
+def test_a_study_takes_suites_by_their_path(folder: Path) -> None:
+    study = Study(title="t", pipelines=("raw-coder",), suites=(SuiteChoice(dataset="prices"),))
+    with serve() as server:
+        server.respond = scripted(load_suite("prices"))
+        options = ReproduceOptions(team=write_team(folder, server), run_dir=folder / "runs", quiet=True)
+        console = Console(stderr=True)
+        prepared = asyncio.run(prepare(study, options, console))
+        [result] = asyncio.run(perform(prepared, console))
+    assert [suite.title for suite in prepared.suites] == ["Prices"]
+    assert (result.summary.dataset, result.summary.complete) == ("prices", True)
+
+
 def test_runs_find_their_suite_again_from_another_folder_and_notice_a_change(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +308,24 @@ def test_a_suite_for_another_python_is_refused(folder: Path) -> None:
     (folder / "ours" / "suite.toml").write_text('python = "<3.11"\n')
     with pytest.raises(SuiteError, match=r"is for Python <3\.11, and this is 3\."):
         load_suite("ours")
+
+
+@pytest.mark.parametrize(
+    ("demand", "version", "accepted"),
+    [
+        ("3.12", (3, 12, 4), True),
+        ("3.12", (3, 1, 0), False),
+        (">=3.11, <3.14", (3, 13, 9), True),
+        (">=3.11,<3.14", (3, 14, 0), False),
+        ("==3.12.1", (3, 12, 2), False),
+        (">3.11", (3, 11, 9), False),
+        (None, (3, 11, 0), True),
+    ],
+)
+def test_a_demand_for_python_counts_the_places_that_it_names(
+    demand: str | None, version: tuple[int, ...], accepted: bool
+) -> None:
+    assert Terms(python=demand).accepts_python(version) is accepted
 
 
 @pytest.mark.parametrize(
