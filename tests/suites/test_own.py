@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +34,7 @@ FILES = {
 """The files that the page shows."""
 SUITES = ("prices", "geometry.jsonl", "texts.jsonl")
 Run = Callable[..., tuple[int, str, str]]
+Changes = Mapping[str, str | None]
 
 
 @pytest.fixture
@@ -60,18 +61,25 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
             cli.main()
         except SystemExit as leave:
             code = int(leave.code or 0)
-        return code, *capfd.readouterr()
+        out, err = capfd.readouterr()
+        return code, out, err
 
     return run
 
 
-def write_task(suite: Path, name: str = "double", **changes: str | None) -> Path:
+def write_task(
+    suite: Path, name: str = "double", changes: Changes = MappingProxyType({}), **more: str
+) -> Path:
     """Write a task's folder; a file that is changed to None is left out."""
-    files = {
-        "spec": "---\nentry_point: double\n---\nReturn twice the number.\n",
-        "tests": "assert double(2) == 4\n",
-        "reference": "def double(n):\n    return 2 * n\n",
-    } | changes
+    files = (
+        {
+            "spec": "---\nentry_point: double\n---\nReturn twice the number.\n",
+            "tests": "assert double(2) == 4\n",
+            "reference": "def double(n):\n    return 2 * n\n",
+        }
+        | changes
+        | more
+    )
     (suite / name).mkdir(parents=True, exist_ok=True)
     for key, ending in (("spec", ".md"), ("tests", ".py"), ("reference", ".py")):
         if (text := files[key]) is not None:
@@ -256,7 +264,7 @@ async def test_an_exception_of_a_class_of_its_own_counts_as_its_base(folder: Pat
 
 async def test_without_a_reference_literal_tests_are_run_and_audited(folder: Path) -> None:
     tests = "assert double(2) == 4\n\ndef test_more():\n    x = double(3)\n    assert x == 6\n"
-    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=None)))
+    suite = load_suite(str(write_task(folder / "ours", changes={"reference": None}, tests=tests)))
     right, wrong, dead = await grade(
         suite,
         "def double(n):\n    return 2 * n\n",
@@ -394,7 +402,7 @@ def test_a_bad_task_is_named_with_file_and_line(
     folder: Path, changes: dict[str, str | None], message: str
 ) -> None:
     with pytest.raises(SuiteError, match=message) as caught:
-        load_suite(str(write_task(folder / "ours", **changes)))
+        load_suite(str(write_task(folder / "ours", changes=changes)))
     assert caught.value.hint
 
 
