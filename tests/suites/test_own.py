@@ -71,15 +71,13 @@ def write_task(
     suite: Path, name: str = "double", changes: Changes = MappingProxyType({}), **more: str
 ) -> Path:
     """Write a task's folder; a file that is changed to None is left out."""
-    files = (
-        {
-            "spec": "---\nentry_point: double\n---\nReturn twice the number.\n",
-            "tests": "assert double(2) == 4\n",
-            "reference": "def double(n):\n    return 2 * n\n",
-        }
-        | changes
-        | more
-    )
+    files: dict[str, str | None] = {
+        "spec": "---\nentry_point: double\n---\nReturn twice the number.\n",
+        "tests": "assert double(2) == 4\n",
+        "reference": "def double(n):\n    return 2 * n\n",
+        **changes,
+        **more,
+    }
     (suite / name).mkdir(parents=True, exist_ok=True)
     for key, ending in (("spec", ".md"), ("tests", ".py"), ("reference", ".py")):
         if (text := files[key]) is not None:
