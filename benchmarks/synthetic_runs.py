@@ -12,6 +12,7 @@ from typing import Any, Literal
 import dualcode
 from dualcode import prompts as templates
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage
+from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration, Manifest, Session
 from dualcode.runs.store import Sample
@@ -20,7 +21,6 @@ from dualcode.solution import Program
 from dualcode.suites.files import DataSource
 from dualcode.suites.registry import known_entry
 from dualcode.task import Task
-from dualcode.team import Served
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
 TITLES = {"humaneval": "HumanEval+", "mbpp": "MBPP+", "humaneval-base": "HumanEval", "mini": "mini"}

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from dualcode.analysis.runs import Run
+from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration
-from dualcode.team import Served
 
 Kind = Literal[
     "suite",

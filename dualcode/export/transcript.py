@@ -131,7 +131,7 @@ def tell(transcript: Transcript, turns: Sequence[Turn], when: Sequence[When], sh
 
     The records have no time for what the bench showed; what no call was told of comes last.
     """
-    waiting = list(shown)
+    waiting = [each for each in shown if each.texts]
     for turn, moment in zip(turns, when, strict=True):
         prompt = "\n".join(message.content for message in turn.call.request.messages)
         told = [each for each in waiting if any(text and text in prompt for text in each.texts)]

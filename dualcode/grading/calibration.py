@@ -16,7 +16,7 @@ from dataclasses import replace
 from dualcode.errors import GraderError, SuiteError
 from dualcode.grading import oracles as judging
 from dualcode.grading.calibration_cache import CalibrationCache
-from dualcode.grading.outcome import describe, values
+from dualcode.grading.outcome import came_through, describe, ends
 from dualcode.grading.problem import Problem
 from dualcode.grading.reference import (
     SLOW_CALL,
@@ -27,16 +27,14 @@ from dualcode.grading.reference import (
     Times,
     digested_bytes,
 )
+from dualcode.grading.rules import TRUSTED
 from dualcode.grading.turns import Turns
-from dualcode.sandbox.job import MIB, Arguments, Job, Limits, Ran, frame
+from dualcode.sandbox.job import Arguments, Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
 
 QUIET_RUNS = 2
 """How often slow calls are timed with nothing else running."""
-
-LIMITS = Limits(call_cpu=300.0, total_cpu=600.0, wall=1800.0, output=1024 * MIB)
-"""For the reference, which is trusted to end."""
 
 _REMEDY = "the benchmark's own file, whole and unchanged; of your own tasks: dualcode suite check"
 
@@ -165,10 +163,9 @@ class Calibration:
 
     async def _run(self, problem: Problem, inputs: Arguments) -> Ran:
         how = judging.comparison(problem.form, problem.entry_point)
-        job = Job(problem.reference, inputs, LIMITS, go_on=how.catches, drain=how.drain, timed=True)
+        job = Job(problem.reference, inputs, TRUSTED, go_on=how.catches, drain=how.drain, timed=True)
         ran = await self._sandbox.run(job)
-        ends = ran.returned() if how.catches else values(ran.stream)
-        if ran.ending != "finished" or sum(1 for each in ends if each.kind != "L") != inputs.count:
+        if not came_through(ran, inputs, catches=how.catches):
             raise SuiteError(
                 f"{problem.task_id}: the reference does not go through its own tests: {_why(ran)}",
                 hint=_REMEDY,
@@ -190,7 +187,7 @@ def _tests(inputs: Arguments, ran: Ran) -> Tests:
         has_nan=judging.has_nan(ran.stream),
         long={
             call: digested_bytes(each.payload)
-            for call, each in enumerate(values(ran.stream))
+            for call, each in enumerate(ends(ran.stream, catches=True))
             if each.kind == "D"
         },
         peak=ran.peak,

@@ -395,7 +395,7 @@ def exception(payload: bytes, names: dict[str, Any]) -> BaseException:
 
     try:
         name, message, _, *bases = json.loads(payload)
-        known = [name, *(bases[0] if bases else ())]
+        known = [name, *bases]
     except (ValueError, TypeError, RecursionError):
         known, message = [], ""
     for each in known:

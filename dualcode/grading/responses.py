@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,8 @@ from dualcode.suites.files import UNREADABLE, json_rows, unpacked
 from dualcode.task import Task
 
 _FORMAT_HINT = 'one JSON object a line: {"task_id": "HumanEval/0", "response": "<the model\'s reply>"}'
+KEYS = ("response", "solution", "completion")
+"""Where a reply is looked for: EvalPlus's `.raw.jsonl` files have it under `solution`."""
 _SHOWN = 80
 
 
@@ -35,16 +37,19 @@ class ExtractionReport(Record):
     """Programs by the route that won, the commonest first; see `dualcode.extraction.extract`."""
 
 
-def extract_file(responses: Path, output: Path, tasks: Mapping[str, Task]) -> ExtractionReport:
+def extract_file(
+    responses: Path, output: Path, tasks: Mapping[str, Task], *, key: str | None = None
+) -> ExtractionReport:
     """Extract the program of every reply in `responses` and write them to `output`.
 
-    `responses` is JSONL, plain or gzip, with `task_id` and `response` (null for no reply) a row; further
-    keys are ignored. `output` gets `{"task_id", "solution"}` for each row, in the same order, and appears
-    whole or not at all. Raises InputError for anything that cannot be read or written, with the line.
+    `responses` is JSONL, plain or gzip, with `task_id` and the reply (null for none) a row, under `key` or
+    else under the first of KEYS that the row has; further keys are ignored. `output` gets `{"task_id",
+    "solution"}` for each row, in the same order, and appears whole or not at all. Raises InputError for
+    anything that cannot be read or written, with the line.
     """
     programs: list[Program] = []
     with _replacing(output) as sink:
-        for task_id, response in _rows(responses, tasks):
+        for task_id, response in _rows(responses, tasks, (key,) if key else KEYS):
             program = extract(response, tasks[task_id])
             programs.append(program)
             _write_line(sink, output, {"task_id": task_id, "solution": program.text})
@@ -63,18 +68,21 @@ def _report(programs: list[Program]) -> ExtractionReport:
     )
 
 
-def _rows(path: Path, tasks: Mapping[str, Task]) -> Iterator[tuple[str, str | None]]:
+def _rows(path: Path, tasks: Mapping[str, Task], keys: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     for number, _, row in json_rows(_content(path), lambda number, what: _flaw(path, number, what)):
-        task_id = row.get("task_id")
-        if "task_id" not in row or "response" not in row:
-            missing = " and ".join(repr(key) for key in ("task_id", "response") if key not in row)
-            found = ", ".join(repr(key) for key in row) or "none"
-            raise _flaw(path, number, f"{missing} missing; keys found: {_shorten(found)}")
+        task_id, key = row.get("task_id"), next((each for each in keys if each in row), None)
+        if "task_id" not in row or key is None:
+            wanted = ["'task_id'"] * ("task_id" not in row) + [" or ".join(map(repr, keys))] * (key is None)
+            found = ", ".join(repr(each) for each in row) or "none"
+            raise InputError(
+                f"{path}, line {number}: {' and '.join(wanted)} missing; keys found: {_shorten(found)}",
+                hint=f"{_FORMAT_HINT}, or name the reply's key with --key",
+            )
         if not isinstance(task_id, str):
             raise _flaw(path, number, f"task_id is {_show(task_id)}, not a string")
-        response = row["response"]
+        response = row[key]
         if response is not None and not isinstance(response, str):
-            raise _flaw(path, number, f"response is {_show(response)}, neither string nor null")
+            raise _flaw(path, number, f"{key} is {_show(response)}, neither string nor null")
         if task_id not in tasks:
             unknown = UnknownNameError("task", task_id, tasks)
             hint = "name the replies' own suite with --dataset"

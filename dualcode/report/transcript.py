@@ -75,7 +75,7 @@ def _run(analysis: Analysis, run: Run, task: Task, texts: Texts) -> Data:
         "shown": [
             {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
             for each in run.records.shown
-            if each.task_id == task.id
+            if each.task_id == task.id and each.texts
         ],
     }
     return found | _signs(analysis, run, task.id)

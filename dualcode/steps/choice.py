@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.solution import Program
@@ -31,10 +29,8 @@ def choice_schema() -> schema.Schema:
 
 def parse_choice(text: str | None) -> dict[str, Any] | None:
     """Return the choice in a reply as an object; None off the schema."""
-    try:
-        return Choice.model_validate(schema.read_object(text)).model_dump(mode="json")
-    except ValidationError:
-        return None
+    choice = schema.read_object(text, Choice.model_validate)
+    return None if choice is None else choice.model_dump(mode="json")
 
 
 async def choose(

@@ -3,8 +3,6 @@
 import ast
 from typing import Any
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.steps import schema
@@ -54,9 +52,8 @@ async def probe(seat: Seat, task: Task) -> tuple[Probe, ...]:
 
 def parse_probes(text: str | None, entry_point: str) -> dict[str, Any] | None:
     """Return the usable probes of a reply, each call once; None off the schema or without a usable one."""
-    try:
-        said = _Probes.model_validate(schema.read_object(text))
-    except ValidationError:
+    said = schema.read_object(text, _Probes.model_validate)
+    if said is None:
         return None
     usable = {normalized(each.call): each for each in said.probes if _calls(each.call, entry_point)}
     return _Probes(probes=tuple(usable.values())).model_dump(mode="json") if usable else None

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.solution import Program
@@ -60,14 +58,17 @@ def review_schema() -> schema.Schema:
 def parse_review(text: str | None) -> dict[str, Any] | None:
     """Return the review in a reply as an object, or None where the reply is off the schema.
 
-    A fence around the object is forgiven; a contradiction between verdict and findings is not.
+    What stands around the object is forgiven; a contradiction between verdict and findings is not.
     """
-    try:
-        review = Review.model_validate(schema.read_object(text))
-    except ValidationError:
-        return None
-    consistent = review.approves == (not review.findings)
-    return review.model_dump(mode="json") if consistent else None
+    review = schema.read_object(text, _consistent)
+    return None if review is None else review.model_dump(mode="json")
+
+
+def _consistent(said: dict[str, Any]) -> Review:
+    review = Review.model_validate(said)
+    if review.approves != (not review.findings):
+        raise ValueError("verdict and findings contradict each other")
+    return review
 
 
 async def critique(
@@ -81,8 +82,8 @@ async def critique(
     """Ask for a review of the program against the specification (paper §3.2, 2), with thinking.
 
     `enrichment` is added to the specification (§6); `evidence` says what the program did when it was run.
-    A reply that stays off the schema after one repair counts as an approval; its call says `off-schema`
-    without `repaired`.
+    A reply that stays off the schema after one repair is unread: the program stands as if it were approved,
+    but no count takes it for an approval. Its call says `off-schema` without `repaired`.
     """
     variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
     parsed = await seat.ask_object(

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from dualcode.config import Role, TeamConfig
 from dualcode.errors import InputError
+from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
@@ -24,7 +25,6 @@ from dualcode.study.study import Study
 from dualcode.study.trial import try_speed
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
-from dualcode.team import Served, check_endpoints
 
 
 class ReproduceOptions(Record):

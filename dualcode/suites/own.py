@@ -134,17 +134,17 @@ def read_tasks(found: Located, name: str) -> Tasks:
     return {f"{name}/{each.name}": _task(f"{name}/{each.name}", each) for each in folders}
 
 
+def counted(folder: Path) -> list[Path]:
+    """Return the files of a suite's folder that count."""
+    tasks = [task / name for task in _task_folders(folder) for name in (SPEC, TESTS, REFERENCE)]
+    return [path for path in (folder / SUITE, *tasks, *(folder / name for name in ROWS)) if path.exists()]
+
+
 def checksum_content(folder: Path) -> bytes:
     """Return what the suite's checksum is of: a line with name and SHA-256 for every file that counts."""
-    names = [
-        SUITE,
-        *(f"{task.name}/{name}" for task in _task_folders(folder) for name in (SPEC, TESTS, REFERENCE)),
-    ]
-    names += [name for name in ROWS if (folder / name).exists()]
     lines = [
-        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
-        for name in names
-        if (folder / name).exists()
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
+        for path in counted(folder)
     ]
     return "".join(lines).encode()
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from dualcode import resources
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
-from dualcode.suites import files, own
+from dualcode.suites import files, own, trust
 from dualcode.suites.benchmarks import SUITES, Availability, SuiteEntry, make_suite, owner_of
 from dualcode.suites.files import DataSource, Located
 from dualcode.suites.rows import id_flaw, read_rows
@@ -169,11 +169,20 @@ def load_suite(dataset: str, *, data: Path | None = None, tell: Callable[[str], 
     """Load a suite by name, alias or path, with `data` instead of its own file.
 
     HumanEval+ and MBPP+ are searched as EvalPlus does: the override variable, its cache, its download
-    (which `tell` announces, on stderr by default).
+    (which `tell` announces, on stderr by default, as it warns of files that others may write, unless their
+    checksum shows that nobody did).
 
     Raises UnknownNameError, or SuiteError if the data cannot be had or is not the suite's.
     """
-    return find_entry(dataset).load(data, tell or _tell_stderr)
+    tell = tell or _tell_stderr
+    suite = find_entry(dataset).load(data, tell)
+    path = suite.data.path
+    paths = (path, *own.counted(path)) if path.is_dir() else (path,)
+    doubt = None if suite.data.official else next(filter(None, map(trust.doubt, paths)), None)
+    if doubt:
+        remedy = f" ({doubt.remedy})" if doubt.remedy else ""
+        tell(f"warning: who else may write {path} decides what passes: {doubt.path} {doubt.why}{remedy}")
+    return suite
 
 
 def find_entry(dataset: str) -> SuiteEntry:

@@ -27,11 +27,12 @@ from dualcode.analysis.drafts import (
 )
 from dualcode.analysis.runs import Run, load_run
 from dualcode.bench.bench import Bench
+from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call
 from dualcode.cli.reviewer import REVIEWING
 from dualcode.errors import SandboxError, SuiteError
 from dualcode.extraction import extract
-from dualcode.models.scripted import Answer, ScriptedBench, ScriptedChat
+from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import builtins
 from dualcode.sampling import PAPER
 from dualcode.sandbox import open_sandbox

@@ -260,6 +260,44 @@ async def test_an_exception_of_a_class_of_its_own_counts_as_its_base(folder: Pat
     assert (failed.base.cause, failed.base.at) == ("raised", 0)
 
 
+async def test_an_exception_counts_as_a_class_that_its_own_class_is_derived_from(folder: Path) -> None:
+    tests = "with raises(ValueError):\n    double(-1)\nassert double(1) == 2"
+    body = "def double(n):\n    if n < 0: raise Below(n)\n    return 2 * n\n"
+    programs = [
+        f"class Negative({base}): pass\nclass Below(Negative): pass\n{body}"
+        for base in ("ValueError", "KeyError")
+    ]
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=programs[0])))
+    passed, failed = await grade(suite, *programs)
+    assert passed.base.status == "passed", passed.base.reason
+    assert failed.base.cause == "raised"
+
+
+ROWS = """\
+def double(n):
+    if n < 0:
+        raise ValueError("negative")
+    return list(range(2 * n))
+"""
+
+
+@pytest.mark.parametrize("reference", [ROWS, None])
+async def test_long_outputs_after_an_exception_are_what_tests_look_at(
+    folder: Path, reference: str | None
+) -> None:
+    tests = "with raises(ValueError):\n    double(-1)\nassert len(double(50000)) == 100000\n"
+    write_task(folder / "ours", tests=tests, changes={"reference": reference})
+    programs = [
+        ROWS.replace("list(range(2 * n))", "list(range(2 * n))[::-1]"),
+        ROWS.replace("list(range(2 * n))", "list(range(2 * n))[1:]"),
+        ROWS.replace("ValueError", "TypeError"),
+    ]
+    right, short, other = await grade(load_suite("ours"), *programs)
+    assert right.base.status == "passed", right.base.reason
+    assert (short.base.cause, short.base.at) == ("wrong_output", 1)
+    assert (other.base.cause, other.base.at) == ("raised", 0)
+
+
 async def test_without_a_reference_literal_tests_are_run_and_audited(folder: Path) -> None:
     tests = "assert double(2) == 4\n\ndef test_more():\n    x = double(3)\n    assert x == 6\n"
     suite = load_suite(str(write_task(folder / "ours", changes={"reference": None}, tests=tests)))
@@ -563,6 +601,27 @@ def test_a_package_s_suite_that_shadows_another_or_is_none_is_refused(
 
 
 # Order and caches
+
+
+def test_a_team_s_own_data_is_no_benchmark_s_and_nothing_is_said_of_that(folder: Path) -> None:
+    suite = load_suite(str(write_task(folder / "ours")))
+    assert not suite.data.official
+    assert suite.data.notice(suite.name) is None
+    assert suite.data.notice("mini")  # the same data where shipped data is expected
+
+
+@pytest.mark.parametrize("name", ["ours/double/tests.py", "ours/suite.toml", "ours/double", "ours"])
+def test_files_of_a_suite_that_others_may_write_are_warned_of(folder: Path, name: str) -> None:
+    write_task(folder / "ours")
+    (folder / "ours" / "suite.toml").write_text("")
+    told: list[str] = []
+    load_suite("ours", tell=told.append)
+    assert told == []
+    (folder / name).chmod(0o777)
+    load_suite("ours", tell=told.append)
+    [warning] = told
+    assert f"who else may write {folder / 'ours'} decides what passes" in warning
+    assert f"{folder / name} may be written by everyone" in warning
 
 
 def test_tasks_stand_in_the_order_of_their_numbers(folder: Path) -> None:
