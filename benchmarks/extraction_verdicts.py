@@ -27,7 +27,8 @@ from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample
 from dualcode.grading.scoring import ScoreOptions, Watcher, grade_samples
 from dualcode.sandbox import open_sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 
 PEER_SECONDS = 10
 

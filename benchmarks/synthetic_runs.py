@@ -19,6 +19,7 @@ from dualcode.runs.store import Sample
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.files import DataSource
+from dualcode.suites.registry import known_entry
 from dualcode.task import Task
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
@@ -213,7 +214,7 @@ def _manifest(
         created=time.time(),
         fingerprint=configuration.fingerprint,
         configuration=configuration,
-        title=TITLES.get(dataset, dataset),
+        title=TITLES.get(dataset) or (entry.title if (entry := known_entry(dataset)) else dataset),
         has_plus=has_plus,
         source=DataSource(
             name="synthetic", version="synthetic", path=Path("-"), sha256=data, source="synthetic"

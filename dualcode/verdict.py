@@ -8,10 +8,19 @@ from dualcode.record import Record
 
 Status = Literal["passed", "failed", "errored"]
 
-Cause = Literal["wrong_output", "raised", "time_out", "total_time_out", "died", "flooded", "not_loaded"]
+Cause = Literal[
+    "wrong_output",
+    "raised",
+    "time_out",
+    "total_time_out",
+    "died",
+    "flooded",
+    "not_loaded",
+    "forbidden_import",
+]
 """Why a program failed: it returned the wrong thing, raised, used up a call's or the whole set's time, its
-process ended without a word, it returned more than may be sent, or it does not compile, load or define the
-entry point."""
+process ended without a word, it returned more than may be sent, it does not compile, load or define the
+entry point, or it imports what its suite does not allow."""
 
 
 class Outcome(Record):

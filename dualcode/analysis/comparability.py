@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from dualcode.analysis.runs import Run
-from dualcode.errors import UnknownNameError
 from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration
-from dualcode.suites.suite import find_entry
 
 Kind = Literal[
     "suite",
@@ -129,9 +127,9 @@ def _selections(runs: Sequence[Run]) -> list[Difference]:
     selections = list(dict.fromkeys(run.tasks for run in runs))
     if len({frozenset(tasks) for tasks in selections}) < 2:
         return []
-    names = {tasks: f"{_amount(runs[0].dataset, tasks)}{_first(tasks)}" for tasks in selections}
+    names = {tasks: f"{_amount(runs[0].size, tasks)}{_first(tasks)}" for tasks in selections}
     if len(set(names.values())) < len(names):  # as many, from the same one on: only all ids tell them apart
-        names = {tasks: f"{_amount(runs[0].dataset, tasks)}: {', '.join(tasks)}" for tasks in selections}
+        names = {tasks: f"{_amount(runs[0].size, tasks)}: {', '.join(tasks)}" for tasks in selections}
     shared = len(set[str].intersection(*(set(tasks) for tasks in selections)))
     (found,) = _differing(
         "selection",
@@ -142,10 +140,8 @@ def _selections(runs: Sequence[Run]) -> list[Difference]:
     return [found.model_copy(update={"text": f"{found.text}; {shared} tasks are in all of them"})]
 
 
-def _amount(dataset: str, tasks: Sequence[str]) -> str:
-    try:
-        size = find_entry(dataset).size
-    except UnknownNameError:
+def _amount(size: int | None, tasks: Sequence[str]) -> str:
+    if size is None:
         return f"{len(tasks)} tasks"
     return f"all {size} tasks" if len(tasks) == size else f"{len(tasks)} of {size} tasks"
 

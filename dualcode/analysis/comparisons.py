@@ -162,7 +162,7 @@ def _pick(runs: Sequence[Run], baseline: str | None, pipeline: str | None) -> Ru
         raise InputError(f"{len(fitting)} runs are of {pipeline}: {ids}", hint="--baseline with a run's id")
     raise InputError(
         f"no run of {pipeline} on {runs[0].dataset} to compare {ids} with",
-        hint=f"dualcode eval --pipeline {pipeline} --dataset {runs[0].dataset}, or another --baseline",
+        hint=f"dualcode eval --pipeline {pipeline} --dataset {runs[0].address}, or another --baseline",
     )
 
 

@@ -177,35 +177,10 @@ def keep_grade(run: Run, draft: Draft, verdict: Verdict) -> None:
 
 
 def find_suite(run: Run, data: Path | None = None) -> "Suite":
-    """Return the suite that the run was made with; nothing is downloaded.
+    """Return the suite that the run was made with, as `suite_of` does: nothing is downloaded."""
+    from dualcode.suites.registry import suite_of
 
-    Without `data` it is the file that the run was made with, or the one where the benchmark usually lies.
-    Raises SuiteError, with what to do, if that is not the run's data.
-    """
-    from dualcode.suites.suite import find_entry, load_suite
-
-    source = run.records.manifest.source
-    if data is not None:
-        given = load_suite(run.dataset, data=data)
-        if given.data.sha256 != _data(run):
-            raise SuiteError(
-                f"{data} is not the data that {run.id} was made with (SHA-256 {_data(run)[:12]}…)",
-                hint=f"the file {source.name} of that checksum, or no --data",
-            )
-        return given
-    paths = [source.path] if source.path.is_file() else []
-    usual = [None] if find_entry(run.dataset).availability().ready else []
-    for path in (*paths, *usual):
-        try:
-            suite = load_suite(run.dataset, data=path)
-        except SuiteError:  # another benchmark's file, or no such file any more
-            continue
-        if suite.data.sha256 == _data(run):
-            return suite
-    raise SuiteError(
-        f"the data of {run.id} ({source.name}, SHA-256 {_data(run)[:12]}…) is not on this machine",
-        hint="$HUMANEVAL_OVERRIDE_PATH or $MBPP_OVERRIDE_PATH with the file of that checksum",
-    )
+    return suite_of(run.id, run.dataset, run.records.manifest.source, data)
 
 
 async def grade_drafts(

@@ -1,5 +1,6 @@
 """Finished runs, read once: what every table, figure and comparison starts from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from dualcode.metrics import Rate, rate
 from dualcode.record import Record
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
+from dualcode.suites.registry import known_entry
 
 Part = Literal["base", "plus"]
 """Which tests: the benchmark's own, or (`plus`) those and EvalPlus's added ones together."""
@@ -57,6 +59,24 @@ class Run:
     def title(self) -> str:
         """The suite for people, such as `HumanEval+`, or `HumanEval+ (12 of 164 tasks)`."""
         return self.records.manifest.title
+
+    @property
+    def size(self) -> int | None:
+        """How many tasks the whole suite has; None for an older run of a suite that is not known."""
+        if (size := self.records.manifest.size) is not None:
+            return size
+        entry = known_entry(self.dataset)
+        return entry.size if entry else None
+
+    @property
+    def suite(self) -> str:
+        """The suite's title without a selection: `HumanEval+`."""
+        return re.sub(r" \(\d+ of \d+ tasks\)$", "", self.title)
+
+    @property
+    def address(self) -> str:
+        """What `--dataset` takes for the suite: its name, or the path of a team's own."""
+        return self.dataset if known_entry(self.dataset) else str(self.records.manifest.source.path)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -121,7 +141,7 @@ class Run:
     def resume_hint(self) -> str:
         """The command that does what is missing."""
         return (
-            f"dualcode eval --pipeline {self.pipeline} --dataset {self.dataset}"
+            f"dualcode eval --pipeline {self.pipeline} --dataset {self.address}"
             f" --run-dir {self.folder.parent}, as it was begun, to resume it"
         )
 

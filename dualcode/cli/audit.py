@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_LEAK, load
+from dualcode.cli.options import EXIT_LEAK
 
 
 @click.command("audit")
@@ -30,8 +30,10 @@ def audit(run: Path, data: Path | None, as_json: bool) -> None:
     from dualcode.cli import printing
     from dualcode.runs.seal import broken, inspect, require_whole, seal
     from dualcode.runs.store import read_run
+    from dualcode.suites.registry import suite_of
 
-    suite = load(read_run(run).manifest.configuration.dataset, data)
+    made = read_run(run).manifest
+    suite = suite_of(made.id, made.configuration.dataset, made.source, data)
     found = asyncio.run(inspect(run, suite) if broken(run) else seal(run, suite))
     click.echo(found.model_dump_json() if as_json else printing.audited(found, every=True))
     require_whole(run)

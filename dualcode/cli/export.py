@@ -82,10 +82,10 @@ def _to_evalplus(
     runs: "Sequence[Run]", output: Path | None, data: Path | None, *, replace: bool, as_folder: bool
 ) -> None:
     from dualcode.export.evalplus import write_samples
-    from dualcode.suites.suite import load_suite
+    from dualcode.suites.registry import suite_of
 
     for run in runs:
-        suite = load_suite(run.dataset, data=data)
+        suite = suite_of(run.id, run.dataset, run.records.manifest.source, data)
         folder = output or run.folder.parent / "evalplus"
         done = write_samples(run, suite, folder, replace=replace, as_folder=as_folder)
         click.echo(f"{done.samples} ({done.state})")

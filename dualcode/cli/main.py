@@ -23,7 +23,7 @@ Exit codes:
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
-    "serve", "eval", "show", "pipelines", "datasets", "score", "extract", "reproduce",
+    "serve", "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
     "audit", "ledger", "sandbox", "spec",
 )  # fmt: skip

@@ -105,7 +105,7 @@ async def _reproduce(
 
 def _files(data: tuple[str, ...]) -> dict[str, Path]:
     from dualcode.errors import InputError
-    from dualcode.suites.suite import find_entry
+    from dualcode.suites.registry import find_entry
 
     found: dict[str, Path] = {}
     for each in data:

@@ -13,6 +13,7 @@ from dualcode.suites.suite import Form, Suite
 
 _DATASETS: Mapping[Form, tuple[str, str]] = {
     "humaneval": ("humaneval", "HUMANEVAL_OVERRIDE_PATH"),
+    "inputs": ("humaneval", "HUMANEVAL_OVERRIDE_PATH"),
     "mbpp": ("mbpp", "MBPP_OVERRIDE_PATH"),
 }
 """EvalPlus's name of the data's form, and the variable that names the file."""
@@ -61,7 +62,7 @@ def write_samples(
     graded = [task for task in run.tasks if task in run.records.done]
     if not graded:
         raise RunError(f"{run.folder} has no graded task", hint=run.resume_hint)
-    dataset, variable = _dataset(suite, graded[0])
+    dataset, variable = _dataset(suite, graded[0], run.folder / "samples.jsonl")
     programs = {task: run.records.samples[task].solution for task in graded}
     target = folder / Path(run.id).name
     problems = b"".join(suite.hidden[task].row.rstrip(b"\n") + b"\n" for task in graded)
@@ -86,10 +87,10 @@ def _files(programs: Mapping[str, str], target: Path, *, as_folder: bool) -> tup
     return {samples: "".join(f"{json.dumps(row)}\n" for row in rows).encode()}, samples
 
 
-def _dataset(suite: Suite, task: str) -> tuple[str, str]:
+def _dataset(suite: Suite, task: str, run_samples: Path) -> tuple[str, str]:
     known = _DATASETS.get(suite.hidden[task].form)
     if known is None:
-        hint = f"dualcode score --dataset {suite.name}"
+        hint = f"dualcode score {run_samples} --dataset {suite.address}"
         raise ConfigError(f"{suite.title} has none of EvalPlus's tests", hint=hint)
     return known
 

@@ -46,11 +46,30 @@ def outcome(ran: Ran, mismatch: Mismatch | None, calls: Arguments) -> Outcome:
     returned = sum(1 for _ in values(ran.stream))
     if ran.ending == "finished" and returned == calls.count:
         return Outcome(status="passed")
-    return _unfinished(ran, returned, calls)
-
-
-def _unfinished(ran: Ran, returned: int, calls: Arguments) -> Outcome:
     last = next((each for each in ran.frames() if each.kind in "RL"), None)
+    return _unfinished(ran, last, returned, calls)
+
+
+def checked(ran: Ran, mismatch: Mismatch | None, calls: Arguments) -> Outcome:
+    """Return the outcome of a run whose calls may raise: tests looked at what came of each, in order.
+
+    `mismatch` is where they failed, if they did.
+    """
+    ends = ran.returned()
+    last = ends[-1] if ends and ends[-1].kind == "L" else None
+    if mismatch is None and ran.ending == "finished" and len(ends) == calls.count and last is None:
+        return Outcome(status="passed")
+    if ran.ending == "unloaded":
+        return failed("not_loaded", _reason_at_load(ran.told(), calls.entry_point), calls, None)
+    if mismatch is None or (mismatch.at >= len(ends) or ends[mismatch.at].kind == "L"):
+        return _unfinished(ran, last, len(ends) - (last is not None), calls)
+    if mismatch.at >= 0 and ends[mismatch.at].kind == "R":
+        reason = f"raised {describe(told(ends[mismatch.at].payload))}"
+        return failed("raised", reason, calls, mismatch.at)
+    return failed("wrong_output", mismatch.reason, calls, mismatch.at if mismatch.at >= 0 else None)
+
+
+def _unfinished(ran: Ran, last: Frame | None, returned: int, calls: Arguments) -> Outcome:
     if last is not None and last.kind == "R":
         return failed("raised", f"raised {describe(told(last.payload))}", calls, returned)
     if last is not None:
@@ -108,6 +127,18 @@ def values(stream: bytes) -> Iterator[Frame]:
             yield each
         elif each.kind not in "BP":
             return
+
+
+def ends(stream: bytes, *, catches: bool) -> Iterator[Frame]:
+    """Yield how calls ended: the `values`, or with `catches` the exceptions between them, too."""
+    if not catches:
+        return values(stream)
+    return (each for each in frames(stream) if each.kind in VALUE_KINDS or each.kind == "R")
+
+
+def came_through(ran: Ran, calls: Arguments, *, catches: bool = False) -> bool:
+    """Whether every call returned a value, or with `catches` raised, and the run ended by itself."""
+    return ran.ending == "finished" and sum(1 for _ in ends(ran.stream, catches=catches)) == calls.count
 
 
 def shown_input(calls: Arguments, at: int, limit: int = SHOWN) -> str | None:

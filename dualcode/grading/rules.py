@@ -63,7 +63,7 @@ def limits_of(
     With `whole`, for a run in which every value is sent whole, however long; with `capture`, for one in which
     what is printed is sent, too.
     """
-    if form == "check":  # HumanEval limits its calls together, not each
+    if form in ("check", "tests"):  # HumanEval limits its calls together, not each
         call, slow = max(CHECK_CPU, FACTOR * times.total), dict[int, float]()
         calls = call
     else:

@@ -3,15 +3,14 @@
 A file's lines have `task_id` and `solution` or `completion`; a folder holds files as `HumanEval_0/0.py`.
 """
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.suites.suite import Suite, owner_of
+from dualcode.suites.files import UNREADABLE, json_rows, unpacked
+from dualcode.suites.registry import owner_of
+from dualcode.suites.suite import Suite
 
 LARGEST_SOLUTION = 5_000_000
 """Characters. A longer solution is no answer of a model but a file gone wrong."""
@@ -20,7 +19,6 @@ _FORMAT = (
     '{"task_id": "HumanEval/0", "solution": "def …"} a line, or "completion" for what follows the prompt'
 )
 _LAST_MBPP = 974
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Sample(NamedTuple):
@@ -64,10 +62,8 @@ def read_all(path: Path, suite: Suite) -> Samples:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(_content(path).split(b"\n"), start=1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            yield where, _object(line, where)
+    for row in json_rows(_content(path), lambda number, what: _flaw(path, number, what)):
+        yield f"{path}, line {row.number}", row.fields
 
 
 def _folder(path: Path, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -98,14 +94,17 @@ def _is_older(task_id: str, suite: Suite) -> bool:
 
 def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+        return unpacked(path)
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist", hint="the path of a .jsonl or .jsonl.gz file, or of a folder"
         ) from None
-    except (OSError, EOFError, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read: {error}", hint="a .jsonl or .jsonl.gz file") from error
+
+
+def _flaw(path: Path, number: int, what: str) -> InputError:
+    return InputError(f"{path}, line {number}: {what}", hint=_FORMAT)
 
 
 def _sample(row: dict[str, Any], where: str, suite: Suite, prompts: Mapping[str, str]) -> Sample:
@@ -124,7 +123,7 @@ def _stranger(task_id: str, where: str, suite: Suite) -> InputError:
         what = f"{where}: {task_id!r} is no task of {suite.title} but of {owner.title}"
         return InputError(what, hint=f"--dataset {owner.name}")
     error = UnknownNameError("task", task_id, suite.hidden)
-    return InputError(f"{where}: {error.message}", hint=f"a task of --dataset {suite.name}")
+    return InputError(f"{where}: {error.message}", hint=f"a task of --dataset {suite.address}")
 
 
 def _program(row: dict[str, Any], prompt: str, where: str) -> str:
@@ -140,16 +139,6 @@ def _program(row: dict[str, Any], prompt: str, where: str) -> str:
             f"{where}: the {key} is {size}; {LARGEST_SOLUTION:,} is the limit", hint="drop the row"
         )
     return text if key == "solution" else prompt + text
-
-
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}): {_shown(line.decode('utf-8', 'replace'))}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: not a JSON object: {_shown(row)}", hint=_FORMAT)
-    return cast("dict[str, Any]", row)
 
 
 def _shown(value: object) -> str:

@@ -10,7 +10,8 @@ from rich.table import Table
 from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
 from dualcode.record import Record
 from dualcode.sandbox.sandbox import Tier
-from dualcode.suites.suite import DataSource, Suite
+from dualcode.suites.files import DataSource
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 
 KS = (1, 10, 100)

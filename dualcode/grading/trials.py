@@ -15,8 +15,11 @@ from dualcode.grading.oracles import Comparison, Judgement
 from dualcode.grading.outcome import (
     KILLED_BY_KERNEL,
     Mismatch,
+    came_through,
+    checked,
     clean,
     cut,
+    ends,
     failed,
     may_be_load,
     outcome,
@@ -26,6 +29,7 @@ from dualcode.grading.outcome import (
 from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Calibrated, Part, Reference, Tests
 from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, limits_of
+from dualcode.grading.terms import bounded, forbidden
 from dualcode.sandbox.job import DIGEST_ABOVE, Job, Ran, digest
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
@@ -76,11 +80,16 @@ class Trials:
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
         if (refused := unreadable(program, tests.inputs)) is not None:
             return Trial(refused, Ran("unloaded", b""))
+        if (refused := forbidden(program, self._suite.terms, tests.inputs)) is not None:
+            return Trial(refused, Ran("unloaded", b""))
         comparison = judging.comparison(reference.form, reference.entry_point)
         job = Job(
             program,
             tests.inputs,
-            limits_of(reference.form, tests, calibrated.times[part], capture=capture),
+            bounded(
+                limits_of(reference.form, tests, calibrated.times[part], capture=capture), self._suite.terms
+            ),
+            go_on=comparison.catches,
             drain=comparison.drain,
             capture=capture,
             on_wait=on_wait,
@@ -95,15 +104,17 @@ class Trials:
         exact = comparison.bytes_suffice and not tests.has_nan
         if exact and ran.ending == "finished" and ran.stream == tests.expected:
             return Trial(_PASSED, ran)
-        if exact and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
+        if exact and not comparison.catches and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
             return Trial(await asyncio.to_thread(outcome, ran, None, tests.inputs), ran)
         given = ran.stream
         if ran.ending == "flooded":  # it has failed: only which value was the first wrong one is asked
             given = given[: len(tests.expected) + DIGEST_ABOVE]
         judgement = await self._judge(reference, tests, given, tests.expected)
         if judgement.whole and sum(tests.long.values()) <= LONGEST_COMPARED:
-            if not await asyncio.to_thread(_came_through, ran, tests):
-                return Trial(await asyncio.to_thread(outcome, ran, None, tests.inputs), ran)
+            catches = comparison.catches
+            if not await asyncio.to_thread(came_through, ran, tests.inputs, catches=catches):
+                ended = checked if catches else outcome
+                return Trial(await asyncio.to_thread(ended, ran, None, tests.inputs), ran)
             async with self._whole:
                 judgement = await self._judge_whole(calibrated, part, job, ran, judgement)
         return await _trial(ran, judgement, reference, tests)
@@ -117,21 +128,26 @@ class Trials:
         to be those; if they are not, or do not come at all, the judgement stays that the digests differ.
         """
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
-        bounds = limits_of(reference.form, tests, calibrated.times[part], whole=True)
+        bounds = bounded(
+            limits_of(reference.form, tests, calibrated.times[part], whole=True), self._suite.terms
+        )
         ran = await self._sandbox.run(replace(job, limits=bounds, digest_above=None, capture=False))
-        if not await asyncio.to_thread(_same, first.stream, ran.stream):
+        if not await asyncio.to_thread(_same, first.stream, ran.stream, catches=job.go_on):
             return judgement
         problem = await asyncio.to_thread(
             Problem.of, reference.task_id, self._suite.hidden[reference.task_id]
         )
-        again = Job(problem.reference, tests.inputs, TRUSTED, drain=job.drain, digest_above=None)
-        expected = await self._sandbox.run(again)
-        if not _came_through(expected, tests):
-            raise SuiteError(
-                f"{reference.task_id}: the reference did not go through its tests again: "
-                f"{expected.detail or expected.ending}"
-            )
-        return await self._judge(reference, tests, ran.stream, expected.stream)
+        expected = b""
+        if problem.check is None:  # a check takes what the candidate returned, and no reference's values
+            again = Job(problem.reference, tests.inputs, TRUSTED, drain=job.drain, digest_above=None)
+            done = await self._sandbox.run(again)
+            if not came_through(done, tests.inputs):
+                raise SuiteError(
+                    f"{reference.task_id}: the reference did not go through its tests again: "
+                    f"{done.detail or done.ending}"
+                )
+            expected = done.stream
+        return await self._judge(reference, tests, ran.stream, expected)
 
     async def _judge(
         self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes
@@ -144,11 +160,16 @@ class Trials:
         return judging.judgement(ran)
 
     def _judge_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
-        if reference.form == "check":
+        if reference.form in ("check", "tests"):
             problem = Problem.of(reference.task_id, self._suite.hidden[reference.task_id])
             assert problem.check is not None
             return judging.check_job(
-                problem.reference, problem.check, reference.entry_point, tests.inputs, candidate
+                problem.reference,
+                problem.check,
+                reference.entry_point,
+                tests.inputs,
+                candidate,
+                catches=reference.form == "tests",
             )
         return judging.judge_job(
             comparison=judging.comparison(reference.form, reference.entry_point),
@@ -176,14 +197,9 @@ def _agrees(stream: bytes, expected: bytes) -> bool:
     return all(value == next(wanted, None) for value in values(stream))
 
 
-def _came_through(ran: Ran, tests: Tests) -> bool:
-    """Whether every call returned a value, and the run ended by itself."""
-    return ran.ending == "finished" and sum(1 for _ in values(ran.stream)) == tests.inputs.count
-
-
-def _same(stream: bytes, whole: bytes) -> bool:
+def _same(stream: bytes, whole: bytes, *, catches: bool) -> bool:
     """Whether a stream of whole values holds the values of another, in which long ones are digests."""
-    for one, other in zip_longest(values(stream), values(whole)):
+    for one, other in zip_longest(ends(stream, catches=catches), ends(whole, catches=catches)):
         if one is None or other is None:
             return False
         seen = digest(other.kind, other.payload) if one.kind == "D" else other.payload
@@ -193,6 +209,9 @@ def _same(stream: bytes, whole: bytes) -> bool:
 
 
 async def _trial(ran: Ran, judgement: Judgement, reference: Reference, tests: Tests) -> Trial:
+    if reference.form == "tests":
+        found = None if judgement.passed else _failure(judgement)
+        return Trial(checked(ran, found, tests.inputs), ran, found)
     mismatch = _mismatch(ran, judgement, in_check=reference.form == "check")
     return Trial(await asyncio.to_thread(outcome, ran, mismatch, tests.inputs), ran, mismatch)
 
@@ -202,7 +221,13 @@ def _mismatch(ran: Ran, judgement: Judgement, *, in_check: bool) -> Mismatch | N
     returned = sum(1 for _ in values(ran.stream))
     if judgement.passed or judgement.at is None or not 0 <= judgement.at < returned:
         return None
+    return _failure(judgement, in_check=in_check)
+
+
+def _failure(judgement: Judgement, *, in_check: bool = True) -> Mismatch:
+    """Return where a judgement says that a program failed; -1 where no call was made."""
     reason = judgement.reason or "wrong output"
     if in_check and judgement.expected and reason == "wrong output":
         reason = f"wrong output: {cut(judgement.expected, LINE)}"
-    return Mismatch(judgement.at, clean(reason), judgement.expected, judgement.got)
+    at = -1 if judgement.at is None else judgement.at
+    return Mismatch(at, clean(reason), judgement.expected, judgement.got)

@@ -2,7 +2,7 @@
 
 const PACKED = new Map();
 const STEPS = { write: "Draft", plan: "Plan", implement: "Program", review: "Review", fix: "Fix", mend: "Correction", enrich: "Enrichment", probe: "Probes", choose: "Choice", synthesize: "New program" };
-const CAUSES = { wrong_output: "wrong output", raised: "raised", time_out: "time-out", total_time_out: "time-out of the whole set", died: "process ended", flooded: "returned too much", not_loaded: "does not load" };
+const CAUSES = { wrong_output: "wrong output", raised: "raised", time_out: "time-out", total_time_out: "time-out of the whole set", died: "process ended", flooded: "returned too much", not_loaded: "does not load", forbidden_import: "imports what is not allowed" };
 
 async function unpack(place) {
   if (!PACKED.has(place)) {

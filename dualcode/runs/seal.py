@@ -15,6 +15,7 @@ from typing import Any
 from dualcode.errors import RunError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
+from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Reference, Tests
 from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
@@ -132,8 +133,11 @@ def _audit(folder: Path, records: RunRecords, suite: Suite, references: Mapping[
         (*records.calls, *records.superseded),
         records.shown,
         {task.id: task.prompt for task in suite.tasks},
-        {task: list(_hidden(reference)) for task, reference in references.items()},
-        references={task: suite.hidden[task].reference() for task in references},
+        {
+            task: list(hidden_tests(reference, Problem.of(task, suite.hidden[task])))
+            for task, reference in references.items()
+        },
+        references={task: text for task in references if (text := suite.hidden[task].reference())},
         solutions={task: sample.solution for task, sample in records.samples.items()},
         constants=literals(source.read_text("utf-8", "replace")) if source.exists() else (),
         flaws=[*repeated(folder), *contradictions(records)],
@@ -166,23 +170,26 @@ def contradictions(records: RunRecords) -> list[str]:
     return found + [f"{task} is none of the run's tasks" for task in strange]
 
 
-def _hidden(reference: Reference) -> Iterator[Hidden]:
+def hidden_tests(reference: Reference, problem: Problem) -> Iterator[Hidden]:
+    """Yield the hidden tests of a task, as Python writes them."""
     for tests in reference.tests.values():
         arguments: list[list[Any]] = marshal.loads(tests.inputs.encoded)  # the benchmark's, encoded here
-        for given, expected in zip(arguments, _expected(tests), strict=False):
+        results = _expected(tests) if problem.reference else problem.wanted
+        for given, expected in zip(arguments, results, strict=False):
             each = tuple(map(_written, given))
             yield Hidden(", ".join(each), expected, each if len(each) > 1 else ())
 
 
 def _expected(tests: Tests) -> Iterator[str]:
-    """Yield the results as Python writes them; "" for one that is no data or too long for any message."""
+    """Yield the results as Python writes them; "" for one that is no data, too long for any message, or an
+    exception."""
     for kind, payload in frames(tests.expected):
         if kind in "VG":
             try:
                 yield _written(codec.decode(kind, payload))
             except codec.CodecError:
                 yield ""
-        elif kind in VALUE_KINDS:
+        elif kind in VALUE_KINDS or kind == "R":
             yield ""
 
 

@@ -294,11 +294,13 @@ class Harness:
 
     def _tell(self, error: BaseException) -> bytes:
         """Describe an exception. Its class is the candidate's: whatever it does, there is a description."""
-        told = ["Exception", "", ""]
+        told, name_of = ["Exception", "", ""], type.__dict__["__name__"].__get__
         try:
-            told[0] = type.__dict__["__name__"].__get__(type(error))
+            told[0] = name_of(type(error))
             told[1] = str.__getitem__(str(error), slice(2000))  # of a class of its own, perhaps
             told[2] = self._trace(error)[-8000:]
+            bases = type.__dict__["__mro__"].__get__(type(error))
+            told += [name_of(base) for base in bases if base.__module__ == "builtins"]
         except BaseException:
             told[1] = told[1] or "(the exception cannot be shown)"
         return f"[{', '.join(map(_to_json, told))}]".encode("utf-8", "surrogatepass")
@@ -316,7 +318,7 @@ class Harness:
 
 
 def _to_json(text: str) -> str:
-    return f'"{text.translate(_TO_JSON)}"'
+    return f'"{str.translate(text, _TO_JSON)}"'  # a class's name may be of a class of its own
 
 
 def _ends(entries: Iterable[tuple[types.FrameType, int]]) -> list[tuple[types.FrameType, int]]:

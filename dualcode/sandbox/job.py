@@ -15,7 +15,8 @@ Stream (written in the jail, read outside; all integers little-endian):
     `G`   marshal, version 2, of a tagged tree      … a value with other known types in it (`codec`)
     `D`   SHA-256, then the kind and the length     … a value whose payload is longer than `digest_above`
     `O`   UTF-8: the type's name                    … an object that cannot be sent as data
-    `R`   JSON [type, message, traceback]           a call raised; after it the run ends unless `go_on`
+    `R`   JSON [type, message, traceback, *bases]   a call raised; after it the run ends unless `go_on`;
+                                                    `bases`: its classes, built in or the program's
     `L`   empty                                     a call used up its CPU limit; the run ends
     `P`   UTF-8                                     what the call before printed (only with `capture`)
     `T`   float64 a call                            CPU seconds of each call (only with `timed`)
@@ -38,7 +39,7 @@ HEAD = struct.Struct("<cI")
 VALUE_KINDS = frozenset("VGDO")
 MIB = 1 << 20
 TOLD_BYTES = 256 << 10
-"""No exception is told in more: 10,000 characters, each of which JSON may escape by 12, and a type's name."""
+"""No exception is told in more: 10,000 characters, each of which JSON may escape by 12, and types' names."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def told(payload: bytes) -> Told:
     try:
         if len(payload) > TOLD_BYTES:
             raise ValueError
-        name, message, trace = json.loads(payload)
+        name, message, trace, *_ = json.loads(payload)
         return Told(_text(name, 200), _text(message, 2000), _text(trace, 8000))
     except (ValueError, TypeError, RecursionError):
         return Told("Exception", "(the report of the exception is not readable)", "")

@@ -21,7 +21,8 @@ from dualcode.study.forecast import Forecast, Plan, forecast
 from dualcode.study.known import Known, learn, try_speed
 from dualcode.study.rehearsal import rehearse
 from dualcode.study.study import Study, SuiteChoice
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 
 
 class ReproduceOptions(Record):
@@ -78,7 +79,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
     if not options.no_ledger:
-        evaluation = options.of(suites[0].name, study.asked, study.suites[0].limit)
+        evaluation = options.of(suites[0].address, study.asked, study.suites[0].limit)
         async with job.Workshop(evaluation, suites[0], config, roles, served) as workshop:
             await try_speed(pipelines, workshop, known, console)
     return Prepared(study, options, config, served, pipelines, suites, known)
@@ -103,14 +104,14 @@ async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
     whole = Whole(count * len(prepared.suites), sum(count * len(suite.tasks) for suite in prepared.suites))
     results: list[job.Result] = []
     for suite, choice in zip(prepared.suites, prepared.study.suites, strict=True):
-        asked = prepared.options.of(suite.name, prepared.study.asked, choice.limit)
+        asked = prepared.options.of(suite.address, prepared.study.asked, choice.limit)
         results += await job.evaluate(asked, console, whole)
     return results
 
 
 def _suite(choice: SuiteChoice, options: ReproduceOptions, console: Console) -> Suite:
     given = next((name for name in choice.names if name in options.data), None)
-    name = given or choice.entry().name
+    name = given or choice.entry().address
     if name != choice.preferred:
         console.print(
             f"{choice.preferred} is not on this machine; {name} is used instead (dualcode datasets says "

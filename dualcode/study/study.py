@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dualcode import resources
 from dualcode.config import explain
 from dualcode.errors import ConfigError, UnknownNameError
-from dualcode.suites.suite import SuiteEntry, find_entry
+from dualcode.suites.registry import SuiteEntry, find_entry
 
 ROOM = "eval"
 """Where studies lie: `eval/NAME.toml`."""

@@ -20,6 +20,7 @@ class Row:
 
     report: ReviewerReport
     judged: Judged
+    suite: str
 
     @property
     def known(self) -> int:
@@ -51,8 +52,13 @@ class Row:
 
 def reviewers(analysis: Analysis, published: Published) -> Table | str:
     """Return the table of all runs whose pipeline reviews drafts, or why there is none."""
-    reports = [analysis.reviewers[run.id] for run in analysis.runs if run.id in analysis.reviewers]
-    rows = [Row(report, judged) for report in reports for judged in (report.overall, *report.quartiles)]
+    runs = [run for run in analysis.runs if run.id in analysis.reviewers]
+    reports = [analysis.reviewers[run.id] for run in runs]
+    rows = [
+        Row(report, judged, part_title(run, "plus"))
+        for run, report in zip(runs, reports, strict=True)
+        for judged in (report.overall, *report.quartiles)
+    ]
     if not rows:
         return "no run has reviews of drafts"
     if not any(row.known for row in rows):
@@ -86,7 +92,7 @@ def _warnings(reports: Sequence[ReviewerReport]) -> Iterator[str]:
 
 def _fields() -> list[Field[Row] | None]:
     return [
-        left("Suite", lambda row: part_title(row.report.dataset, "plus")),
+        left("Suite", lambda row: row.suite),
         left("Pipeline", lambda row: row.report.pipeline),
         left("Tasks", lambda row: row.judged.label),
         right("reviewed", lambda row: str(row.judged.tasks)),

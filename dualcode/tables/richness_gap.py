@@ -73,7 +73,9 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
     pairs = _pairs(analysis, published, rich, lean)
     lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
     used = [each.run for each in lines if each.run]
-    return Grid(pairs, _fields(rich, lean, errored=any_errored(lines))).table(
+    first, second = (next(run for run in used if run.dataset == name) for name in (rich, lean))
+    titles = part_title(first, "plus"), part_title(second, "plus")
+    return Grid(pairs, _fields(titles, paper=_is_papers(rich, lean), errored=any_errored(lines))).table(
         "table-3",
         "Table 3: review by richness of specifications; "
         f"rich: {_title(used, rich)}, lean: {_title(used, lean)}",
@@ -131,9 +133,8 @@ def _claim(published: Published, pairs: list[Pair]) -> list[str]:
     ]
 
 
-def _fields(rich: str, lean: str, *, errored: bool) -> list[Field[Pair] | None]:
-    first, second = part_title(rich, "plus"), part_title(lean, "plus")
-    paper = _is_papers(rich, lean)
+def _fields(titles: tuple[str, str], *, paper: bool, errored: bool) -> list[Field[Pair] | None]:
+    first, second = titles
     return [
         left("Configuration", lambda pair: pair.pipeline),
         right(first, lambda pair: pair.rich.score(pair.rich.part)),

@@ -39,7 +39,8 @@ from dualcode.sandbox import open_sandbox
 from dualcode.solution import Program
 from dualcode.steps import Enrichment, critique
 from dualcode.steps.enrichment import Example
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.team import Seat
 from dualcode.verdict import Outcome, Verdict
 from tests.pipelines.test_pipelines import APPROVE, DRAFT, FIXED, OTHER, REVISE, TASK

@@ -26,7 +26,7 @@ from dualcode.analysis.runs import Run, load_run
 from dualcode.cli.reviewer import REVIEWING, reviewer
 from dualcode.errors import InputError
 from dualcode.metrics import rate
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from tests.suites.data import problem, write_rows
 
 THIRD = "def solve(n):\n    return n + n + n\n"

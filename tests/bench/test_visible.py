@@ -21,7 +21,8 @@ from dualcode.errors import SandboxError
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import Ending, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 
@@ -750,3 +751,10 @@ async def test_names_and_builtins_that_a_program_puts_into_its_process_decide_no
         "def f(n): return 'x' if n == 1 else [-1]\n"
     )
     assert (await run_visible(tests, program, jail, QUICK)).outcomes == ("failed",) * 3
+
+
+@pytest.mark.parametrize("end", ['    """\n```', "    '''", "```"])
+def test_a_stub_that_is_quoted_in_prose_ends_its_last_example(end: str) -> None:
+    prompt = f'Write this.\n\n```python\ndef f(n):\n    """Double it.\n\n    >>> f(2)\n    4\n{end}\n'
+    [test] = visible_tests(Task(id="a", prompt=prompt, entry_point="f")).tests
+    assert (test.check, test.shown.split("\n")) == ("_0 == 4", [">>> f(2)", "4"])

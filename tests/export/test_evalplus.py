@@ -17,7 +17,8 @@ from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.grader import SandboxGrader
 from dualcode.grading.samples import read_samples
 from dualcode.sandbox import open_sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 from tests.export.runs import with_records
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows

@@ -21,7 +21,8 @@ from dualcode.grading.turns import Turns
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Arguments, Job, Ran, frames
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from tests.suites.data import problem, write_rows
 
 TASK = "HumanEval/0"

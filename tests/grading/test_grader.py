@@ -13,7 +13,8 @@ from dualcode.grading.rules import Rules
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Verdict
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 

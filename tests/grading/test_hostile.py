@@ -14,7 +14,7 @@ from dualcode.grading.rules import Rules
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import TOLD_BYTES, Job, Ran, frame, told
 from dualcode.sandbox.pool import Pool
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.verdict import Verdict
 from tests.suites.data import problem, write_rows
 
@@ -68,7 +68,7 @@ def check(verdict: Verdict) -> None:
         "return range(10**18)",
         "return {(2**61 - 1) * i for i in range(4000)}",
         "import os; return os.urandom(100_000)",
-        "import os; return b'x' * (1 << 17) if os.urandom(1)[0] & 1 else 3 * n",
+        "import os; return b'x' * (1 << 17) if os.urandom(1)[0] & 1 else -1",
         "x = []\n    for _ in range(10**5): x = [x]\n    return x",
         "import os; os.abort()",
         "import ctypes; ctypes.string_at(0)",

@@ -15,7 +15,8 @@ from dualcode.grading.results import check_output, evalplus_results, write_resul
 from dualcode.grading.samples import Sample
 from dualcode.grading.score import score
 from dualcode.sandbox.sandbox import Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Cause, Outcome, Verdict
 from tests.suites.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
 

@@ -18,7 +18,8 @@ from dualcode.grading.score import Score, score
 from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples, warnings_of
 from dualcode.metrics import Counts
 from dualcode.sandbox.sandbox import Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Status, Verdict
 from tests.suites.data import MBPP_PLUS, needs_data, write_rows
 
@@ -83,7 +84,7 @@ def test_gzip_and_blank_lines_are_read(tmp_path: Path, suite: Suite) -> None:
     ("rows", "message"),
     [
         ([sample(), "{not json"], "line 2: not JSON"),
-        (["[1]"], r"line 1: not a JSON object: \[1\]"),
+        (["[1]"], r"line 1: not a JSON object but list: .\[1\]"),
         ([{"solution": RIGHT}], "line 1: task_id is missing"),
         ([sample(), {"task_id": "MiniRich/1"}], "line 2 .* neither solution nor completion; it has task_id"),
         ([sample() | {"solution": [RIGHT]}], r"line 1 .* solution is no string: \['def"),

@@ -48,7 +48,7 @@ from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
 from dualcode.sampling import PAPER, Sampling
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict
 from tests.fake_server import Answer, FakeServer, serve

@@ -22,7 +22,7 @@ from dualcode.runs.seal import broken, inspect, seal
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import summarize
 from dualcode.sandbox.sandbox import Tier
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from tests.fake_server import Answer, FakeServer, serve
 
 TEAM = """
@@ -44,7 +44,7 @@ APPROVE = json.dumps({"verdict": "approve", "findings": []})
 CHEAT = '''
 import json
 from dualcode.call import Message
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.extraction import extract
 from dualcode.pipelines import pipeline
 

@@ -17,7 +17,8 @@ from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.store import RunRecords, RunStore, read_run
 from dualcode.runs.summary import summarize
 from dualcode.sampling import PAPER
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict

@@ -17,7 +17,7 @@ from dualcode.runs.progress import Rate, Tally, duration
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds, unread_warning
 from dualcode.sampling import PAPER
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.verdict import Outcome, Verdict
 
 USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)

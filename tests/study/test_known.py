@@ -17,7 +17,7 @@ from dualcode.pipelines.find import find_pipelines
 from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.study.known import MOST, Known, learn, try_speed
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 
 
 def call(step: str, *attempts: Attempt, prompt: int = 100, made: int = 50) -> Call:

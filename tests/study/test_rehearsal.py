@@ -9,7 +9,7 @@ from dualcode.pipelines import builtins, pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.solution import Program
 from dualcode.study.rehearsal import Rehearsal, rehearse
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.task import Task
 from dualcode.team import Team
 from tests.mini_model import TEAM

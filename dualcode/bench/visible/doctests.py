@@ -93,7 +93,8 @@ def _interaction(lines: Sequence[str], start: int, indent: str, first: str) -> I
     wants: list[str] = []
     most = min(len(lines), index + MOST_LINES)
     while index < most and (stripped := lines[index].strip()) and lines[index].startswith(indent):
-        if stripped.startswith((">>>", "```")):
+        # A stub that is quoted in prose: its docstring, or the code block, ends here.
+        if stripped.startswith((">>>", "```", '"""', "'''")):
             break
         wants.append(lines[index][len(indent) :].rstrip())
         index += 1
