@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dualcode
-from dualcode import prompts as templates
-from dualcode.call import Attempt, Call, Message, Reply, Request, Usage
+from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration, Manifest, Session
 from dualcode.runs.store import Sample
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.files import DataSource
-from dualcode.task import Task
 from dualcode.team import Served
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
@@ -28,8 +26,8 @@ SOURCES = {
     "wrong": "def solve(n):\n    return 2 * n\n",
 }
 MODELS = {"coder": "synthetic-coder-14b", "reviewer": "synthetic-reviewer-32b"}
-Step = tuple[str, str, str, dict[str, Any] | None]
-"""Its name, the role, what was answered, and the structured answer."""
+Step = tuple[str, str, str, Program | dict[str, Any]]
+"""Its name, the role, what was answered, and the program or the review that was read from it."""
 STARTED = 1_700_000_000.0
 
 
@@ -105,34 +103,28 @@ def _program(story: Story) -> str:
 
 def _calls(task: str, story: Story, prompt: str, clock: float, *, replayed: bool, words: str) -> list[Call]:
     first = story.draft if story.draft is not None else _program(story)
-    steps: list[Step] = [("write", "coder", f"{words}```python\n{first}```", None)]
+    steps: list[Step] = [("write", "coder", f"{words}```python\n{first}```", _written(first))]
     if story.review is not None:
-        parsed = {"verdict": story.review, "findings": [dict(each) for each in story.findings]}
-        steps.append(("review", "reviewer", f"{words}{story.review}", parsed))
+        review = {"verdict": story.review, "findings": [dict(each) for each in story.findings]}
+        steps.append(("review", "reviewer", f"{words}{story.review}", review))
     if story.review == "revise":
-        steps.append(("fix", "coder", f"{words}```python\n{_program(story)}```", None))
+        fixed = _program(story)
+        steps.append(("fix", "coder", f"{words}```python\n{fixed}```", _written(fixed)))
     return [
         _call(task, number, step, prompt, first, clock + number, replayed and number == 1, story.reasoning)
         for number, step in enumerate(steps, start=1)
     ]
 
 
-def _asked(step: str, task_id: str, prompt: str, draft: str) -> str:
-    """Return the user's message: the real one of a review, for the draft is read from there."""
-    if step != "review":
-        return f"{step}:\n```python\n{prompt}```"
-    task = Task(id=task_id, prompt=prompt, entry_point="solve")
-    program = Program(text=draft, compiles=True, defines_entry_point=True, how="block")
-    return templates.render(
-        "review", task=task, program=program, most_findings=3, enrichment=None, evidence=()
-    )
+def _written(text: str) -> Program:
+    return Program(text=text, compiles=True, defines_entry_point=True, how="block")
 
 
-def _messages(step: str, prompt: str, draft: str, asked: str) -> tuple[Message, ...]:
+def _messages(step: str, prompt: str, draft: str) -> tuple[Message, ...]:
     """Return a conversation; a fix continues the writer's own, as in the pipelines."""
     system = Message(role="system", content="You are an expert Python programmer.")
     if step != "fix":
-        return system, Message(role="user", content=asked)
+        return system, Message(role="user", content=f"{step}:\n```python\n{prompt}```")
     first = Message(role="user", content=f"write:\n```python\n{prompt}```")
     own = Message(role="assistant", content=f"```python\n{draft.strip()}\n```")
     return system, first, own, Message(role="user", content="Correct what the reviewer found.")
@@ -148,8 +140,8 @@ def _call(
     replayed: bool,
     reasoning: str | None,
 ) -> Call:
-    name, role, content, parsed = step
-    asked = _asked(name, task, prompt, draft)
+    name, role, content, read = step
+    about = () if name == "write" else (_written(draft),)
     usage = Usage(prompt_tokens=len(prompt) // 4, completion_tokens=len(content) // 4)
     attempt = Attempt(
         kind="chat", started=started, seconds=0.9, outcome="ok", finish_reason="stop", usage=usage,
@@ -158,14 +150,16 @@ def _call(
     return Call(
         task_id=task, number=number, step=name, role=role, endpoint=role, model=MODELS[role],
         request=Request(
-            messages=_messages(name, prompt, draft, asked),
+            messages=_messages(name, prompt, draft),
             sampling=PAPER.plain, answer_tokens=1000,
         ),
         reply=Reply(
             content=content, reasoning=reasoning if name == "review" else None, finish_reason="stop",
             usage=usage, started=started, seconds=0.9, attempts=(attempt,),
         ),
-        parsed=parsed,
+        value=Value.of(read) if isinstance(read, Program) else Value(kind="review", data=read),
+        about=tuple(program.checksum for program in about),
+        programs=(*about, *([read] if isinstance(read, Program) else [])),
     )  # fmt: skip
 
 

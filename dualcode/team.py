@@ -5,21 +5,22 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from dualcode.bench.bench import Bench
-from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
+from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request, Value
 from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.models.openai import ChatModel, OpenAIChat, is_loopback
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
+from dualcode.solution import Program
 
 Recorder = Callable[[Call], None]
-Parser = Callable[[str | None], dict[str, Any] | None]
-"""Reads a structured answer: the object, or None where the text is off the schema."""
+V = TypeVar("V", bound=Record | None)
+"""What a step reads from a reply: a program, a review, a plan; None where it can be none of it."""
 
 
 @dataclass(frozen=True)
@@ -47,50 +48,37 @@ class Seat:
         step: str,
         messages: Sequence[Message],
         *,
+        read: Callable[[str | None], V],
+        about: Sequence[Program] = (),
+        schema: dict[str, Any] | None = None,
+        repair: str | None = None,
         thinking: bool = False,
         answer_tokens: int | None = None,
         draw: int = 0,
-    ) -> Reply:
-        """Send the messages, record the call under `step`, and return the reply.
+    ) -> V:
+        """Send the messages, and return what `read` makes of the reply; None if it can make nothing of it.
+
+        The call is recorded under `step` with that value, and with the programs that it is `about`: those
+        that the messages show to be reviewed, corrected or chosen between. The server holds the reply to
+        `schema`. With `repair`, a reply that `read` refuses is asked for once more, with `repair` as the
+        user's next message and without thinking; both requests are attempts of one call.
 
         `thinking` counts only for a model that can be switched. `answer_tokens` lowers the endpoint's own
         limit. Draw 0 is sampled as configured, another `draw` with a seed of its own (`Sampling.drawn`).
         Raises EndpointError after the call was recorded as failed.
         """
-        request = self._request(messages, thinking, answer_tokens, None)
+        request = self._request(messages, thinking, answer_tokens, schema)
         request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
         number = next(self.numbers)
-        reply = await self._complete(number, step, request)
-        self._save(number, step, request, reply, notes=_notes(reply))
-        return reply
-
-    async def ask_object(
-        self,
-        step: str,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any],
-        parse: Parser,
-        repair: str,
-        thinking: bool = False,
-        answer_tokens: int | None = None,
-    ) -> dict[str, Any] | None:
-        """Ask for an object that the server holds to `schema`; None if even a repair did not bring one.
-
-        A reply that `parse` refuses is asked for once more, with `repair` as the user's next message and
-        without thinking; both requests are attempts of one call.
-        """
-        request = self._request(messages, thinking, answer_tokens, schema)
-        number = next(self.numbers)
-        reply = await self._complete(number, step, request)
-        parsed, notes = parse(reply.content), list(_notes(reply))
-        if parsed is None:
+        reply = await self._complete(number, step, request, about)
+        value, notes = read(reply.content), list(_notes(reply))
+        if value is None and repair is not None:
             notes.append("off-schema")
-            reply = await self._repaired(number, step, request, reply, repair)
-            parsed = parse(reply.content)
-            notes += ["repaired"] if parsed is not None else []
-        self._save(number, step, request, reply, parsed=parsed, notes=tuple(notes))
-        return parsed
+            reply = await self._repaired(number, step, request, about, reply, repair)
+            value = read(reply.content)
+            notes += ["repaired"] if value is not None else []
+        self._save(number, step, request, about, reply, value=value, notes=tuple(notes))
+        return value
 
     def _request(
         self,
@@ -110,20 +98,34 @@ class Seat:
             json_schema=schema,
         )
 
-    async def _repaired(self, number: int, step: str, request: Request, first: Reply, repair: str) -> Reply:
+    async def _repaired(
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        about: Sequence[Program],
+        first: Reply,
+        repair: str,
+    ) -> Reply:
         turn = (Message(role="assistant", content=first.content or ""), Message(role="user", content=repair))
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
         update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
-        second = await self._complete(number, step, request.model_copy(update=update), before=first.attempts)
-        return _joined(first, second)
+        again = request.model_copy(update=update)
+        return _joined(first, await self._complete(number, step, again, about, before=first.attempts))
 
     async def _complete(
-        self, number: int, step: str, request: Request, before: tuple[Attempt, ...] = ()
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        about: Sequence[Program],
+        before: tuple[Attempt, ...] = (),
     ) -> Reply:
         try:
             return await self.chat.complete(request)
         except EndpointError as error:
-            self._save(number, step, request, None, error=error.message, failed=before + error.attempts)
+            failed = before + error.attempts
+            self._save(number, step, request, about, None, error=error.message, failed=failed)
             raise
 
     def _save(
@@ -131,9 +133,10 @@ class Seat:
         number: int,
         step: str,
         request: Request,
+        about: Sequence[Program],
         reply: Reply | None,
         *,
-        parsed: dict[str, Any] | None = None,
+        value: Record | None = None,
         notes: tuple[str, ...] = (),
         error: str | None = None,
         failed: tuple[Attempt, ...] = (),
@@ -150,7 +153,9 @@ class Seat:
                 reply=reply,
                 error=error,
                 failed_attempts=failed,
-                parsed=parsed,
+                value=None if value is None else Value.of(value),
+                about=tuple(program.checksum for program in about),
+                programs=(*about, *([value] if isinstance(value, Program) else [])),
                 notes=notes,
             )
         )

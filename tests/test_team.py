@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from dualcode.call import Call, Message
+from dualcode.call import Call, Message, Value
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
+from dualcode.solution import Program
+from dualcode.steps.plan import Plan
 from dualcode.team import Seat, Team, check_endpoints
 from tests.fake_server import FakeServer, serve
 
@@ -25,6 +27,10 @@ def seat(*answers: Answer, budget: int | None = None) -> tuple[Seat, list[Call]]
     calls: list[Call] = []
     whole = Seat("coder", ScriptedChat(answers), PAPER, answer_tokens=100, thinking_budget=budget)
     return Team({"coder": whole}).for_task("T/1", calls.append).coder, calls
+
+
+def said(reply: str | None) -> Plan:
+    return Plan(text=reply or "")
 
 
 async def test_endpoints_tell_what_they_serve() -> None:
@@ -79,8 +85,8 @@ def test_unbound_role_lists_the_bound_ones() -> None:
 
 async def test_calls_are_numbered_and_say_who_and_why() -> None:
     coder, calls = seat("a", "b")
-    await coder.ask("write", HI)
-    await coder.ask("fix", HI)
+    await coder.ask("write", HI, read=said)
+    await coder.ask("fix", HI, read=said)
     assert [(call.number, call.step, call.role, call.task_id) for call in calls] == [
         (1, "write", "coder", "T/1"),
         (2, "fix", "coder", "T/1"),
@@ -90,40 +96,41 @@ async def test_calls_are_numbered_and_say_who_and_why() -> None:
 async def test_a_failed_call_is_recorded_before_it_is_raised() -> None:
     coder, calls = seat(EndpointError("down"))
     with pytest.raises(EndpointError):
-        await coder.ask("write", HI)
+        await coder.ask("write", HI, read=said)
     assert calls[0].reply is None
     assert calls[0].error == "down"
 
 
 async def test_thinking_needs_a_model_that_can() -> None:
     coder, calls = seat("a")
-    await coder.ask("write", HI, thinking=True)
+    await coder.ask("write", HI, read=said, thinking=True)
     thinker, thoughts = seat("a", budget=64)
-    await thinker.ask("write", HI, thinking=True)
+    await thinker.ask("write", HI, read=said, thinking=True)
     assert (calls[0].request.thinking, thoughts[0].request.thinking) == (False, True)
     assert thoughts[0].request.max_tokens == 164
 
 
 async def test_null_content_and_cuts_are_noted() -> None:
     coder, calls = seat(reply(None, finish_reason="length"), reply("x", finish_reason="repetition"))
-    await coder.ask("write", HI)
-    await coder.ask("write", HI)
+    await coder.ask("write", HI, read=said)
+    await coder.ask("write", HI, read=said)
     assert calls[0].notes == ("null-content", "cut")
     assert calls[1].notes == ("cut",)
 
 
-async def ask_object(coder: Seat) -> dict[str, Any] | None:
-    def parse(text: str | None) -> dict[str, Any] | None:
-        return {"said": text} if text == "good" else None
+async def ask_object(coder: Seat) -> Plan | None:
+    def read(text: str | None) -> Plan | None:
+        return said(text) if text == "good" else None
 
-    return await coder.ask_object("review", HI, schema={}, parse=parse, repair="again", thinking=True)
+    return await coder.ask("review", HI, schema={}, read=read, repair="again", thinking=True)
 
 
 async def test_a_reply_off_the_schema_is_repaired_within_its_call() -> None:
     coder, calls = seat("bad", "good")
-    assert await ask_object(coder) == {"said": "good"}
+    assert await ask_object(coder) == Plan(text="good")
     (call,) = calls
     assert call.notes == ("off-schema", "repaired")
+    assert call.value == Value(kind="plan", data={"text": "good"})
     assert [attempt.kind for attempt in call.attempts] == ["chat", "repair"]
     assert call.attempts[0].content == "bad"
     assert call.usage.completion_tokens == 2
@@ -141,7 +148,7 @@ async def test_the_repair_sees_the_bad_reply_and_does_not_think() -> None:
 async def test_a_second_reply_off_the_schema_ends_the_matter() -> None:
     coder, calls = seat("bad", "worse")
     assert await ask_object(coder) is None
-    assert calls[0].notes == ("off-schema",)
+    assert (calls[0].notes, calls[0].value) == (("off-schema",), None)
     assert len(calls) == 1
 
 
@@ -150,3 +157,30 @@ async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
     with pytest.raises(EndpointError):
         await ask_object(coder)
     assert [attempt.outcome for attempt in calls[0].attempts] == ["ok"]
+
+
+PROGRAM = Program(text="x = 1\n", compiles=True, defines_entry_point=False, how="block")
+
+
+async def test_the_record_holds_the_program_and_those_that_it_is_about_by_their_checksums() -> None:
+    coder, calls = seat("a", EndpointError("down"))
+    other = PROGRAM.model_copy(update={"text": "x = 2\n"})
+    assert await coder.ask("fix", HI, read=lambda _: PROGRAM, about=(other,)) == PROGRAM
+    with pytest.raises(EndpointError):
+        await coder.ask("fix", HI, read=lambda _: PROGRAM, about=(other,))
+    done, failed = calls
+    assert (done.program, done.about, done.programs) == (
+        PROGRAM.checksum,
+        (other.checksum,),
+        (other, PROGRAM),
+    )
+    assert "x = " not in done.to_line()
+    assert (failed.value, failed.about) == (None, (other.checksum,))
+
+
+async def test_a_call_of_an_older_run_keeps_its_structured_answer() -> None:
+    coder, calls = seat("a")
+    await coder.ask("review", HI, read=said)
+    line = calls[0].model_dump(mode="json", exclude={"value", "about"})
+    assert Call.model_validate(line | {"parsed": {"verdict": "revise", "findings": []}}).verdict == "revise"
+    assert Call.model_validate(line | {"parsed": None}).value is None

@@ -193,7 +193,7 @@ def judge(run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]) ->
 def _case(run: Run, task: str, review: Call, before: bool | None, after: bool | None) -> _Case:
     draft, sample = shown_program(review), run.records.samples.get(task)
     unchanged = draft is not None and sample is not None and draft.strip() == sample.solution.strip()
-    return _Case((review.parsed or {}).get("verdict"), before, after, unchanged)
+    return _Case(review.verdict, before, after, unchanged)
 
 
 def _judged(label: str, cases: Sequence[_Case]) -> Judged:

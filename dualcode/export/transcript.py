@@ -120,7 +120,8 @@ def _record(call: Call) -> dict[str, Any]:
         "endpoint": call.endpoint,
         "thinking": call.request.thinking,
         "notes": list(call.notes),
-        "parsed": call.parsed,
+        "value": None if call.value is None else call.value.model_dump(),
+        "about": list(call.about),
         "attempts": [each.model_dump(mode="json") for each in call.attempts],
     }
     return printables(record)

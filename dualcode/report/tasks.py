@@ -76,7 +76,7 @@ class _Marks:
     def review(self, task: str) -> str:
         if task not in self._reviews:
             return "."
-        verdict, right = (self._reviews[task].parsed or {}).get("verdict"), self._truth.get(task)
+        verdict, right = self._reviews[task].verdict, self._truth.get(task)
         if verdict is None or right is None:
             return "u"
         approved = verdict == "approve"

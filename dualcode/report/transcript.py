@@ -4,7 +4,7 @@ Programs, replies and messages stand once in `texts`, whoever used them; everywh
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
@@ -98,8 +98,8 @@ def _calls(calls: Sequence[Call], task: Task, texts: Texts) -> list[Data]:
             found["review"] = _review(call, earlier, texts)
         elif call.step in ("fix", "mend") and program is not None:
             found |= _change(call, earlier, program, texts)
-        elif call.parsed is not None:
-            found["parsed"] = texts.add(json.dumps(call.parsed, indent=2, ensure_ascii=False), "reply")
+        elif call.value is not None and program is None:
+            found["value"] = texts.add(json.dumps(call.value.data, indent=2, ensure_ascii=False), "reply")
         made.append(found)
         earlier += [program] if program is not None else []
     return made
@@ -115,15 +115,14 @@ def _change(call: Call, earlier: Sequence[str], program: str, texts: Texts) -> D
 
 
 def _review(call: Call, earlier: Sequence[str], texts: Texts) -> Data:
-    program, parsed = reviewed(call, earlier), call.parsed or {}
-    findings: Sequence[Mapping[str, str]] = parsed.get("findings") or ()
+    program = reviewed(call, earlier)
     return {
-        "verdict": parsed.get("verdict"),
+        "verdict": call.verdict,
         "program": texts.add(program, "program"),
         "findings": [
             {key: printable(str(each.get(key, ""))) for key in ("where", "actual", "expected")}
             | {"lines": locate(str(each.get("where", "")), printable(program or ""))}
-            for each in findings
+            for each in call.findings
         ],
     }
 

@@ -159,7 +159,7 @@ def summarize(records: RunRecords) -> Summary:
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     """Count what the calls of the step `review` led to."""
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
-    revised = sum((call.parsed or {}).get("verdict") == "revise" for call in reviews)
+    revised = sum(call.verdict == "revise" for call in reviews)
     return ReviewCounts(
         approved=len(reviews) - revised,
         revised=revised,

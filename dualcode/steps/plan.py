@@ -1,5 +1,6 @@
 """The plan: an analysis in prose before any code (paper §3.1)."""
 
+from dualcode.record import Record
 from dualcode.steps.conversation import system, user
 from dualcode.task import Task
 from dualcode.team import Seat
@@ -7,8 +8,20 @@ from dualcode.team import Seat
 PLAN_TOKENS = 768
 
 
+class Plan(Record):
+    """An analysis in prose."""
+
+    text: str
+
+
 async def plan(seat: Seat, task: Task) -> str:
     """Ask for algorithm, edge cases and complexity in natural language, with thinking; "" if none came."""
     messages = [system("planner"), user("plan", task=task)]
-    reply = await seat.ask("plan", messages, thinking=True, answer_tokens=PLAN_TOKENS)
-    return (reply.content or "").strip()
+    planned = await seat.ask(
+        "plan",
+        messages,
+        read=lambda reply: Plan(text=reply.strip()) if reply and reply.strip() else None,
+        thinking=True,
+        answer_tokens=PLAN_TOKENS,
+    )
+    return planned.text if planned else ""

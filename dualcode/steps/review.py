@@ -1,7 +1,7 @@
 """The review: a judgement of a program against its specification."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -57,8 +57,8 @@ def review_schema() -> schema.Schema:
     return {"anyOf": [branch("approve", 0, 0), branch("revise", 1, MOST_FINDINGS)]}
 
 
-def parse_review(text: str | None) -> dict[str, Any] | None:
-    """Return the review in a reply as an object, or None where the reply is off the schema.
+def read_review(text: str | None) -> Review | None:
+    """Return the review in a reply, or None where the reply is off the schema.
 
     A fence around the object is forgiven; a contradiction between verdict and findings is not.
     """
@@ -66,8 +66,7 @@ def parse_review(text: str | None) -> dict[str, Any] | None:
         review = Review.model_validate(schema.read_object(text))
     except ValidationError:
         return None
-    consistent = review.approves == (not review.findings)
-    return review.model_dump(mode="json") if consistent else None
+    return review if review.approves == (not review.findings) else None
 
 
 async def critique(
@@ -85,13 +84,14 @@ async def critique(
     without `repaired`.
     """
     variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
-    parsed = await seat.ask_object(
+    review = await seat.ask(
         "review",
         [system("reviewer"), user("review", **variables, enrichment=enrichment, evidence=evidence)],
+        read=read_review,
+        about=(program,),
         schema=review_schema(),
-        parse=parse_review,
         repair=prompts.render("repair"),
         thinking=True,
         answer_tokens=REVIEW_TOKENS,
     )
-    return APPROVAL if parsed is None else Review.model_validate(parsed)
+    return APPROVAL if review is None else review

@@ -47,7 +47,7 @@ def run_of(folder: Path, cases: Sequence[Case], pipeline: str = "review-fix") ->
     run = load_run(write_run(folder, pipeline, stories))
     silent = {f"T/{number}" for number, case in enumerate(cases) if case[0] is None}
     calls = tuple(
-        call.model_copy(update={"parsed": None, "notes": ("off-schema",)})
+        call.model_copy(update={"value": None, "notes": ("off-schema",)})
         if call.step == "review" and call.task_id in silent
         else call
         for call in run.records.calls

@@ -16,7 +16,7 @@ from inspect_ai.model import ContentReasoning
 from benchmarks.synthetic_runs import Story
 from dualcode.analysis.runs import Run
 from dualcode.bench.bench import Shown
-from dualcode.call import Attempt, Call, Message, Usage
+from dualcode.call import Attempt, Call, Message, Usage, Value
 from dualcode.errors import ConfigError
 from dualcode.export.inspect import to_log, write_log
 from tests.export.runs import HOSTILE, STORIES, change_calls, make_run, with_records, with_shown
@@ -303,7 +303,7 @@ def test_lone_surrogates_become_escapes(run: Run, tmp_path: Path) -> None:
         update={
             "reply": call.reply.model_copy(update={"content": odd}),
             "request": call.request.model_copy(update={"messages": (Message(role="user", content="x"),)}),
-            "parsed": {odd: [odd]},
+            "value": Value(kind="answer", data={odd: [odd]}),
         }
     )
     samples = {task: each.model_copy(update={"solution": odd}) for task, each in run.records.samples.items()}
@@ -311,7 +311,7 @@ def test_lone_surrogates_become_escapes(run: Run, tmp_path: Path) -> None:
     sample = sample_of(read(Run(run.folder, records), tmp_path / "logs"), changed.task_id)
     (event,) = model_events(sample)
     assert event.output.completion == sample.output.completion == "a\\udc80b"
-    assert (event.metadata or {})["parsed"] == {"a\\udc80b": ["a\\udc80b"]}
+    assert (event.metadata or {})["value"]["data"] == {"a\\udc80b": ["a\\udc80b"]}
 
 
 def test_the_same_run_gives_the_same_log_and_leaves_the_file_alone(run: Run, tmp_path: Path) -> None:

@@ -575,11 +575,11 @@ async def test_a_repair_of_a_replayed_reply_takes_its_own_time(ledger: Ledger) -
             "coder", LedgerChat(ScriptedChat(answers), ledger, MODEL), PAPER, 100, record=calls.append
         )
 
-        def parse(text: str | None) -> dict[str, Any] | None:
-            return {} if text == "good" else None
+        def read(text: str | None) -> Usage | None:
+            return Usage() if text == "good" else None
 
         with suppress(EndpointError):
-            await seat.ask_object("review", ASKED.messages, schema={}, parse=parse, repair="again")
+            await seat.ask("review", ASKED.messages, schema={}, read=read, repair="again")
         return calls[0].reply
 
     long_ago = reply("bad").model_copy(update={"started": 1.0, "seconds": 2.0})
@@ -600,7 +600,7 @@ async def test_every_chat_model_of_a_team_goes_through_the_ledger(ledger: Ledger
         team = await through_ledger(bound(chat_to(server)), ledger, config, served)
         asked = len(server.bodies)
         for seat in (team.coder, team.reviewer):
-            await seat.ask("write", ASKED.messages)
+            await seat.ask("write", ASKED.messages, read=lambda _: None)
         await team.close()
     assert len(team.chats) == 1
     assert len(server.bodies) - asked == 1

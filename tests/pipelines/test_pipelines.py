@@ -216,8 +216,8 @@ async def test_enriched_reviews_against_the_enriched_specification() -> None:
 async def test_an_enrichment_that_contradicts_the_prompt_loses() -> None:
     said = enrichment(("double( 2 )", "5"), ("double(2)", "4"), ("double(7)", "14"))
     _, calls = await run("enriched", [FIXED], [said, APPROVE], task=RICH)
-    assert calls[1].parsed is not None
-    assert calls[1].parsed["contradicted"] == [{"call": "double( 2 )", "result": "5"}]
+    assert calls[1].value is not None
+    assert calls[1].value.data["contradicted"] == [{"call": "double( 2 )", "result": "5"}]
     asked = calls[2].request.messages[-1].content
     assert "`double(7)` gives `14`" in asked
     assert "gives `5`" not in asked

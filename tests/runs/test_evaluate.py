@@ -43,8 +43,8 @@ async def cheat(task, team):
     """Shows the hidden tests to the model. 1 call."""
     hidden = json.loads(load_suite("mini").hidden[task.id].row)["plus_input"]
     shown = f"{task.prompt}\\nIt will be tested on: {hidden}"
-    reply = await team.coder.ask("write", [Message(role="user", content=shown)])
-    return extract(reply.content, task)
+    messages = [Message(role="user", content=shown)]
+    return await team.coder.ask("write", messages, read=lambda reply: extract(reply, task))
 '''
 
 

@@ -55,7 +55,8 @@ def essence(records: RunRecords) -> dict[str, Any]:
             call.role,
             call.request,
             call.reply and (call.reply.content, call.reply.usage),
-            call.parsed,
+            call.value,
+            call.about,
             call.notes,
         )
         for call in records.calls

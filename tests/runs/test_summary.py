@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dualcode.call import Attempt, Call, Message, Request, Usage
+from dualcode.call import Attempt, Call, Message, Request, Usage, Value
 from dualcode.config import Price
 from dualcode.models.openai import Meter
 from dualcode.models.scripted import reply
@@ -18,10 +18,10 @@ USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
 
 def call(step: str, *notes: str, verdict: str | None = None) -> Call:
     request = Request(messages=(Message(role="user", content="x"),), sampling=PAPER.plain, answer_tokens=1)
-    parsed = {"verdict": verdict} if verdict else None
+    value = Value(kind="review", data={"verdict": verdict}) if verdict else None
     return Call(
         task_id="T/1", number=1, step=step, role="coder", endpoint="e", model="m", request=request,
-        reply=reply("x"), parsed=parsed, notes=notes,
+        reply=reply("x"), value=value, notes=notes,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dualcode.steps.review import (
     FINDING_CHARACTERS,
     MOST_FINDINGS,
     REVIEW_TOKENS,
-    parse_review,
+    read_review,
     review_schema,
 )
 from dualcode.steps.schema import read_object
@@ -69,9 +69,9 @@ def test_every_prompt_has_a_hash() -> None:
     ],
 )
 def test_a_review_on_the_schema_is_read(text: str) -> None:
-    parsed = parse_review(text)
-    assert parsed is not None
-    assert parsed["verdict"] in text
+    found = read_review(text)
+    assert found is not None
+    assert found.verdict in text
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_review_on_the_schema_is_read(text: str) -> None:
     ],
 )
 def test_a_review_off_the_schema_is_none(text: str | None) -> None:
-    assert parse_review(text) is None
+    assert read_review(text) is None
 
 
 def test_the_longest_review_fits_its_tokens() -> None:
