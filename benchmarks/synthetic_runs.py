@@ -3,8 +3,9 @@
 They are synthetic. Their ids begin with `synthetic-`, and no number of theirs says anything about a model.
 """
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +14,11 @@ import dualcode
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration, Manifest, Session
-from dualcode.runs.store import Sample
+from dualcode.runs.store import NamedProgram, Sample
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.files import DataSource
+from dualcode.task import Task
 from dualcode.team import Served
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
@@ -75,6 +77,7 @@ def write_run(
     manifest = _manifest(pipeline, tuple(tasks or stories), dataset, has_plus, data, price)
     target = folder / manifest.id
     target.mkdir(parents=True)
+    known, programs = list[Record](), dict[tuple[str, str], Record]()
     calls, samples, verdicts = list[Record](), list[Record](), list[Record]()
     clock = STARTED
     for task, story in stories.items():
@@ -82,15 +85,31 @@ def write_run(
         own = _calls(task, story, prompt, clock, replayed=replayed, words=_own(words, task))
         clock = max(call.reply.started + call.reply.seconds for call in own if call.reply)
         calls += own
+        known.append(_task(task, prompt))
+        programs |= {(task, each.checksum): each for each in _named(own, _program(story))}
         samples.append(Sample(task_id=task, solution=_program(story), extraction="block"))
         verdicts.append(_verdict(task, story, has_plus))
     ended = manifest.model_copy(
         update={"sessions": (Session(started=STARTED, ended=clock + 1, concurrency=4),)}
     )
     (target / "manifest.json").write_text(ended.model_dump_json(indent=2))
-    for name, records in (("calls", calls), ("samples", samples), ("verdicts", verdicts)):
+    known += [_task(task, "") for task in manifest.configuration.tasks if task not in stories]
+    written = {"tasks": known, "programs": programs.values(), "calls": calls}
+    for name, records in (written | {"samples": samples, "verdicts": verdicts}).items():
         (target / f"{name}.jsonl").write_text("".join(f"{each.to_line()}\n" for each in records))
     return target
+
+
+def _task(id_: str, prompt: str) -> Task:
+    return Task(id=id_, prompt=prompt, entry_point=(re.findall(r"def (\w+)", prompt) or ["solve"])[-1])
+
+
+def _named(calls: Sequence[Call], solution: str) -> Iterator[NamedProgram]:
+    named = [(program, call.step, call.number) for call in reversed(calls) for program in call.programs]
+    for program, step, number in [(_written(solution), "solution", 0), *named]:
+        yield NamedProgram(
+            task_id=calls[0].task_id, checksum=program.checksum, text=program.text, step=step, call=number
+        )
 
 
 def _own(words: str | Mapping[str, str], task: str) -> str:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from dualcode.bench.richness import richness
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import Rate, rate
@@ -74,6 +75,11 @@ class Run:
         return self.parts[-1]
 
     @cached_property
+    def richness(self) -> Mapping[str, float]:
+        """How much the specification of each task says, 0..1."""
+        return {task.id: richness(task).score for task in self.records.tasks.values()}
+
+    @cached_property
     def summary(self) -> Summary:
         """The run in numbers."""
         return summarize(self.records)
@@ -127,11 +133,20 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run. Raises RunError, which names it, if it is none, damaged, empty or without a verdict."""
+    """Read a run.
+
+    Raises RunError, which names it, if it is none, damaged, empty, without a verdict, or older than the
+    records of tasks and programs.
+    """
     run = Run(folder, read_run(folder))
     if not run.records.verdicts:
         state = "empty" if not run.records.calls else "half-written: no task was graded"
         raise RunError(f"{folder} is {state}", hint=f"{run.resume_hint}; or name the other runs")
+    if not run.records.tasks:
+        raise RunError(
+            f"{folder} is older than the records of tasks and programs that analyses read",
+            hint=f"dualcode show {folder}, or make it anew: the ledger has its replies",
+        )
     return run
 
 

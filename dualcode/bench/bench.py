@@ -59,6 +59,8 @@ class Shown(Record):
     """The source of each."""
     texts: tuple[str, ...]
     """What a pipeline may pass on to a model: failures, outcomes."""
+    after: int | None = None
+    """How many calls of the task had ended; None in runs older than this field."""
 
 
 class Bench(Protocol):

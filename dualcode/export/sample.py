@@ -21,9 +21,6 @@ R = TypeVar("R", Shown, Call)
 NO_TARGET = ""
 """What is right is decided by hidden tests, which no record of a run holds."""
 
-AUTHORS = ("write", "implement", "fix", "synthesize")
-"""The steps that write programs."""
-
 
 def samples(run: Run) -> list[EvalSample]:
     """Return a sample for each task that has a record, in the suite's order.
@@ -100,7 +97,7 @@ def _prompt(turns: Sequence[Turn], superseded: Sequence[Call]) -> str | list[Cha
 
 def _output(run: Run, task: str, turns: Sequence[Turn]) -> ModelOutput:
     """Return the program as the output, by the model that last wrote one, with the tokens of all calls."""
-    authors = [turn.call.model for turn in turns if turn.call.step in AUTHORS]
+    authors = [turn.call.model for turn in turns if turn.call.program is not None]
     model = (authors or [turn.call.model for turn in turns] or [writer(run)])[-1]
     program = run.records.samples.get(task)
     if program is None:
@@ -120,7 +117,7 @@ def _output(run: Run, task: str, turns: Sequence[Turn]) -> ModelOutput:
 
 def writer(run: Run) -> str:
     """Return the model that writes the run's programs, the coder's where both do."""
-    authors = [call for call in run.records.calls if call.step in AUTHORS]
+    authors = [call for call in run.records.calls if call.program is not None]
     models = {call.role: call.model for call in authors}
     team = run.records.manifest.configuration.team
     bound = [team["endpoints"][name]["model"] for name in team["roles"].values()]

@@ -128,17 +128,12 @@ def _record(call: Call) -> dict[str, Any]:
 
 
 def tell(transcript: Transcript, turns: Sequence[Turn], when: Sequence[When], shown: Sequence[Shown]) -> None:
-    """Tell calls in their order, and what the bench showed before the first call that was told of it.
-
-    The records have no time for what the bench showed; what no call was told of comes last.
-    """
-    waiting = list(shown)
-    for turn, moment in zip(turns, when, strict=True):
-        prompt = "\n".join(message.content for message in turn.call.request.messages)
-        told = [each for each in waiting if any(text and text in prompt for text in each.texts)]
-        waiting = [each for each in waiting if each not in told]
-        for each in told:
-            transcript.shown(each)
+    """Tell calls in their order, and what the bench showed after as many of them as had ended by then."""
+    for place, (turn, moment) in enumerate(zip(turns, when, strict=True)):
+        for each in shown:
+            if each.after == place:
+                transcript.shown(each)
         transcript.call(turn, moment)
-    for each in waiting:
-        transcript.shown(each)
+    for each in shown:
+        if each.after is None or each.after >= len(turns):
+            transcript.shown(each)

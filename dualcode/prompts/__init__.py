@@ -10,10 +10,10 @@ FOLDER = Path(__file__).parent
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(folder: Path) -> jinja2.Environment:
     # Plain text for a model, not HTML: nothing is escaped.
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -26,7 +26,7 @@ def render(name: str, **variables: object) -> str:
 
     Raises jinja2.UndefinedError for a variable that the template uses and the caller left out.
     """
-    return _environment().get_template(f"{name}.md").render(**variables).strip()
+    return _environment(FOLDER).get_template(f"{name}.md").render(**variables).strip()
 
 
 def names() -> list[str]:

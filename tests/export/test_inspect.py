@@ -243,18 +243,11 @@ def test_thoughts_and_odd_endings_are_kept(run: Run, tmp_path: Path) -> None:
     assert (event.metadata or {})["notes"] == ["cut"]
 
 
-def test_what_the_bench_showed_stands_before_the_call_that_was_told(run: Run, tmp_path: Path) -> None:
-    def told(call: Call) -> Call:
-        if call.step != "fix":
-            return call
-        messages = (Message(role="user", content="It says: Expected 9, got 6."),)
-        return call.model_copy(update={"request": call.request.model_copy(update={"messages": messages})})
-
-    shown = Shown(
-        task_id="HumanEval/1", kind="visible", tests=("solve(3) == 9",), texts=("Expected 9, got 6.",)
-    )
-    silent = Shown(task_id="HumanEval/1", kind="observed", tests=("solve(1)",), texts=("returned 7",))
-    changed = with_shown(change_calls(run, told), silent, shown)
+def test_what_the_bench_showed_stands_where_it_was_shown(run: Run, tmp_path: Path) -> None:
+    task = {"task_id": "HumanEval/1", "tests": ("solve(3) == 9",), "texts": ("Expected 9, got 6.",)}
+    shown = Shown.model_validate(task | {"kind": "visible", "after": 2})
+    last = Shown.model_validate(task | {"kind": "observed", "after": 3})
+    changed = with_shown(run, last, shown)
     sample = sample_of(read(changed, tmp_path / "logs"), "HumanEval/1")
     order = [
         event.role if isinstance(event, ModelEvent) else (event.metadata or {}).get("kind", event.source)

@@ -63,6 +63,8 @@ def essence(records: RunRecords) -> dict[str, Any]:
     }
     assert len(calls) == len(records.calls)
     return {
+        "tasks": records.tasks,
+        "programs": {key: program.text for key, program in records.programs.items()},
         "calls": calls,
         "samples": records.samples,
         "verdicts": records.verdicts,
