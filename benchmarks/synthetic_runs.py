@@ -217,7 +217,7 @@ def _manifest(
         team={"endpoints": endpoints, "roles": {role: role for role in MODELS}},
         sampling=dict.fromkeys(MODELS, PAPER),
         served={role: Served(model=model, version="synthetic") for role, model in MODELS.items()},
-        prompts={},
+        prompts={"write": "0" * 64},
         code="0" * 64,
         packages={},
     )

@@ -2,9 +2,11 @@
 
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
+import jinja2.meta
 
 FOLDER = Path(__file__).parent
 
@@ -34,6 +36,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.md"))
 
 
-def hashes() -> dict[str, str]:
-    """Return name -> SHA-256 of each prompt's file: part of what a run was made with."""
-    return {name: hashlib.sha256((FOLDER / f"{name}.md").read_bytes()).hexdigest() for name in names()}
+def hashes(wanted: Iterable[str]) -> dict[str, str]:
+    """Return name -> SHA-256 of each wanted prompt's file, and of those that they include.
+
+    What is no prompt's name is passed over.
+    """
+    found, waiting = dict[str, str](), set(names()).intersection(wanted)
+    while waiting:
+        name = waiting.pop()
+        source = (FOLDER / f"{name}.md").read_bytes()
+        found[name] = hashlib.sha256(source).hexdigest()
+        included = jinja2.meta.find_referenced_templates(_environment(FOLDER).parse(source.decode()))
+        waiting |= {each.removesuffix(".md") for each in included if each} - found.keys()
+    return dict(sorted(found.items()))
