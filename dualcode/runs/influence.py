@@ -5,7 +5,7 @@ Comments, docstrings and layout do not count, nor do other pipelines.
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -27,6 +27,7 @@ ROOMS = (
 """Where replies, programs and verdicts are made. Whatever these import counts with them."""
 
 
+@cache  # what runs was imported once, too
 def rooms_hash(root: Path = ROOT) -> str:
     """Return the SHA-256 of the rooms in a package folder, and of all that they import."""
     return _hash(_rooms(root), root)
@@ -34,8 +35,7 @@ def rooms_hash(root: Path = ROOT) -> str:
 
 def pipeline_hash(source: Path, root: Path = ROOT) -> str:
     """Return the SHA-256 of a pipeline's own file, and of what it imports that is not in the rooms."""
-    code = _imported([source.resolve()], root)
-    return _hash({path: tree for path, tree in code.items() if path not in _rooms(root)}, root)
+    return _hash(_own(source, root), root)
 
 
 def prompts_of(pipeline: Pipeline) -> dict[str, str]:
@@ -45,9 +45,7 @@ def prompts_of(pipeline: Pipeline) -> dict[str, str]:
     these files import.
     """
     named = set[str]()
-    for path, tree in _imported([pipeline.source.resolve()], ROOT).items():
-        if path in _rooms(ROOT):
-            continue
+    for tree in _own(pipeline.source, ROOT).values():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 named |= {str(each.value) for each in node.args if isinstance(each, ast.Constant)}
@@ -79,19 +77,23 @@ def _hash(code: Mapping[Path, ast.Module], root: Path) -> str:
     return digest.hexdigest()
 
 
-@cache  # what runs was imported once, too
+@cache
 def _rooms(root: Path) -> Mapping[Path, ast.Module]:
     places = [root / room for room in ROOMS]
     files = [file for each in places for file in (each.rglob("*.py") if each.is_dir() else [each])]
-    return _imported(files, root)
+    return _imported(files, root, frozenset())
 
 
-def _imported(files: Iterable[Path], root: Path) -> dict[Path, ast.Module]:
-    """Return the code of the files, and of all of the package that running them may import."""
+def _own(source: Path, root: Path) -> Mapping[Path, ast.Module]:
+    return _imported([source.resolve()], root, _rooms(root).keys())
+
+
+def _imported(files: Iterable[Path], root: Path, known: Collection[Path]) -> dict[Path, ast.Module]:
+    """Return the code of the files and of all of the package that running them may import, `known` aside."""
     found, waiting = dict[Path, ast.Module](), list(files)
     while waiting:
         path = waiting.pop()
-        if path not in found:
+        if path not in found and path not in known:
             found[path] = _Bare().visit(ast.parse(path.read_bytes()))
             for name in _names(found[path]):
                 place = root.joinpath(*name.split(".")[1:])
