@@ -194,7 +194,7 @@ def _joined(first: Reply, second: Reply) -> Reply:
 
 
 class Team:
-    """Roles bound to seats. `team.coder` and `team.reviewer` are what pipelines use."""
+    """Roles bound to seats: `team.coder` and `team.reviewer`, and `team["judge-2"]` for any other."""
 
     def __init__(
         self, seats: Mapping[Role, Seat], *, bench: Bench | None = None, gate: Gate | None = None
@@ -214,14 +214,15 @@ class Team:
     @property
     def coder(self) -> Seat:
         """The seat that writes."""
-        return self._seat("coder")
+        return self["coder"]
 
     @property
     def reviewer(self) -> Seat:
         """The seat that reasons: plans, reviews, enriches, chooses."""
-        return self._seat("reviewer")
+        return self["reviewer"]
 
-    def _seat(self, role: Role) -> Seat:
+    def __getitem__(self, role: Role) -> Seat:
+        """Return the seat of any role: `team["judge-2"]`. Raises TeamError for one that is unbound."""
         if role not in self.seats:
             bound = ", ".join(self.seats) or "none"
             raise TeamError(
@@ -248,14 +249,12 @@ class Team:
 
     def at_work(self, roles: Sequence[Role], bench: Bench) -> "Team":
         """Return the team with the seats of these roles alone, and with a bench."""
-        return Team({role: self._seat(role) for role in roles}, bench=bench, gate=self.gate)
+        return Team({role: self[role] for role in roles}, bench=bench, gate=self.gate)
 
     def through(self, wrap: Callable[[ChatModel], ChatModel]) -> "Team":
         """Return the team with each chat model replaced by what `wrap` makes of it."""
         wrapped = {id(chat): wrap(chat) for chat in self.chats}
-        seats: dict[Role, Seat] = {
-            role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()
-        }
+        seats = {role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()}
         return Team(seats, bench=self._bench, gate=self.gate)
 
     async def close(self) -> None:

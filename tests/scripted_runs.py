@@ -7,7 +7,7 @@ from typing import Any
 
 from dualcode.bench.bench import Examination, Shown
 from dualcode.call import Request
-from dualcode.config import Endpoint, Role, TeamConfig
+from dualcode.config import Endpoint, TeamConfig
 from dualcode.models.scripted import ScriptedBench, ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import configure, manifest
@@ -83,7 +83,7 @@ async def make_run(folder: Path, pipeline: Pipeline) -> Path:
     store = open_run(folder, manifest(pipeline.name, configuration, suite, TEAM), fresh=False)
     store.begin_session(session(1), {})
     chat = ScriptedChat(model(suite))
-    seats: dict[Role, Seat] = {
+    seats: dict[str, Seat] = {
         "coder": Seat("coder", chat, PAPER, 1000, 64),
         "reviewer": Seat("reviewer", chat, PAPER, 1000, 64),
     }

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dualcode.call import Call, Message, Value
-from dualcode.config import Endpoint, Role, TeamConfig
+from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
@@ -15,7 +15,7 @@ from dualcode.team import Seat, Team, check_endpoints
 from tests.fake_server import FakeServer, serve
 
 HI = [Message(role="user", content="hi")]
-ROLES: list[Role] = ["coder", "reviewer"]
+ROLES = ["coder", "reviewer"]
 
 
 def config(server: FakeServer, **endpoint: Any) -> TeamConfig:
@@ -81,6 +81,14 @@ async def test_api_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
 def test_unbound_role_lists_the_bound_ones() -> None:
     with pytest.raises(TeamError, match="'reviewer' is unbound; bound: coder"):
         _ = Team({"coder": seat()[0]}).reviewer
+
+
+def test_any_bound_role_has_a_seat() -> None:
+    judge = seat()[0]
+    team = Team({"coder": judge, "judge-2": judge})
+    assert team["judge-2"] is judge
+    with pytest.raises(TeamError, match="'judge-3' is unbound; bound: coder, judge-2"):
+        _ = team["judge-3"]
 
 
 async def test_calls_are_numbered_and_say_who_and_why() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 from rich.console import Console
 
-from dualcode.config import Role, TeamConfig
+from dualcode.config import TeamConfig
 from dualcode.errors import InputError
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
@@ -73,7 +73,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
         config.require(each.roles, by=f"pipeline {each.name}")
     suites = [_suite(study, number, options, console) for number in range(len(study.suites))]
     _refuse_twice(suites)
-    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
     if not options.no_ledger:

@@ -69,10 +69,17 @@ def checkpoint_name(root: str | None) -> str | None:
     return PurePath(root).name if root and root.startswith(("/", "~", ".")) else root
 
 
+def roles_of(runs: Sequence[Run]) -> list[Role]:
+    """Return the roles that runs bind: `coder` and `reviewer` first, the others in the runs' order."""
+    bound = [role for run in runs for role in run.records.manifest.configuration.team["roles"]]
+    return list(dict.fromkeys(["coder", "reviewer", *bound]))
+
+
 def models(runs: Sequence[Run]) -> str:
     """Return the models of runs in words: `coder A, reviewer B`."""
-    roles: tuple[Role, ...] = ("coder", "reviewer")
-    found = {role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles}
+    found = {
+        role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles_of(runs)
+    }
     return ", ".join(f"{role} {' or '.join(names)}" for role, names in found.items() if names)
 
 

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 
 from dualcode.call import IN_ANSWERS, Message, Reply, Request, Usage
 from dualcode.cli.ledger import ledger as ledger_command
-from dualcode.config import Endpoint, Role, TeamConfig
+from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import DualcodeError, EndpointError, InputError, RunError, UnknownNameError
 from dualcode.models.ledger import (
     Entries,
@@ -488,7 +488,7 @@ async def work(
     store.begin_session(session(concurrency), {})
     ledger, chat = Ledger.open(root / "ledger"), chat_to(url)
     kept = LedgerChat(chat, ledger, MODEL)
-    seats: dict[Role, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
+    seats: dict[str, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
     try:
         await Runner(chosen, SUITE, Team(seats), PassAll(), store, concurrency=concurrency).run()
     finally:

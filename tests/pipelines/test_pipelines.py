@@ -6,7 +6,7 @@ import pytest
 
 from dualcode.bench.bench import Bench
 from dualcode.call import Call
-from dualcode.config import Gate, Role
+from dualcode.config import Gate
 from dualcode.errors import TeamError, UnknownNameError
 from dualcode.models.scripted import Answer, ScriptedBench, ScriptedChat
 from dualcode.pipelines import builtins
@@ -43,7 +43,7 @@ async def run(
     """Run a pipeline; every scripted answer must be used, and the calls must lie within its bounds."""
     calls: list[Call] = []
     chats = ScriptedChat(coder, name="c"), ScriptedChat(reviewer, name="r")
-    seats: dict[Role, Seat] = {
+    seats: dict[str, Seat] = {
         "coder": Seat("coder", chats[0], PAPER, 2000, None),
         "reviewer": Seat("reviewer", chats[1], PAPER, 2000, 64),
     }
@@ -122,7 +122,7 @@ async def test_the_fix_continues_the_coders_own_conversation() -> None:
 async def test_a_review_that_stays_off_the_schema_counts_as_approval_and_says_so() -> None:
     calls: list[Call] = []
     reviewer = ScriptedChat(["Looks good!", "Really."])
-    seats: dict[Role, Seat] = {
+    seats: dict[str, Seat] = {
         "coder": Seat("coder", ScriptedChat([DRAFT]), PAPER, 2000),
         "reviewer": Seat("reviewer", reviewer, PAPER, 2000),
     }
