@@ -187,7 +187,7 @@ def _verdict(task: str, story: Story, has_plus: bool) -> Verdict:
         return Verdict.of_error(task, "the server was lost", plus=has_plus)
     base = story.plus if story.base is None else story.base
     plus = _outcome(story, passed=story.plus) if has_plus else None
-    return Verdict(task_id=task, base=_outcome(story, passed=base), plus=plus)
+    return Verdict.of(task, base=_outcome(story, passed=base), plus=plus)
 
 
 def _outcome(story: Story, *, passed: bool) -> Outcome:

@@ -56,7 +56,7 @@ class Judge:
     async def grade(self, task_id: str, program: str) -> Verdict:
         failed = Outcome(status="failed", reason="wrong output", cause="wrong_output")
         outcome = failed if "None" in program else Outcome(status="passed")
-        return Verdict(task_id=task_id, base=outcome, plus=outcome)
+        return Verdict.of(task_id, base=outcome, plus=outcome)
 
     async def close(self) -> None:
         """Do nothing."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.call import Call
 from dualcode.errors import GraderError, SandboxError, SuiteError, UnknownNameError
 from dualcode.record import Record
@@ -109,12 +109,7 @@ def _graded(run: Run) -> dict[Key, bool]:
     """Return what the run knows of programs: its own samples, and drafts graded for it."""
     samples, passed = run.records.samples, run.passed(run.hardest)
     own = {Draft(t, samples[t].solution).key: right for t, right in passed.items() if t in samples}
-    return {key: is_right(verdict, run.hardest) for key, verdict in kept_grades(run).items()} | own
-
-
-def is_right(verdict: Verdict, part: Part) -> bool:
-    """Return whether a verdict that is not errored says passed on the part."""
-    return verdict.passed_plus if part == "plus" else verdict.base.status == "passed"
+    return {key: verdict.passed(run.hardest) for key, verdict in kept_grades(run).items()} | own
 
 
 def kept_grades(run: Run) -> dict[Key, Verdict]:
@@ -217,7 +212,7 @@ async def truths(
     for group in _by_data(run for run in runs if missing.get(run.id)):
         graded = await _graded_anew(group, missing, data, tell)
         for run in group:
-            found = {key: is_right(verdict, run.hardest) for key, verdict in graded.items()}
+            found = {key: verdict.passed(run.hardest) for key, verdict in graded.items()}
             known[run.id] |= _found({each.task_id: each.text for each in missing[run.id].values()}, found)
     return known
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from dualcode.bench.richness import richness
 from dualcode.call import Call
@@ -13,9 +12,7 @@ from dualcode.metrics import Rate, rate
 from dualcode.record import Record
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
-
-Part = Literal["base", "plus"]
-"""Which tests: the benchmark's own, or (`plus`) those and EvalPlus's added ones together."""
+from dualcode.verdict import Part
 
 
 class Score(Record):
@@ -107,9 +104,7 @@ class Run:
             raise InputError(f"{self.folder} was not graded on {part}", hint=f"its parts: {self.hardest}")
         graded = (task for task in self.tasks if task not in self.errored)
         verdicts = self.records.verdicts
-        if part == "base":
-            return {task: verdicts[task].base.status == "passed" for task in graded}
-        return {task: verdicts[task].passed_plus for task in graded}
+        return {task: verdicts[task].passed(part) for task in graded}
 
     def score(self, part: Part) -> Score:
         """Return pass@1 with its interval. Raises RunError if nothing was graded."""

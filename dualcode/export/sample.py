@@ -134,7 +134,7 @@ def _scores(run: Run, task: str) -> dict[str, Score]:
 
 
 def _score(verdict: Verdict, part: Part, answer: str | None) -> Score:
-    passed = verdict.passed_plus if part == "plus" else verdict.base.status == "passed"
+    passed = verdict.passed(part)
     outcomes = {"base": verdict.base, "plus": verdict.plus} if part == "plus" else {"base": verdict.base}
     failed = {name: each for name, each in outcomes.items() if each is not None and each.status == "failed"}
     lines: list[str] = []

@@ -95,8 +95,8 @@ class SandboxGrader:
         try:
             calibrated = await self._calibration.of(task_id)
             parts = self.parts(calibrated)
-            base, *plus = await _together(self._part(calibrated, part, program) for part in parts)
-            return Verdict(task_id=task_id, base=base, plus=plus[0] if plus else None)
+            outcomes = await _together(self._part(calibrated, part, program) for part in parts)
+            return Verdict(task_id=task_id, parts=dict(zip(parts, outcomes, strict=True)))
         except (SandboxError, SuiteError) as error:
             reason = f"{type(error).__name__}: {error.message}"
             return Verdict.of_error(task_id, clean(reason), plus=self.has_plus)

@@ -153,7 +153,7 @@ Grading = Callable[[Suite, Collection[Draft], Callable[[Draft, Verdict], None]],
 
 
 def verdict(task: str, status: Any) -> Verdict:
-    return Verdict(task_id=task, base=Outcome(status=status), plus=Outcome(status=status))
+    return Verdict.of(task, base=Outcome(status=status), plus=Outcome(status=status))
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ def test_a_torn_line_loses_itself_alone(tmp_path: Path, suite: Suite) -> None:
 
 def test_a_kept_grade_counts_on_the_hardest_part(tmp_path: Path, suite: Suite) -> None:
     run = asking(tmp_path, suite)
-    half = Verdict(task_id="HumanEval/0", base=Outcome(status="passed"), plus=Outcome(status="failed"))
+    half = Verdict.of("HumanEval/0", base=Outcome(status="passed"), plus=Outcome(status="failed"))
     keep_grade(run, Draft("HumanEval/0", SOURCES["wrong"]), half)
     assert known_truths(run, []) == BOTH
 

@@ -466,7 +466,7 @@ SUITE = load_suite("mini").select(6)
 class PassAll:
     async def grade(self, task_id: str, program: str) -> Verdict:
         passed = Outcome(status="passed")
-        return Verdict(task_id=task_id, base=passed, plus=passed)
+        return Verdict.of(task_id, base=passed, plus=passed)
 
     async def close(self) -> None:
         pass

@@ -42,7 +42,7 @@ class PassAll:
         if task_id in self.broken:
             return Verdict.of_error(task_id, GraderError("sandbox broke").message, plus=True)
         passed = Outcome(status="passed")
-        return Verdict(task_id=task_id, base=passed, plus=passed)
+        return Verdict.of(task_id, base=passed, plus=passed)
 
     async def close(self) -> None:
         pass

@@ -86,7 +86,7 @@ def test_time_left_counts_only_this_session() -> None:
 
 def test_plus_alone_cannot_be_errored() -> None:
     with pytest.raises(ValueError, match="errored together"):
-        Verdict(task_id="T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
+        Verdict.of("T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
 
 
 def test_rate_is_over_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
