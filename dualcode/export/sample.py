@@ -8,13 +8,13 @@ from inspect_ai.log import EvalError, EvalRetryError, EvalSample
 from inspect_ai.model import ChatCompletionChoice, ChatMessage, ChatMessageAssistant, ModelOutput
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
 
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.export.messages import Scope, Turn, asked, converse, printable, tokens
 from dualcode.export.transcript import Transcript, tell
 from dualcode.export.when import times, utc
-from dualcode.verdict import Verdict
+from dualcode.verdict import Part, Verdict
 
 R = TypeVar("R", Shown, Call)
 

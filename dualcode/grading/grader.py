@@ -20,13 +20,13 @@ from dualcode.errors import GraderError, SandboxError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.outcome import clean, may_be_load
-from dualcode.grading.reference import Calibrated, Part
+from dualcode.grading.reference import Calibrated
 from dualcode.grading.rules import Rules
 from dualcode.grading.trials import Trials
 from dualcode.grading.turns import Turns
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Outcome, Verdict
+from dualcode.verdict import Outcome, Part, Verdict
 
 
 class Grader(Protocol):

@@ -11,12 +11,12 @@ from dualcode.grading import oracles as judging
 from dualcode.grading.oracles import Comparison, Judgement
 from dualcode.grading.outcome import Mismatch, clean, cut, failed, outcome, unreadable, values
 from dualcode.grading.problem import Problem
-from dualcode.grading.reference import Calibrated, Part, Reference, Tests
+from dualcode.grading.reference import Calibrated, Reference, Tests
 from dualcode.grading.rules import LONGEST_COMPARED, Rules, limits_of
 from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Outcome
+from dualcode.verdict import Outcome, Part
 
 LINE = 300
 """Characters of a line of HumanEval's own test that a verdict keeps."""

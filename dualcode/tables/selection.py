@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.config import Role
 from dualcode.published.published import SUITES as PUBLISHED_SUITES
 from dualcode.published.published import Published
 from dualcode.suites.suite import SUITES, SuiteEntry
+from dualcode.verdict import Part
 
 
 def entry_of(dataset: str) -> SuiteEntry | None:

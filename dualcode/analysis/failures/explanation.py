@@ -14,8 +14,9 @@ from dualcode.analysis.failures.regression import case_of, check_comparable
 from dualcode.analysis.failures.rules import classify, diff
 from dualcode.analysis.failures.source import one_line, printable
 from dualcode.analysis.failures.taxonomy import CLASSES, Regression, Regressions
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.record import Record
+from dualcode.verdict import Part
 
 MOST_SHOWN = 20_000
 """Characters of a program or a diff that are shown."""

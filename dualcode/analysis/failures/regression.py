@@ -4,9 +4,9 @@ from dualcode.analysis.failures.case import Case
 from dualcode.analysis.failures.rules import classify
 from dualcode.analysis.failures.source import Source
 from dualcode.analysis.failures.taxonomy import Regressions
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.errors import RunError, UnknownNameError
-from dualcode.verdict import Outcome, Verdict
+from dualcode.verdict import Outcome, Part, Verdict
 
 
 def regressions(baseline: Run, run: Run, part: Part) -> Regressions:
