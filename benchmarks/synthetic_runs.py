@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import dualcode
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
+from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration, Manifest, Session
 from dualcode.runs.store import NamedProgram, Sample
@@ -19,7 +20,6 @@ from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.files import DataSource
 from dualcode.task import Task
-from dualcode.team import Served
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
 TITLES = {"humaneval": "HumanEval+", "mbpp": "MBPP+", "humaneval-base": "HumanEval", "mini": "mini"}

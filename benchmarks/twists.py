@@ -123,6 +123,262 @@ _TYPES: dict[str, tuple[str, str]] = {
     ),
 }
 
+_LIST = "type(out) in (list, tuple)"
+_OWN_MAPPING = """
+from collections.abc import Mapping
+class M(Mapping):
+    def __init__(self, data): self._data = data
+    def __getitem__(self, key): return self._data[key]
+    def __iter__(self): return iter(self._data)
+    def __len__(self): return len(self._data)
+"""
+_OWN_SET = """
+from collections.abc import Set
+class M(Set):
+    def __init__(self, data): self._data = data
+    def __contains__(self, each): return each in self._data
+    def __iter__(self): return iter(self._data)
+    def __len__(self): return len(self._data)
+"""
+_OWN_SEQUENCE = """
+from collections.abc import Sequence
+class M(Sequence):
+    def __init__(self, data): self._data = data
+    def __getitem__(self, at): return self._data[at]
+    def __len__(self): return len(self._data)
+"""
+
+_LIBRARY: dict[str, tuple[str, str]] = {
+    "UserList": (f"UserList(out) if {_LIST} else out", "from collections import UserList"),
+    "UserList in a list": (
+        f"[UserList(x) if {_LIST.replace('out', 'x')} else x for x in out] if {_LIST} else out",
+        "from collections import UserList",
+    ),
+    "UserList subclass": (
+        f"L(out) if {_LIST} else out",
+        "from collections import UserList\nclass L(UserList):\n    def __len__(self): return 7",
+    ),
+    "UserList around a tuple": (
+        f"[u := UserList(), setattr(u, 'data', tuple(out))][0] if {_LIST} else out",
+        "from collections import UserList",
+    ),
+    "UserDict": ("UserDict(out) if type(out) is dict else out", "from collections import UserDict"),
+    "UserDict subclass": (
+        "D(out) if type(out) is dict else out",
+        "from collections import UserDict\nclass D(UserDict):\n    def __getitem__(self, k): return self.data[k]",
+    ),
+    "UserDict that looks up otherwise": (
+        "D(out) if type(out) is dict else out",
+        "from collections import UserDict\nclass D(UserDict):\n    def __getitem__(self, k): return 1",
+    ),
+    "UserDict keys": (
+        "UserDict(out).keys() if type(out) is dict else UserDict.fromkeys(out).keys()",
+        "from collections import UserDict",
+    ),
+    "UserDict items": (
+        "UserDict(out).items() if type(out) is dict else out",
+        "from collections import UserDict",
+    ),
+    "UserDict values": (
+        "UserDict(out).values() if type(out) is dict else UserDict.fromkeys(out).values()",
+        "from collections import UserDict",
+    ),
+    "OrderedDict views": (
+        "OrderedDict(out).items() if type(out) is dict else OrderedDict.fromkeys(out).keys()",
+        "from collections import OrderedDict",
+    ),
+    "values view": ("out.values() if type(out) is dict else dict(enumerate(out)).values()", ""),
+    "UserString": ("UserString(out) if type(out) is str else out", "from collections import UserString"),
+    "UserString of all": ("UserString(out)", "from collections import UserString"),
+    "UserString subclass": (
+        "S(out) if type(out) is str else out",
+        "from collections import UserString\nclass S(UserString):\n    def __str__(self): return 'no'",
+    ),
+    "UserString in a list": (
+        f"[UserString(x) if type(x) is str else x for x in out] if {_LIST} else out",
+        "from collections import UserString",
+    ),
+    "UserString keys": (
+        "{UserString(k): v for k, v in out.items()} if type(out) is dict else out",
+        "from collections import UserString",
+    ),
+    "ChainMap": ("ChainMap({}, out) if type(out) is dict else out", "from collections import ChainMap"),
+    "ChainMap of two": (
+        "ChainMap(dict(list(out.items())[:1]), out) if type(out) is dict else out",
+        "from collections import ChainMap",
+    ),
+    "ChainMap subclass": (
+        "C(out) if type(out) is dict else out",
+        "from collections import ChainMap\nclass C(ChainMap): pass",
+    ),
+    "mappingproxy": (
+        "MappingProxyType(out) if type(out) is dict else out",
+        "from types import MappingProxyType",
+    ),
+    "mappingproxy of UserDict": (
+        "MappingProxyType(UserDict(out)) if type(out) is dict else out",
+        "from types import MappingProxyType\nfrom collections import UserDict",
+    ),
+    "mappingproxy in a list": ("[MappingProxyType(x) for x in out]", "from types import MappingProxyType"),
+    "Counter subclass": (
+        "C(out) if type(out) in (dict, list) else out",
+        "from collections import Counter\nclass C(Counter):\n    def __missing__(self, key): return 5",
+    ),
+    "OrderedDict subclass": (
+        "O(out) if type(out) is dict else out",
+        "from collections import OrderedDict\nclass O(OrderedDict): pass",
+    ),
+    "OrderedDict in another order": (
+        "OrderedDict(reversed(list(out.items()))) if type(out) is dict else out",
+        "from collections import OrderedDict",
+    ),
+    "defaultdict subclass": (
+        "D(int, out) if type(out) is dict else out",
+        "from collections import defaultdict\nclass D(defaultdict): pass",
+    ),
+    "deque subclass": (
+        f"D(out) if {_LIST} else out",
+        "from collections import deque\nclass D(deque): pass",
+    ),
+    "deque in a list": (
+        f"[deque(x) if {_LIST.replace('out', 'x')} else x for x in out] if {_LIST} else out",
+        "from collections import deque",
+    ),
+    "own Mapping": ("M(out) if type(out) is dict else out", _OWN_MAPPING),
+    "own Set": (f"M(out) if type(out) is set or {_LIST} else out", _OWN_SET),
+    "own Sequence": (f"M(out) if {_LIST} else out", _OWN_SEQUENCE),
+    "own Sequence in a list": (f"[M(x) for x in out] if {_LIST} else out", _OWN_SEQUENCE),
+    "own equality of a list": (
+        f"L(out) if {_LIST} else out",
+        "class L(list):\n    def __eq__(self, other): return list(self) == list(other)",
+    ),
+    "own hash of a str": (
+        "S(out) if type(out) is str else out",
+        "class S(str):\n    def __hash__(self): return 1",
+    ),
+    "own class that iterates": (
+        f"I(out) if type(out) is set or {_LIST} else out",
+        "class I:\n    def __init__(self, x): self.x = x\n    def __iter__(self): return iter(self.x)",
+    ),
+    "array.array": (
+        f"array('d' if isinstance(out[0], float) else 'q', out) if {_LIST} else out",
+        "from array import array",
+    ),
+    "array.array of one": ("array('d', [out])", "from array import array"),
+    "array.array in a list": (
+        f"[array('d' if isinstance(x[0], float) else 'q', x) for x in out] if {_LIST} else out",
+        "from array import array",
+    ),
+    "memoryview": ("memoryview(out.encode() if type(out) is str else out)", ""),
+    "memoryview of an array": (
+        f"memoryview(array('d' if isinstance(out[0], float) else 'q', out)) if {_LIST} else out",
+        "from array import array",
+    ),
+    "bytearray": ("bytearray(out.encode() if type(out) is str else out)", ""),
+    "str enum": ("E.A if type(out) is str else out", "import enum\nclass E(str, enum.Enum):\n    A = 'abc'"),
+    "StrEnum": ("E.A if type(out) is str else out", "import enum\nclass E(enum.StrEnum):\n    A = 'abc'"),
+    "IntFlag": (
+        "E(out) if type(out) is int else out",
+        "import enum\nclass E(enum.IntFlag):\n    A = 1\n    B = 2",
+    ),
+    "Enum": ("E(out)", "import enum\nclass E(enum.Enum):\n    A = 1\n    B = 'abc'\n    C = None"),
+    "Decimal subclass": ("D(out)", "from decimal import Decimal\nclass D(Decimal): pass"),
+    "Decimal of the text": (
+        "Decimal(str(out)) if type(out) is float else out",
+        "from decimal import Decimal",
+    ),
+    "Fraction subclass": ("F(out)", "from fractions import Fraction\nclass F(Fraction): pass"),
+    "Fraction in a list": (
+        f"[Fraction(x) for x in out] if {_LIST} else out",
+        "from fractions import Fraction",
+    ),
+    "Decimal in a list": (f"[Decimal(x) for x in out] if {_LIST} else out", "from decimal import Decimal"),
+    "np.int8": ("np.int8(out) if type(out) is int else out", "import numpy as np"),
+    "np.uint64": ("np.uint64(out) if type(out) is int else out", "import numpy as np"),
+    "np.float16": ("np.float16(out) if type(out) is float else out", "import numpy as np"),
+    "np.longdouble": ("np.longdouble(out) if type(out) is float else out", "import numpy as np"),
+    "np.complex128": ("np.complex128(out)", "import numpy as np"),
+    "np.float64 subclass": ("F(out)", "import numpy as np\nclass F(np.float64): pass"),
+    "np.timedelta64": ("np.timedelta64(out) if type(out) is int else out", "import numpy as np"),
+    "np.datetime64": ("np.datetime64(out, 'D') if type(out) is int else out", "import numpy as np"),
+    "np.array of one": ("np.array([out])", "import numpy as np"),
+    "np.array of objects": ("np.array(out, dtype=object)", "import numpy as np"),
+    "np.array in a list": (f"[np.array(x) for x in out] if {_LIST} else out", "import numpy as np"),
+    "np.array in a tuple": (f"tuple(np.array(x) for x in out) if {_LIST} else out", "import numpy as np"),
+    "np.matrix": (f"np.matrix(out) if {_LIST} else out", "import numpy as np"),
+    "np.matrix of one": ("np.matrix([[out]]) if type(out) in (int, float) else out", "import numpy as np"),
+    "np.matrix in a list": (f"[np.matrix(x) for x in out] if {_LIST} else out", "import numpy as np"),
+    "masked array": (f"np.ma.array(out) if {_LIST} else out", "import numpy as np"),
+    "masked array of one": ("np.ma.array([out]) if type(out) in (int, float) else out", "import numpy as np"),
+    "masked": ("np.ma.masked", "import numpy as np"),
+    "recarray": (f"np.array(out).view(np.recarray) if {_LIST} else out", "import numpy as np"),
+    "record": (f"np.array([tuple(out)], dtype='i8,i8,i8')[0] if {_LIST} else out", "import numpy as np"),
+    "ndarray subclass": (
+        f"np.array(out).view(A) if {_LIST} else out",
+        "import numpy as np\nclass A(np.ndarray): pass",
+    ),
+    "np.poly1d": (f"np.poly1d(out) if {_LIST} else out", "import numpy as np"),
+    "np.nditer": (f"np.nditer(np.array(out)) if {_LIST} else out", "import numpy as np"),
+    "np.flatiter": (f"np.array(out).flat if {_LIST} else out", "import numpy as np"),
+    "datetime": ("datetime.datetime(2020, 1, 1)", "import datetime"),
+    "date": ("datetime.date(2020, 1, 1)", "import datetime"),
+    "timedelta": ("datetime.timedelta(out)", "import datetime"),
+    "date subclass": ("D(2020, 1, 1)", "import datetime\nclass D(datetime.date): pass"),
+    "struct_time": ("time.struct_time(out)", "import time"),
+    "Path": ("pathlib.PurePosixPath(out)", "import pathlib"),
+    "UUID": ("uuid.UUID(int=1)", "import uuid"),
+    "Match": ("re.match('.*', str(out))", "import re"),
+    "SimpleNamespace": ("SimpleNamespace(value=out)", "from types import SimpleNamespace"),
+    "namespace of a dict": (
+        "SimpleNamespace(**out) if type(out) is dict else out",
+        "from types import SimpleNamespace",
+    ),
+    "exception": ("ValueError(out)", ""),
+    "module": ("__import__('math')", ""),
+    "property": ("property(lambda self: out)", ""),
+    "partial": ("__import__('functools').partial(int)", ""),
+    "c_int": ("ctypes.c_int(out)", "import ctypes"),
+    "ctypes array": (f"(ctypes.c_long * len(out))(*out) if {_LIST} else out", "import ctypes"),
+    "chain": (f"itertools.chain(out) if {_LIST} else out", "import itertools"),
+    "zip": ("zip(out, out)", ""),
+    "pairs of zip": ("list(zip(*out))", ""),
+    "enumerate": ("enumerate(out)", ""),
+    "reversed iterator": ("reversed(out)", ""),
+    "filter": ("filter(None, out)", ""),
+    "dict of items": ("dict(enumerate(out))", ""),
+    "set subclass": ("S(out) if type(out) is set else out", "class S(set): pass"),
+    "frozenset subclass": ("S(out) if type(out) is set else out", "class S(frozenset): pass"),
+    "WeakSet": ("weakref.WeakSet(out)", "import weakref"),
+    "own class with __float__": (
+        "N(out) if type(out) in (int, float) else out",
+        "class N:\n    def __init__(self, x): self.x = x\n    def __float__(self): return float(self.x)",
+    ),
+    "own class with __array__": (
+        f"[N(x) for x in out] if {_LIST} else N(out)",
+        "class N:\n    def __init__(self, x): self.x = x\n"
+        "    def __array__(self, *args, **named): return __import__('numpy').array(self.x)",
+    ),
+    "namedtuple of any length": (
+        f"namedtuple('P', ['a%d' % n for n in range(len(out))])(*out) if {_LIST} else out",
+        "from collections import namedtuple",
+    ),
+    "dict with a class for values": (
+        "{k: V(v) for k, v in out.items()} if type(out) is dict else out",
+        "class V:\n    def __init__(self, v): self.v = v",
+    ),
+    "patched UserList": (
+        f"UserList(out) if {_LIST} else out",
+        "from collections import UserList\nUserList.__eq__ = lambda self, other: True",
+    ),
+    "patched len": ("out", "import builtins\nbuiltins.len = lambda x: 0"),
+    "patched sorted": ("out", "import builtins\nbuiltins.sorted = builtins.sum = builtins.map = None"),
+    "patched itertools": ("out", "import itertools\nitertools.islice = itertools.chain = None"),
+    "patched Counter": (
+        "collections.Counter(out)",
+        "import collections\nclass C(collections.Counter): pass\ncollections.Counter = C",
+    ),
+}
+
 _RAISED = {
     "ValueError": "raise ValueError('no')",
     "own exception": "raise type('Own', (Exception,), {})()",
@@ -313,7 +569,7 @@ def _recursion(depth: int) -> str:
 
 
 TWISTS: dict[str, str] = {
-    **{f"type: {name}": _out(*parts) for name, parts in _TYPES.items()},
+    **{f"type: {name}": _out(*parts) for name, parts in (_TYPES | _LIBRARY).items()},
     **{f"raise: {name}": _around(body) for name, body in _RAISED.items()},
     **{f"raise in the second call: {name}": _nth(2, body) for name, body in list(_RAISED.items())[:4]},
     **{f"time: {name}": text for name, text in _TIMED.items()},

@@ -96,6 +96,8 @@ class Attempt(Record):
     """What this attempt answered, where a later one replaced it."""
     from_ledger: bool = False
     """Whether it was replayed: made, and paid for, by an earlier call."""
+    request: Request | None = None
+    """What a repair asked, whole; None: the call's own request. Runs older than this field never have it."""
 
 
 class Reply(Record):
@@ -165,7 +167,7 @@ class Call(Record):
     model: str
     request: Request
     reply: Reply | None
-    """None if the call failed; `error` then says why."""
+    """None if no reply came; `error` then says why, as it does of a reply that a parser broke on."""
     error: str | None = None
     failed_attempts: tuple[Attempt, ...] = ()
     """The attempts of a call that failed; those of one that did not are in its reply."""

@@ -1,19 +1,18 @@
 """The team: roles bound to chat models, and the seats that pipelines talk to."""
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import httpx
-
 from dualcode.bench.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request, Value
 from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
-from dualcode.models.openai import ChatModel, OpenAIChat, is_loopback
+from dualcode.extraction import strip_thinking
+from dualcode.models.delta import ends_in_object
+from dualcode.models.openai import ChatModel, OpenAIChat
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.solution import Program
@@ -65,17 +64,17 @@ class Seat:
 
         `thinking` counts only for a model that can be switched. `answer_tokens` lowers the endpoint's own
         limit. Draw 0 is sampled as configured, another `draw` with a seed of its own (`Sampling.drawn`).
-        Raises EndpointError after the call was recorded as failed.
+        Raises EndpointError, or what the client or `read` raised, after the call was recorded as failed.
         """
         request = self._request(messages, thinking, answer_tokens, schema)
         request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
         number = next(self.numbers)
         reply = await self._complete(number, step, request, about)
-        value, notes = read(reply.content), list(_notes(reply))
+        value, notes = self._read(number, step, request, about, reply, read), list(_notes(reply))
         if value is None and repair is not None:
             notes.append("off-schema")
             reply = await self._repaired(number, step, request, about, reply, repair)
-            value = read(reply.content)
+            value = self._read(number, step, request, about, reply, read)
             notes += ["repaired"] if value is not None else []
         self._save(number, step, request, about, reply, value=value, notes=tuple(notes))
         return value
@@ -98,6 +97,26 @@ class Seat:
             json_schema=schema,
         )
 
+    def _read(
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        about: Sequence[Program],
+        reply: Reply,
+        read: Callable[[str | None], V],
+    ) -> V:
+        """Read a reply's answer; where a structured one is empty, its thought: some servers put it there."""
+        try:
+            answer = reply.content
+            empty = not strip_thinking(answer or "").strip()
+            if request.json_schema is not None and empty and ends_in_object(reply.reasoning):
+                answer = reply.reasoning if reply.finish_reason == "stop" else None
+            return read(answer)
+        except Exception as error:  # the reply was paid for: it is on record whatever the reader met
+            self._save(number, step, request, about, reply, error=f"{type(error).__name__}: {error}")
+            raise
+
     async def _repaired(
         self,
         number: int,
@@ -107,11 +126,19 @@ class Seat:
         first: Reply,
         repair: str,
     ) -> Reply:
-        turn = (Message(role="assistant", content=first.content or ""), Message(role="user", content=repair))
+        messages, said = request.messages, strip_thinking(first.content or "")
+        if said.strip():
+            answer = Message(role="assistant", content=said)
+            messages += (answer, Message(role="user", content=repair))
+        else:  # servers refuse an empty turn, and two turns of one role
+            asked = f"{messages[-1].content}\n\n{repair}"
+            messages = (*messages[:-1], messages[-1].model_copy(update={"content": asked}))
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
-        update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
+        update |= {"messages": messages, "sampling": self.sampling.plain}
         again = request.model_copy(update=update)
-        return _joined(first, await self._complete(number, step, again, about, before=first.attempts))
+        before = _replaced(first)
+        second = await self._complete(number, step, request, about, again, before)
+        return _joined(first, second, before + _repairs(again, second.attempts))
 
     async def _complete(
         self,
@@ -119,13 +146,18 @@ class Seat:
         step: str,
         request: Request,
         about: Sequence[Program],
+        again: Request | None = None,
         before: tuple[Attempt, ...] = (),
     ) -> Reply:
+        """Ask, or ask `again` after the attempts `before`. A call that fails is recorded, whatever it was."""
         try:
-            return await self.chat.complete(request)
-        except EndpointError as error:
-            failed = before + error.attempts
-            self._save(number, step, request, about, None, error=error.message, failed=failed)
+            return await self.chat.complete(again or request)
+        except Exception as error:
+            known = isinstance(error, EndpointError)
+            said = error.message if known else f"{type(error).__name__}: {error}"
+            attempts = error.attempts if known else ()
+            failed = before + (_repairs(again, attempts) if again else attempts)
+            self._save(number, step, request, about, None, error=said, failed=failed)
             raise
 
     def _save(
@@ -173,18 +205,27 @@ def _notes(reply: Reply) -> tuple[str, ...]:
 
 
 def _has(reply: Reply, kind: str) -> bool:
-    return any(attempt.kind == kind for attempt in reply.attempts)
+    return any(attempt.kind == kind and attempt.outcome == "ok" for attempt in reply.attempts)
 
 
-def _joined(first: Reply, second: Reply) -> Reply:
+def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """Return the attempts of a repair with what they asked, which is not what the call asked."""
+    return tuple(
+        each.model_copy(update={"request": request, "kind": "repair" if each.kind == "chat" else each.kind})
+        for each in attempts
+    )
+
+
+def _replaced(reply: Reply) -> tuple[Attempt, ...]:
+    """Return the attempts of a reply that another replaces: the last keeps what it answered."""
+    kept = [attempt.model_copy(update={"content": reply.content}) for attempt in reply.attempts[-1:]]
+    return (*reply.attempts[:-1], *kept)
+
+
+def _joined(first: Reply, second: Reply, attempts: tuple[Attempt, ...]) -> Reply:
     """Return the repaired reply with both requests' attempts and costs, the thought of the first kept."""
-    kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
-    repairs = [
-        attempt.model_copy(update={"kind": "repair"}) if attempt.kind == "chat" else attempt
-        for attempt in second.attempts
-    ]
     update = {
-        "attempts": (*first.attempts[:-1], *kept, *repairs),
+        "attempts": attempts,
         "reasoning": first.reasoning,
         "usage": first.usage + second.usage,
         "started": first.started,
@@ -263,17 +304,6 @@ class Team:
             await chat.close()
 
 
-class Served(Record):
-    """What a server says of itself: the part of a run's configuration that the team's file cannot know."""
-
-    model: str
-    root: str | None = None
-    """The checkpoint behind the served name."""
-    max_model_len: int | None = None
-    version: str | None = None
-    """Of vLLM; None for a server that does not tell."""
-
-
 def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
     """Return the team with one chat model per endpoint that one of `roles` is bound to."""
     chats = {
@@ -294,80 +324,3 @@ def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
             cut_repetition=endpoint.cut_repetition,
         )
     return Team(seats, gate=config.gate)
-
-
-async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
-    """Ask the endpoint of each role what it serves, before the first task.
-
-    Returns endpoint name -> what it serves. Raises TeamError for an endpoint that cannot be reached, does
-    not serve the model, refuses the key, or whose context is smaller than the configured tokens.
-    """
-    names = list(dict.fromkeys(config.roles[role] for role in roles))
-    found = await asyncio.gather(*(_check(name, config) for name in names))
-    return dict(zip(names, found, strict=True))
-
-
-async def _check(name: str, config: TeamConfig) -> Served:
-    endpoint = config.endpoints[name]
-    url, key = (endpoint.base_url or "").rstrip("/"), os.environ.get(endpoint.api_key_env)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(headers=headers, timeout=15.0, trust_env=not is_loopback(url)) as client:
-        try:
-            answer = await client.get(f"{url}/models")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TeamError(
-                f"endpoints.{name}.base_url: found no server at {url} ({type(error).__name__}: {error}); "
-                f"expected one that serves {endpoint.model!r}",
-                hint="scripts/serve.sh start, or correct base_url",
-            ) from None
-        models = _models(name, url, endpoint.api_key_env, answer)
-        if endpoint.model not in models:
-            raise TeamError(
-                f"endpoints.{name}.model: expected {endpoint.model!r}; "
-                f"{url} serves: {', '.join(models) or 'nothing'}",
-                hint=f"set model to what the server serves, or base_url to the server of {endpoint.model!r}",
-            )
-        version = await _version(client, url.removesuffix("/v1"))
-    card = models[endpoint.model]
-    served = Served(
-        model=endpoint.model, root=card.get("root"), max_model_len=card.get("max_model_len"), version=version
-    )
-    _check_room(name, config, served)
-    return served
-
-
-def _models(name: str, url: str, key_env: str, answer: httpx.Response) -> dict[str, dict[str, Any]]:
-    if answer.status_code in (401, 403):
-        raise TeamError(
-            f"endpoints.{name}: {url} refuses the API key in ${key_env}",
-            hint=f"export {key_env}=KEY",
-        )
-    try:
-        answer.raise_for_status()
-        return {card["id"]: card for card in answer.json()["data"]}
-    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
-        said = " ".join(answer.text.split())[:120]
-        raise TeamError(
-            f"endpoints.{name}.base_url: expected a list of models at {url}/models; "
-            f"found HTTP {answer.status_code}: {said!r}",
-            hint="base_url of an OpenAI-compatible server ends in /v1",
-        ) from None
-
-
-async def _version(client: httpx.AsyncClient, root: str) -> str | None:
-    try:
-        answer = await client.get(f"{root}/version")
-        return str(answer.json()["version"]) if answer.is_success else None
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _check_room(name: str, config: TeamConfig, served: Served) -> None:
-    endpoint = config.endpoints[name]
-    budget = endpoint.thinking_budget if endpoint.thinking == "switch" else 0
-    if served.max_model_len is not None and endpoint.answer_tokens + budget >= served.max_model_len:
-        raise TeamError(
-            f"endpoints.{name}: answer_tokens {endpoint.answer_tokens} + thinking_budget {budget} leave "
-            f"no room for a prompt in the server's max_model_len {served.max_model_len}",
-            hint="lower thinking_budget or answer_tokens",
-        )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All static checks: style, format and types, over everything. scripts/check.sh --fix mends what can be mended.
+# All static checks: style, format, who imports whom (.importlinter), and types, over everything. scripts/check.sh --fix mends what can be mended.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh client
@@ -9,4 +9,5 @@ if [ "${1:-}" = --fix ]; then
 fi
 .venv/bin/ruff check --quiet .
 .venv/bin/ruff format --check --quiet .
+told=$(.venv/bin/lint-imports) || { printf '%s\n' "$told"; exit 1; }
 .venv/bin/pyright

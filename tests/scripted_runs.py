@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.bench.bench import Examination, Shown
+from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Request
 from dualcode.config import Endpoint, TeamConfig
-from dualcode.models.scripted import ScriptedBench, ScriptedChat
+from dualcode.models.endpoints import Served
+from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import configure, manifest
 from dualcode.runs.runner import Runner, open_run, session
@@ -16,7 +18,7 @@ from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.task import Task
-from dualcode.team import Seat, Served, Team
+from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict
 
 TEAM = TeamConfig(

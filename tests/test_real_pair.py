@@ -15,6 +15,7 @@ from rich.console import Console
 
 from dualcode.call import IN_THOUGHTS, Message, Request
 from dualcode.config import load_team
+from dualcode.models.endpoints import check_endpoints
 from dualcode.models.openai import OpenAIChat
 from dualcode.pipelines import builtins
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
@@ -22,7 +23,6 @@ from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
 from dualcode.steps.review import read_review, review_schema
-from dualcode.team import check_endpoints
 
 pytestmark = pytest.mark.servers
 QUESTION = (Message(role="user", content="Is 7 a prime number? Say why."),)

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from dualcode.call import Call, Message, Value
+from dualcode.call import Call, Message, Reply, Request, Value
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, TeamError
+from dualcode.models.endpoints import check_endpoints
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.steps.plan import Plan
-from dualcode.team import Seat, Team, check_endpoints
+from dualcode.team import Seat, Team
 from tests.fake_server import FakeServer, serve
 
 HI = [Message(role="user", content="hi")]
@@ -153,6 +154,13 @@ async def test_the_repair_sees_the_bad_reply_and_does_not_think() -> None:
     assert (first.thinking, second.thinking) == (True, False)
 
 
+async def test_the_record_holds_what_the_repair_asked_whole() -> None:
+    coder, calls = seat("bad", "good")
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    assert [attempt.request for attempt in calls[0].attempts] == [None, coder.chat.requests[1]]
+
+
 async def test_a_second_reply_off_the_schema_ends_the_matter() -> None:
     coder, calls = seat("bad", "worse")
     assert await ask_object(coder) is None
@@ -165,6 +173,7 @@ async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
     with pytest.raises(EndpointError):
         await ask_object(coder)
     assert [attempt.outcome for attempt in calls[0].attempts] == ["ok"]
+    assert calls[0].attempts[0].content == "bad"
 
 
 PROGRAM = Program(text="x = 1\n", compiles=True, defines_entry_point=False, how="block")
@@ -192,3 +201,78 @@ async def test_a_call_of_an_older_run_keeps_its_structured_answer() -> None:
     line = calls[0].model_dump(mode="json", exclude={"value", "about"})
     assert Call.model_validate(line | {"parsed": {"verdict": "revise", "findings": []}}).verdict == "revise"
     assert Call.model_validate(line | {"parsed": None}).value is None
+
+
+class Broken(ScriptedChat):
+    """A chat model of somebody's own, with a fault in it."""
+
+    async def complete(self, request: Request) -> Reply:
+        raise TypeError("create() got an unexpected keyword argument")
+
+
+@pytest.mark.parametrize("structured", [False, True])
+async def test_a_call_is_on_record_whatever_its_client_raises(structured: bool) -> None:
+    calls: list[Call] = []
+    whole = Seat("coder", Broken([]), PAPER, answer_tokens=100)
+    coder = Team({"coder": whole}).for_task("T/1", calls.append).coder
+    with pytest.raises(TypeError):
+        await (ask_object(coder) if structured else coder.ask("write", HI, read=said))
+    assert [call.error for call in calls] == ["TypeError: create() got an unexpected keyword argument"]
+
+
+@pytest.mark.parametrize("answers", [["good"], ["bad", "good"]])
+async def test_a_reply_is_on_record_with_its_tokens_whatever_its_reader_raises(answers: list[str]) -> None:
+    def read(text: str | None) -> Plan | None:
+        assert text != "good", "a fault of the reader"
+        return None
+
+    coder, calls = seat(*answers)
+    with pytest.raises(AssertionError):
+        await coder.ask("review", HI, schema={}, read=read, repair="again", about=(PROGRAM,))
+    (call,) = calls
+    assert (call.value, call.about) == (None, (PROGRAM.checksum,))
+    assert str(call.error).startswith("AssertionError: a fault of the reader")
+    assert call.usage.completion_tokens == len(answers)
+
+
+GOOD_OBJECT = '{"n": 1}'
+
+
+def read_n(text: str | None) -> Plan | None:
+    return said("1") if text is not None and text.rstrip("` \n").endswith(GOOD_OBJECT) else None
+
+
+@pytest.mark.parametrize("content", [None, "", "\n\n"])
+@pytest.mark.parametrize("thought", [GOOD_OBJECT, f"Hm. {GOOD_OBJECT}\n", f"```json\n{GOOD_OBJECT}\n```"])
+async def test_an_answer_that_stands_in_the_thoughts_field_is_read(content: str | None, thought: str) -> None:
+    coder, calls = seat(reply(content, reasoning=thought))
+    assert await coder.ask("review", HI, schema={}, read=read_n, repair="again") == said("1")
+    assert "off-schema" not in calls[0].notes
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        reply(None, reasoning=f"I might say {GOOD_OBJECT} but it is wrong"),
+        reply(None, reasoning=GOOD_OBJECT, finish_reason="length"),
+        reply("It is fine.", reasoning=GOOD_OBJECT),
+    ],
+)
+async def test_a_thought_that_holds_no_answer_is_not_taken_for_one(first: Reply) -> None:
+    coder, calls = seat(first, "nothing either")
+    assert await coder.ask("review", HI, schema={}, read=read_n, repair="again") is None
+    assert calls[0].notes[-1:] == ("off-schema",)
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", "<think>hm</think>"])
+async def test_a_repair_sends_no_empty_turn(content: str | None) -> None:
+    coder, _ = seat(content, "good")
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    (asked,) = coder.chat.requests[1].messages
+    assert (asked.role, asked.content) == ("user", "hi\n\nagain")
+
+
+async def test_a_thought_is_no_answer_where_none_was_asked_to_be_an_object() -> None:
+    coder, _ = seat(reply("", reasoning=GOOD_OBJECT))
+    assert await coder.ask("write", HI, read=said) == said("")

@@ -6,10 +6,10 @@ from typing import Any, Literal, cast
 
 from dualcode.analysis.runs import Run
 from dualcode.errors import UnknownNameError
+from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration
 from dualcode.suites.suite import find_entry
-from dualcode.team import Served
 
 Kind = Literal[
     "suite",

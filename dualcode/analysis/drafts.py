@@ -9,6 +9,7 @@ this very purpose, which a run's `drafts.jsonl` keeps.
 """
 
 import asyncio
+import fcntl
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from dualcode.suites.suite import Suite
 
 KEPT = "drafts.jsonl"
-"""In a run's folder: a line is the grade of a draft. It is no record of the run: deleting it costs time."""
+"""In a run's folder: a line is the grade of a draft, sealed as it is added. Deleting the file costs time."""
 
 Tell = Callable[[str], None]
 """Says something to the person at the command line."""
@@ -134,10 +135,14 @@ def keep_grade(run: Run, draft: Draft, verdict: Verdict) -> None:
     """Append a grade to the run's `drafts.jsonl`. Raises OSError if the folder cannot be written."""
     task, program = draft.key
     line = DraftGrade(task_id=task, program=program, data=_data(run), verdict=verdict).to_line()
+    from dualcode.runs.seal import adding_draft  # it brings the sandbox, which reading grades does without
+
     # One write of a whole line, as in a run's records; it begins with a newline so that a torn line before
     # it stays alone.
     with (run.folder / KEPT).open("ab", buffering=0) as file:
-        file.write(f"\n{line}\n".encode("utf-8", "surrogatepass"))
+        fcntl.flock(file, fcntl.LOCK_EX)  # others may add theirs
+        with adding_draft(run.folder):
+            file.write(f"\n{line}\n".encode("utf-8", "surrogatepass"))
 
 
 def find_suite(run: Run, data: Path | None = None) -> "Suite":

@@ -37,8 +37,13 @@ class Confusion(Record):
     """Reviews without a truth to be set against: the draft could not be graded, or there was no verdict.
     Drafts that nobody graded are mostly revised ones, so the rates are biased where there are any."""
     off_schema: int = 0
-    """Of `unknown`, the reviews whose reply held no verdict, even after its repair. Pipelines let the draft
-    stand then, but nobody judged it, so it is no approval here."""
+    """Of `unknown`, the unread reviews: their reply held no verdict, even after its repair. Pipelines let the
+    draft stand then, but nobody judged it, so it is no approval here."""
+
+    @property
+    def ungraded(self) -> int:
+        """Reviews with a verdict, of a draft whose truth is not known."""
+        return self.unknown - self.off_schema
 
     @property
     def judged(self) -> int:

@@ -10,6 +10,7 @@ from rich.text import Text
 from dualcode.analysis.reviewer import Confusion, Fixes, Judged, ReviewerReport
 from dualcode.analysis.runs import Run
 from dualcode.metrics import Rate
+from dualcode.runs.summary import unread_warning
 
 BIASED = (
     "The rates are biased: a run knows the drafts that it kept, so unknown ones are mostly those that were"
@@ -30,20 +31,20 @@ def page(report: ReviewerReport, run: Run) -> RenderableType:
 def _heading(report: ReviewerReport, run: Run, whole: Judged) -> Iterator[RenderableType]:
     tests = "base and plus tests" if run.hardest == "plus" else "base tests"
     yield Text(f"{report.run}: {report.pipeline} on {run.title}", "bold")
+    if warning := unread_warning(whole.confusion.off_schema, whole.tasks):
+        yield Text(warning, "bold yellow")
     yield Text(f"{whole.tasks} of {len(run.tasks)} tasks reviewed; right and wrong as hidden {tests} say")
     yield from _open(whole.confusion)
 
 
 def _open(confusion: Confusion) -> Iterator[Text]:
     """Yield what is in no rate."""
-    if ungraded := confusion.unknown - confusion.off_schema:
-        yield Text(f"drafts not graded: {ungraded}; they are unknown, and in no rate", "yellow")
+    if confusion.ungraded:
+        yield Text(f"drafts not graded: {confusion.ungraded}; they are unknown, and in no rate", "yellow")
         yield Text(BIASED, "yellow")
     if confusion.off_schema:
-        said = (
-            f"reviews without a verdict, off the schema: {confusion.off_schema}; their drafts stood unjudged"
-        )
-        yield Text(f"{said}, and are in no rate", "yellow")
+        said = f"unread reviews, whose replies held no verdict: {confusion.off_schema}"
+        yield Text(f"{said}; their drafts stood unjudged, and are in no rate", "yellow")
 
 
 def _table(title: str, first: str, *others: str) -> Table:
@@ -64,6 +65,9 @@ def _matrix(each: Confusion) -> Table:
     )
     for name, *counts in rows:
         table.add_row(name, *map(str, (*counts, sum(counts))), end_section=name == "approve")
+    if each.unknown:
+        table.add_row("unread", "", "", str(each.off_schema))
+        table.add_row("unknown draft", "", "", str(each.ungraded))
     return table
 
 
@@ -117,14 +121,17 @@ def _kept(fixes: Fixes) -> str:
 def _quartiles(quartiles: tuple[Judged, ...]) -> Table:
     """Return a row for each quartile; counts as in the matrix, so that small numbers are seen as such."""
     names = ["tasks", "wrong found", "right approved", "prec. %", "helped", "nothing", "broke"]
-    unknown = any(each.confusion.unknown for each in quartiles)
+    unknown = any(each.confusion.ungraded for each in quartiles)
+    unread = any(each.confusion.off_schema for each in quartiles)
     title = "\nby richness of the specification, leanest first"
-    table = _table(title, "quartile", *names, *(["unknown"] if unknown else []))
+    names += ["unread"] * unread + ["unknown"] * unknown
+    table = _table(title, "quartile", *names)
     table.collapse_padding = True  # 80 columns are enough then
     for each in quartiles:
         matrix, fixes = each.confusion, each.fixes
         precision = "–" if matrix.precision is None else percent(matrix.precision.value)
-        counts = [fixes.helped, fixes.did_nothing, fixes.broke, *([matrix.unknown] if unknown else [])]
+        counts = [fixes.helped, fixes.did_nothing, fixes.broke]
+        counts += [matrix.off_schema] * unread + [matrix.ungraded] * unknown
         cells = [_of(matrix.recall), _of(matrix.specificity), precision, *map(str, counts)]
         table.add_row(each.label, str(each.tasks), *cells)
     return table

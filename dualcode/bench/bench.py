@@ -50,15 +50,22 @@ class Observation(Record):
 
 
 class Shown(Record):
-    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`."""
+    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`.
+
+    A program that passed is on record too: a pipeline that knows only so much has learned something of it.
+    """
 
     task_id: str
     kind: Literal["visible", "observed"]
     """Tests that the prompt shows, or calls that a model wrote."""
     tests: tuple[str, ...]
-    """The source of each."""
+    """The source of each; of the tests that the prompt shows, only of the one that failed."""
     texts: tuple[str, ...]
     """What a pipeline may pass on to a model: failures, outcomes."""
+    program: str | None = None
+    """What was run; None in runs older than this field."""
+    ran: tuple[str, ...] = ()
+    """All tests that were taken for the prompt's."""
     after: int | None = None
     """How many calls of the task had ended; None in runs older than this field."""
 
@@ -89,9 +96,16 @@ class SandboxBench:
             self._tests[task.id] = visible_tests(task)
         tests = self._tests[task.id]
         result = await run_visible(tests, program.text, self._sandbox)
-        if result.feedback is not None:
-            shown = Shown(task_id=task.id, kind="visible", tests=result.shown, texts=(result.feedback,))
-            self._record(shown)
+        texts = () if result.feedback is None else (result.feedback,)
+        shown = Shown(
+            task_id=task.id,
+            kind="visible",
+            tests=result.shown,
+            texts=texts,
+            program=program.text,
+            ran=tests.shown,
+        )
+        self._record(shown)
         return Examination(
             tests=len(tests.tests), passed=tuple(sorted(result.passing)), failure=result.feedback
         )
@@ -114,7 +128,8 @@ class SandboxBench:
             outcomes = ["could not be called: the program does not load"] * len(calls)
         seen = [Observation(call=call, outcome=each) for call, each in zip(calls, outcomes, strict=True)]
         texts = tuple(each.outcome for each in seen)
-        self._record(Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts))
+        shown = Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts, program=program.text)
+        self._record(shown)
         return tuple(seen)
 
 

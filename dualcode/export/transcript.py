@@ -128,7 +128,11 @@ def _record(call: Call) -> dict[str, Any]:
 
 
 def tell(transcript: Transcript, turns: Sequence[Turn], when: Sequence[When], shown: Sequence[Shown]) -> None:
-    """Tell calls in their order, and what the bench showed after as many of them as had ended by then."""
+    """Tell calls in their order, and what the bench showed after as many of them as had ended by then.
+
+    What it had nothing to say of, a program that passed, is left out.
+    """
+    shown = [each for each in shown if each.texts]
     for place, (turn, moment) in enumerate(zip(turns, when, strict=True)):
         for each in shown:
             if each.after == place:

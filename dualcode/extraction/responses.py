@@ -7,7 +7,7 @@ import os
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -18,6 +18,8 @@ from dualcode.solution import Program
 from dualcode.task import Task
 
 _FORMAT_HINT = 'one JSON object a line: {"task_id": "HumanEval/0", "response": "<the model\'s reply>"}'
+KEYS = ("response", "solution", "completion")
+"""Where a reply is looked for: EvalPlus's `.raw.jsonl` files have it under `solution`."""
 _SHOWN = 80
 
 
@@ -36,16 +38,19 @@ class ExtractionReport(Record):
     """Programs by the route that won, the commonest first; see `dualcode.extraction.extract`."""
 
 
-def extract_file(responses: Path, output: Path, tasks: Mapping[str, Task]) -> ExtractionReport:
+def extract_file(
+    responses: Path, output: Path, tasks: Mapping[str, Task], *, key: str | None = None
+) -> ExtractionReport:
     """Extract the program of every reply in `responses` and write them to `output`.
 
-    `responses` is JSONL, plain or gzip, with `task_id` and `response` (null for no reply) a row; further
-    keys are ignored. `output` gets `{"task_id", "solution"}` for each row, in the same order, and appears
-    whole or not at all. Raises InputError for anything that cannot be read or written, with the line.
+    `responses` is JSONL, plain or gzip, with `task_id` and the reply (null for none) a row, under `key` or
+    else under the first of KEYS that the row has; further keys are ignored. `output` gets `{"task_id",
+    "solution"}` for each row, in the same order, and appears whole or not at all. Raises InputError for
+    anything that cannot be read or written, with the line.
     """
     programs: list[Program] = []
     with _replacing(output) as sink:
-        for task_id, response in _rows(responses, tasks):
+        for task_id, response in _rows(responses, tasks, (key,) if key else KEYS):
             program = extract(response, tasks[task_id])
             programs.append(program)
             _write_line(sink, output, {"task_id": task_id, "solution": program.text})
@@ -64,21 +69,24 @@ def _report(programs: list[Program]) -> ExtractionReport:
     )
 
 
-def _rows(path: Path, tasks: Mapping[str, Task]) -> Iterator[tuple[str, str | None]]:
+def _rows(path: Path, tasks: Mapping[str, Task], keys: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     for number, line in _lines(path):
         where = f"{path}, line {number}"
         row = _object(line, where)
-        task_id = row.get("task_id")
-        if "task_id" not in row or "response" not in row:
-            missing = " and ".join(repr(key) for key in ("task_id", "response") if key not in row)
-            found = ", ".join(repr(key) for key in row) or "none"
-            raise InputError(f"{where}: {missing} missing; keys found: {_shorten(found)}", hint=_FORMAT_HINT)
+        task_id, key = row.get("task_id"), next((each for each in keys if each in row), None)
+        if "task_id" not in row or key is None:
+            wanted = ["'task_id'"] * ("task_id" not in row) + [" or ".join(map(repr, keys))] * (key is None)
+            found = ", ".join(repr(each) for each in row) or "none"
+            raise InputError(
+                f"{where}: {' and '.join(wanted)} missing; keys found: {_shorten(found)}",
+                hint=f"{_FORMAT_HINT}, or name the reply's key with --key",
+            )
         if not isinstance(task_id, str):
             raise InputError(f"{where}: task_id is {_show(task_id)}, not a string", hint=_FORMAT_HINT)
-        response = row["response"]
+        response = row[key]
         if response is not None and not isinstance(response, str):
             raise InputError(
-                f"{where}: response is {_show(response)}, neither string nor null", hint=_FORMAT_HINT
+                f"{where}: {key} is {_show(response)}, neither string nor null", hint=_FORMAT_HINT
             )
         if task_id not in tasks:
             unknown = UnknownNameError("task", task_id, tasks)

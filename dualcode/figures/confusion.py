@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.reviewer import Confusion, Fixes
+from dualcode.analysis.reviewer import Confusion, Fixes, Judged
 from dualcode.figures.content import Content, errored_remarks, headline, nothing, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, DOUBLE, LABEL, SINGLE, TEXT, shorten
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
+from dualcode.runs.summary import unread_warning
 
 ACROSS = {SINGLE: 2, DOUBLE: 4}
 CELL_H, PANEL_H = 0.3, 1.42
@@ -56,6 +57,7 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
             "those sent back; both in %, with 95 % Wilson intervals; base: the share of wrong drafts, the "
             "P of a reviewer that objects without reading. Shade: share of the row. Fixes: wrong drafts "
             "made right, right ones broken.",
+            *(warning for _, all_ in reports if (warning := _unread(all_))),
             *([f"Left out, as no draft's truth is known: {some_ids(left_out)}."] if left_out else []),
             *errored_remarks(known),
         ),
@@ -64,12 +66,16 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
     )
 
 
+def _unread(judged: Judged) -> str | None:
+    return unread_warning(judged.confusion.off_schema, judged.tasks)
+
+
 def _words(matrix: Matrix) -> str:
     each = matrix.confusion
     return (
         f"{matrix.pipeline} on {matrix.suite}: {each.true_positive} wrong and {each.false_positive} right "
         f"drafts sent back, {each.false_negative} wrong and {each.true_negative} right ones approved, "
-        f"{each.unknown} unknown"
+        f"{each.off_schema} unread, {each.ungraded} unknown"
     )
 
 
@@ -107,7 +113,8 @@ def _draw_matrix(sheet: Sheet, matrix: Matrix, left: float, top: float, width: f
         f"P {_rate(each.precision)}" + _base(each),
         f"R {_rate(each.recall)}",
         f"fixes: {matrix.fixes.helped} helped, {matrix.fixes.broke} broke"
-        + (f"; {each.unknown} unknown" if each.unknown else ""),
+        + (f"; {each.off_schema} unread" if each.off_schema else "")
+        + (f"; {each.ungraded} unknown" if each.ungraded else ""),
     )
     for number, text in enumerate(lines):
         sheet.text(left, sheet.top + top + 1.02 + 0.105 * number, text, size=LABEL - 0.5)

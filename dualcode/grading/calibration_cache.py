@@ -8,8 +8,12 @@ the code that makes and reads streams. It is in the folder's name and again in e
 made with other data or another version is never used. A reference is written whole or not at all, and carries
 a checksum; so does each line of times. What is damaged is computed again, with a warning. Nothing in these
 files is executed: they hold JSON, and bytes that go to the sandbox.
+
+But whoever may write them decides what passes, and a checksum is no seal. So folders and files are made for
+their user alone, and a folder that others may write is not used (`trust.py`): all is computed anew.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -18,6 +22,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import sys
 import tempfile
 import zlib
@@ -27,7 +32,7 @@ from typing import Any, cast
 from dualcode import resources, sandbox
 from dualcode.grading.reference import Reference, Tests, Times
 from dualcode.sandbox.job import Arguments
-from dualcode.suites import evalplus
+from dualcode.suites import evalplus, trust
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Part
 
@@ -45,6 +50,11 @@ class CalibrationCache:
         self._key = key
         self._times = self.folder / f"times-{machine}"
         self._silent = False
+        with contextlib.suppress(OSError):  # said when something is to be kept
+            trust.make_private(self.folder)
+        self._refused = trust.doubt(self.folder)
+        if self._refused:
+            _log.warning("%s", _refusal(self.folder, self._refused))
 
     @classmethod
     def of(cls, suite: Suite) -> "CalibrationCache":
@@ -54,6 +64,8 @@ class CalibrationCache:
     def reference(self, task_id: str) -> Reference | None:
         """Return a task's reference; None if it is not there, damaged, or of something else."""
         path = self._path(task_id)
+        if self._refused or not _is_ours(path):
+            return None
         try:
             return _parse(path.read_bytes(), self._key, task_id)
         except FileNotFoundError:
@@ -65,14 +77,18 @@ class CalibrationCache:
     def keep_reference(self, reference: Reference) -> None:
         """Write a task's reference, unless the folder cannot be written: then say so once."""
         path = self._path(reference.task_id)
+        if self._refused:
+            return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            trust.make_private(self.folder)
             _replace(path, _render(reference, self._key))
         except OSError as error:
             self._complain(path, error)
 
     def times(self) -> dict[str, dict[Part, Times]]:
         """Return the times of all tasks that were timed on this machine, by task and part."""
+        if self._refused or not _is_ours(self._times):
+            return {}
         try:
             lines = self._times.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -90,9 +106,12 @@ class CalibrationCache:
         """Append what one set of tests took."""
         text = json.dumps([self._key[:16], task_id, part, *_numbers(times)]).encode()
         line = b"\n%08x %s\n" % (zlib.crc32(text), text)  # a torn line before it is ended, not continued
+        if self._refused:
+            return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._times.open("ab", buffering=0) as file:
+            trust.make_private(self.folder)
+            descriptor = os.open(self._times, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "ab", buffering=0) as file:
                 file.write(line)
         except OSError as error:
             self._complain(self._times, error)
@@ -115,6 +134,29 @@ class CalibrationCache:
         if not self._silent:
             _log.warning("%s cannot be written, so it is made anew each time: %s", path, error)
         self._silent = True
+
+
+def _refusal(folder: Path, found: trust.Doubt) -> str:
+    """Say why a folder is not used. What others may have written there has to go: modes alone do not tell."""
+    mend = "DUALCODE_CACHE_DIR=FOLDER, with a folder of your own"
+    if found.remedy:
+        remove = f"rm -r {shlex.quote(str(folder.parent))}"
+        mend = remove if found.path in (folder, folder.parent) else f"{found.remedy} && {remove}"
+    return (
+        f"{folder} is not used, for {found.path} {found.why}: who writes there decides what passes. "
+        f"References are run anew each time, until: {mend}"
+    )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nobody else may write a file; one that others may is removed, to be made anew."""
+    found = trust.doubt(path, above=False)
+    if found is None:
+        return True
+    _log.warning("%s %s, so it is made anew", found.path, found.why)
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return False
 
 
 def content_key(data: str) -> str:
@@ -142,7 +184,7 @@ def _code() -> str:
     """Return a hash of the code that makes streams, reads them, and reads the benchmarks' rows."""
     here = Path(__file__).parent
     jail = Path(sandbox.__file__).parent
-    files = [jail / name for name in ("harness.py", "encoder.py", "job.py")]
+    files = [jail / name for name in ("harness.py", "surroundings.py", "encoder.py", "job.py")]
     files += [here / "calibration.py", here / "oracles.py", Path(evalplus.__file__)]
     digest = hashlib.sha256()
     for path in files:

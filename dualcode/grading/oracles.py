@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from dualcode.errors import GraderError
 from dualcode.grading import oracle_jail as judge
+from dualcode.grading.outcome import clean
 from dualcode.record import Record
-from dualcode.sandbox import decoder, encoder
+from dualcode.sandbox import decoder, encoder, trees
 from dualcode.sandbox.decoder import CodecError
 from dualcode.sandbox.job import MIB, Arguments, Job, Limits, Ran, frames
 from dualcode.suites.suite import Form
@@ -106,8 +107,8 @@ def has_nan(stream: bytes) -> bool:
     )
 
 
-_UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values")
-"""The last byte of a NaN of any width, and the tags of what may be none or equals only itself."""
+_UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values|[<|][mM]8")
+"""The last byte of a NaN of any width, and the tags of what may be none, or a NaT, or equals only itself."""
 
 _PIECE = 1 << 16
 _REACH = 17
@@ -172,7 +173,7 @@ def _read(payload: bytes) -> Judgement:
 
 
 def _incomparable(why: str) -> Judgement:
-    return Judgement(passed=False, at=0, reason=f"its outputs could not be compared: {why}"[:2000])
+    return Judgement(passed=False, at=0, reason=clean(f"its outputs could not be compared: {why}"[:2000]))
 
 
 _LOADER = """
@@ -198,7 +199,7 @@ def _compiled() -> bytes:
 
     Its files stand in one namespace, without their imports of each other. Both sides run one Python.
     """
-    texts = [Path(module.__file__ or "").read_text("utf-8") for module in (encoder, decoder, judge)]
+    texts = [Path(module.__file__ or "").read_text("utf-8") for module in (encoder, trees, decoder, judge)]
     text = re.sub(r"^from dualcode\..*\n", "", "\n".join(texts), flags=re.MULTILINE)
     flags = __future__.annotations.compiler_flag
     return marshal.dumps(compile(text, "<judge>", "exec", flags, dont_inherit=True, optimize=2))

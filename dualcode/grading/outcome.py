@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dualcode.sandbox.job import VALUE_KINDS, Arguments, Frame, Ran, Told, frames, told
+from dualcode.sandbox.job import VALUE_KINDS, Arguments, Frame, Limits, Ran, Told, frames, told
 from dualcode.verdict import Cause, Outcome
 
 SHOWN = 500
@@ -16,7 +16,11 @@ _MESSAGE = 200
 
 _UNCOMPILABLE = ("SyntaxError", "IndentationError", "TabError", "UnicodeEncodeError")
 
-_LOAD_DEPENDENT: frozenset[Cause | None] = frozenset({"time_out", "total_time_out", "died"})
+KILLED_BY_KERNEL = "signal SIGKILL"
+
+OWN_WAITING = 8.0
+"""Seconds. A program that waited that long of its own choice was ended for it (`Limits.waiting`,
+`server.WAITING`), less what may have passed since it was last looked at."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,24 @@ def unreadable(program: str, calls: Arguments) -> Outcome | None:
     return None
 
 
-def may_be_load(result: Outcome) -> bool:
-    """Whether the machine's load may have failed the program."""
-    return result.cause in _LOAD_DEPENDENT
+def may_be_load(ran: Ran, result: Outcome, limits: Limits) -> bool:
+    """Whether the machine's load may have failed a program: only what ended it from outside can be load.
+
+    - CPU time: others make a program slower (caches, hyperthreads, stolen time), so a limit of CPU time may
+      have ended it too early. Its own word that a call reached its limit (`L`) counts if the kernel has
+      counted as much.
+    - The clock: it goes on while others run. But it is not load what a program itself waited for.
+    - Memory: the kernel kills where the machine has none left, whoever took it.
+
+    Exits, crashes, floods, files, threads and exceptions are a program's own; so is memory up to its limit.
+    """
+    if result.cause == "died":
+        return ran.killed and ran.detail == KILLED_BY_KERNEL
+    if result.cause not in ("time_out", "total_time_out"):
+        return False
+    call = limits.call_cpu if result.at is None else limits.slow_calls.get(result.at, limits.call_cpu)
+    waited = ran.wall - ran.cpu - ran.kept
+    return (ran.killed or ran.cpu >= call) and waited < OWN_WAITING
 
 
 def values(stream: bytes) -> Iterator[Frame]:

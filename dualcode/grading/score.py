@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
 from dualcode.record import Record
-from dualcode.suites.suite import Suite
+from dualcode.sandbox.sandbox import Tier
+from dualcode.suites.suite import DataSource, Suite
 from dualcode.verdict import Verdict
 
 KS = (1, 10, 100)
@@ -58,6 +60,7 @@ class Score(Record):
 
     dataset: str
     title: str
+    data: DataSource
     tasks: int
     """Tasks with at least one sample; rates are over these."""
     missing: tuple[str, ...]
@@ -65,9 +68,13 @@ class Score(Record):
     base: Side
     plus: Side | None
     """None where there are no plus tests, or they were not asked for."""
+    uncompiled: int = 0
+    """Samples whose program does not compile."""
     seconds: float
     sandbox: str
     """The tier that the programs ran in."""
+    caution: str
+    """What that tier does not hold, in a line; empty where nothing is known."""
     verdicts: tuple[Verdict, ...]
     """In the order of the file."""
 
@@ -75,8 +82,10 @@ class Score(Record):
         """Return the object that `--json` prints."""
         return {
             "dataset": self.dataset,
+            "data": self.data.to_json(),
             "tasks": self.tasks,
             "samples": len(self.verdicts),
+            "uncompiled": self.uncompiled,
             "base": self.base.to_json(),
             "plus": self.plus.to_json() if self.plus else None,
             "intervals": {
@@ -85,11 +94,17 @@ class Score(Record):
             },
             "seconds": round(self.seconds, 3),
             "sandbox": self.sandbox,
+            "cautions": [self.caution] if self.caution else [],
         }
 
     def table(self) -> Table:
         """Return the score as a table, a row for each set of tests and each k."""
-        table = Table(title=self._heading(), title_justify="left", title_style="bold")
+        notice = self.data.notice(self.dataset)
+        heading = self._heading() if notice is None else f"{escape(notice)}\n{self._heading()}"
+        table = Table(
+            title=heading, title_justify="left", title_style="bold",
+            caption=self._compiled(), caption_justify="left",
+        )  # fmt: skip
         ks = [k for k in KS if k in self.base.pass_at] or [1]
         names = ["tests", *(["k"] if len(ks) > 1 else []), "pass@1" if len(ks) == 1 else "pass@k"]
         for name in (*names, "95 % interval", "passed", "failed", "errored"):
@@ -104,9 +119,19 @@ class Score(Record):
         more = f", {samples} samples" if samples != self.tasks else ""
         return f"{self.title}: {self.tasks} tasks{more} in {self.seconds:.1f} s, sandbox {self.sandbox}"
 
+    def _compiled(self) -> str:
+        share = self.uncompiled / max(1, len(self.verdicts))
+        return f"{self.uncompiled} of {len(self.verdicts)} programs ({share:.1%}) do not compile"
+
 
 def score(
-    verdicts: Sequence[Verdict], suite: Suite, seconds: float, *, sandbox: str, base_only: bool = False
+    verdicts: Sequence[Verdict],
+    suite: Suite,
+    seconds: float,
+    *,
+    sandbox: Tier,
+    base_only: bool = False,
+    uncompiled: int = 0,
 ) -> Score:
     """Return the score that verdicts come to; `seconds` is what grading them took."""
     has_plus = suite.has_plus and not base_only
@@ -118,12 +143,15 @@ def score(
     return Score(
         dataset=suite.name,
         title=suite.title,
+        data=suite.data,
         tasks=len(by_task),
         missing=tuple(task.id for task in suite.tasks if task.id not in by_task),
         base=_side(base, [own for own, _ in per_task]),
         plus=plus and _side(plus, [own for _, own in per_task if own]),
+        uncompiled=uncompiled,
         seconds=seconds,
-        sandbox=sandbox,
+        sandbox=sandbox.name,
+        caution=sandbox.caution,
         verdicts=tuple(verdicts),
     )
 

@@ -61,7 +61,7 @@ function callBody(call, texts) {
 function reviewBody(call, texts) {
   const { verdict, program, findings } = call.review;
   const unplaced = findings.filter((finding) => !finding.lines.length);
-  const word = verdict === "approve" ? "approves the draft" : verdict === "revise" ? `asks for a fix: ${findings.length} finding${findings.length === 1 ? "" : "s"}` : "no verdict on the schema: counts as an approval";
+  const word = verdict === "approve" ? "approves the draft" : verdict === "revise" ? `asks for a fix: ${findings.length} finding${findings.length === 1 ? "" : "s"}` : "unread: no verdict in the reply; the draft stood";
   return [
     el("p", { class: `ruling ${verdict ?? "none"}` }, word),
     program !== null && findings.length ? reviewedCode(texts[program], findings, "Reviewed program") : null,

@@ -73,7 +73,7 @@ def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
         "shown": [
             {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
             for each in run.records.shown
-            if each.task_id == task
+            if each.task_id == task and each.texts
         ],
     }
     return found | _signs(analysis, run, task)

@@ -12,7 +12,8 @@ from dualcode.bench.bench import SandboxBench
 from dualcode.config import Role, TeamConfig, load_team
 from dualcode.errors import TeamError
 from dualcode.grading.grader import SandboxGrader, default_workers
-from dualcode.models.ledger import FOLDER, Ledger, through_ledger
+from dualcode.models.endpoints import Served, check_endpoints
+from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
@@ -29,7 +30,7 @@ from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.serving.hardware import hardware_of
 from dualcode.serving.running import running
 from dualcode.suites.suite import Suite, load_suite
-from dualcode.team import Served, Team, build_team, check_endpoints
+from dualcode.team import Team, build_team
 
 
 class EvalOptions(Record):
@@ -130,7 +131,8 @@ class Workshop:
             return team
         ledger = Ledger.open(self._options.run_dir / FOLDER)
         self._parts.callback(ledger.close)
-        return await through_ledger(team, ledger, self.config, self.served)
+        behind = await behind_ledger(team.chats, ledger, self.config, self.served)
+        return team.through(lambda chat: behind[chat.name])
 
     async def __aenter__(self) -> "Workshop":
         return self
@@ -176,6 +178,7 @@ async def _work(
     reached = addresses(made_with.configuration, config)
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
     begun = {"sandbox": sandbox.tier, "hardware": hardware}
+    store.keep_source(pipeline.source.read_bytes())
     store.begin_session(session(concurrency).model_copy(update=begun), reached)
     tally = Tally(suite.has_plus)
     whole.begin(tally)

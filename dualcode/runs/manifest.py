@@ -13,6 +13,7 @@ from pydantic import Field
 
 import dualcode
 from dualcode.config import TeamConfig
+from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.runs.influence import pipeline_hash, prompts_of, rooms_hash
@@ -20,7 +21,6 @@ from dualcode.sampling import SamplingProfile
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import ServedHardware
 from dualcode.suites.suite import DataSource, Suite
-from dualcode.team import Served
 
 PACKAGES = ("evalplus", "httpx", "jinja2", "numpy", "openai", "pydantic")
 """What renders, sends and runs: their versions can change a record."""

@@ -11,6 +11,9 @@
 | `shown.jsonl` | what the bench ran for a pipeline, and what a model may have been shown of it |
 | `superseded.jsonl` | a call, paid for, of a task that a kill or a fault cut short and a resume did again |
 | `servers.jsonl` | a reading of a server's metrics and GPUs while the run worked (`eval/monitor.py`) |
+| `pipeline.py` | (a copy) the file that defines the run's pipeline |
+| `drafts.jsonl` | a verdict on a reviewed draft, added by `dualcode reviewer`; may be deleted |
+| `seal.json` | (one object) checksums of all the others and the audit; absent while the run works |
 
 A line is written whole or, if the process was killed in the middle, torn; a torn last line is dropped when
 the run is opened again. A task is done when it has a sample and a verdict that is not errored.
@@ -48,8 +51,13 @@ RECORD_FILES = (
     "superseded.jsonl",
     "servers.jsonl",
 )
-"""Append-only, and sealed when the run ends. `servers.jsonl` is among them because published costs rest on
+"""Append-only. `servers.jsonl` is among them because published costs rest on
 it; it differs between a run that was killed and resumed and one that was not, as all times do."""
+
+SEALED_FILES = (*RECORD_FILES, "drafts.jsonl", "pipeline.py", "manifest.json")
+"""All that is sealed when the run ends."""
+
+SEAL = "seal.json"
 
 
 class Sample(Record):
@@ -59,6 +67,8 @@ class Sample(Record):
     solution: str
     extraction: str
     """How the program was won from the reply."""
+    calls: int | None = None
+    """How many calls the pipeline made for it; None in runs older than this field."""
 
 
 class NamedProgram(Record):
@@ -103,19 +113,35 @@ class RunRecords(Record):
 
 
 def read_run(folder: Path) -> RunRecords:
-    """Read a run. Raises RunError for a folder that is no run, or a record that is damaged."""
+    """Read a run; a call that stands there twice is read once.
+
+    Raises RunError for a folder that is no run, or a record that is damaged.
+    """
+    calls = {(call.task_id, call.number): call for call in _lines(folder / "calls.jsonl", Call)}
     return RunRecords(
         manifest=_read_manifest(folder),
         tasks={task.id: task for task in _lines(folder / "tasks.jsonl", Task)},
         programs={
             (each.task_id, each.checksum): each for each in _lines(folder / "programs.jsonl", NamedProgram)
         },
-        calls=tuple(_lines(folder / "calls.jsonl", Call)),
+        calls=tuple(calls.values()),
         samples={sample.task_id: sample for sample in _lines(folder / "samples.jsonl", Sample)},
         verdicts={verdict.task_id: verdict for verdict in _lines(folder / "verdicts.jsonl", Verdict)},
         superseded=tuple(_lines(folder / "superseded.jsonl", Call)),
         shown=tuple(_lines(folder / "shown.jsonl", Shown)),
     )
+
+
+def repeated(folder: Path) -> list[str]:
+    """Return what stands in a run's records more than once, in words; reading counts it once."""
+    called = Counter((call.task_id, call.number) for call in _lines(folder / "calls.jsonl", Call))
+    kept = Counter(sample.task_id for sample in _lines(folder / "samples.jsonl", Sample))
+    judged = Counter(verdict.task_id for verdict in _lines(folder / "verdicts.jsonl", Verdict))
+    return [
+        *(f"call {number} of {task} stands there {n} times" for (task, number), n in called.items() if n > 1),
+        *(f"the sample of {task} stands there {n} times" for task, n in kept.items() if n > 1),
+        *(f"the verdict of {task} stands there {n} times" for task, n in judged.items() if n > 1),
+    ]
 
 
 def read_servers(folder: Path) -> tuple[Reading, ...]:
@@ -165,6 +191,10 @@ class RunStore:
         ended = last.model_copy(update={"ended": time.time()})
         self._update_manifest(sessions=(*previous, ended))
 
+    def keep_source(self, source: bytes) -> None:
+        """Keep a copy of the file that defines the pipeline."""
+        replace(self.folder / "pipeline.py", source.decode("utf-8", "replace"))
+
     def add_tasks(self, tasks: Iterable[Task]) -> None:
         """Append the tasks that are not there yet."""
         for task in tasks:
@@ -192,9 +222,11 @@ class RunStore:
         self._append("shown.jsonl", shown.model_copy(update={"after": self._calls[shown.task_id]}))
 
     def add_sample(self, task_id: str, program: Program) -> None:
-        """Append a solution."""
+        """Append a solution, with how many calls it took: all were made since the run was opened."""
         self._add_program(task_id, program, "solution", 0)
-        self._append("samples.jsonl", Sample(task_id=task_id, solution=program.text, extraction=program.how))
+        how, calls = program.how, self._calls[task_id]
+        sample = Sample(task_id=task_id, solution=program.text, extraction=how, calls=calls)
+        self._append("samples.jsonl", sample)
 
     def add_verdict(self, verdict: Verdict) -> None:
         """Append a verdict."""
@@ -249,11 +281,13 @@ def _recovered(folder: Path, manifest: Manifest) -> RunRecords:
     """Return the records of a new run, or of one that is resumed once what a kill left is cleaned up."""
     if not (folder / "manifest.json").exists():
         replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
-    for name in RECORD_FILES:
-        _drop_torn_line(folder / name)
     records = read_run(folder)
     if records.manifest.fingerprint != manifest.fingerprint:
         raise RunError(f"{folder} holds a run of another configuration", hint="--run-dir FOLDER")
+    if not records.done.issuperset(records.manifest.configuration.tasks):
+        (folder / SEAL).unlink(missing_ok=True)  # it stands for records that are about to grow
+    for name in RECORD_FILES:
+        _drop_torn_line(folder / name)
     _set_aside_unfinished(folder, records)
     return read_run(folder)
 

@@ -8,6 +8,7 @@ from dualcode.config import Price
 from dualcode.metrics import Counts, count
 from dualcode.record import Record
 from dualcode.runs.store import RunRecords
+from dualcode.suites.files import DataSource
 
 
 class Spent(Record):
@@ -51,17 +52,43 @@ class ServerUse(Record):
         return self.spent.busy_seconds / self.wall_seconds if self.wall_seconds else None
 
 
+MOST_UNREAD = 0.05
+"""The share of unread reviews above which a result is not what it is called."""
+
+
 class ReviewCounts(Record):
     """What the reviews of a run came to."""
 
     approved: int
     revised: int
     """Reviews with findings; each led to a fix."""
+    unread: int = 0
+    """Reviews whose reply held no verdict, even after its repair. Their drafts stood, approved by nobody."""
     off_schema: int
     """Reviews whose first reply was off the schema."""
     repaired: int
-    """Of those, the ones that one repair brought back; the others count as approvals."""
+    """Of those, the ones that one repair brought back; the others are unread."""
     fixes: int
+
+    @property
+    def total(self) -> int:
+        """Reviews that got a reply."""
+        return self.approved + self.revised + self.unread
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader of any number of this run must know first; None if nothing."""
+        return unread_warning(self.unread, self.total)
+
+
+def unread_warning(unread: int, total: int) -> str | None:
+    """Return the warning that so many unread reviews are worth; None up to MOST_UNREAD of all."""
+    if unread <= MOST_UNREAD * total:
+        return None
+    return (
+        f"warning: {unread} of {total} reviews ({unread / total:.0%}) are unread: their replies held no "
+        "verdict. Their drafts stood unreviewed, so the pipeline is not what it is said to be."
+    )
 
 
 class Summary(Record):
@@ -71,6 +98,7 @@ class Summary(Record):
     pipeline: str
     dataset: str
     title: str
+    data: DataSource
     tasks: int
     """Of the run's selection, done or not."""
     base: Counts
@@ -86,6 +114,8 @@ class Summary(Record):
     reviews: ReviewCounts
     servers: tuple[ServerUse, ...]
     seconds: float
+    cautions: tuple[str, ...] = ()
+    """What the sandboxes that its programs ran in do not hold, a line for each."""
 
     @property
     def complete(self) -> bool:
@@ -114,6 +144,7 @@ class Summary(Record):
             "run": self.run,
             "pipeline": self.pipeline,
             "dataset": self.dataset,
+            "data": self.data.to_json(),
             "tasks": self.tasks,
             "base": _counts_json(self.base),
             "plus": _counts_json(self.plus) if self.plus else None,
@@ -128,6 +159,7 @@ class Summary(Record):
             "cost": self.cost or None,
             "spent": self.spent or None,
             "seconds": round(self.seconds, 3),
+            "cautions": list(self.cautions),
         }
 
 
@@ -137,11 +169,13 @@ def summarize(records: RunRecords) -> Summary:
     verdicts = list(records.verdicts.values())
     seconds = sum((each.ended or each.started) - each.started for each in manifest.sessions)
     base, plus = count(verdicts, has_plus=manifest.has_plus)
+    tiers = [each.sandbox for each in manifest.sessions if each.sandbox is not None]
     return Summary(
         run=manifest.id,
         pipeline=manifest.configuration.pipeline,
         dataset=manifest.configuration.dataset,
         title=manifest.title,
+        data=manifest.source,
         tasks=len(manifest.configuration.tasks),
         base=base,
         plus=plus,
@@ -153,16 +187,18 @@ def summarize(records: RunRecords) -> Summary:
         reviews=review_counts(calls),
         servers=tuple(server_use(records, name, seconds) for name in manifest.configuration.served),
         seconds=seconds,
+        cautions=tuple(dict.fromkeys(line for each in tiers if (line := each.caution))),
     )
 
 
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     """Count what the calls of the step `review` led to."""
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
-    revised = sum(call.verdict == "revise" for call in reviews)
+    verdicts = [call.verdict for call in reviews]
     return ReviewCounts(
-        approved=len(reviews) - revised,
-        revised=revised,
+        approved=verdicts.count("approve"),
+        revised=verdicts.count("revise"),
+        unread=verdicts.count(None),
         off_schema=_noted(reviews, "off-schema"),
         repaired=_noted(reviews, "repaired"),
         fixes=sum(call.step == "fix" and call.reply is not None for call in calls),

@@ -5,45 +5,14 @@ CodecError for all that `encode` does not write. Run it where a process may be l
 made to collide.
 """
 
-import collections
 import struct
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dualcode.sandbox.encoder import AS_BASE, DEPTH
+from dualcode.sandbox.encoder import DEPTH
+from dualcode.sandbox.trees import CodecError, Drained, Nodes, Opaque, distinct, pair, untag
 
-
-class CodecError(ValueError):
-    """Bytes that `encode` does not write."""
-
-
-class Opaque:
-    """What an `O` decodes to: an object of a named type, equal to nothing."""
-
-    def __init__(self, type_name: str) -> None:
-        self.type_name = type_name
-
-    def __repr__(self) -> str:
-        return f"<{self.type_name} object>"
-
-
-class Drained(Opaque):
-    """What an iterable that was no data decodes to: equal to nothing, and iterable."""
-
-    def __init__(self, type_name: str, items: list[Any]) -> None:
-        super().__init__(type_name)
-        self.items = items
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.items)
-
-    def __repr__(self) -> str:
-        return f"<{self.type_name} object: {self.items!r}>"
-
-
-class _Nodes(list[Any]):
-    """A list within a tagged tree: the members of a value, not a value."""
+__all__ = ["CodecError", "Drained", "Opaque", "decode"]
 
 
 def decode(kind: str, payload: bytes, *, depth: int = 4 * DEPTH) -> Any:
@@ -125,7 +94,7 @@ class _Parser:
     def _whole(self, value: Any) -> Any:
         if self.at != len(self.data):
             raise CodecError(f"{len(self.data) - self.at} bytes after the value")
-        if type(value) is _Nodes:
+        if type(value) is Nodes:
             raise CodecError("a tree without a tag")
         return value
 
@@ -169,282 +138,14 @@ _READ_ATOM: dict[int, Callable[[_Parser], Any]] = {
 """What follows each of marshal's type codes."""
 
 
-def _pair(members: list[Any]) -> dict[Any, Any]:
-    return _distinct(dict(zip(members[::2], members[1::2], strict=True)), len(members) // 2)
-
-
-def _distinct(found: Any, count: int) -> Any:
-    if len(found) != count:
-        raise CodecError("equal members in a set or dict")
-    return found
-
-
-def _untag(members: list[Any]) -> Any:
-    """Return the value that a tagged tuple stands for."""
-    tag, *fields = members
-    return _READERS[tag](*fields)
-
-
-def _values(nodes: Any) -> list[Any]:
-    if type(nodes) is not _Nodes:
-        raise CodecError(f"a {type(nodes).__name__} where nodes are expected")
-    if not {_Nodes, Drained}.isdisjoint(map(type, nodes)):
-        raise CodecError("a node without a tag, or a drained iterable, within a value")
-    return list(nodes)
-
-
 _MAKERS: dict[str, dict[int, Maker]] = {
     "V": {
         ord("["): lambda members: members,
         ord("("): tuple,
-        ord("{"): _pair,
-        ord("<"): lambda members: _distinct(set(members), len(members)),
-        ord(">"): lambda members: _distinct(frozenset(members), len(members)),
+        ord("{"): pair,
+        ord("<"): lambda members: distinct(set(members), len(members)),
+        ord(">"): lambda members: distinct(frozenset(members), len(members)),
     },
-    "G": {ord("["): _Nodes, ord("("): _untag},
+    "G": {ord("["): Nodes, ord("("): untag},
 }
 """What makes a container of its members, by kind of payload and type code."""
-
-
-def _read_set(nodes: Any) -> set[Any]:
-    members = _values(nodes)
-    return _distinct(set(members), len(members))
-
-
-def _read_frozenset(nodes: Any) -> frozenset[Any]:
-    return frozenset(_read_set(nodes))
-
-
-def _read_dict(nodes: Any) -> dict[Any, Any]:
-    return _pair(_values(nodes))
-
-
-def _read_tuple(nodes: Any) -> tuple[Any, ...]:
-    return tuple(_values(nodes))
-
-
-def _read_keys(nodes: Any) -> Any:
-    members = _values(nodes)
-    return _distinct(dict.fromkeys(members), len(members)).keys()
-
-
-def _read_values(nodes: Any) -> Any:
-    return dict(enumerate(_values(nodes))).values()
-
-
-def _read_items(nodes: Any) -> Any:
-    return _read_dict(nodes).items()
-
-
-def _read_counter(nodes: Any) -> Any:
-    return collections.Counter(_read_dict(nodes))
-
-
-def _read_defaultdict(nodes: Any) -> Any:
-    return collections.defaultdict(None, _read_dict(nodes))
-
-
-def _read_ordered(nodes: Any) -> Any:
-    return collections.OrderedDict(_read_dict(nodes))
-
-
-def _exact(kind: type, *values: Any) -> None:
-    if any(type(value) is not kind for value in values):
-        raise CodecError(f"no {kind.__name__}: {values!r:.80}")
-
-
-def _read_bytearray(content: Any) -> bytearray:
-    _exact(bytes, content)
-    return bytearray(content)
-
-
-def _read_range(*bounds: Any) -> range:
-    _exact(int, *bounds)
-    return range(*bounds)
-
-
-def _read_deque(maxlen: Any, nodes: Any) -> Any:
-    members = _values(nodes)
-    if maxlen is not None:
-        _exact(int, maxlen)
-        if maxlen < len(members):
-            raise CodecError(f"a deque of {len(members)} with at most {maxlen}")
-    return collections.deque(members, maxlen)
-
-
-def _read_fraction(numerator: Any, denominator: Any) -> Any:
-    from fractions import Fraction
-
-    _exact(int, numerator, denominator)
-    return Fraction(numerator, denominator)
-
-
-EXPONENT = 10_000
-"""The most that a Decimal's exponent may be: some arithmetic writes the zeros out."""
-
-
-def _read_decimal(sign: Any, digits: Any, exponent: Any) -> Any:
-    from decimal import Decimal
-
-    _exact(int, sign)
-    _exact(bytes, digits)
-    if exponent not in ("F", "n", "N"):
-        _exact(int, exponent)
-        if abs(exponent) > EXPONENT:
-            raise CodecError(f"a Decimal with an exponent of {exponent}")
-    number: Any = (sign, tuple(digits), exponent)
-    return Decimal(number)
-
-
-def _read_date(*fields: Any) -> Any:
-    from datetime import date
-
-    _exact(int, *fields)
-    return date(*fields)
-
-
-def _read_time(*fields: Any) -> Any:
-    from datetime import time
-
-    *clock, fold, offset = fields
-    _exact(int, *clock, fold)
-    return time(*clock, tzinfo=_zone(offset), fold=fold)
-
-
-def _read_datetime(*fields: Any) -> Any:
-    from datetime import datetime
-
-    *clock, fold, offset = fields
-    _exact(int, *clock, fold)
-    return datetime(*clock, tzinfo=_zone(offset), fold=fold)
-
-
-def _zone(offset: Any) -> Any:
-    from datetime import timedelta, timezone
-
-    if offset is None:
-        return None
-    _exact(int, offset)
-    return timezone(timedelta(microseconds=offset))
-
-
-def _read_timedelta(days: Any, seconds: Any, microseconds: Any) -> Any:
-    from datetime import timedelta
-
-    _exact(int, days, seconds, microseconds)
-    return timedelta(days, seconds, microseconds)
-
-
-def _read_array(dtype: Any, shape: Any, content: Any) -> Any:
-    import numpy
-
-    kind = _dtype(dtype)
-    lengths = _values(shape)
-    _exact(int, *lengths)
-    _exact(bytes, content)
-    size = kind.itemsize
-    for length in lengths:
-        size *= length
-    if size != len(content) or any(length < 0 for length in lengths):
-        raise CodecError(f"{len(content)} bytes for an array of {lengths!r:.80}")
-    return _checked(numpy.ndarray(lengths, kind, content).copy())
-
-
-def _read_objects(shape: Any, nodes: Any) -> Any:
-    import numpy
-
-    lengths, members = _values(shape), _values(nodes)
-    _exact(int, *lengths)
-    if -1 in lengths:
-        raise CodecError(f"an array of {lengths!r:.80}")
-    array = numpy.empty(len(members), "O")
-    for at, member in enumerate(members):
-        array[at] = member
-    return array.reshape(lengths)
-
-
-def _read_scalar(dtype: Any, content: Any) -> Any:
-    import numpy
-
-    kind = _dtype(dtype)
-    _exact(bytes, content)
-    if kind.kind in "US" or kind.itemsize != len(content):
-        raise CodecError(f"{len(content)} bytes for a {dtype}")
-    return _checked(numpy.frombuffer(content, kind))[0]
-
-
-def _dtype(text: Any) -> Any:
-    import numpy
-
-    _exact(str, text)
-    if text[:1] not in ("<", "|") or text[1:2] not in tuple("biufcUS") or not text[2:].isdecimal():
-        raise CodecError(f"no type of array: {text!r:.80}")
-    return numpy.dtype(text)
-
-
-def _checked(array: Any) -> Any:
-    """Refuse bytes that no bool and no character has."""
-    if array.dtype.kind == "b" and array.view("u1").max(initial=0) > 1:
-        raise CodecError("a bool that is neither")
-    if array.dtype.kind == "U" and array.nbytes and array.reshape(-1).view("<u4").max() > sys.maxunicode:
-        raise CodecError("a character that is none")
-    return array
-
-
-def _read_str_(content: Any) -> Any:
-    import numpy
-
-    _exact(str, content)
-    return numpy.str_(content)
-
-
-def _read_bytes_(content: Any) -> Any:
-    import numpy
-
-    _exact(bytes, content)
-    return numpy.bytes_(content)
-
-
-def _read_subclass(name: Any, node: Any) -> Any:
-    """Return a value of a subclass of its own, so that its type equals no other's."""
-    _exact(str, name)
-    base: type[Any] = node.__class__
-    if base not in AS_BASE:
-        raise CodecError(f"a subclass of {base.__name__}")
-    return type(name if name.isidentifier() else "subclass", (base,), {})(node)
-
-
-def _read_drained(name: Any, nodes: Any) -> Drained:
-    _exact(str, name)
-    return Drained(name, _values(nodes))
-
-
-_READERS: dict[Any, Callable[..., Any]] = {
-    "list": _values,
-    "tuple": _read_tuple,
-    "set": _read_set,
-    "frozenset": _read_frozenset,
-    "dict": _read_dict,
-    "bytearray": _read_bytearray,
-    "range": _read_range,
-    "keys": _read_keys,
-    "values": _read_values,
-    "items": _read_items,
-    "Counter": _read_counter,
-    "defaultdict": _read_defaultdict,
-    "OrderedDict": _read_ordered,
-    "deque": _read_deque,
-    "Fraction": _read_fraction,
-    "Decimal": _read_decimal,
-    "date": _read_date,
-    "time": _read_time,
-    "datetime": _read_datetime,
-    "timedelta": _read_timedelta,
-    "array": _read_array,
-    "objects": _read_objects,
-    "scalar": _read_scalar,
-    "str_": _read_str_,
-    "bytes_": _read_bytes_,
-    "subclass": _read_subclass,
-    "drained": _read_drained,
-}

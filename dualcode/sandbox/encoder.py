@@ -2,19 +2,27 @@
 
 This runs where a candidate may have patched everything. It reads values through the methods of their built-in
 base, so an object can lie about itself and about nothing else; whatever goes wrong makes an `O`. What has
-methods of its own for equality is an `O`, too: it could say that it equals anything.
+methods of its own for equality is an `O`, too: it could say that it equals anything. Mappings and sets that
+compare by the abstract classes of `collections.abc` are the exception: they are their members, so they are
+asked for these.
 
-The file stands alone: it imports nothing of dualcode, and numpy only where it is loaded already.
+The file stands alone: it imports nothing of dualcode, and numpy only where it is loaded already. What it uses
+is bound here, before a program runs: one may have a `len`, an `islice` or a `Counter` of its own.
 """
 
+import builtins
 import collections
-import itertools
+import gc
 import marshal
 import struct
 import sys
+from collections import abc
 from collections.abc import Callable, Iterable, Iterator
-from types import NoneType
+from itertools import chain, compress, islice
+from types import MappingProxyType, NoneType
 from typing import Any
+
+__builtins__ = dict(vars(builtins))  # what the functions of this file find their built-in names in
 
 DEPTH = 200
 """Levels of containers in a value; one nested deeper is an `O`."""
@@ -27,6 +35,8 @@ CONTAINED = 1 << 22
 
 PIECE = 1 << 12
 """Members of a list that are written at once."""
+
+globals()["__builtins__"] = vars(builtins).copy()  # a candidate may change the others
 
 _COUNT = struct.Struct("<I")
 _HEAD = struct.Struct("<cI")  # as `job.HEAD`
@@ -49,6 +59,13 @@ _dict_items: Reader = vars(dict)["items"]
 _dict_values: Reader = vars(dict)["values"]
 _set_items: Reader = vars(set)["__iter__"]
 _frozenset_items: Reader = vars(frozenset)["__iter__"]
+_ordered_items: Reader = vars(collections.OrderedDict)["items"]
+_deque_items: Reader = vars(collections.deque)["__iter__"]
+_deque_maxlen: Reader = vars(collections.deque)["maxlen"].__get__
+_mapping_items: Reader = vars(abc.Mapping)["items"]
+_attribute: Callable[[Any, str], Any] = vars(object)["__getattribute__"]
+_referents = gc.get_referents
+_modules = sys.modules
 
 AS_BASE: dict[type, Reader] = {
     int: int.__int__,
@@ -119,7 +136,7 @@ def _digest_pieces(value: list[Any] | tuple[Any, ...], most: int) -> tuple[bytes
     sum_, size = _sha256(code + _COUNT.pack(length)), len(code) + _COUNT.size
     members = iter(value)
     for _ in range(0, length, PIECE):
-        piece = list(itertools.islice(members, PIECE))
+        piece = list(islice(members, PIECE))
         try:
             if not _is_plain(piece):
                 return None
@@ -136,7 +153,7 @@ def _encode_items(value: Any) -> tuple[bytes, bytes]:
         items = iter(value)
     except TypeError:
         return b"O", _name(_type(value))
-    drawn: list[Any] = list(itertools.islice(items, CONTAINED + 1))
+    drawn: list[Any] = list(islice(items, CONTAINED + 1))
     try:
         return b"G", _dump(("drained", _name(_type(value)).decode(), _Tagger().nodes(drawn)), 2)
     except Exception:
@@ -156,25 +173,25 @@ def _is_plain(value: Any) -> bool:
         if not kinds <= PLAIN:
             return False
         if not kinds <= CONTAINERS:
-            level = list(itertools.compress(level, map(CONTAINERS.__contains__, map(_type, level))))
+            level = list(compress(level, map(CONTAINERS.__contains__, map(_type, level))))
         if sum(map(len, level)) > ITEMS:
             break
         with_dicts = dict in kinds
         kinds = set(map(_type, _members(level, with_dicts)))
         if kinds <= ATOMS:
             return True
-        level = list(itertools.islice(_members(level, with_dicts), CONTAINED + 1))
+        level = list(islice(_members(level, with_dicts), CONTAINED + 1))
         if len(level) > CONTAINED:
             break
     raise _CannotSendError(_type(value))
 
 
 def _members(level: list[Any], with_dicts: bool) -> Iterator[Any]:
-    members = itertools.chain.from_iterable(level)
+    members = chain.from_iterable(level)
     if not with_dicts:
         return members
     dicts = [each for each in level if _type(each) is dict]
-    return itertools.chain(members, itertools.chain.from_iterable(map(_dict_values, dicts)))
+    return chain(members, chain.from_iterable(map(_dict_values, dicts)))
 
 
 class _Tagger:
@@ -183,6 +200,7 @@ class _Tagger:
     def __init__(self) -> None:
         self._depth = DEPTH
         self._left = CONTAINED
+        self._found: dict[type[Any], Writer] = {}
 
     def node(self, value: Any) -> Any:
         kind = _type(value)
@@ -193,7 +211,9 @@ class _Tagger:
             return value
         if self._depth == 0:
             raise _CannotSendError(kind)
-        write = _WRITERS.get(kind) or _find_writer(kind)
+        write = _WRITERS.get(kind) or self._found.get(kind)
+        if write is None:
+            write = self._found[kind] = _find_writer(kind)
         self._depth -= 1
         node = write(value, self)
         self._depth += 1
@@ -203,7 +223,7 @@ class _Tagger:
         return list(map(self.node, values))
 
     def pairs(self, items: Iterable[tuple[Any, Any]]) -> list[Any]:
-        return self.nodes(itertools.chain.from_iterable(items))
+        return self.nodes(chain.from_iterable(items))
 
     def members(self, values: Iterable[Any]) -> list[Any]:
         """Return the nodes of a set, in an order of their own."""
@@ -214,10 +234,32 @@ Writer = Callable[[Any, _Tagger], Any]
 
 
 def _write_deque(value: Any, tagger: _Tagger) -> Any:
-    return ("deque", value.maxlen, tagger.nodes(value))
+    return ("deque", _deque_maxlen(value), tagger.nodes(_deque_items(value)))
 
+
+def _write_wrapped(tag: str, *kinds: type[Any]) -> Writer:
+    """Return what writes a class that wraps a value of one of some types, its `data`."""
+
+    def write(value: Any, tagger: _Tagger) -> Any:
+        data = _attribute(value, "__dict__")["data"]
+        if _type(data) not in kinds:
+            raise _CannotSendError(_type(value))
+        return (tag, tagger.node(data))
+
+    return write
+
+
+def _write_memory(value: Any, _: _Tagger) -> Any:
+    if value.ndim != 1 or value.format not in NATIVE or value.nbytes > ITEMS:
+        raise _CannotSendError(_type(value))
+    return ("memoryview", value.format, value.tobytes())
+
+
+NATIVE = frozenset("bBhHiIlLqQfd")
+"""The formats of numbers that `array` and `memoryview` share."""
 
 _EMPTY: dict[Any, Any] = {}
+_KEYS, _VALUES, _ITEMS = type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items())
 _WRITERS: dict[type[Any], Writer] = {
     list: lambda value, tagger: ("list", tagger.nodes(value)),
     tuple: lambda value, tagger: ("tuple", tagger.nodes(value)),
@@ -226,30 +268,67 @@ _WRITERS: dict[type[Any], Writer] = {
     dict: lambda value, tagger: ("dict", tagger.pairs(value.items())),
     bytearray: lambda value, _: ("bytearray", bytes(value)),
     range: lambda value, _: ("range", value.start, value.stop, value.step),
-    type(_EMPTY.keys()): lambda value, tagger: ("keys", tagger.nodes(value)),
-    type(_EMPTY.values()): lambda value, tagger: ("values", tagger.nodes(value)),
-    type(_EMPTY.items()): lambda value, tagger: ("items", tagger.pairs(value)),
+    memoryview: _write_memory,
+    _KEYS: lambda value, tagger: ("keys", tagger.nodes(value)),
+    _VALUES: lambda value, tagger: ("values", tagger.nodes(value)),
+    _ITEMS: lambda value, tagger: ("items", tagger.pairs(value)),
+    MappingProxyType: lambda value, tagger: ("mappingproxy", tagger.node(_referents(value)[0])),
     collections.Counter: lambda value, tagger: ("Counter", tagger.pairs(_dict_items(value))),
-    collections.defaultdict: lambda value, tagger: ("defaultdict", tagger.pairs(value.items())),
-    collections.OrderedDict: lambda value, tagger: ("OrderedDict", tagger.pairs(value.items())),
+    collections.defaultdict: lambda value, tagger: ("defaultdict", tagger.pairs(_dict_items(value))),
+    collections.OrderedDict: lambda value, tagger: ("OrderedDict", tagger.pairs(_ordered_items(value))),
     collections.deque: _write_deque,
+    collections.UserList: _write_wrapped("UserList", list, tuple),
+    collections.UserString: _write_wrapped("UserString", str),
+    collections.UserDict: lambda value, tagger: ("UserDict", tagger.pairs(_mapping_items(value))),
+    abc.Mapping: lambda value, tagger: ("UserDict", tagger.pairs(_mapping_items(value))),
+    abc.ItemsView: lambda value, tagger: ("items", tagger.pairs(value)),
+    abc.Set: lambda value, tagger: ("keys", tagger.nodes(value)),
 }
+
+_AS_THEMSELVES = frozenset({_KEYS, _VALUES, _ITEMS, abc.ItemsView, abc.Set})
+"""Bases of which a value of a subclass is written as one of the base: what is equal to it does not depend on
+its type."""
 
 
 def _find_writer(kind: type[Any]) -> Writer:
     """Return what writes values of a type that is not in the table."""
-    for (module, name), write in _LATE_WRITERS.items():
-        if module in sys.modules and kind is getattr(sys.modules[module], name, None):
-            return write
-    if write := _numpy_writer(kind):
+    if write := _late_writer(kind) or _numpy_writer(kind):
         return write
-    if base := _plain_base(kind):
-        return lambda value, tagger: (
-            "subclass",
-            _name(kind).decode(),
-            tagger.node(AS_BASE[base](value)),
-        )
+    line: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind)
+    for at, base in enumerate(line):
+        if (as_base := _base_writer(base)) is None:
+            continue
+        if any(_EQUALITY & type.__dict__["__dict__"].__get__(each).keys() for each in line[:at]):
+            break
+        return as_base if base in _AS_THEMSELVES else _write_subclass(_name(kind).decode(), as_base)
     raise _CannotSendError(kind)
+
+
+def _write_subclass(name: str, as_base: Writer) -> Writer:
+    return lambda value, tagger: ("subclass", name, as_base(value, tagger))
+
+
+_EQUALITY = frozenset({"__eq__", "__ne__", "__hash__"})
+
+
+def _base_writer(base: type[Any]) -> Writer | None:
+    """Return what writes a value of a subclass as one of its base, past what the subclass overrides."""
+    if read := AS_BASE.get(base):
+        return lambda value, tagger: tagger.node(read(value))
+    if write := _numpy_writer(base):
+        numpy = _modules["numpy"]
+        if base is numpy.ndarray:
+            return lambda value, tagger: write(base.view(value, base), tagger)
+        return lambda value, tagger: write(base(value), tagger)
+    late = _late_writer(base)
+    return late if late in (_write_fraction, _write_decimal) else _WRITERS.get(base)
+
+
+def _late_writer(kind: type[Any]) -> Writer | None:
+    for (module, name), write in _LATE_WRITERS.items():
+        if module in _modules and kind is getattr(_modules[module], name, None):
+            return write
+    return None
 
 
 def _write_fraction(value: Any, tagger: _Tagger) -> Any:
@@ -259,6 +338,16 @@ def _write_fraction(value: Any, tagger: _Tagger) -> Any:
 def _write_decimal(value: Any, _: _Tagger) -> Any:
     sign, digits, exponent = value.as_tuple()
     return ("Decimal", sign, bytes(digits), exponent)
+
+
+def _write_numbers(value: Any, _: _Tagger) -> Any:
+    if value.typecode not in NATIVE:
+        raise _CannotSendError(_type(value))
+    return ("numbers", value.typecode, value.tobytes())
+
+
+def _write_masked(value: Any, tagger: _Tagger) -> Any:
+    return ("masked", tagger.node(value.data), tagger.node(_modules["numpy.ma"].getmaskarray(value)))
 
 
 def _write_date(value: Any, _: _Tagger) -> Any:
@@ -286,7 +375,7 @@ def _offset(value: Any) -> Any:
     zone = value.tzinfo
     if zone is None:
         return None
-    if type(zone) is not sys.modules["datetime"].timezone:
+    if type(zone) is not _modules["datetime"].timezone:
         raise _CannotSendError(_type(zone))
     offset = zone.utcoffset(None)
     return (offset.days * 86400 + offset.seconds) * 1_000_000 + offset.microseconds
@@ -299,12 +388,14 @@ _LATE_WRITERS: dict[tuple[str, str], Writer] = {
     ("datetime", "date"): _write_date,
     ("datetime", "time"): _write_time,
     ("datetime", "timedelta"): _write_timedelta,
+    ("array", "array"): _write_numbers,
+    ("numpy.ma", "MaskedArray"): _write_masked,
 }
 """Types of modules that a program may not have imported."""
 
 
 def _numpy_writer(kind: type[Any]) -> Writer | None:
-    numpy = sys.modules.get("numpy")
+    numpy = _modules.get("numpy")
     if numpy is None:
         return None
     if kind is numpy.ndarray:
@@ -334,18 +425,5 @@ def _write_scalar(value: Any, _: _Tagger) -> Any:
 
 
 def _check_dtype(value: Any) -> None:
-    if value.dtype.kind not in "biufcUS":
+    if value.dtype.kind not in "biufcmMUS":
         raise _CannotSendError(_type(value))
-
-
-def _plain_base(kind: type[Any]) -> type[Any] | None:
-    """Return the built-in type that a subclass's values compare as; None if it compares in its own way."""
-    line: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind)
-    base = next((each for each in line if each in AS_BASE), None)
-    if base is None:
-        return None
-    own = line[: line.index(base)]
-    names = {"__eq__", "__ne__", "__hash__"}
-    if any(names & type.__dict__["__dict__"].__get__(each).keys() for each in own):
-        return None
-    return base

@@ -27,7 +27,7 @@ import hashlib
 import json
 import marshal
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -37,6 +37,8 @@ DIGEST_ABOVE = 64 << 10
 HEAD = struct.Struct("<cI")
 VALUE_KINDS = frozenset("VGDO")
 MIB = 1 << 20
+TOLD_BYTES = 256 << 10
+"""No exception is told in more: 10,000 characters, each of which JSON may escape by 12, and a type's name."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Limits:
     total_cpu: float = 30.0
     """CPU seconds of the whole run, loading included."""
     wall: float = 120.0
-    """Seconds of the whole run. A program that sleeps or waits is ended sooner (`server.WAITING`)."""
+    """Seconds of the whole run. A program that sleeps or waits is ended sooner."""
+    waiting: float = 10.0
+    """Seconds that the whole run may wait instead of computing; one call no more than `server.WAITING`."""
     memory: int = 4096 * MIB
     """Bytes of address space."""
     output: int = 64 * MIB
@@ -105,6 +109,9 @@ class Job:
     timed: bool = False
     capture: bool = False
     """Whether stdout and stderr are kept, call by call."""
+    on_wait: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    """Called if the run is found waiting instead of computing. It needs no processor of its own then, and the
+    sandbox begins another job beside it if there is memory for one."""
 
 
 class Frame(NamedTuple):
@@ -143,6 +150,11 @@ class Ran:
     """Seconds from fork to the end of the process."""
     peak: int = 0
     """Bytes of memory held at most (resident set)."""
+    killed: bool = False
+    """Whether it was ended from outside: by the watch, by the kernel, or at a limit that the kernel had
+    counted. A program that ends by its own act, a crash too, was not."""
+    kept: float = 0.0
+    """Seconds in which it was ready to compute and others had the processors, when it was last looked at."""
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in order."""
@@ -185,12 +197,22 @@ def frame(kind: str, payload: bytes) -> bytes:
 
 
 def told(payload: bytes) -> Told:
-    """Return the exception in an `R` or `F` frame; a frame that is none says so itself."""
+    """Return the exception in an `R` or `F` frame; a frame that is none says so itself.
+
+    A forged one may be longer than the harness's, and as values of Python fifty times as long again, so it is
+    not read. What is no Unicode is replaced: a record has to be writable.
+    """
     try:
+        if len(payload) > TOLD_BYTES:
+            raise ValueError
         name, message, trace = json.loads(payload)
-        return Told(str(name)[:200], str(message)[:2000], str(trace)[:8000])
+        return Told(_text(name, 200), _text(message, 2000), _text(trace, 8000))
     except (ValueError, TypeError, RecursionError):
         return Told("Exception", "(the report of the exception is not readable)", "")
+
+
+def _text(value: object, limit: int) -> str:
+    return str(value)[:limit].encode("utf-8", "replace").decode()
 
 
 def digest(kind: str, payload: bytes) -> bytes:

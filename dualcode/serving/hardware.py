@@ -19,7 +19,7 @@ from dualcode.serving.environment import scrubbed
 from dualcode.serving.running import RunningServer, running
 
 if TYPE_CHECKING:
-    from dualcode.team import Served
+    from dualcode.models.endpoints import Served
 
 _MIB = 2**20
 _LONGEST_HEADER = 100_000_000

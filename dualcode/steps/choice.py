@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.solution import Program
@@ -31,10 +29,7 @@ def choice_schema() -> schema.Schema:
 
 def read_choice(text: str | None) -> Choice | None:
     """Return the choice in a reply; None off the schema."""
-    try:
-        return Choice.model_validate(schema.read_object(text))
-    except ValidationError:
-        return None
+    return schema.read_object(text, Choice.model_validate)
 
 
 async def choose(

@@ -3,8 +3,6 @@
 import ast
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.steps import schema
@@ -67,9 +65,8 @@ async def enrich(seat: Seat, task: Task, known: Mapping[str, str]) -> Enrichment
 
 def read_enrichment(text: str | None, known: Mapping[str, str]) -> Enrichment | None:
     """Return the enrichment in a reply, refuted examples apart; None off the schema."""
-    try:
-        said = Enrichment.model_validate((schema.read_object(text) or {}) | {"contradicted": ()})
-    except ValidationError:
+    said = schema.read_object(text, lambda found: Enrichment.model_validate(found | {"contradicted": ()}))
+    if said is None:
         return None
     facts = {normalized(call): normalized(result) for call, result in known.items()}
     refuted = [

@@ -2,8 +2,6 @@
 
 import ast
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.steps import schema
@@ -55,9 +53,8 @@ async def probe(seat: Seat, task: Task) -> tuple[Probe, ...]:
 
 def read_probes(text: str | None, entry_point: str) -> Probes | None:
     """Return the usable probes of a reply, each call once; None off the schema or without a usable one."""
-    try:
-        said = Probes.model_validate(schema.read_object(text))
-    except ValidationError:
+    said = schema.read_object(text, Probes.model_validate)
+    if said is None:
         return None
     usable = {normalized(each.call): each for each in said.probes if _calls(each.call, entry_point)}
     return Probes(probes=tuple(usable.values())) if usable else None

@@ -1,9 +1,7 @@
 """The review: a judgement of a program against its specification."""
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import ValidationError
+from typing import Any, Literal
 
 from dualcode import prompts
 from dualcode.record import Record
@@ -60,13 +58,16 @@ def review_schema() -> schema.Schema:
 def read_review(text: str | None) -> Review | None:
     """Return the review in a reply, or None where the reply is off the schema.
 
-    A fence around the object is forgiven; a contradiction between verdict and findings is not.
+    What stands around the object is forgiven; a contradiction between verdict and findings is not.
     """
-    try:
-        review = Review.model_validate(schema.read_object(text))
-    except ValidationError:
-        return None
-    return review if review.approves == (not review.findings) else None
+    return schema.read_object(text, _consistent)
+
+
+def _consistent(said: dict[str, Any]) -> Review:
+    review = Review.model_validate(said)
+    if review.approves != (not review.findings):
+        raise ValueError("verdict and findings contradict each other")
+    return review
 
 
 async def critique(
@@ -80,8 +81,8 @@ async def critique(
     """Ask for a review of the program against the specification (paper §3.2, 2), with thinking.
 
     `enrichment` is added to the specification (§6); `evidence` says what the program did when it was run.
-    A reply that stays off the schema after one repair counts as an approval; its call says `off-schema`
-    without `repaired`.
+    A reply that stays off the schema after one repair is unread: the program stands as if it were approved,
+    but no count takes it for an approval. Its call says `off-schema` without `repaired`.
     """
     variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
     review = await seat.ask(

@@ -8,9 +8,9 @@ from statistics import fmean
 
 from dualcode.call import Call
 from dualcode.errors import RunError
+from dualcode.models.endpoints import Served
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import union_seconds
-from dualcode.team import Served
 
 
 @dataclass

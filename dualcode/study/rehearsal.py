@@ -4,10 +4,11 @@ import hashlib
 import json
 from typing import Any
 
+from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call, Request
 from dualcode.config import TeamConfig
 from dualcode.errors import DualcodeError
-from dualcode.models.scripted import ScriptedBench, ScriptedChat
+from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.task import Task

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from dualcode.config import TeamConfig
 from dualcode.errors import InputError
+from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
@@ -23,7 +24,6 @@ from dualcode.study.rehearsal import Rehearsal, rehearse
 from dualcode.study.study import Study
 from dualcode.study.trial import try_speed
 from dualcode.suites.suite import Suite, load_suite
-from dualcode.team import Served, check_endpoints
 
 
 class ReproduceOptions(Record):

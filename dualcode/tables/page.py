@@ -24,8 +24,8 @@ from dualcode.tables.table import Table
 HEAD = """# What is published
 
 The numbers that dualcode sets its own beside. **None of them was measured by dualcode.** They stand once, in
-`dualcode/eval/published.toml`; tables, figures and the simulator read them there (`load_published()`). This
-page is written from it: `python -m dualcode.tables.page > docs/published.md`.
+`dualcode/published/published.toml`; tables, figures and the simulator read them there (`load_published()`).
+This page is written from it: `python -m dualcode.tables.page > docs/published.md`.
 
 Tests hold them together: every percentage is one whole number of tasks, every delta the difference of printed
 percentages, Figure 5's bars add up to its title; what does not fit is a contradiction below.

@@ -1,11 +1,13 @@
 """The reviewer judged: its verdicts against the truth of the drafts, and what became of its fixes."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.reviewer import Judged, ReviewerReport
 from dualcode.published.published import Published
+from dualcode.runs.summary import unread_warning
 from dualcode.tables.cells import ratio
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.selection import part_title
@@ -22,7 +24,7 @@ class Row:
     @property
     def known(self) -> int:
         """How many reviews there is a truth for."""
-        return sum(self.judged.confusion.model_dump(exclude={"unknown"}).values())
+        return self.judged.confusion.judged
 
     def precision(self) -> str:
         """Return the share of wrong drafts among those that it found wrong."""
@@ -62,7 +64,9 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
         notes=[
             analysis.note,
             "Precision: wrong drafts among those found wrong. Recall: wrong drafts that were found wrong. "
-            "unknown: the draft could not be graded, or the review had no verdict; in no share.",
+            "unread: the review's reply held no verdict; unknown: the draft could not be graded; both are in "
+            "no share.",
+            *_warnings(reports),
             "Fixes: helped, wrong before and right after; broke, right before and wrong after; the others "
             "stayed what they were. Q1 to Q4: quartiles of the specifications' richness, the leanest first."
             if any(report.quartiles for report in reports)
@@ -71,6 +75,13 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
         ],
         runs=[report.run for report in reports],
     )
+
+
+def _warnings(reports: Sequence[ReviewerReport]) -> Iterator[str]:
+    for report in reports:
+        said = unread_warning(report.overall.confusion.off_schema, report.overall.tasks)
+        if said:
+            yield f"{report.pipeline} on {report.dataset}: {said}"
 
 
 def _fields() -> list[Field[Row] | None]:
@@ -83,7 +94,8 @@ def _fields() -> list[Field[Row] | None]:
         right("wrong, approved", lambda row: str(row.judged.confusion.false_negative)),
         right("right, rejected", lambda row: str(row.judged.confusion.false_positive)),
         right("right, approved", lambda row: str(row.judged.confusion.true_negative)),
-        right("unknown", lambda row: str(row.judged.confusion.unknown)),
+        right("unread", lambda row: str(row.judged.confusion.off_schema)),
+        right("unknown", lambda row: str(row.judged.confusion.ungraded)),
         right("precision", Row.precision),
         right("recall", Row.recall),
         right("fixes that helped", lambda row: str(row.judged.fixes.helped)),

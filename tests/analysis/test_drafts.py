@@ -26,10 +26,11 @@ from dualcode.analysis.drafts import (
 )
 from dualcode.analysis.runs import Run, load_run
 from dualcode.bench.bench import Bench
+from dualcode.bench.scripted import ScriptedBench
 from dualcode.cli.reviewer import REVIEWING
 from dualcode.errors import SandboxError, SuiteError
 from dualcode.extraction import extract
-from dualcode.models.scripted import Answer, ScriptedBench
+from dualcode.models.scripted import Answer
 from dualcode.pipelines import builtins
 from dualcode.sandbox import open_sandbox
 from dualcode.suites.suite import Suite, load_suite

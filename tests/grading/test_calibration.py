@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from dualcode.grading import reference as references
 from dualcode.grading.calibration import QUIET_RUNS, Calibration
 from dualcode.grading.calibration_cache import CalibrationCache, content_key, machine_key
 from dualcode.grading.reference import SLOW_CALL, Calibrated, Reference, Times
-from dualcode.grading.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, MEMORY, limits_of
+from dualcode.grading.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, LEAST_WAITING, MEMORY, limits_of
 from dualcode.grading.turns import Turns
 from dualcode.sandbox import open_sandbox
-from dualcode.sandbox.job import DIGEST_ABOVE, Arguments, Job, Ran, frames
+from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Arguments, Job, Ran, frames
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.suites.suite import Suite, load_suite
 from tests.suites.data import problem, write_rows
@@ -324,6 +325,83 @@ def test_humaneval_s_own_tests_have_three_seconds_together() -> None:
 
 def test_what_may_be_returned_grows_with_what_the_reference_returned() -> None:
     times, large = Times(0, {}), some(3, LEAST_OUTPUT, c0=9 * LEAST_OUTPUT)
-    assert limits_of("mbpp", some(), times).output == LEAST_OUTPUT + 20
-    assert limits_of("mbpp", large, times).output == 3 * LEAST_OUTPUT
-    assert limits_of("mbpp", large, times, whole=True).output == 21 * LEAST_OUTPUT
+    assert limits_of("mbpp", some(), times).output == LEAST_OUTPUT + MIB
+    assert limits_of("mbpp", large, times).output == 9 * LEAST_OUTPUT
+    assert limits_of("mbpp", large, times, whole=True).output == 27 * LEAST_OUTPUT
+    assert limits_of("mbpp", some(), times, capture=True).output == LEAST_OUTPUT + MIB
+
+
+def test_a_program_may_wait_as_long_as_evalplus_gives_it_by_the_clock() -> None:
+    times = Times(0, {})
+    assert limits_of("mbpp", some(3), times).waiting == LEAST_WAITING
+    assert limits_of("mbpp", some(30), times).waiting == 32
+    assert limits_of("mbpp", some(866), times).waiting == 62
+
+
+# Who may write
+
+
+async def test_a_folder_that_others_may_write_is_not_used_and_said_once_with_what_mends_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    suite = suite_of(tmp_path / "suite")
+    await calibrate(suite, cache_in(tmp_path / "cache"))
+    (path,) = files(tmp_path, "*.reference")
+    path.write_bytes(b"forged")
+    (tmp_path / "cache").chmod(0o777)
+    with caplog.at_level(logging.WARNING):
+        known, jobs = await calibrate(suite, cache_in(tmp_path / "cache"))
+    assert (known.reference.task_id, jobs) == (TASK, 2)
+    assert path.read_bytes() == b"forged"
+    assert caplog.text.count("is not used") == 1
+    mend = caplog.text.strip().rpartition("until: ")[2]
+    assert mend == f"rm -r {tmp_path / 'cache'}"
+    await asyncio.to_thread(subprocess.run, mend, shell=True, check=True)
+    await calibrate(suite, cache_in(tmp_path / "cache"))
+    assert (await calibrate(suite, cache_in(tmp_path / "cache")))[1] == 0
+
+
+@pytest.mark.parametrize("pattern", ["*.reference", "times-*"])
+async def test_a_file_that_others_may_write_is_made_anew_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, pattern: str
+) -> None:
+    suite = suite_of(tmp_path / "suite")
+    await calibrate(suite, cache_in(tmp_path / "cache"))
+    (path,) = files(tmp_path, pattern)
+    path.chmod(0o666)
+    with caplog.at_level(logging.WARNING):
+        _, jobs = await calibrate(suite, cache_in(tmp_path / "cache"))
+    assert jobs > 0
+    assert f"{path} may be written by everyone, so it is made anew" in caplog.text
+    assert path.stat().st_mode & 0o077 == 0
+    assert (await calibrate(suite, cache_in(tmp_path / "cache")))[1] == 0
+
+
+def test_a_folder_above_that_others_may_write_is_mended_before_the_cache_is_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (above := tmp_path / "above").mkdir()
+    above.chmod(0o777)
+    with caplog.at_level(logging.WARNING):
+        cache_in(above / "cache")
+    assert caplog.text.strip().endswith(f"until: chmod go-w {above} && rm -r {above / 'cache'}")
+
+
+async def test_folders_and_files_are_made_for_their_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        await calibrate(suite_of(tmp_path / "suite"), cache_in(tmp_path / "cache"))
+    finally:
+        os.umask(before)
+    made = [tmp_path / "cache", *(tmp_path / "cache").rglob("*")]
+    assert len(made) == 4
+    assert all(path.stat().st_mode & 0o077 == 0 for path in made)
+
+
+def test_other_data_under_the_same_name_has_another_key(tmp_path: Path) -> None:
+    one, other = (
+        suite_of(tmp_path / name, canonical_solution=f"    return {factor} * n\n")
+        for name, factor in (("one", 3), ("other", 4))
+    )
+    assert CalibrationCache.of(one).folder != CalibrationCache.of(other).folder
+    assert content_key(one.data.sha256) != content_key(other.data.sha256)

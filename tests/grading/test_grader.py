@@ -277,10 +277,11 @@ async def test_mbpp_s_special_inputs_and_oracles_hold(sandbox: Sandbox) -> None:
 # Load, and a broken sandbox
 
 
-LATE = Ran("finished", frame("B", b"") + frame("L", b"") + frame("E", b""))
+BEGIN, END = frame("B", b""), frame("E", b"")
+LATE = Ran("timed_out", BEGIN, cpu=0.001, killed=True)
 
 
-@pytest.mark.parametrize("first", [LATE, Ran("timed_out", frame("B", b"")), Ran("died", b"")])
+@pytest.mark.parametrize("first", [LATE, Ran("died", b"", "signal SIGKILL", killed=True)])
 async def test_what_may_be_load_is_tried_again_alone(
     suite: Suite, between: Between, cache: CalibrationCache, first: Ran
 ) -> None:
@@ -320,6 +321,50 @@ async def test_a_second_try_has_nothing_beside_it(
         others = [grader.grade(TASK, f"{RIGHT}# {number}\n") for number in range(20)]
         await asyncio.gather(grader.grade(TASK, slow), *others)
     assert beside == [{slow}] * 2
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Ran("died", BEGIN, "exit code 0 before the end"),
+        Ran("died", BEGIN, "signal SIGSEGV"),
+        Ran("finished", BEGIN + frame("L", b"") + END, cpu=0.01),
+        Ran("timed_out", BEGIN, cpu=0.01, wall=10.1, killed=True),
+        Ran("timed_out", BEGIN, cpu=60.0, wall=60.0, killed=True),
+    ],
+    ids=["exit", "crash", "claimed time-out", "sleep", "loop"],
+)
+async def test_a_program_that_ends_by_a_coin_has_no_second_toss(
+    suite: Suite, between: Between, cache: CalibrationCache, first: Ran
+) -> None:
+    """The loop is tried again, but the second run used a small part of the first one's time."""
+    unlucky = RIGHT + "# by a coin\n"
+    tosses = iter([first])
+    between.change = lambda job, ran: next(tosses, ran) if job.program == unlucky else ran
+    async with SandboxGrader(suite, between, Rules(base_only=True), workers=2, cache=cache) as grader:
+        verdict = await grader.grade(TASK, unlucky)
+    assert verdict.base.status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("body", "runs"),
+    [
+        ("os._exit(0)", 1),
+        ("os.abort()", 1),
+        ("os.write(3, b'L\\0\\0\\0\\0E\\0\\0\\0\\0'); os._exit(0)", 1),
+        ("time.sleep(60)", 1),
+        ("while True: pass", 2),
+    ],
+    ids=["exit", "crash", "claimed time-out", "sleep", "loop"],
+)
+async def test_only_what_the_sandbox_ended_for_want_of_time_runs_again(
+    suite: Suite, between: Between, cache: CalibrationCache, body: str, runs: int
+) -> None:
+    program = f"import os, time\ndef triple(n):\n    {body}\n"
+    async with SandboxGrader(suite, between, Rules(base_only=True), workers=2, cache=cache) as grader:
+        verdict = await grader.grade(TASK, program)
+    assert verdict.base.status == "failed"
+    assert between.programs.count(program) == runs
 
 
 async def test_a_failure_of_its_own_is_not_tried_again(

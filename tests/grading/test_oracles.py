@@ -371,11 +371,51 @@ class Two(list[Any]):
         return iter([1, 2])
 
 
+class Same(list[Any]):
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+class Tally(collections.Counter[Any]):
+    """A counter with a name."""
+
+
+LIBRARY: list[Any] = [
+    collections.UserList([1, 2]),
+    [collections.UserList([1.0]), [2.0]],
+    collections.UserDict({1: 2}),
+    collections.UserDict({1: 2}).keys(),
+    collections.UserString("ab"),
+    collections.ChainMap({1: 2}, {}),
+    types.MappingProxyType({1: 2}),
+    Tally({1: 2}),
+    collections.OrderedDict({1: 2}),
+    collections.deque([1, 2]),
+    memoryview(b"ab"),
+    range(1, 3),
+    np.array([[2]]).view(np.matrix),
+    np.ma.MaskedArray([2]),
+    np.timedelta64(2),
+    Decimal(2),
+]
+EXPECTED: list[Any] = [[1, 2], [1.0, 2.0], [[1.0], [2.0]], {1: 2}, {1}, {1: 2.0}, "ab", b"ab", 2, 2.0, (1, 2)]
+
+
+@pytest.mark.parametrize("output", LIBRARY, ids=lambda output: type(output).__name__)
+def test_classes_of_the_library_compare_as_in_evalplus(output: Any) -> None:
+    for expected in EXPECTED:
+        task: tuple[Form, str] = ("mbpp", "f")
+        there = ask_evalplus([output], [expected], task=task, inputs=[[1]]) is None
+        here = compare([output], [expected], task=task, inputs=[[1]]).passed
+        assert here == there, expected
+
+
 DIFFERENCES: dict[str, tuple[Any, Any, tuple[Form, str], bool]] = {
     "an object that equals everything": (Anything(), 5, ("mbpp", "f"), True),
     "within a list": ([Anything()], [5], ("mbpp", "f"), True),
-    "a list of the program's own, with an equality": (collections.UserList([1]), [1], ("mbpp", "f"), True),
-    "a view of bytes": (memoryview(b"a"), b"a", ("mbpp", "f"), True),
+    "a list of the program's own, with an equality": (Same([1]), [1], ("mbpp", "f"), True),
     "a float that subtracts in its own way": (Near(7), 5, ("mbpp", "surface_Area"), True),
     "a list that iterates in its own way": (Two([9]), [1, 2], ("mbpp", "Diff"), True),
     "an exponent of a million": (Decimal("1e1000000"), Decimal("1e1000000"), ("mbpp", "f"), True),

@@ -14,6 +14,7 @@ from dualcode.errors import InputError
 from dualcode.grading.results import check_output, evalplus_results, write_results
 from dualcode.grading.samples import Sample
 from dualcode.grading.score import score
+from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.verdict import Cause, Outcome, Verdict
 from tests.suites.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
@@ -110,7 +111,7 @@ def test_evalplus_reads_the_file_and_prints_the_same_pass_at_k(
     with contextlib.redirect_stdout(io.StringIO()) as said:
         evaluate.evaluate("humaneval", samples=str(path))
     printed = [float(number) for number in re.findall(r"pass@\d+:\s+([\d.]+)", said.getvalue())]
-    ours = score(verdicts, suite, 1.0, sandbox="")
+    ours = score(verdicts, suite, 1.0, sandbox=Tier(name="", holds=()))
     assert ours.plus is not None
     assert len(printed) == 4
     assert printed == [round(side.pass_at[k].value, 3) for side in (ours.base, ours.plus) for k in (1, 10)]

@@ -153,3 +153,11 @@ def test_a_value_longer_than_a_digest_may_still_be_close_enough(score: Score, tm
     far = "def triple(n):\n    return [n / 3] * 19999 + [7.5]\n"
     _, out, _ = score([(TASK, close), (TASK, far)], "--data", other, "--json")
     assert json.loads(out)["base"] | {"pass@1": 0} == {"passed": 1, "failed": 1, "errored": 0, "pass@1": 0}
+
+
+def test_a_score_with_other_data_says_so_at_its_top_and_in_its_object(score: Score) -> None:
+    _, out, _ = score([(TASK, RIGHT)])
+    assert out.strip().startswith("not EvalPlus's own data: ")
+    _, out, _ = score([(TASK, RIGHT)], "--json")
+    assert json.loads(out)["data"]["official"] is False
+    assert json.loads(out)["data"]["version"] == "unrecognised"

@@ -25,15 +25,16 @@ from dualcode.call import IN_ANSWERS, Message, Reply, Request, Usage
 from dualcode.cli.ledger import ledger as ledger_command
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import DualcodeError, EndpointError, InputError, RunError, UnknownNameError
+from dualcode.models.endpoints import Served
 from dualcode.models.ledger import (
     Entries,
     Fingerprint,
     Ledger,
     LedgerChat,
     LedgerStore,
+    behind_ledger,
     identify,
     key_of,
-    through_ledger,
 )
 from dualcode.models.ledger import chat as ledger_chat
 from dualcode.models.ledger.database import APPLICATION, FILE
@@ -48,7 +49,7 @@ from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
 from dualcode.sampling import PAPER, Sampling
 from dualcode.suites.suite import load_suite
-from dualcode.team import Seat, Served, Team
+from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict
 from tests.fake_server import Answer, FakeServer, serve
 
@@ -158,7 +159,7 @@ async def test_what_the_client_sends_changes_only_with_protocol() -> None:
             await chat.complete(request)
         await chat.close()
     sent = json.dumps([server.bodies, PROTOCOL], sort_keys=True)
-    assert hashlib.sha256(sent.encode()).hexdigest()[:16] == "4cc06417400ec24e"
+    assert hashlib.sha256(sent.encode()).hexdigest()[:16] == "799c0d16a8b154df"
 
 
 # What identifies a model.
@@ -597,7 +598,9 @@ async def test_every_chat_model_of_a_team_goes_through_the_ledger(ledger: Ledger
 
     with serve() as server:
         config, served = config_of(server.base_url), {"e": Served(model="m")}
-        team = await through_ledger(bound(chat_to(server)), ledger, config, served)
+        bare = bound(chat_to(server))
+        behind = await behind_ledger(bare.chats, ledger, config, served)
+        team = bare.through(lambda chat: behind[chat.name])
         asked = len(server.bodies)
         for seat in (team.coder, team.reviewer):
             await seat.ask("write", ASKED.messages, read=lambda _: None)

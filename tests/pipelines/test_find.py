@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call
 from dualcode.errors import PipelineError, TeamError, UnknownNameError
-from dualcode.models.scripted import ScriptedBench, ScriptedChat
+from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import builtins
 from dualcode.pipelines import find as dropins
 from dualcode.sampling import PAPER

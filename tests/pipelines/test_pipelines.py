@@ -5,10 +5,11 @@ import json
 import pytest
 
 from dualcode.bench.bench import Bench
+from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call
 from dualcode.config import Gate
 from dualcode.errors import TeamError, UnknownNameError
-from dualcode.models.scripted import Answer, ScriptedBench, ScriptedChat
+from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import builtins
 from dualcode.pipelines.find import find_pipeline
 from dualcode.sampling import DRAW_TEMPERATURE, PAPER

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from dualcode import prompts
+from dualcode.models.endpoints import Served
 from dualcode.pipelines import builtins
 from dualcode.pipelines.find import load
 from dualcode.runs.influence import ROOT, pipeline_hash, prompts_of, rooms_hash
 from dualcode.runs.manifest import configure
 from dualcode.suites.suite import load_suite
-from dualcode.team import Served
 from tests.scripted_runs import TEAM, make_run
 
 CODE = "\nMORE = 1\n"

@@ -8,6 +8,7 @@ import pytest
 
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, GraderError, RunError, UnreachableError
+from dualcode.models.endpoints import Served
 from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipeline
@@ -19,7 +20,7 @@ from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite, load_suite
 from dualcode.task import Task
-from dualcode.team import Seat, Served, Team
+from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict
 
 TEAM = TeamConfig(

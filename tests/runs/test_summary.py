@@ -1,16 +1,23 @@
 """A run in numbers: pure functions over records."""
 
+import io
 import time
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage, Value
+from dualcode.cli import printing
 from dualcode.config import Price
 from dualcode.models.openai import Meter
 from dualcode.models.scripted import reply
 from dualcode.runs.progress import Rate, Tally, duration
-from dualcode.runs.summary import cost, review_counts, union_seconds
+from dualcode.runs.store import read_run
+from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds, unread_warning
 from dualcode.sampling import PAPER
+from dualcode.suites.suite import load_suite
 from dualcode.verdict import Outcome, Verdict
 
 USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
@@ -45,7 +52,7 @@ def test_gpu_price_counts_the_wall() -> None:
     assert cost(Price(gpu_hour=1.2), USAGE, 1800.0) == pytest.approx(0.6)
 
 
-def test_reviews_without_a_verdict_count_as_approvals_and_as_off_schema() -> None:
+def test_reviews_without_a_verdict_are_unread_and_no_approvals() -> None:
     calls = [
         call("write"),
         call("review", verdict="approve"),
@@ -56,7 +63,10 @@ def test_reviews_without_a_verdict_count_as_approvals_and_as_off_schema() -> Non
         call("fix"),
     ]
     counts = review_counts(calls)
-    assert counts.model_dump() == {"approved": 2, "revised": 2, "off_schema": 2, "repaired": 1, "fixes": 2}
+    assert counts.model_dump() == {
+        "approved": 1, "revised": 2, "unread": 1, "off_schema": 2, "repaired": 1, "fixes": 2,
+    }  # fmt: skip
+    assert counts.total == 4
 
 
 def test_usage_of_a_call_is_that_of_all_its_attempts() -> None:
@@ -104,3 +114,30 @@ def test_rate_is_over_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
 def test_durations_are_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_run_s_result_says_whose_data_it_was_made_with(tmp_path: Path) -> None:
+    summary = summarize(read_run(write_run(tmp_path, "raw-coder", {"HumanEval/0": Story(True)})))
+    own = summary.model_copy(update={"data": load_suite("mini").data})
+    assert summary.to_json()["data"]["official"] is False
+    assert own.to_json()["data"] == load_suite("mini").data.to_json()
+
+    def shown(each: Summary) -> str:
+        console = Console(width=200, file=io.StringIO())
+        with console.capture() as said:
+            console.print(printing.result(each, tmp_path))
+        return said.get().lstrip()
+
+    assert shown(summary).startswith("not EvalPlus's own data: ")
+    assert "own data" not in shown(own)
+
+
+@pytest.mark.parametrize(
+    ("unread", "total", "warned"), [(0, 0, False), (1, 20, False), (1, 19, True), (3, 3, True)]
+)
+def test_a_share_of_unread_reviews_above_5_percent_is_a_warning(
+    unread: int, total: int, warned: bool
+) -> None:
+    said = unread_warning(unread, total)
+    assert (said is not None) == warned
+    assert said is None or f"{unread} of {total} reviews" in said

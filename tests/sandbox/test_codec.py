@@ -12,9 +12,12 @@ import random
 import struct
 import subprocess
 import sys
+from collections import abc
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +44,7 @@ keys = st.recursive(
     lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
     max_leaves=4,
 )
+NUMBERS: Any = array.array
 plain = st.recursive(
     atoms,
     lambda inner: (
@@ -89,6 +93,14 @@ known: st.SearchStrategy[Any] = st.one_of(
     st.times(timezones=st.none() | offsets),
     st.datetimes(timezones=st.none() | offsets),
     st.timedeltas(),
+    st.lists(atoms, max_size=4).map(collections.UserList),
+    st.dictionaries(keys, atoms).map(lambda pairs: collections.UserDict(pairs)),
+    st.text().map(collections.UserString),
+    st.dictionaries(keys, atoms).map(MappingProxyType),
+    st.lists(st.floats(), max_size=4).map(lambda numbers: NUMBERS("d", numbers)),
+    st.binary().map(memoryview),
+    st.integers(0, 1 << 40).map(lambda number: np.timedelta64(number, "s")),
+    arrays.filter(lambda values: values.dtype.kind == "f").map(np.ma.MaskedArray),
 )
 """Values of the other types that the codec knows."""
 
@@ -166,6 +178,7 @@ def test_damaged_payloads_raise_nothing_but_codec_errors(value: Any, data: st.Da
 
 
 field_values: list[Any] = [0, 1, -1, 9, 1 << 70, 0.5, True, None, "", "a", "F", "<f8", "|b1", "<U1", "|O8"]
+field_values += ["d", "<m8[s]", ("list", []), ("array", "|b1", [1], b"\0"), ("array", "<f8", [1], bytes(8))]
 field_values += [b"", bytes(8), b"\xff" * 4, [], [1], [1, 1], [2**40], ["a", [0]], (), ("list", [1])]
 tags = st.sampled_from(
     [
@@ -194,6 +207,13 @@ tags = st.sampled_from(
         "scalar",
         "str_",
         "bytes_",
+        "mappingproxy",
+        "UserList",
+        "UserDict",
+        "UserString",
+        "numbers",
+        "memoryview",
+        "masked",
         "subclass",
         "drained",
         "no-tag",
@@ -304,7 +324,19 @@ MALFORMED: dict[str, tuple[str, bytes]] = {
     "array of 100 dimensions": ("G", tagged(("array", "<f8", [1] * 100, bytes(8)))),
     "bool of 2": ("G", tagged(("array", "|b1", [1], b"\2"))),
     "no character": ("G", tagged(("array", "<U1", [1], b"\xff\xff\xff\xff"))),
-    "subclass of an array": ("G", tagged(("subclass", "x", ("array", "<f8", [0], b"")))),
+    "subclass of a date": ("G", tagged(("subclass", "x", ("date", 2020, 1, 1)))),
+    "subclass of a mappingproxy": ("G", tagged(("subclass", "x", ("mappingproxy", ("dict", []))))),
+    "mappingproxy of a list": ("G", tagged(("mappingproxy", ("list", [])))),
+    "UserList of a text": ("G", tagged(("UserList", "abc"))),
+    "UserString of a number": ("G", tagged(("UserString", 1))),
+    "array of characters": ("G", tagged(("numbers", "u", bytes(4)))),
+    "array of half a number": ("G", tagged(("numbers", "d", bytes(4)))),
+    "memoryview of half a number": ("G", tagged(("memoryview", "d", bytes(4)))),
+    "unit of time that is none": ("G", tagged(("scalar", "<m8[sss]", bytes(8)))),
+    "mask of another shape": (
+        "G",
+        tagged(("masked", ("array", "<f8", [1], bytes(8)), ("array", "|b1", [2], bytes(2)))),
+    ),
     "drained within a list": ("G", tagged(("list", [("drained", "map", [])]))),
 }
 
@@ -412,17 +444,89 @@ class Settings(collections.defaultdict[str, int]):
     """A dict of a dict."""
 
 
-@pytest.mark.parametrize(
-    ("value", "base"),
-    [
-        (Point(1.0, 2.0), (1.0, 2.0)),
-        (Color.RED, 1),
-        (Word.YES, "yes"),
-        (Names("ab"), ["a", "b"]),
-        (Settings(int, a=1), {"a": 1}),
-        ([Point(1, 2)], [(1, 2)]),
-    ],
-)
+class Tally(collections.Counter[str]):
+    def __missing__(self, key: str) -> int:
+        return 5
+
+
+class Rows(collections.UserList[int]):
+    def __len__(self) -> int:
+        return 7
+
+
+class Lookup(collections.UserDict[str, int]):
+    def __getitem__(self, key: str) -> int:
+        return 2 * self.data[key]
+
+
+class Frozen(abc.Mapping[str, int]):
+    def __init__(self, **pairs: int) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, key: str) -> int:
+        return self.pairs[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+class Members(abc.Set[int]):
+    def __init__(self, *members: int) -> None:
+        self.members = members
+
+    def __contains__(self, member: object) -> bool:
+        return member in self.members
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+class Grid(np.ndarray[Any, Any]):
+    """An array with a name."""
+
+
+class Exact(Fraction):
+    """A fraction with a name."""
+
+
+COMPARE_AS: list[tuple[Any, Any]] = [
+    (Point(1.0, 2.0), (1.0, 2.0)),
+    (Color.RED, 1),
+    (Word.YES, "yes"),
+    (Names("ab"), ["a", "b"]),
+    (Settings(int, a=1), {"a": 1}),
+    ([Point(1, 2)], [(1, 2)]),
+    (Tally("aab"), {"a": 2, "b": 1}),
+    (Rows([1, 2]), [1, 2]),
+    (Lookup(a=1), {"a": 2}),
+    (Frozen(a=1), {"a": 1}),
+    (Members(1, 2), {1, 2}),
+    (Exact(1, 2), 0.5),
+    (np.zeros(1).view(Grid), 0),
+    (type("Own", (np.float64,), {})(0.5), 0.5),
+    (type("Own", (collections.deque,), {})([1], 5), collections.deque([1])),
+    (type("Own", (collections.OrderedDict,), {})(a=1), {"a": 1}),
+    (collections.ChainMap({"a": 1}, {"a": 2, "b": 3}), {"a": 1, "b": 3}),
+    (collections.UserList([1]), [1]),
+    (collections.UserDict(a=1), {"a": 1}),
+    (collections.UserDict(a=1).keys(), {"a"}),
+    (collections.UserDict(a=1).items(), {("a", 1)}),
+    (collections.OrderedDict(a=1).items(), {("a", 1)}),
+    (collections.UserString("a"), "a"),
+    ({collections.UserString("a"): 1}, {"a": 1}),
+    ([MappingProxyType({"a": 1})], [{"a": 1}]),
+    (MappingProxyType(collections.UserDict(a=1)), {"a": 1}),
+    (memoryview(b"ab"), b"ab"),
+]
+
+
+@pytest.mark.parametrize(("value", "base"), COMPARE_AS)
 def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, base: Any) -> None:
     back = through(value)
     assert back == base
@@ -432,12 +536,14 @@ def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, ba
 @pytest.mark.parametrize(
     "value",
     [
-        memoryview(b"ab"),
-        array.array("i", [1]),
+        memoryview(bytes(4)).cast("B", [2, 2]),
+        NUMBERS("u", "a"),
         np.array([object()]),
         np.zeros(1, dtype="f8,f8"),
-        np.datetime64("2020-01-01"),
-        np.ma.masked_array([1]),
+        np.ma.masked,
+        type("Own", (np.ma.MaskedArray,), {})([1]),
+        type("Own", (datetime.date,), {})(2020, 1, 1),
+        MappingProxyType(dict.__dict__),
         object(),
         int,
         len,
@@ -460,11 +566,17 @@ def _equal(_self: Any, _other: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("base", [int, float, str, tuple, list, dict, set, np.float64])
+@pytest.mark.parametrize(
+    "base",
+    [
+        *[int, float, str, tuple, list, dict, set, np.float64, Fraction, Members, collections.Counter],
+        *[collections.ChainMap, collections.UserList, collections.UserString],
+    ],
+)
 @pytest.mark.parametrize("method", ["__eq__", "__ne__", "__hash__"])
 def test_objects_with_an_equality_of_their_own_are_opaque(base: type, method: str) -> None:
     forged = type("Forged", (base,), {method: _equal})
-    assert encode(forged()) == (b"O", b"Forged")
+    assert encode(forged("1") if base is collections.UserString else forged()) == (b"O", b"Forged")
 
 
 def test_overridden_methods_are_not_asked() -> None:
@@ -591,3 +703,48 @@ def test_a_float_keeps_its_bits() -> None:
         (number,) = struct.unpack("<d", struct.pack("<Q", bits))
         assert struct.pack("<d", through(number)) == struct.pack("<Q", bits)
     assert math.isnan(through(pickle.loads(pickle.dumps(math.nan))))
+
+
+def test_a_program_that_patches_what_the_encoder_uses_sends_its_values_all_the_same() -> None:
+    code = """
+import builtins, collections, itertools, marshal, types
+from dualcode.sandbox import codec
+value = [collections.UserList([1]), collections.Counter("ab"), {2: (3,)}, types.MappingProxyType({4: 5})]
+plain = [[1], {"a": 1, "b": 1}, {2: (3,)}, {4: 5}]
+encode, decode = codec.encode, codec.decode
+kept = vars(builtins).copy()
+names = "len iter map sorted type list dict tuple set getattr isinstance issubclass any all sum zip str vars"
+for name in names.split():
+    setattr(builtins, name, None)
+itertools.islice = itertools.chain = marshal.dumps = types.MappingProxyType = None
+kind, payload = encode(value)
+builtins.__dict__.update(kept)
+assert encode(plain)[0] == b"V"
+assert decode(kind.decode(), payload) == plain
+"""
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(root)}, check=True)
+
+
+def test_a_mapping_without_end_is_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(Frozen):
+        def __iter__(self) -> Iterator[str]:
+            return iter(lambda: "a", "b")
+
+    monkeypatch.setattr(encoder, "CONTAINED", 1000)
+    assert kind_of(Endless(a=1)) == b"O"
+    assert kind_of([Endless(a=1)]) == b"O"
+
+
+def test_a_mapping_that_raises_is_opaque() -> None:
+    class Broken(Frozen):
+        def __getitem__(self, key: str) -> int:
+            raise KeyError(key)
+
+    assert encode(Broken(a=1)) == (b"O", b"Broken")
+
+
+def test_a_wrapper_that_holds_itself_is_opaque() -> None:
+    loop = collections.UserList[Any]()
+    loop.append(loop)
+    assert kind_of(loop) == b"O"

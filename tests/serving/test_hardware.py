@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
+from dualcode.models.endpoints import Served
 from dualcode.serving import hardware
 from dualcode.serving.hardware import Gpu, gpus_of, hardware_of, read_checkpoint, resident_bytes
 from dualcode.serving.running import RunningPair
-from dualcode.team import Served
 
 AWQ: dict[str, Any] = {"quant_method": "awq", "bits": 4, "group_size": 64}
 PACKED: dict[str, Any] = {

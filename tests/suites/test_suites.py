@@ -15,6 +15,7 @@ import pytest
 
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
 from dualcode.suites import files
+from dualcode.suites.files import DataSource
 from dualcode.suites.suite import SUITES, find_entry, load_suite
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
@@ -195,7 +196,7 @@ def test_importing_suites_imports_no_evalplus() -> None:
 
 def test_the_door_to_evalplus_imports_no_datasets() -> None:
     command = (
-        "import sys; from dualcode.eval import upstream; upstream.release('MbppPlus'); "
+        "import sys; from dualcode.suites import evalplus; evalplus.release('MbppPlus'); "
         "print('datasets' in sys.modules, 'evalplus.data' in sys.modules)"
     )
     done = subprocess.run(
@@ -268,3 +269,64 @@ def test_a_broken_cache_is_to_be_removed(tmp_path: Path) -> None:
         load_suite("humaneval")
     assert caught.value.hint is not None
     assert caught.value.hint.startswith(f"rm {cached}")
+
+
+# Whose data it is
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "path", "benchmark", "version"),
+    [("humaneval", HUMANEVAL_PLUS, "HumanEval+", "v0.1.10"), ("mbpp", MBPP_PLUS, "MBPP+", "v0.2.0")],
+)
+def test_evalplus_s_own_data_is_known_packed_or_not(
+    tmp_path: Path, name: str, path: Path, benchmark: str, version: str
+) -> None:
+    plain = tmp_path / "renamed.jsonl"
+    plain.write_bytes(gzip.decompress(path.read_bytes()))
+    packed, unpacked = load_suite(name, data=path).data, load_suite(name, data=plain).data
+    assert packed.to_json() == unpacked.to_json()
+    told = {"name": benchmark, "version": version, "sha256": packed.sha256, "official": True}
+    assert packed.to_json() == told
+    assert packed.notice(name) is None
+
+
+def test_shipped_and_packaged_data_are_known() -> None:
+    known = [load_suite(name).data.to_json() for name in ("mini", "humaneval-base")]
+    assert [(each["name"], each["official"]) for each in known] == [("mini", True), ("HumanEval", True)]
+
+
+def test_data_that_differs_in_one_character_is_not_evalplus_s_own(tmp_path: Path) -> None:
+    source = load_suite("humaneval", data=write_rows(tmp_path / "HumanEvalPlus.jsonl", problem())).data
+    assert source.to_json() | {"sha256": ""} == {
+        "name": "HumanEvalPlus.jsonl",
+        "version": "unrecognised",
+        "sha256": "",
+        "official": False,
+    }
+    assert (source.notice("humaneval") or "").startswith(f"not EvalPlus's own data: {source.path}")
+    assert (source.notice("mini") or "").startswith("not dualcode's own data")
+
+
+def test_the_checksum_alone_decides_whose_data_it_is(tmp_path: Path) -> None:
+    source = load_suite("humaneval", data=write_rows(tmp_path / "d.jsonl", problem())).data
+    fields = source.model_dump() | {"official": True}
+    assert not DataSource.model_validate(fields).official
+    del fields["official"]  # as in runs that are older than it
+    assert DataSource.model_validate(fields) == source
+
+
+def test_data_that_others_may_write_is_warned_of_unless_its_checksum_is_known(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "d.jsonl", problem())
+    told: list[str] = []
+    load_suite("humaneval", data=path, tell=told.append)
+    assert told == []
+    path.chmod(0o666)
+    load_suite("humaneval", data=path, tell=told.append)
+    assert len(told) == 1
+    assert f"{path} may be written by everyone (chmod go-w {path})" in told[0]
+    shipped = tmp_path / "mini.jsonl"
+    shipped.write_bytes(load_suite("mini").data.path.read_bytes())
+    shipped.chmod(0o666)
+    load_suite("mini", data=shipped, tell=told.append)
+    assert len(told) == 1

@@ -48,6 +48,19 @@ def test_reviewers_have_precision_and_recall_with_their_counts(tmp_path: Path) -
     assert [shown[name] for name in ("wrong, found", "wrong, approved", "right, rejected")] == ["1", "1", "1"]
 
 
+def test_unread_reviews_are_a_column_of_their_own_and_warned_of(tmp_path: Path) -> None:
+    reviews = {f"HumanEval/{n}": Story(True, review="approve") for n in range(3)}
+    reviewed = run(tmp_path, "review-fix", "humaneval", reviews)
+    analysis = analyse([reviewed], baseline="review-fix", truth={reviewed.id: dict.fromkeys(reviews, True)})
+    report = analysis.reviewers[reviewed.id]
+    counts = report.overall.confusion.model_copy(update={"true_negative": 1, "off_schema": 2, "unknown": 2})
+    unread = report.model_copy(update={"overall": report.overall.model_copy(update={"confusion": counts})})
+    table = only(tables(replace(analysis, reviewers={reviewed.id: unread}), PAPER, ["reviewers"]))
+    shown = dict(zip([column.name for column in table.columns], table.rows[0], strict=True))
+    assert [shown[name] for name in ("unread", "unknown", "right, approved")] == ["2", "0", "1"]
+    assert any("2 of 3 reviews (67%) are unread" in note for note in table.notes)
+
+
 def regressed(*kinds: str) -> tuple[Regression, ...]:
     return tuple(
         Regression.model_validate(

@@ -19,7 +19,7 @@ byte-range locks on `claims.lock`: they end with their process, however it ends,
 Since one process writes at a time, checkpoints included, SQLite's WAL-reset bug (before 3.51.3) cannot occur.
 """
 
-from dualcode.models.ledger.chat import Ledger, LedgerChat, through_ledger
+from dualcode.models.ledger.chat import Ledger, LedgerChat, behind_ledger
 from dualcode.models.ledger.fingerprint import Fingerprint, identify
 from dualcode.models.ledger.key import key_of
 from dualcode.models.ledger.stats import Entries, LedgerStats, ModelStats, Pruned
@@ -35,7 +35,7 @@ __all__ = [
     "LedgerStore",
     "ModelStats",
     "Pruned",
+    "behind_ledger",
     "identify",
     "key_of",
-    "through_ledger",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +10,12 @@ from typing import Self, TypeVar
 
 from dualcode.call import Reply, Request
 from dualcode.config import TeamConfig
+from dualcode.models.endpoints import Served
 from dualcode.models.ledger.fingerprint import Fingerprint, identify
 from dualcode.models.ledger.key import key_of
 from dualcode.models.ledger.locks import place_of
 from dualcode.models.ledger.store import LedgerStore
 from dualcode.models.openai import ChatModel
-from dualcode.team import Served, Team
 
 FINISHED = frozenset({"stop", "length", "repetition"})
 """Finish reasons of replies that are kept. vLLM also knows `abort` and `error`: a server that shuts down."""
@@ -122,19 +122,17 @@ class LedgerChat:
         await self._chat.close()
 
 
-async def through_ledger(
-    team: Team, ledger: Ledger, config: TeamConfig, served: Mapping[str, Served]
-) -> Team:
-    """Return the team with each of its chat models behind the ledger.
+async def behind_ledger(
+    chats: Sequence[ChatModel], ledger: Ledger, config: TeamConfig, served: Mapping[str, Served]
+) -> dict[str, ChatModel]:
+    """Return each chat model, by its name, behind the ledger.
 
     `served` is what `check_endpoints` found. Raises EndpointError if a server does not answer.
     """
-    chats = team.chats
     fingerprints = await asyncio.gather(
         *(identify(chat, served[chat.name], config.endpoints[chat.name]) for chat in chats)
     )
-    wrapped = {
+    return {
         chat.name: LedgerChat(chat, ledger, fingerprint)
         for chat, fingerprint in zip(chats, fingerprints, strict=True)
     }
-    return team.through(lambda chat: wrapped[chat.name])

@@ -7,10 +7,10 @@ from typing import Any
 
 from dualcode.call import Message, Request
 from dualcode.config import Endpoint
+from dualcode.models.endpoints import Served
 from dualcode.models.openai import PROTOCOL, ChatModel, OpenAIChat
 from dualcode.record import Record
 from dualcode.sampling import PAPER
-from dualcode.team import Served
 
 CONVERSATION = (
     Message(role="system", content="Be brief."),
