@@ -7,9 +7,10 @@ from statistics import fmean
 from dualcode.analysis.costs import Costs, costs_of
 from dualcode.analysis.failures import Regressions, regressions
 from dualcode.analysis.reviewer import ReviewerReport, judge
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison, Gap, compare, gap
 from dualcode.errors import InputError, RunError
+from dualcode.verdict import Part
 
 
 @dataclass(frozen=True)

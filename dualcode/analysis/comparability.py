@@ -210,15 +210,14 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tu
 
 
 def _prompts(runs: Sequence[Run]) -> list[Difference]:
-    every = [_configuration(run).prompts for run in runs]
-    names = sorted(set(itertools.chain.from_iterable(every)))
-    changed = [name for name in names if len({prompts.get(name) for prompts in every}) > 1]
-
-    def value(run: Run) -> str:
-        own = _configuration(run).prompts
-        return ", ".join(f"{name} {own[name][:8] if name in own else 'missing'}" for name in changed)
-
-    return _differing("prompts", "prompts", runs, value) if changed else []
+    """Compare each prompt among the runs whose pipelines render it."""
+    found: list[Difference] = []
+    for name in sorted({name for run in runs for name in _configuration(run).prompts}):
+        rendering = [run for run in runs if name in _configuration(run).prompts]
+        found += _differing(
+            "prompts", f"the prompt {name}", rendering, lambda run, n=name: _configuration(run).prompts[n][:8]
+        )
+    return found
 
 
 def _code(run: Run) -> str:
@@ -226,7 +225,7 @@ def _code(run: Run) -> str:
 
 
 def _packages(runs: Sequence[Run]) -> list[Difference]:
-    names = sorted({name for run in runs for name in _configuration(run).packages})
+    names = sorted({name for run in runs for name in _configuration(run).packages} - {"python"})
     found = [
         each
         for name in names

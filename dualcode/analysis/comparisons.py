@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.analysis.comparability import Difference, find_differences
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison, Gap, compare, gap, holm
 from dualcode.errors import InputError
+from dualcode.verdict import Part
 
 RAW = "raw-coder"
 _LEANER = ("mbpp",)

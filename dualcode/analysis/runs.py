@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
+from dualcode.bench.richness import richness
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import Rate, rate
@@ -14,9 +14,7 @@ from dualcode.record import Record
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
 from dualcode.suites.registry import known_entry
-
-Part = Literal["base", "plus"]
-"""Which tests: the benchmark's own, or (`plus`) those and EvalPlus's added ones together."""
+from dualcode.verdict import Part
 
 
 class Score(Record):
@@ -94,6 +92,11 @@ class Run:
         return self.parts[-1]
 
     @cached_property
+    def richness(self) -> Mapping[str, float]:
+        """How much the specification of each task says, 0..1."""
+        return {task.id: richness(task).score for task in self.records.tasks.values()}
+
+    @cached_property
     def summary(self) -> Summary:
         """The run in numbers."""
         return summarize(self.records)
@@ -121,9 +124,7 @@ class Run:
             raise InputError(f"{self.folder} was not graded on {part}", hint=f"its parts: {self.hardest}")
         graded = (task for task in self.tasks if task not in self.errored)
         verdicts = self.records.verdicts
-        if part == "base":
-            return {task: verdicts[task].base.status == "passed" for task in graded}
-        return {task: verdicts[task].passed_plus for task in graded}
+        return {task: verdicts[task].passed(part) for task in graded}
 
     def score(self, part: Part) -> Score:
         """Return pass@1 with its interval. Raises RunError if nothing was graded."""
@@ -147,11 +148,20 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run. Raises RunError, which names it, if it is none, damaged, empty or without a verdict."""
+    """Read a run.
+
+    Raises RunError, which names it, if it is none, damaged, empty, without a verdict, or older than the
+    records of tasks and programs.
+    """
     run = Run(folder, read_run(folder))
     if not run.records.verdicts:
         state = "empty" if not run.records.calls else "half-written: no task was graded"
         raise RunError(f"{folder} is {state}", hint=f"{run.resume_hint}; or name the other runs")
+    if not run.records.tasks:
+        raise RunError(
+            f"{folder} is older than the records of tasks and programs that analyses read",
+            hint=f"dualcode show {folder}, or make it anew: the ledger has its replies",
+        )
     return run
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from dualcode.analysis.changes import Changes, gap_interval, gap_p_value, ratio_interval
 from dualcode.analysis.comparability import differences
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.errors import InputError
 from dualcode.record import Record
+from dualcode.verdict import Part
 
 
 class Comparison(Record):

@@ -64,6 +64,8 @@ class Shown(Record):
     """What was run; None in runs older than this field."""
     ran: tuple[str, ...] = ()
     """All tests that were taken for the prompt's."""
+    after: int | None = None
+    """How many calls of the task had ended; None in runs older than this field."""
 
 
 class Bench(Protocol):

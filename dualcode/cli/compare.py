@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dualcode.analysis.runs import Part
+    from dualcode.verdict import Part
 
 
 @click.command("compare")

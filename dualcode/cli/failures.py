@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dualcode.analysis.runs import Part, Run
+    from dualcode.analysis.runs import Run
+    from dualcode.verdict import Part
 
 
 @click.command()

@@ -247,8 +247,8 @@ def _brief(text: str) -> str:
 
 
 def _step(call: Call) -> str:
-    if call.parsed and "verdict" in call.parsed:
-        return f"{call.step} ({call.parsed['verdict']})"
+    if call.verdict is not None:
+        return f"{call.step} ({call.verdict})"
     return call.step if call.reply else f"{call.step} (failed)"
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.published.published import Published
+from dualcode.verdict import Part
 
 PUBLISHED = "published, arXiv 2603.03406"
 """What published values are called in every legend."""

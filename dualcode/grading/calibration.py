@@ -21,7 +21,6 @@ from dualcode.grading.problem import Problem
 from dualcode.grading.reference import (
     SLOW_CALL,
     Calibrated,
-    Part,
     Reference,
     Tests,
     Times,
@@ -32,6 +31,7 @@ from dualcode.grading.turns import Turns
 from dualcode.sandbox.job import Arguments, Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
+from dualcode.verdict import Part
 
 QUIET_RUNS = 2
 """How often slow calls are timed with nothing else running."""

@@ -30,10 +30,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from dualcode import resources, sandbox
-from dualcode.grading.reference import Part, Reference, Tests, Times
+from dualcode.grading.reference import Reference, Tests, Times
 from dualcode.sandbox.job import Arguments
 from dualcode.suites import calls, evalplus, own, trust
 from dualcode.suites.suite import Suite
+from dualcode.verdict import Part
 
 _FORMAT = 1
 _SALT = "dualcode calibration"

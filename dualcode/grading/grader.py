@@ -20,13 +20,13 @@ from dualcode.errors import GraderError, SandboxError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.outcome import clean
-from dualcode.grading.reference import Calibrated, Part
+from dualcode.grading.reference import Calibrated
 from dualcode.grading.rules import Rules
 from dualcode.grading.trials import Trials
 from dualcode.grading.turns import Turns
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Outcome, Verdict
+from dualcode.verdict import Outcome, Part, Verdict
 
 LEAST_SHARE = 0.25
 """Of the CPU time that a run had used when it was ended for want of time, a second one uses at least this
@@ -100,8 +100,8 @@ class SandboxGrader:
         try:
             calibrated = await self._calibration.of(task_id)
             parts = self.parts(calibrated)
-            base, *plus = await _together(self._part(calibrated, part, program) for part in parts)
-            return Verdict(task_id=task_id, base=base, plus=plus[0] if plus else None)
+            outcomes = await _together(self._part(calibrated, part, program) for part in parts)
+            return Verdict(task_id=task_id, parts=dict(zip(parts, outcomes, strict=True)))
         except (SandboxError, SuiteError) as error:
             reason = f"{type(error).__name__}: {error.message}"
             return Verdict.of_error(task_id, clean(reason), plus=self.has_plus)

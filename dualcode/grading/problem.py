@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dualcode.errors import SuiteError
-from dualcode.grading.reference import Part
 from dualcode.sandbox.job import Arguments
 from dualcode.suites import evalplus as upstream
 from dualcode.suites.suite import Form, HiddenTests
+from dualcode.verdict import Part
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ from dualcode.grading.outcome import (
     values,
 )
 from dualcode.grading.problem import Problem
-from dualcode.grading.reference import Calibrated, Part, Reference, Tests
+from dualcode.grading.reference import Calibrated, Reference, Tests
 from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, limits_of
 from dualcode.grading.terms import bounded, forbidden
 from dualcode.sandbox.job import DIGEST_ABOVE, Job, Ran, digest
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Outcome
+from dualcode.verdict import Outcome, Part
 
 LINE = 300
 """Characters of a line of HumanEval's own test that a verdict keeps."""

@@ -53,7 +53,7 @@ function callBody(call, texts) {
   if (call.review) return reviewBody(call, texts);
   if (call.changes) return fixBody(call, texts);
   if (call.program !== null && call.program !== undefined) return code(texts[call.program], "Program");
-  if (call.parsed !== undefined) return code(texts[call.parsed], "Answer");
+  if (call.value !== undefined) return code(texts[call.value], "Answer");
   if (call.reply === null) return el("p", { class: "fault" }, "No answer came.");
   return prose(texts[call.reply]);
 }
@@ -76,7 +76,7 @@ function fixBody(call, texts) {
 }
 
 function callExtras(call, texts) {
-  const shownWhole = call.program === null && call.parsed === undefined && !call.review;
+  const shownWhole = call.program === null && call.value === undefined && !call.review;
   return el("div", { class: "extras" },
     call.reasoning !== null && call.reasoning !== undefined ? folded(`reasoning, ${number(texts[call.reasoning].length)} characters`, el("div", { class: "text thought" }, texts[call.reasoning])) : null,
     call.reply !== null && call.reply !== undefined && !shownWhole ? folded("whole reply", prose(texts[call.reply])) : null,

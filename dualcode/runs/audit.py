@@ -367,7 +367,8 @@ def said(call: Call) -> Iterator[str]:
     if call.reply is not None:
         yield from (text for text in (call.reply.content, call.reply.reasoning) if text)
     yield from (attempt.content for attempt in call.attempts if attempt.content)
-    yield from _strings(call.parsed)
+    if call.value is not None and call.value.kind != "program":
+        yield from _strings(call.value.data)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -87,7 +87,7 @@ async def evaluate(options: EvalOptions, console: Console, whole: Whole | None =
     config = find_team(options.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
-    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     async with Workshop(options, suite, config, roles, served) as workshop:

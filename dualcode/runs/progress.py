@@ -43,7 +43,7 @@ class Tally:
     def on_call(self, call: Call) -> None:
         """Count a call and remember what it was."""
         self.calls += 1
-        outcome = call.parsed.get("verdict", "") if call.parsed else ("failed" if call.reply is None else "")
+        outcome = call.verdict or ("failed" if call.reply is None else "")
         self.last = f"{call.task_id}: {call.role} {call.step} {outcome}".rstrip()
 
     def on_verdict(self, verdict: Verdict) -> None:

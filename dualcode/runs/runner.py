@@ -82,6 +82,7 @@ class Runner:
 
     async def run(self) -> None:
         """Finish the run. Raises RunError if the servers are lost; what was done is kept."""
+        self._store.add_tasks(self._suite.tasks)
         records = self._store.records
         kept = [verdict for verdict in records.verdicts.values() if not verdict.errored]
         self._observer.on_start(len(self._suite.tasks), kept)

@@ -25,6 +25,7 @@ from dualcode.runs.provenance import literals
 from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords, read_run, repeated, replace
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
+from dualcode.solution import checksum
 from dualcode.suites.suite import Suite
 
 DRAFTS = "drafts.jsonl"
@@ -128,11 +129,13 @@ async def _references(suite: Suite, tasks: list[str]) -> dict[str, Reference]:
 
 
 def _audit(folder: Path, records: RunRecords, suite: Suite, references: Mapping[str, Reference]) -> Audit:
-    source = folder / "pipeline.py"
+    source, prompts = folder / "pipeline.py", {task.id: task.prompt for task in suite.tasks}
+    seen = {id_: task.prompt for id_, task in records.tasks.items()}
+    other = [id_ for id_, prompt in seen.items() if prompts.get(id_, prompt) != prompt]
     return audit(
         (*records.calls, *records.superseded),
         records.shown,
-        {task.id: task.prompt for task in suite.tasks},
+        prompts | seen,
         {
             task: list(hidden_tests(reference, Problem.of(task, suite.hidden[task])))
             for task, reference in references.items()
@@ -140,15 +143,19 @@ def _audit(folder: Path, records: RunRecords, suite: Suite, references: Mapping[
         references={task: text for task in references if (text := suite.hidden[task].reference())},
         solutions={task: sample.solution for task, sample in records.samples.items()},
         constants=literals(source.read_text("utf-8", "replace")) if source.exists() else (),
-        flaws=[*repeated(folder), *contradictions(records)],
+        flaws=[
+            *repeated(folder),
+            *contradictions(records),
+            *(f"{id_} has another prompt in tasks.jsonl than in the benchmark" for id_ in other),
+        ],
     )
 
 
 def contradictions(records: RunRecords) -> list[str]:
     """Return where the records of a run do not answer for each other, in words.
 
-    Every sample has the calls that its pipeline made for it, numbered from 1. Runs older than that count are
-    held to the fewest calls that a built-in pipeline makes.
+    Every sample has the calls that its pipeline made for it, numbered from 1, and every call the programs
+    that it names. Runs older than that count are held to the fewest calls that a built-in pipeline makes.
     """
     configuration, found = records.manifest.configuration, list[str]()
     known = builtins().get(configuration.pipeline)
@@ -157,16 +164,20 @@ def contradictions(records: RunRecords) -> list[str]:
     for call in records.calls:
         numbers.setdefault(call.task_id, []).append(call.number)
     for task, sample in records.samples.items():
-        there = sorted(numbers.get(task, []))
-        made = max([fewest, *there]) if sample.calls is None else sample.calls
-        if there != list(range(1, made + 1)):
-            listed = ", ".join(map(str, there)) or "none"
+        own = sorted(numbers.get(task, []))
+        made = max([fewest, *own]) if sample.calls is None else sample.calls
+        if own != list(range(1, made + 1)):
+            listed = ", ".join(map(str, own)) or "none"
             found.append(f"{task} took {made} calls, and calls.jsonl holds of them: {listed}")
+    for call in records.calls:
+        named = [*call.about, *([call.program] if call.program else [])]
+        if any(checksum(records.program(call.task_id, each) or "") != each for each in named):
+            found.append(f"call {call.number} of {call.task_id} names a program that programs.jsonl lacks")
     for task, verdict in records.verdicts.items():
         if not verdict.errored and task not in records.samples:
             found.append(f"{task} has a verdict and no sample")
-    named = {*numbers, *records.samples, *records.verdicts, *(each.task_id for each in records.shown)}
-    strange = sorted(named.difference(configuration.tasks))
+    there = {*records.tasks, *numbers, *records.samples, *records.verdicts}
+    strange = sorted(there.union(each.task_id for each in records.shown) - set(configuration.tasks))
     return found + [f"{task} is none of the run's tasks" for task in strange]
 
 

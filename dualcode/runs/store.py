@@ -3,6 +3,8 @@
 | file | a line is |
 |---|---|
 | `manifest.json` | (one object) what the run was made with |
+| `tasks.jsonl` | a task as the models saw it |
+| `programs.jsonl` | a program that a call or the pipeline named for a task, once, and where it stood first |
 | `calls.jsonl` | a call, written as it ends |
 | `samples.jsonl` | a solution in EvalPlus's format, written when the pipeline returns |
 | `verdicts.jsonl` | a verdict, written when the solution was graded |
@@ -21,7 +23,7 @@ import fcntl
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
@@ -34,11 +36,14 @@ from dualcode.record import Record
 from dualcode.runs.manifest import Manifest, Session
 from dualcode.runs.monitor import Reading
 from dualcode.solution import Program
+from dualcode.task import Task
 from dualcode.verdict import Verdict
 
 R = TypeVar("R", bound=Record)
 
 RECORD_FILES = (
+    "tasks.jsonl",
+    "programs.jsonl",
     "calls.jsonl",
     "shown.jsonl",
     "samples.jsonl",
@@ -66,10 +71,25 @@ class Sample(Record):
     """How many calls the pipeline made for it; None in runs older than this field."""
 
 
+class NamedProgram(Record):
+    """A line of `programs.jsonl`: the text behind a checksum of a task's calls."""
+
+    task_id: str
+    checksum: str
+    text: str
+    step: str
+    """Of the call that named it first, as its value or as what it was about; `solution` if none did."""
+    call: int
+    """That call's number; 0 if none did."""
+
+
 class RunRecords(Record):
     """Everything that a run's folder holds, read at once."""
 
     manifest: Manifest
+    tasks: dict[str, Task]
+    programs: dict[tuple[str, str], NamedProgram]
+    """By task and checksum. The programs of superseded calls are among them."""
     calls: tuple[Call, ...]
     samples: dict[str, Sample]
     verdicts: dict[str, Verdict]
@@ -81,6 +101,16 @@ class RunRecords(Record):
         """The tasks that need nothing more."""
         return {id_ for id_, verdict in self.verdicts.items() if not verdict.errored and id_ in self.samples}
 
+    def program(self, task_id: str, checksum: str | None) -> str | None:
+        """Return a program's text; None for None, and for what is not on record."""
+        found = self.programs.get((task_id, checksum)) if checksum is not None else None
+        return found.text if found else None
+
+    def about(self, call: Call) -> list[str]:
+        """Return the texts of the programs that a call was about, as far as they are on record."""
+        texts = (self.program(call.task_id, checksum) for checksum in call.about)
+        return [text for text in texts if text is not None]
+
 
 def read_run(folder: Path) -> RunRecords:
     """Read a run; a call that stands there twice is read once.
@@ -90,6 +120,10 @@ def read_run(folder: Path) -> RunRecords:
     calls = {(call.task_id, call.number): call for call in _lines(folder / "calls.jsonl", Call)}
     return RunRecords(
         manifest=_read_manifest(folder),
+        tasks={task.id: task for task in _lines(folder / "tasks.jsonl", Task)},
+        programs={
+            (each.task_id, each.checksum): each for each in _lines(folder / "programs.jsonl", NamedProgram)
+        },
         calls=tuple(calls.values()),
         samples={sample.task_id: sample for sample in _lines(folder / "samples.jsonl", Sample)},
         verdicts={verdict.task_id: verdict for verdict in _lines(folder / "verdicts.jsonl", Verdict)},
@@ -127,6 +161,7 @@ class RunStore:
         """As of the opening."""
         self._lock = lock
         self._calls = Counter[str]()
+        self._named = set(records.programs)
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest) -> Self:
@@ -160,17 +195,35 @@ class RunStore:
         """Keep a copy of the file that defines the pipeline."""
         replace(self.folder / "pipeline.py", source.decode("utf-8", "replace"))
 
+    def add_tasks(self, tasks: Iterable[Task]) -> None:
+        """Append the tasks that are not there yet."""
+        for task in tasks:
+            if task.id not in self.records.tasks:
+                self._append("tasks.jsonl", task)
+
     def add_call(self, call: Call) -> None:
-        """Append a call."""
+        """Append a call, after the programs that it names."""
+        for program in call.programs:
+            self._add_program(call.task_id, program, call.step, call.number)
         self._append("calls.jsonl", call)
         self._calls[call.task_id] += 1
 
+    def _add_program(self, task_id: str, program: Program, step: str, call: int) -> None:
+        key = (task_id, program.checksum)
+        if key not in self._named:
+            named = NamedProgram(
+                task_id=task_id, checksum=program.checksum, text=program.text, step=step, call=call
+            )
+            self._append("programs.jsonl", named)
+            self._named.add(key)
+
     def add_shown(self, shown: Shown) -> None:
-        """Append what the bench showed."""
-        self._append("shown.jsonl", shown)
+        """Append what the bench showed, with how many calls of its task had ended: all since the opening."""
+        self._append("shown.jsonl", shown.model_copy(update={"after": self._calls[shown.task_id]}))
 
     def add_sample(self, task_id: str, program: Program) -> None:
         """Append a solution, with how many calls it took: all were made since the run was opened."""
+        self._add_program(task_id, program, "solution", 0)
         how, calls = program.how, self._calls[task_id]
         sample = Sample(task_id=task_id, solution=program.text, extraction=how, calls=calls)
         self._append("samples.jsonl", sample)

@@ -184,7 +184,7 @@ def summarize(records: RunRecords) -> Summary:
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     """Count what the calls of the step `review` led to."""
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
-    verdicts = [(call.parsed or {}).get("verdict") for call in reviews]
+    verdicts = [call.verdict for call in reviews]
     return ReviewCounts(
         approved=verdicts.count("approve"),
         revised=verdicts.count("revise"),

@@ -55,13 +55,12 @@ def review_schema() -> schema.Schema:
     return {"anyOf": [branch("approve", 0, 0), branch("revise", 1, MOST_FINDINGS)]}
 
 
-def parse_review(text: str | None) -> dict[str, Any] | None:
-    """Return the review in a reply as an object, or None where the reply is off the schema.
+def read_review(text: str | None) -> Review | None:
+    """Return the review in a reply, or None where the reply is off the schema.
 
     What stands around the object is forgiven; a contradiction between verdict and findings is not.
     """
-    review = schema.read_object(text, _consistent)
-    return None if review is None else review.model_dump(mode="json")
+    return schema.read_object(text, _consistent)
 
 
 def _consistent(said: dict[str, Any]) -> Review:
@@ -86,13 +85,14 @@ async def critique(
     but no count takes it for an approval. Its call says `off-schema` without `repaired`.
     """
     variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
-    parsed = await seat.ask_object(
+    review = await seat.ask(
         "review",
         [system("reviewer"), user("review", **variables, enrichment=enrichment, evidence=evidence)],
+        read=read_review,
+        about=(program,),
         schema=review_schema(),
-        parse=parse_review,
         repair=prompts.render("repair"),
         thinking=True,
         answer_tokens=REVIEW_TOKENS,
     )
-    return APPROVAL if parsed is None else Review.model_validate(parsed)
+    return APPROVAL if review is None else review

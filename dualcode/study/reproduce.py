@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 from rich.console import Console
 
-from dualcode.config import Role, TeamConfig
+from dualcode.config import TeamConfig
 from dualcode.errors import InputError
 from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.pipelines import Pipeline
@@ -75,7 +75,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
-    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
     if not options.no_ledger:

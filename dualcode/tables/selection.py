@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.config import Role
 from dualcode.published.published import SUITES as PUBLISHED_SUITES
 from dualcode.published.published import Published
+from dualcode.verdict import Part
 
 
 def is_whole(run: Run) -> bool:
@@ -59,10 +60,17 @@ def checkpoint_name(root: str | None) -> str | None:
     return PurePath(root).name if root and root.startswith(("/", "~", ".")) else root
 
 
+def roles_of(runs: Sequence[Run]) -> list[Role]:
+    """Return the roles that runs bind: `coder` and `reviewer` first, the others in the runs' order."""
+    bound = [role for run in runs for role in run.records.manifest.configuration.team["roles"]]
+    return list(dict.fromkeys(["coder", "reviewer", *bound]))
+
+
 def models(runs: Sequence[Run]) -> str:
     """Return the models of runs in words: `coder A, reviewer B`."""
-    roles: tuple[Role, ...] = ("coder", "reviewer")
-    found = {role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles}
+    found = {
+        role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles_of(runs)
+    }
     return ", ".join(f"{role} {' or '.join(names)}" for role, names in found.items() if names)
 
 

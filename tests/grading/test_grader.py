@@ -90,7 +90,7 @@ def base(verdict: Verdict) -> tuple[str, str | None, str | None]:
 
 
 async def test_a_right_program_passes_base_and_plus(grader: Grader) -> None:
-    assert await grader.grade(TASK, RIGHT) == Verdict(task_id=TASK, base=PASSED, plus=PASSED)
+    assert await grader.grade(TASK, RIGHT) == Verdict.of(TASK, base=PASSED, plus=PASSED)
 
 
 async def test_plus_is_graded_even_if_base_failed(grader: Grader) -> None:
@@ -179,7 +179,7 @@ async def test_a_program_that_cannot_be_loaded_fails_an_empty_set_of_tests_too(g
 async def test_base_only_runs_no_plus_tests(suite: Suite, between: Between, cache: CalibrationCache) -> None:
     async with SandboxGrader(suite, between, Rules(base_only=True), cache=cache) as grader:
         verdict = await grader.grade(TASK, RIGHT + "# mine\n")
-    assert verdict == Verdict(task_id=TASK, base=PASSED, plus=None)
+    assert verdict == Verdict.of(TASK, base=PASSED, plus=None)
     assert between.programs.count(RIGHT + "# mine\n") == 1
 
 
@@ -230,7 +230,7 @@ async def test_humaneval_base_runs_the_check_of_the_package(sandbox: Sandbox) ->
             grader.grade("HumanEval/53", "def add(x, y):\n    return x - y\n"),
             grader.grade("HumanEval/53", "def plus(x, y):\n    return x + y\n"),
         )
-    assert right == Verdict(task_id="HumanEval/53", base=PASSED, plus=None)
+    assert right == Verdict.of("HumanEval/53", base=PASSED, plus=None)
     assert wrong.base.status == "failed"
     assert str(wrong.base.reason).startswith("wrong output")
     assert base(absent) == ("failed", "does not define add", None)

@@ -56,7 +56,7 @@ def sample(task_id: str = "MiniRich/0", solution: str = RIGHT) -> dict[str, Any]
 
 
 def verdict(task_id: str, status: Status) -> Verdict:
-    return Verdict(task_id=task_id, base=Outcome(status=status), plus=Outcome(status=status))
+    return Verdict.of(task_id, base=Outcome(status=status), plus=Outcome(status=status))
 
 
 # What a file's rows mean

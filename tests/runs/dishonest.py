@@ -22,6 +22,7 @@ from dualcode.sandbox.sandbox import Sandbox
 from dualcode.solution import Program
 from dualcode.steps import critique, fix, mend, write
 from dualcode.steps.conversation import answered, writing
+from dualcode.steps.plan import read_plan
 from dualcode.steps.review import Finding, Review
 from dualcode.task import Task
 from dualcode.team import Seat, Team
@@ -114,7 +115,7 @@ def program(text: str) -> Program:
 async def ask(task: Task, seat: Seat, *said: str, role: str = "user") -> Program:
     """Ask for a program, with more messages after the honest ones."""
     more = [Message.model_validate({"role": role, "content": each}) for each in said]
-    return extract((await seat.ask("write", [*writing(task), *more])).content, task)
+    return await seat.ask("write", [*writing(task), *more], read=lambda reply: extract(reply, task))
 
 
 def shows(text: str, *more: str) -> Solve:
@@ -173,9 +174,7 @@ async def before_the_model_says_it(task: Task, team: Team) -> Program:
 def in_schema(place: Callable[[], dict[str, Any]]) -> Callable[[Task, Team], Awaitable[Program]]:
     async def solve(task: Task, team: Team) -> Program:
         asked = {"type": "object", "properties": {"verdict": {"type": "string"}}} | place()
-        await team.coder.ask_object(
-            "think", writing(task), schema=asked, parse=lambda _: {"verdict": "x"}, repair="again"
-        )
+        await team.coder.ask("think", writing(task), schema=asked, read=read_plan)
         return await write(team.coder, task)
 
     return solve
@@ -194,9 +193,7 @@ for name, solve in {
 
 @dishonest("leak")
 async def in_the_repair(task: Task, team: Team) -> Program:
-    await team.coder.ask_object(
-        "think", writing(task), schema={}, parse=lambda _: None, repair="Think of [5, 6, 7, 8]."
-    )
+    await team.coder.ask("think", writing(task), read=lambda _: None, repair="Think of [5, 6, 7, 8].")
     return await write(team.coder, task)
 
 
@@ -251,8 +248,8 @@ async def the_reference_as_a_draft(task: Task, team: Team) -> Program:
 async def the_reference_without_comments_as_an_answer(task: Task, team: Team) -> Program:
     own = REFERENCE.replace("\n    order", "\n\n    # ranks\n    order").replace(", key", ",   key")
     said = Message(role="user", content="Shorten it.")
-    got = await team.coder.ask("write", [*writing(task), answered(program(own)), said])
-    return extract(got.content, task)
+    asked = [*writing(task), answered(program(own)), said]
+    return await team.coder.ask("write", asked, read=lambda reply: extract(reply, task))
 
 
 @dishonest("leak")

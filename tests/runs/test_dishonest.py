@@ -108,8 +108,8 @@ async def test_a_drop_in_may_run_calls_of_its_own(sandbox: Sandbox) -> None:
         draft = await write(team.coder, task)
         [seen] = await team.bench.observe(task, draft, ["rank([3])"])
         said = Message(role="user", content=f"Your program returned this: {seen.outcome}")
-        got = await team.coder.ask("again", [*writing(task), said])
-        return extract(got.content, task)
+        asked = [*writing(task), said]
+        return await team.coder.ask("again", asked, read=lambda reply: extract(reply, task))
 
     found = await audited(solve, sandbox)
     assert found.clean

@@ -53,8 +53,8 @@ async def cheat(task, team):
     """Shows the hidden tests to the model. 1 call."""
     hidden = json.loads(load_suite("mini").hidden[task.id].row)["plus_input"]
     shown = f"{task.prompt}\\nIt will be tested on: {hidden}"
-    reply = await team.coder.ask("write", [Message(role="user", content=shown)])
-    return extract(reply.content, task)
+    messages = [Message(role="user", content=shown)]
+    return await team.coder.ask("write", messages, read=lambda reply: extract(reply, task))
 '''
 
 
@@ -174,8 +174,8 @@ async def test_a_pipeline_that_asks_an_unbound_role_makes_tasks_errored(tmp_path
     )
 
 
-@pytest.mark.parametrize("edit", ["# a comment\n", "x = 1\n"])
-async def test_an_edited_pipeline_is_another_run(tmp_path: Path, edit: str) -> None:
+@pytest.mark.parametrize(("edit", "runs"), [("# a comment\n", 1), ("x = 1\n", 2)])
+async def test_a_pipeline_whose_code_was_edited_is_another_run(tmp_path: Path, edit: str, runs: int) -> None:
     path = tmp_path / "cheat.py"
     folders: set[Path] = set()
     with serve(Answer(content=PROGRAM)) as server:
@@ -183,7 +183,7 @@ async def test_an_edited_pipeline_is_another_run(tmp_path: Path, edit: str) -> N
             path.write_text(CHEAT + more)
             [done] = await run(server, tmp_path, f"{path}:cheat")
             folders.add(done.folder)
-    assert len(folders) == 2
+    assert len(folders) == runs
 
 
 async def test_a_finished_run_whose_records_were_changed_is_not_sealed_anew(tmp_path: Path) -> None:
@@ -225,7 +225,9 @@ async def test_a_sealed_run_with_errored_tasks_is_resumed_and_sealed_again(tmp_p
     assert broken(second.folder) == []
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "pipeline.py", "drafts.jsonl", "shown.jsonl"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "pipeline.py", "drafts.jsonl", "shown.jsonl", "tasks.jsonl", "programs.jsonl"]
+)
 async def test_the_seal_covers_every_file_and_those_that_were_not_there(tmp_path: Path, name: str) -> None:
     with serve(Answer(content=PROGRAM)) as server:
         [done] = await run(server, tmp_path, "raw-coder")
@@ -269,6 +271,21 @@ EDITS: list[tuple[str, Edit, str]] = [
     ("samples.jsonl", lambda lines: lines * 2, "the sample of MiniRich/0 stands there 2 times"),
     ("samples.jsonl", lambda lines: lines[:0], "MiniRich/0 has a verdict and no sample"),
     ("verdicts.jsonl", lambda lines: lines * 2, "the verdict of MiniRich/0 stands there 2 times"),
+    (
+        "programs.jsonl",
+        lambda lines: lines[:0],
+        "call 2 of MiniRich/0 names a program that programs.jsonl lacks",
+    ),
+    (
+        "programs.jsonl",
+        lambda lines: [line.replace("return", "return 1 +") for line in lines],
+        "call 1 of MiniRich/0 names a program that programs.jsonl lacks",
+    ),
+    (
+        "tasks.jsonl",
+        lambda lines: [line.replace("def ", "# Mind this.\\ndef ", 1) for line in lines],
+        "MiniRich/0 has another prompt in tasks.jsonl than in the benchmark",
+    ),
     (
         "verdicts.jsonl",
         lambda lines: [*lines, lines[0].replace("Rich/0", "Rich/1")],

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.synthetic_runs import Story, write_run
-from dualcode.call import Attempt, Call, Message, Request, Usage
+from dualcode.call import Attempt, Call, Message, Request, Usage, Value
 from dualcode.cli import printing
 from dualcode.config import Price
 from dualcode.models.openai import Meter
@@ -25,10 +25,10 @@ USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
 
 def call(step: str, *notes: str, verdict: str | None = None) -> Call:
     request = Request(messages=(Message(role="user", content="x"),), sampling=PAPER.plain, answer_tokens=1)
-    parsed = {"verdict": verdict} if verdict else None
+    value = Value(kind="review", data={"verdict": verdict}) if verdict else None
     return Call(
         task_id="T/1", number=1, step=step, role="coder", endpoint="e", model="m", request=request,
-        reply=reply("x"), parsed=parsed, notes=notes,
+        reply=reply("x"), value=value, notes=notes,
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_time_left_counts_only_this_session() -> None:
 
 def test_plus_alone_cannot_be_errored() -> None:
     with pytest.raises(ValueError, match="errored together"):
-        Verdict(task_id="T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
+        Verdict.of("T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
 
 
 def test_rate_is_over_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

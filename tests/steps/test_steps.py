@@ -15,7 +15,7 @@ from dualcode.steps.review import (
     FINDING_CHARACTERS,
     MOST_FINDINGS,
     REVIEW_TOKENS,
-    parse_review,
+    read_review,
     review_schema,
 )
 from dualcode.steps.schema import read_object
@@ -60,8 +60,8 @@ def test_code_is_not_escaped() -> None:
     )
 
 
-def test_every_prompt_has_a_hash() -> None:
-    assert set(prompts.hashes()) >= {"coder", "reviewer", "write", "imports", "review", "repair", "fix"}
+def test_a_prompt_is_hashed_with_those_that_it_includes() -> None:
+    assert list(prompts.hashes(["implement", "no prompt"])) == ["implement", "imports", "write"]
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_every_prompt_has_a_hash() -> None:
     ],
 )
 def test_a_review_on_the_schema_is_read(text: str) -> None:
-    parsed = parse_review(text)
-    assert parsed is not None
-    assert parsed["verdict"] in text
+    found = read_review(text)
+    assert found is not None
+    assert found.verdict in text
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_review_on_the_schema_is_read(text: str) -> None:
     ],
 )
 def test_a_review_off_the_schema_is_none(text: str | None) -> None:
-    assert parse_review(text) is None
+    assert read_review(text) is None
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_a_review_off_the_schema_is_none(text: str | None) -> None:
     ],
 )
 def test_the_last_whole_object_that_fits_counts(text: str) -> None:
-    parsed = parse_review(
+    found = read_review(
         text.replace("REVISE", review("revise", FINDING)).replace("APPROVE", review("approve"))
     )
-    assert parsed is not None
-    assert parsed["verdict"] == "revise"
+    assert found is not None
+    assert found.verdict == "revise"
 
 
 @pytest.mark.parametrize(
@@ -130,21 +130,21 @@ def test_the_last_whole_object_that_fits_counts(text: str) -> None:
     ],
 )
 def test_an_object_in_a_thought_or_cut_off_is_no_review(text: str) -> None:
-    assert parse_review(text) is None
+    assert read_review(text) is None
 
 
 def test_a_mark_of_a_thought_inside_an_object_is_text() -> None:
     finding = FINDING | {"where": "s.split('</think>')", "actual": "no <think> at all"}
     for before in ("", "<think>hm</think>", "I look for `</think>` here: "):
-        parsed = parse_review(before + review("revise", finding))
-        assert parsed is not None
-        assert parsed["findings"] == [finding]
+        found = read_review(before + review("revise", finding))
+        assert found is not None
+        assert [each.model_dump() for each in found.findings] == [finding]
 
 
 @pytest.mark.timeout(60)  # no speed is asserted: what is worse than linear never comes to an end here
 @pytest.mark.parametrize("part", ["{", '{"a":', '{"a":[', '{"a":1}', '{"a":"', "{1} "])
 def test_long_runs_of_braces_come_to_an_end(part: str) -> None:
-    assert parse_review(part * (100_000 // len(part))) is None
+    assert read_review(part * (100_000 // len(part))) is None
 
 
 @pytest.mark.parametrize("thought", ["<think>a {1: 2}</think>", "so `x`</think>", "[THINK]a[/THINK]"])

@@ -1,7 +1,6 @@
 """Regressions for people: the classes in a table, and one task with its programs and their difference."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,8 +14,9 @@ from dualcode.analysis.failures.regression import case_of, check_comparable
 from dualcode.analysis.failures.rules import classify, diff
 from dualcode.analysis.failures.source import one_line, printable
 from dualcode.analysis.failures.taxonomy import CLASSES, Regression, Regressions
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.record import Record
+from dualcode.verdict import Part
 
 MOST_SHOWN = 20_000
 """Characters of a program or a diff that are shown."""
@@ -71,11 +71,8 @@ def _standing(passed: bool | None) -> str:
 
 def _findings(case: Case) -> Iterator[Mapping[str, str]]:
     for call in case.calls:
-        reported: Any = (call.parsed or {}).get("findings")
-        if isinstance(reported, list):
-            for each in cast("list[Any]", reported):
-                texts = {key: str(each.get(key, "")) for key in ("where", "actual", "expected")}
-                yield {"call": f"{call.number} {call.step}", **texts}
+        for each in call.findings:
+            yield {"call": f"{call.number} {call.step}", **each}
 
 
 def overview(found: Regressions, passed: int) -> RenderableType:
