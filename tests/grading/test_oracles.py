@@ -462,7 +462,7 @@ def test_nan_equals_nothing() -> None:
     [math.nan, -math.nan, [1, (2, math.nan)], complex(0, math.nan), complex(math.nan, 0), {1: {2: math.nan}},
      np.float64("nan"), np.array([1, math.nan], dtype="f4"), np.float16("nan"), Decimal("NaN"),
      {1: 2}.values(), object(), ["x" * 200_000, math.nan]],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_values_that_do_not_equal_themselves_are_noticed(value: Any) -> None:
     assert judging.has_nan(stream(1, value))
