@@ -41,6 +41,11 @@ class Analysis:
         return next((r for r in self.runs if (r.dataset, r.pipeline) == (dataset, pipeline)), None)
 
     @property
+    def family(self) -> int:
+        """How many comparisons are shown together."""
+        return max((each.family for own in self.comparisons.values() for each in own.values()), default=1)
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """The datasets, in the runs' order."""
         return tuple(dict.fromkeys(run.dataset for run in self.runs))

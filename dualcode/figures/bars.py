@@ -35,14 +35,14 @@ from dualcode.figures.style import (
 from dualcode.published.published import Published
 
 Standing = Literal["baseline", "better", "worse", "unclear", "alone"]
-"""Against the baseline by McNemar's exact test at 5 %; `alone`: there is no baseline run to compare with."""
+"""Against the baseline, by the p that is corrected for all comparisons; `alone`: there is no baseline run."""
 REFERENCES = ("O1 Preview", "GPT-4o")
 """The proprietary models of the paper's Figure 2."""
 
 LOOKS: dict[Standing, tuple[str, str, str]] = {
     "baseline": (GREY, "", "baseline"),
-    "better": (GREEN, "", "above it, p < 0.05"),
-    "worse": (VERMILLION, "/////", "below it, p < 0.05"),
+    "better": (GREEN, "", "above it, p < 0.05 (Holm)"),
+    "worse": (VERMILLION, "/////", "below it, p < 0.05 (Holm)"),
     "unclear": (SKY, "\\\\\\\\", "no clear difference"),
     "alone": (ORANGE, "xxxx", "no baseline run"),
 }
@@ -115,11 +115,7 @@ def standing(analysis: Analysis, run: Run) -> Standing:
     if run.pipeline == analysis.baseline:
         return "baseline"
     comparison = analysis.comparisons.get(run.id, {}).get(run.hardest)
-    if comparison is None:
-        return "alone"
-    if comparison.p_value >= 0.05:
-        return "unclear"
-    return "better" if comparison.delta > 0 else "worse"
+    return "alone" if comparison is None else comparison.standing
 
 
 def references(published: Published, suite: str) -> tuple[tuple[str, float], ...]:

@@ -8,6 +8,7 @@ from dualcode.analysis.runs import Run
 from dualcode.figures.bars import TITLE_ROW, Panel, draw_panel, legend, panel
 from dualcode.figures.content import (
     Content,
+    correction,
     errored_remarks,
     headline,
     main_dataset,
@@ -49,7 +50,7 @@ def _configurations(analysis: Analysis, published: Published, datasets: Sequence
     suites = " and ".join(each.title for each in panels)
     return Configurations(
         title=f"Pipeline configurations on {suites}",
-        caption=_caption(panels, analysis.baseline),
+        caption=_caption(analysis, panels),
         runs=tuple(run.id for run in runs),
         remarks=_remarks(analysis, runs, panels),
         headline=headline(analysis),
@@ -66,12 +67,13 @@ def _remarks(analysis: Analysis, runs: Sequence[Run], panels: Sequence[Panel]) -
     )
 
 
-def _caption(panels: Sequence[Panel], baseline: str) -> str:
+def _caption(analysis: Analysis, panels: Sequence[Panel]) -> str:
     values = "; ".join(each.words() for each in panels)
     return (
         f"pass@1 of each pipeline, ours as bars with 95 % Wilson intervals. {values}. Dashed line: our "
-        f"{baseline}. Hollow diamonds: the paper's numbers; dotted lines: proprietary models as published. "
-        "A bar's colour and hatch say whether it differs from the baseline by McNemar's exact test at 5 %."
+        f"{analysis.baseline}. Hollow diamonds: the paper's numbers; dotted lines: proprietary models as "
+        "published. A bar's colour and hatch say whether it differs from the baseline by McNemar's exact "
+        f"test at 5 %, {correction(analysis)}."
     )
 
 

@@ -103,6 +103,13 @@ def warning_remarks(analysis: Analysis, runs: Iterable[Run]) -> list[str]:
     return [f"Not fully comparable with the baseline: {shown}{end}{more}"]
 
 
+def correction(analysis: Analysis) -> str:
+    """Say what a claimed difference was corrected for."""
+    if analysis.family == 1:
+        return "one comparison"
+    return f"p corrected for all {analysis.family} comparisons of these runs (Holm)"
+
+
 def errored_remarks(runs: Sequence[Run]) -> list[str]:
     """Say how many tasks of the runs have no verdict."""
     found = [(run.pipeline, suite_name(run), len(run.errored)) for run in runs if run.errored]

@@ -6,6 +6,7 @@ from dualcode.analysis.analyse import Analysis
 from dualcode.figures.bars import Panel, draw_panel, legend, panel
 from dualcode.figures.content import (
     Content,
+    correction,
     errored_remarks,
     headline,
     main_dataset,
@@ -47,7 +48,8 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
         caption=(
             "pass@1 of unconditional review (review-fix), spec-gated and spec-enriched review, ours as bars "
             f"with 95 % Wilson intervals. {'; '.join(each.words() for each in panels)}. Dashed line: our "
-            f"{analysis.baseline}. Hollow diamonds: the paper's numbers."
+            f"{analysis.baseline}. Hollow diamonds: the paper's numbers. Colour and hatch: McNemar's exact "
+            f"test at 5 %, {correction(analysis)}."
         ),
         runs=tuple(dict.fromkeys(run.id for run in [*base, *runs])),
         remarks=(

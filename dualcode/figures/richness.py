@@ -37,7 +37,6 @@ class Effect:
     delta: float
     low: float
     high: float
-    p_value: float
     tasks: int
     published: float | None
 
@@ -75,7 +74,8 @@ def richness(analysis: Analysis, published: Published) -> Richness:
         caption=_caption(pairs, analysis.baseline),
         runs=tuple(run.id for run in runs),
         remarks=(
-            "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean.",
+            "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean. "
+            f"p Holm: corrected for the {chosen[0].family} gaps of these runs.",
             *selection_remarks(runs, published=any(_published(each) for each in pairs)),
             *errored_remarks(runs),
             *warning_remarks(analysis, runs),
@@ -103,34 +103,33 @@ def _say_why(analysis: Analysis) -> None:
 def _pair(gap: Gap, known: dict[str, Run], published: Published) -> Pair:
     return Pair(
         gap.pipeline,
-        _effect(gap.rich, known[gap.rich.run], published),
-        _effect(gap.lean, known[gap.lean.run], published),
+        _effect(gap.rich, known[gap.rich.run], published, gap.baseline),
+        _effect(gap.lean, known[gap.lean.run], published, gap.baseline),
         _gap_text(gap),
     )
 
 
-def _effect(comparison: Comparison, run: Run, published: Published) -> Effect:
-    found = published.score(suite_name(run), run.pipeline)
+def _effect(comparison: Comparison, run: Run, published: Published, baseline: str) -> Effect:
     return Effect(
         suite=suite_title(run),
         delta=comparison.delta,
         low=comparison.low,
         high=comparison.high,
-        p_value=comparison.p_value,
         tasks=comparison.tasks,
-        published=found.delta if found else None,
+        published=published.delta(suite_name(run), run.pipeline, baseline),
     )
 
 
 def _gap_text(gap: Gap) -> str:
-    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {_p(gap.p_value)}"
-    if gap.ratio is None or gap.ratio_low is None or gap.ratio_high is None:
+    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {_p(gap)}"
+    if gap.ratio is None:
         return f"{difference}; no ratio to claim"
     return f"{difference}; ratio {gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
 
 
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+def _p(gap: Gap) -> str:
+    name = "p Holm" if gap.family > 1 else "p"
+    return f"{name} < 0.001" if gap.p_holm < 0.001 else f"{name} = {gap.p_holm:.2g}"
 
 
 def _caption(pairs: Sequence[Pair], baseline: str) -> str:

@@ -9,7 +9,7 @@ from dualcode.analysis.statistics import Gap
 from dualcode.published.published import SUITES, Published
 from dualcode.tables.cells import NOTHING, p_value, points, points_interval
 from dualcode.tables.grid import Field, Grid, cited, left, right
-from dualcode.tables.lines import Line, any_errored, caveats, line, statistics
+from dualcode.tables.lines import Line, any_errored, caveats, line, recomputed, statistics
 from dualcode.tables.selection import comparability, part_title, source, suite_title
 from dualcode.tables.table import Table
 
@@ -42,10 +42,14 @@ class Pair:
         """Return p of no difference."""
         return NOTHING if self.gap is None else p_value(self.gap.p_value)
 
+    def p_holm(self) -> str:
+        """Return it corrected for all gaps of the analysis."""
+        return NOTHING if self.gap is None else p_value(self.gap.p_holm)
+
     def ratio(self) -> str:
         """Return the ratio of the deltas, with its interval if a ratio can be claimed."""
         gap = self.gap
-        if gap is None or gap.ratio is None or gap.ratio_low is None or gap.ratio_high is None:
+        if gap is None or gap.ratio is None:
             return NOTHING
         return f"{gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
 
@@ -73,7 +77,9 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
     pairs = _pairs(analysis, published, rich, lean)
     lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
     used = [each.run for each in lines if each.run]
-    return Grid(pairs, _fields(rich, lean, errored=any_errored(lines))).table(
+    family = len(analysis.gaps)
+    holm = f", corrected for all {family} gaps (p Holm)" if family > 1 else ""
+    return Grid(pairs, _fields(rich, lean, errored=any_errored(lines), several=family > 1)).table(
         "table-3",
         "Table 3: review by richness of specifications; "
         f"rich: {_title(used, rich)}, lean: {_title(used, lean)}",
@@ -82,10 +88,11 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
             analysis.note,
             *(comparability(used, published) if _is_papers(rich, lean) else ()),
             *caveats(lines),
-            statistics(analysis.baseline),
+            statistics(analysis),
             "gap: Δ on the rich suite less Δ on the lean one, tasks of each drawn anew in pairs; p by "
-            "permutation. A ratio is given only where its interval holds neither zero nor a change of sign.",
-            *(_claim(published, pairs) if _is_papers(rich, lean) else ()),
+            f"permutation{holm}. A ratio is given only where its interval holds neither zero nor a change of "
+            "sign.",
+            *(_claim(analysis.baseline, published, pairs) if _is_papers(rich, lean) else ()),
         ],
         runs=[run.id for run in used],
     )
@@ -121,17 +128,19 @@ def _is_papers(rich: str, lean: str) -> bool:
     return rich in SUITES and lean in SUITES
 
 
-def _claim(published: Published, pairs: list[Pair]) -> list[str]:
+def _claim(baseline: str, published: Published, pairs: list[Pair]) -> list[str]:
     """Return the notes on the paper's own gap, and on where its numbers stand."""
     gap = published.number("gap")
     places = [each["place"] for pair in pairs for each in pair.values()["published"]]
     return [
-        f"The paper calls the ratio of its Δ {gap.value:g}x ({gap.place}), without an interval.",
+        f"The paper calls the ratio of its Δ against raw-coder {gap.value:g}x ({gap.place}), without an "
+        "interval.",
+        *recomputed(baseline),
         source(published, *places),
     ]
 
 
-def _fields(rich: str, lean: str, *, errored: bool) -> list[Field[Pair] | None]:
+def _fields(rich: str, lean: str, *, errored: bool, several: bool) -> list[Field[Pair] | None]:
     first, second = part_title(rich, "plus"), part_title(lean, "plus")
     paper = _is_papers(rich, lean)
     return [
@@ -147,6 +156,7 @@ def _fields(rich: str, lean: str, *, errored: bool) -> list[Field[Pair] | None]:
         right("gap (pp)", Pair.difference),
         right("gap, 95 %", Pair.difference_interval),
         right("p", Pair.p_value),
+        right("p Holm", Pair.p_holm) if several else None,
         right("ratio", Pair.ratio),
         cited(f"{first} (paper)", lambda pair: pair.rich.printed(pair.rich.part)) if paper else None,
         cited(f"{first}, Δ (paper)", lambda pair: pair.rich.printed_delta(pair.rich.part)) if paper else None,
