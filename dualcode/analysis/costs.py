@@ -7,7 +7,6 @@ from typing import Literal
 from dualcode.analysis.runs import Run
 from dualcode.record import Record
 from dualcode.runs.monitor import Reading
-from dualcode.runs.store import read_servers
 from dualcode.runs.summary import ServerUse, union_seconds
 
 Side = Literal["alone", "spent"]
@@ -124,7 +123,7 @@ def costs_of(run: Run) -> Costs:
 
     Raises RunError if `servers.jsonl` is damaged.
     """
-    readings = read_servers(run.folder)
+    readings = run.readings
     spent = tuple(_spent(run, use, readings) for use in run.summary.servers)
     alone = tuple(_alone(run, use, really) for use, really in zip(run.summary.servers, spent, strict=True))
     records = run.records

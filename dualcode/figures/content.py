@@ -145,14 +145,3 @@ def published_percent(published: Published, run: Run) -> float | None:
     """Return what the paper's tables print for a run's pipeline and hardest part, in per cent."""
     found = published.score(suite_name(run), run.pipeline)
     return found.percent if found else None
-
-
-def percent(share: float) -> str:
-    """Return a share as per cent with one decimal, without the sign."""
-    return f"{100 * share:.1f}"
-
-
-def points(share: float) -> str:
-    """Return a difference of shares in percentage points, signed, without the unit."""
-    rounded = round(100 * share, 1)
-    return "0.0" if rounded == 0 else f"{rounded:+.1f}".replace("-", "−")

@@ -7,19 +7,11 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.costs import Costs
 from dualcode.analysis.runs import Run, Score
-from dualcode.figures.content import (
-    Content,
-    errored_remarks,
-    headline,
-    nothing,
-    ours,
-    percent,
-    some_ids,
-    suite_title,
-)
+from dualcode.figures.content import Content, errored_remarks, headline, nothing, ours, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, SINGLE, TEXT, rule, spread, width_of
 from dualcode.published.published import Published
+from dualcode.tables.cells import plain_percent
 
 NAME_ROW = 0.115
 
@@ -117,7 +109,7 @@ def _caption(panels: Sequence[Sequence[Panel]]) -> str:
     said = "; ".join(
         f"{panel.suite}, {panel.unit}: "
         + ", ".join(
-            f"{p.pipeline} {p.x:.3g} for {percent(p.score.rate.value)} %{' (front)' if p.front else ''}"
+            f"{p.pipeline} {p.x:.3g} for {plain_percent(p.score.rate.value)} %{' (front)' if p.front else ''}"
             for p in panel.points
         )
         for row in panels
@@ -195,7 +187,7 @@ def _name(axes: Any, points: Sequence[Point], plot: float, low: float, high: flo
 
 
 def _label(point: Point) -> str:
-    return f"{point.pipeline} {percent(point.score.rate.value)}"
+    return f"{point.pipeline} {plain_percent(point.score.rate.value)}"
 
 
 def _legend(points: Sequence[Point]) -> list[Any]:

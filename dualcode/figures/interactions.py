@@ -14,7 +14,6 @@ from dualcode.figures.content import (
     errored_remarks,
     headline,
     main_dataset,
-    percent,
     published_percent,
     selection_remarks,
     suite_name,
@@ -23,6 +22,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, HOLLOW, LABEL, ORANGE, SINGLE, TEXT, shorten
 from dualcode.published.published import Published
+from dualcode.tables.cells import plain_percent
 
 PLAN, REVIEW = "plan-code", "review-fix"
 HEIGHT = 1.3
@@ -104,8 +104,8 @@ def _own(diagram: Diagram) -> str:
     if diagram.score is None:
         return "not run by us"
     rate = diagram.score.rate
-    interval = f"[{percent(rate.low)}, {percent(rate.high)}]"
-    return f"ours {percent(rate.value)} % {interval}, {rate.passed}/{rate.total}"
+    interval = f"[{plain_percent(rate.low)}, {plain_percent(rate.high)}]"
+    return f"ours {plain_percent(rate.value)} % {interval}, {rate.passed}/{rate.total}"
 
 
 def draw_interactions(data: Interactions) -> Sheet:

@@ -13,7 +13,6 @@ from dualcode.figures.content import (
     errored_remarks,
     headline,
     nothing,
-    points,
     selection_remarks,
     some_ids,
     spread_of,
@@ -24,6 +23,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, GREEN, GREY, HOLLOW, LABEL, SINGLE, diamond, swatch, width_of
 from dualcode.published.published import Published
+from dualcode.tables.cells import points
 
 PAPERS = ("review-fix", "enriched")
 GROUP = 0.62

@@ -24,8 +24,8 @@ from dualcode.figures.style import (
     width_of,
 )
 from dualcode.published.published import Published
-from dualcode.runs.store import read_servers
 from dualcode.runs.summary import union_seconds
+from dualcode.tables.cells import duration
 
 BINS = 160
 PANEL, WORDS = 0.3, 0.13
@@ -97,7 +97,7 @@ def timeline(run: Run) -> Timeline:
     made = list(dict.fromkeys((name, a) for name, a in attempts if not a.from_ledger))
     sessions = _sessions(run, [attempt for _, attempt in made])
     seconds = sum(end - start for start, end in sessions)
-    readings = read_servers(run.folder)
+    readings = run.readings
     lanes: list[Lane] = []
     for name in records.manifest.configuration.served:
         spans = [
@@ -159,13 +159,6 @@ def in_flight(
 def _said(each: Timeline) -> str:
     busy = ", ".join(f"{lane.endpoint} busy {lane.busy:.0%}" for lane in each.lanes)
     return f"{each.pipeline} on {each.dataset}: {duration(each.seconds)}, {busy}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def draw_utilisation(data: Utilisation) -> Sheet:

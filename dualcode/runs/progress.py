@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from dualcode.call import Call
+from dualcode.metrics import duration
 from dualcode.models.openai import ChatModel, Meter
 from dualcode.verdict import Verdict
 
@@ -227,13 +228,3 @@ class Display:
             (f"  {servers}\n", "cyan"),
             (f"  {self.tally.calls} calls, last {self.tally.last}" if self.tally.last else "  …", "dim"),
         )
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in words: `42 s`, `3 min 5 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

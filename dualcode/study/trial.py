@@ -1,9 +1,7 @@
 """How fast the servers are, tried on requests that the study will ask anyway."""
 
 import asyncio
-from collections.abc import Sequence
-
-from rich.console import Console
+from collections.abc import Callable, Sequence
 
 from dualcode.call import Call
 from dualcode.errors import DualcodeError
@@ -16,7 +14,7 @@ MOST = 16
 
 
 async def try_speed(
-    pipelines: Sequence[Pipeline], workshop: Workshop, known: Known, console: Console
+    pipelines: Sequence[Pipeline], workshop: Workshop, known: Known, tell: Callable[[str], None]
 ) -> None:
     """Add to `known` what the one-call pipelines' first tasks take, for endpoints without any measurement.
 
@@ -28,7 +26,7 @@ async def try_speed(
         endpoint = workshop.config.roles[pipeline.roles[0]]
         if known.rate(endpoint) is None:
             count = min(MOST, workshop.config.endpoints[endpoint].concurrency, len(workshop.suite.tasks))
-            console.print(f"trying the speed of {endpoint} on {count} drafts, which are kept", style="dim")
+            tell(f"trying the speed of {endpoint} on {count} drafts, which are kept")
             known.add(await _try(pipeline, workshop, count))
 
 

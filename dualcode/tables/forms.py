@@ -22,6 +22,7 @@ LEAST_TEXT = 14
 """Columns that a text which wraps keeps."""
 COLOURS = {"passed": "green", "failed": "red", "errored": "yellow"}
 _NEGATIVE = re.compile(rf"{MINUS}(?=\d+(\.\d+)?$)")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 def to_markdown(table: Table) -> str:
@@ -53,7 +54,7 @@ def _markdown_cell(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Return heads and rows; `–` is an empty cell, and a number alone has an ASCII minus.
+    """Return heads and rows; `–` is an empty cell, a number alone has an ASCII minus and no commas.
 
     Notes and runs stand in the JSON. A head that says (paper) or (published) is of numbers that were not
     measured here.
@@ -66,6 +67,8 @@ def to_csv(table: Table) -> str:
 
 
 def _csv_cell(text: str) -> str:
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
     return "" if text == NOTHING else _NEGATIVE.sub("-", text)
 
 
@@ -89,7 +92,8 @@ def fit(table: Table, width: int) -> dict[int, int]:
     Where they do not fit as they are, heads are folded and shortened and texts that wrap are narrowed; where
     that is not enough, whole columns are left out, those with the highest `drop` first.
     """
-    wide, narrow = {}, {}
+    wide: dict[int, int] = {}
+    narrow: dict[int, int] = {}
     for at, column in enumerate(table.columns):
         cells = [row[at] for row in table.rows]
         longest = max((len(line) for cell in cells for line in cell.split("\n")), default=0)
@@ -123,7 +127,7 @@ def to_terminal(table: Table, width: int, *, more: str = "--json") -> "Renderabl
     shown = fit(table, width)
     drawn = Drawn(
         title=Text(table.title, "bold") if table.title else None, title_justify="left", box=box.SIMPLE_HEAD,
-        pad_edge=False, padding=(0, BETWEEN, 0, 0), show_edge=False,
+        pad_edge=False, padding=(0, BETWEEN - 1, 0, 0), show_edge=False,
     )  # fmt: skip
     for at, size in shown.items():
         column = table.columns[at]

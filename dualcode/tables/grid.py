@@ -25,6 +25,38 @@ def cited(name: str, text: Callable[[R], str], *, align: Any = "right") -> Field
     return Column(name=name, published=True, align=align), text
 
 
+def words(name: str, **more: Any) -> Column:
+    """Return the head of a column of words."""
+    return Column(name=name, align="left", **more)
+
+
+def numbers(name: str, **more: Any) -> Column:
+    """Return the head of a column of numbers."""
+    return Column(name=name, **more)
+
+
+def listed(
+    name: str,
+    title: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    notes: Sequence[str] = (),
+    tones: Sequence[Any] = (),
+) -> Table:
+    """Return a table of texts that are at hand; it has no values, for the command prints its own JSON."""
+    return Table(
+        name=name,
+        title=title,
+        columns=tuple(columns),
+        rows=tuple(tuple(row) for row in rows),
+        notes=tuple(notes),
+        runs=(),
+        values=(),
+        tones=tuple(tones),
+    )
+
+
 class Grid(Generic[R]):
     """Rows of one kind, and the columns to show of them."""
 
