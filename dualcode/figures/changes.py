@@ -22,6 +22,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, PALE, TEXT, VERMILLION, swatch, width_of
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 State = Literal["both", "neither", "gained", "lost", "errored", "absent"]
 """Of one task in two runs. `errored`: at least one of them has no verdict; `absent`: not selected in both."""
@@ -101,6 +102,7 @@ def changes(analysis: Analysis, published: Published) -> Changes:
             *warning_remarks(analysis, runs),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         strips=strips,
         baseline=analysis.baseline,
     )

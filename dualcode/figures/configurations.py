@@ -20,6 +20,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import SINGLE
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Configurations(Content):
 
 def configurations(analysis: Analysis, published: Published) -> Configurations:
     """Return the data of Figure 2: every pipeline on HumanEval+, or on the first suite if it did not run."""
-    return _configurations(analysis, published, [main_dataset(analysis)])
+    return _configurations(analysis, published, [main_dataset(analysis)], "Figure 2")
 
 
 def other_configurations(analysis: Analysis, published: Published) -> Configurations:
@@ -40,20 +41,23 @@ def other_configurations(analysis: Analysis, published: Published) -> Configurat
     rest = [dataset for dataset in analysis.datasets if dataset != main]
     if not rest:
         nothing(f"all runs ({some_ids(analysis.runs)}) are on {main}, which figure-2 shows")
-    return _configurations(analysis, published, rest)
+    return _configurations(analysis, published, rest, "Figure 2, other suites")
 
 
-def _configurations(analysis: Analysis, published: Published, datasets: Sequence[str]) -> Configurations:
+def _configurations(
+    analysis: Analysis, published: Published, datasets: Sequence[str], number: str
+) -> Configurations:
     groups = [[run for run in analysis.runs if run.dataset == dataset] for dataset in datasets]
     runs = [run for group in groups for run in group]
     panels = tuple(panel(analysis, published, group) for group in groups)
     suites = " and ".join(each.title for each in panels)
     return Configurations(
-        title=f"Pipeline configurations on {suites}",
+        title=f"{number}: pipeline configurations on {suites}",
         caption=_caption(analysis, panels),
         runs=tuple(run.id for run in runs),
         remarks=_remarks(analysis, runs, panels),
         headline=headline(analysis),
+        models=models(analysis.runs),
         panels=panels,
     )
 

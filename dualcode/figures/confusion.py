@@ -10,6 +10,7 @@ from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, DOUBLE, LABEL, SINGLE, TEXT, shorten
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 ACROSS = {SINGLE: 2, DOUBLE: 4}
 CELL_H, PANEL_H = 0.3, 1.42
@@ -60,6 +61,7 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
             *errored_remarks(known),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         matrices=found,
     )
 

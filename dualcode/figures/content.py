@@ -42,6 +42,8 @@ class Content:
     """Small print above the runs' ids: what is not comparable, what was left out."""
     headline: str
     """The analysis's own title and note, such as that the model is a demo's; may be empty."""
+    models: str
+    """Which models the runs are of, by role."""
 
 
 def headline(analysis: Analysis) -> str:

@@ -12,6 +12,7 @@ from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, SINGLE, TEXT, rule, spread, width_of
 from dualcode.published.published import Published
 from dualcode.tables.cells import plain_percent
+from dualcode.tables.selection import models
 
 NAME_ROW = 0.115
 
@@ -63,6 +64,7 @@ def efficiency(analysis: Analysis, published: Published) -> Efficiency:
             *errored_remarks(priced),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         panels=panels,
     )
 

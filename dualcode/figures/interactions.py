@@ -23,6 +23,7 @@ from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, HOLLOW, LABEL, ORANGE, SINGLE, TEXT, shorten
 from dualcode.published.published import Published
 from dualcode.tables.cells import plain_percent
+from dualcode.tables.selection import models as named
 
 PLAN, REVIEW = "plan-code", "review-fix"
 HEIGHT = 1.3
@@ -43,7 +44,7 @@ class Interactions(Content):
     """Both patterns on one suite."""
 
     suite: str
-    models: tuple[tuple[str, str], ...]
+    seats: tuple[tuple[str, str], ...]
     """Role and model."""
     diagrams: tuple[Diagram, ...]
 
@@ -59,13 +60,14 @@ def interactions(analysis: Analysis, published: Published) -> Interactions:
         for name, title in titles.items()
     )
     return Interactions(
-        title=f"Two interaction patterns on {suite_title(some)}",
+        title=f"Figure 1: two interaction patterns on {suite_title(some)}",
         caption=_caption(diagrams),
         runs=tuple(run.id for run in runs),
         remarks=(*selection_remarks(runs, published=True), *errored_remarks(runs)),
         headline=headline(analysis),
+        models=named(analysis.runs),
         suite=suite_title(some),
-        models=models(some),
+        seats=seats(some),
         diagrams=diagrams,
     )
 
@@ -80,7 +82,7 @@ def _diagram(
     return Diagram(name, title, None, found.percent if found else None)
 
 
-def models(run: Run) -> tuple[tuple[str, str], ...]:
+def seats(run: Run) -> tuple[tuple[str, str], ...]:
     """Return which model held each role of a run."""
     team = run.records.manifest.configuration.team
     return tuple((role, str(team["endpoints"][name]["model"])) for role, name in team["roles"].items())
@@ -120,7 +122,7 @@ def draw_interactions(data: Interactions) -> Sheet:
         axes.text(0, 0.1, diagram.title, size=TEXT, weight="bold", va="center")
         (_draw_plan if diagram.pipeline == PLAN else _draw_review)(axes)
         _draw_value(axes, diagram)
-    for number, (role, model) in enumerate(data.models):
+    for number, (role, model) in enumerate(data.seats):
         text = shorten(f"{role}: {model}", width, LABEL)
         sheet.text(MARGIN, sheet.top + HEIGHT * 2 + 0.11 * number, text, size=LABEL)
     return sheet

@@ -18,6 +18,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import DOUBLE, SINGLE
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 UNCONDITIONAL, MITIGATIONS = "review-fix", ("gated", "enriched")
 
@@ -44,7 +45,7 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
     base = [found for group in groups if (found := analysis.run(group[0].dataset, analysis.baseline))]
     panels = tuple(panel(analysis, published, group) for group in groups)
     return Mitigations(
-        title="Mitigation attempts: gating and enriching beside unconditional review",
+        title="Figure 4: mitigation attempts: gating and enriching beside unconditional review",
         caption=(
             "pass@1 of unconditional review (review-fix), spec-gated and spec-enriched review, ours as bars "
             f"with 95 % Wilson intervals. {'; '.join(each.words() for each in panels)}. Dashed line: our "
@@ -58,6 +59,7 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
             *warning_remarks(analysis, runs),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         panels=tuple(_without_models(each) for each in panels),
     )
 

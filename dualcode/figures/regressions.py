@@ -19,8 +19,8 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, HOLLOW, SINGLE, TEXT, VERMILLION, diamond, swatch, width_of
-from dualcode.metrics import rate
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 PLAN = "plan-code"
 CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
@@ -33,9 +33,6 @@ class ClassCount:
 
     kind: str
     count: int
-    low: float
-    high: float
-    """The 95 % Wilson interval of its share, times the number of regressions."""
     published: int | None
 
 
@@ -62,21 +59,22 @@ def breakdown(analysis: Analysis, published: Published) -> Breakdown:
         theirs[each.kind] = theirs.get(each.kind, 0) + each.count
     total = len(found.regressions)
     mine = found.counts()
-    counts = tuple(_class_count(kind, mine.get(kind, 0), total, theirs.get(kind)) for kind in CLASSES)
+    counts = tuple(ClassCount(kind, mine.get(kind, 0), theirs.get(kind)) for kind in CLASSES)
     base = [each for each in analysis.runs if each.id == found.baseline]
     gained = len(analysis.comparisons[run.id][run.hardest].gained) if run.id in analysis.comparisons else None
     return Breakdown(
-        title=f"{_tasks(total)} that {analysis.baseline} solved and {PLAN} did not, {suite_title(run)}",
+        title=f"Figure 5: {_tasks(total)} that {analysis.baseline} solved and {PLAN} did not, "
+        f"{suite_title(run)}",
         caption=_caption(counts, total, gained, analysis.baseline),
         runs=(found.baseline, run.id),
         remarks=(
-            "Whiskers: 95 % Wilson interval of a class's share of the regressions.",
             *_readings(published),
             *selection_remarks([run], published=bool(theirs)),
             *errored_remarks([*base, run]),
             *warning_remarks(analysis, [run]),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         counts=counts,
         total=total,
         published_total=sum(theirs.values()),
@@ -90,11 +88,6 @@ def _readings(published: Published) -> list[str]:
         for each in published.contradictions
         if each.name == "regressions"
     ]
-
-
-def _class_count(kind: str, count: int, total: int, published: int | None) -> ClassCount:
-    share = rate(count, total)
-    return ClassCount(kind, count, share.low * total, share.high * total, published)
 
 
 def _tasks(count: int) -> str:
@@ -118,7 +111,7 @@ def draw_breakdown(data: Breakdown) -> Sheet:
     height = ROW * len(data.counts)
     sheet = Sheet(data, width=SINGLE, body=head + height + 0.36, legend=_legend(data), columns=1)
     axes = sheet.axes(MARGIN + names, head, room, height)
-    most = max(max(each.high, each.published or 0) for each in data.counts)
+    most = max(max(each.count, each.published or 0) for each in data.counts)
     axes.set(xlim=(0, most * 1.05), ylim=(len(data.counts) - 0.5, -0.5), xlabel="regressions")
     axes.set_yticks(range(len(data.counts)), [each.kind for each in data.counts])
     axes.tick_params(axis="y", length=0, pad=5)
@@ -138,8 +131,6 @@ def draw_breakdown(data: Breakdown) -> Sheet:
 
 def _draw_count(axes: Any, y: int, each: ClassCount) -> None:
     axes.barh(y, each.count, height=0.6, color=VERMILLION, hatch="/////", edgecolor=BLACK, linewidth=0.4)
-    axes.hlines(y, each.low, each.high, color=BLACK, lw=0.9, zorder=4)
-    axes.plot([each.low, each.high], [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
     if each.published is not None:
         axes.plot([each.published], [y], clip_on=False, **HOLLOW)
 

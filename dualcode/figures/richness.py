@@ -24,6 +24,7 @@ from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, GREEN, GREY, HOLLOW, LABEL, SINGLE, diamond, swatch, width_of
 from dualcode.published.published import Published
 from dualcode.tables.cells import points
+from dualcode.tables.selection import models
 
 PAPERS = ("review-fix", "enriched")
 GROUP = 0.62
@@ -70,17 +71,19 @@ def richness(analysis: Analysis, published: Published) -> Richness:
     runs = [known[each] for each in dict.fromkeys(ids)]
     pairs = tuple(_pair(gap, known, published) for gap in chosen)
     return Richness(
-        title="Review effectiveness by specification richness",
+        title="Figure 3: review effectiveness by specification richness",
         caption=_caption(pairs, analysis.baseline),
         runs=tuple(run.id for run in runs),
         remarks=(
             "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean. "
-            f"p Holm: corrected for the {chosen[0].family} gaps of these runs.",
+            f"p Holm: corrected for the {chosen[0].family} gaps of these runs; an interval is of one alone, "
+            "so it can exclude 0 where p Holm claims nothing.",
             *selection_remarks(runs, published=any(_published(each) for each in pairs)),
             *errored_remarks(runs),
             *warning_remarks(analysis, runs),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         pairs=pairs,
         baseline=analysis.baseline,
     )

@@ -33,9 +33,10 @@ class Sheet:
         """Lay out a page. `width` and `body` (the height for panels) are in inches."""
         inner = width - 2 * MARGIN
         title = wrap(content.title, inner, TITLE, bold=True)
+        said = (f"models: {content.models}", *content.remarks)
         small = [
             *((line, True) for line in wrap(content.headline, inner, SMALL + 0.5, bold=True)),
-            *((line, False) for each in content.remarks for line in wrap(each, inner, SMALL)),
+            *((line, False) for each in said for line in wrap(each, inner, SMALL)),
             *((line, False) for line in id_lines(content.runs, inner)),
         ]
         line, head = SMALL * 1.28 / 72, TITLE * 1.3 / 72

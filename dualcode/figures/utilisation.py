@@ -26,6 +26,7 @@ from dualcode.figures.style import (
 from dualcode.published.published import Published
 from dualcode.runs.summary import union_seconds
 from dualcode.tables.cells import duration
+from dualcode.tables.selection import models
 
 BINS = 160
 PANEL, WORDS = 0.3, 0.13
@@ -85,6 +86,7 @@ def utilisation(analysis: Analysis, published: Published) -> Utilisation:
             "with a request in flight. Replays from the ledger and the time between sessions are left out.",
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         timelines=tuple(each for _, each in found),
         titles=tuple((dataset, titles[dataset]) for dataset in analysis.datasets),
     )

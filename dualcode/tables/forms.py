@@ -90,7 +90,7 @@ def fit(table: Table, width: int) -> dict[int, int]:
     """Return the columns that a terminal shows, by their places, and how wide each is.
 
     Where they do not fit as they are, heads are folded and shortened and texts that wrap are narrowed; where
-    that is not enough, whole columns are left out, those with the highest `drop` first.
+    that is not enough, whole columns are left out: those with the highest `drop` first, then from the right.
     """
     wide: dict[int, int] = {}
     narrow: dict[int, int] = {}
@@ -102,10 +102,9 @@ def fit(table: Table, width: int) -> dict[int, int]:
         least = min(longest, max(LEAST_TEXT, word)) if column.wraps else longest
         narrow[at] = max(least, *(len(word) for word in (column.short or column.name).split() or [""]), 1)
     while sum(narrow.values()) + BETWEEN * (len(narrow) - 1) > width:
-        at = max(narrow, key=lambda at: table.columns[at].drop)
-        if not table.columns[at].drop:
+        if len(narrow) == 1:
             break
-        del narrow[at]
+        del narrow[max(narrow, key=lambda at: (table.columns[at].drop, at))]
     room = width - sum(narrow.values()) - BETWEEN * (len(narrow) - 1)
     for at in sorted(narrow, key=lambda at: not table.columns[at].wraps):
         more = max(0, min(room, wide[at] - narrow[at]))

@@ -19,7 +19,7 @@ class Column(Record):
     wraps: bool = Field(default=False, exclude=True)
     """Whether its texts may be broken between words; others stand on one line each."""
     drop: int = Field(default=0, exclude=True)
-    """Which column is left out first where there is no room: the highest. 0: never."""
+    """Which column is left out first where there is no room: the highest; of equal ones the last."""
 
 
 class Table(Record):

@@ -52,13 +52,13 @@ def test_published_numbers_come_from_the_value_given_and_nowhere_else(paper: Ana
     assert all(each.published is None for each in breakdowns.breakdown(paper, NONE).counts)
 
 
-def test_a_bar_is_better_or_worse_only_if_the_paired_test_says_so(paper: Analysis) -> None:
+def test_a_bar_is_better_or_worse_only_if_the_corrected_p_says_so(paper: Analysis) -> None:
     run = paper.run("humaneval", "review-fix")
     assert run is not None
     kept = paper.comparisons[run.id]["plus"]
 
     def standing(p_value: float, delta: float) -> str:
-        changed = kept.model_copy(update={"p_value": p_value, "delta": delta})
+        changed = kept.model_copy(update={"p_value": 0.001, "p_holm": p_value, "delta": delta})
         return bars.standing(replace(paper, comparisons={run.id: {"plus": changed}}), run)
 
     assert standing(0.04, 0.1) == "better"
@@ -101,7 +101,7 @@ def test_richness_has_the_papers_pipelines_first_and_no_ratio_where_none_can_be_
     assert (first.pipeline, second.pipeline) == ("review-fix", "enriched")
     assert "plan-code" not in [pair.pipeline for pair in rest]
     assert (first.rich.published, first.lean.published) == (9.8, 2.3)
-    gap = paper.gaps[0].model_copy(update={"ratio": 4.0, "ratio_low": None, "ratio_high": None})
+    gap = paper.gaps[0].model_copy(update={"ratio": None, "ratio_low": None, "ratio_high": None})
     only = richness.richness(replace(paper, gaps=(gap.model_copy(update={"pipeline": "enriched"}),)), NONE)
     assert "no ratio to claim" in only.pairs[0].gap
 
@@ -121,9 +121,6 @@ def test_every_class_of_failure_has_a_row_and_published_classes_are_added_up(pap
     assert [each.kind for each in data.counts] == list(breakdowns.CLASSES)
     assert {each.kind: each.published for each in data.counts}["wrong result"] == 4
     assert sum(each.count for each in data.counts) == data.total > 0
-    some = next(each for each in data.counts if each.count)
-    share = rate(some.count, data.total)
-    assert (some.low, some.high) == (share.low * data.total, share.high * data.total)
 
 
 def test_reviews_without_a_known_truth_are_left_out_and_said_so(paper: Analysis) -> None:
