@@ -3,9 +3,9 @@
     python benchmarks/false_claims.py [--studies 2000] [--seed 0]
 
 A study is 13 pipelines beside a baseline on two suites of 164 and 378 tasks: 26 comparisons. No pipeline is
-better or worse: of its tasks it gains a share and loses as many, at random. A bar of figure 2 is coloured if its
-p is below 5 %. `p`: each bar by its own test. `p_holm`: by the corrected p, as figures, tables, report and
-`dualcode compare` take it.
+better or worse: of its tasks it gains a share and loses as many, at random. A bar of figure 2 is coloured if
+its p is below 5 %. `p`: each bar by its own test. `p_holm`: by the corrected p, as figures, tables,
+report and `dualcode compare` take it.
 """
 
 import argparse
@@ -50,9 +50,7 @@ def coloured(studies: int, changed: float, seed: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="The share of studies of equal pipelines that claim a difference."
-    )
+    parser = argparse.ArgumentParser(description="Studies of equal pipelines that claim a difference.")
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()

@@ -14,7 +14,7 @@ from dualcode.published.published import Published
 from dualcode.tables.cells import plain_percent
 from dualcode.tables.selection import models
 
-NAME_ROW = 0.115
+NAME_ROW, HIGHEST = 0.115, 3.2
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,7 @@ def draw_efficiency(data: Efficiency) -> Sheet:
     """Draw the panels: two columns wide if there is a price, else one."""
     across = max(len(row) for row in data.panels)
     width = DOUBLE if across > 1 else SINGLE
-    most = max(len(panel.points) for row in data.panels for panel in row)
-    plot = max(1.3, NAME_ROW * (most + 1))
+    plot = max(_room(panel) for row in data.panels for panel in row)
     height = plot + 0.67
     points = [p for row in data.panels for panel in row for p in panel.points]
     sheet = Sheet(
@@ -141,6 +140,16 @@ def draw_efficiency(data: Efficiency) -> Sheet:
             _draw_panel(axes, panel, plot)
             sheet.text(left, sheet.top + number * height, panel.suite, size=TEXT, weight="bold")
     return sheet
+
+
+def _room(panel: Panel) -> float:
+    """Return how high a panel must be for names to stand at their values, as far as a page allows."""
+    rates = [p.score.rate for p in panel.points]
+    values = [rate.value for rate in rates]
+    whole = max(rate.high for rate in rates) - min(rate.low for rate in rates) + 0.06
+    share = (max(values) - min(values)) / whole
+    rows = NAME_ROW * (len(values) + 1)
+    return min(max(1.3, rows / share if share else 0, rows), HIGHEST)
 
 
 def _draw_panel(axes: Any, panel: Panel, plot: float) -> None:
