@@ -49,6 +49,11 @@ class ServerCost(Record):
     same_server: tuple[str, ...] = ()
     """All endpoints of the run that are this very server, this one included."""
 
+    @property
+    def gpu_hours(self) -> float | None:
+        """Its GPUs times wall time; None where it is not known what it ran on."""
+        return None if self.gpus is None else len(self.gpus) * self.wall_seconds / 3600
+
 
 class Total(Record):
     """What all servers of a run took together, or that divided by a number of tasks."""

@@ -64,7 +64,7 @@ def result(summary: Summary, folder: Path) -> None:
 
 
 def _scores(summary: Summary) -> Table:
-    heads = (words("tests"), *map(numbers, ("pass@1", "95 %", "passed", "failed", "errored")))
+    heads = (words("tests"), *map(numbers, ("pass@1", "95 % interval", "passed", "failed", "errored")))
     sides = (("base", summary.base), ("base + plus", summary.plus))
     rows = [
         (name, *_rate(counts), str(counts.passed), str(counts.failed), str(counts.errored))
@@ -150,7 +150,8 @@ def _spending(summary: Summary) -> str:
 def comparison(summaries: Sequence[Summary]) -> Table:
     """Return several runs of one suite, a line each."""
     heads = (
-        words("pipeline"), numbers("base"), numbers("base + plus", short="+ plus"), numbers("95 %"),
+        words("pipeline"), numbers("base"), numbers("base + plus", short="+ plus"),
+        numbers("95 % interval", short="95 %"),
         numbers("calls a task", drop=3), numbers("from the ledger", drop=2), numbers("tokens", drop=1),
     )  # fmt: skip
     rows: list[tuple[str, ...]] = []

@@ -18,7 +18,7 @@ def score_table(score: Score) -> Table:
     several = len(ks) > 1
     heads = (
         words("tests"), *([numbers("k")] if several else []), numbers("pass@k" if several else "pass@1"),
-        *map(numbers, ("95 %", "passed", "failed", "errored")),
+        *map(numbers, ("95 % interval", "passed", "failed", "errored")),
     )  # fmt: skip
     rows: list[tuple[str, ...]] = []
     sides = {"base": score.base} | ({"base + plus": score.plus} if score.plus else {})

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Run
 from dualcode.figures.bars import TITLE_ROW, Panel, draw_panel, legend, panel
 from dualcode.figures.content import (
     Content,
@@ -51,33 +50,25 @@ def _configurations(
     runs = [run for group in groups for run in group]
     panels = tuple(panel(analysis, published, group) for group in groups)
     suites = " and ".join(each.title for each in panels)
+    compared = any(each.references or any(b.published is not None for b in each.bars) for each in panels)
     return Configurations(
         title=f"{number}: pipeline configurations on {suites}",
-        caption=_caption(analysis, panels),
+        caption=(
+            "pass@1 of each pipeline, ours as bars with 95 % Wilson intervals. "
+            f"{'; '.join(each.words() for each in panels)}. Dashed line: our {analysis.baseline}. Hollow "
+            "diamonds: the paper's numbers; dotted lines: proprietary models as published. A bar's colour "
+            "and hatch say whether it differs from the baseline by McNemar's exact test at 5 %, "
+            f"{correction(analysis)}."
+        ),
         runs=tuple(run.id for run in runs),
-        remarks=_remarks(analysis, runs, panels),
+        remarks=(
+            *selection_remarks(runs, published=compared),
+            *errored_remarks(runs),
+            *warning_remarks(analysis, runs),
+        ),
         headline=headline(analysis),
         models=models(analysis.runs),
         panels=panels,
-    )
-
-
-def _remarks(analysis: Analysis, runs: Sequence[Run], panels: Sequence[Panel]) -> tuple[str, ...]:
-    compared = any(each.references or any(b.published is not None for b in each.bars) for each in panels)
-    return (
-        *selection_remarks(runs, published=compared),
-        *errored_remarks(runs),
-        *warning_remarks(analysis, runs),
-    )
-
-
-def _caption(analysis: Analysis, panels: Sequence[Panel]) -> str:
-    values = "; ".join(each.words() for each in panels)
-    return (
-        f"pass@1 of each pipeline, ours as bars with 95 % Wilson intervals. {values}. Dashed line: our "
-        f"{analysis.baseline}. Hollow diamonds: the paper's numbers; dotted lines: proprietary models as "
-        "published. A bar's colour and hatch say whether it differs from the baseline by McNemar's exact "
-        f"test at 5 %, {correction(analysis)}."
     )
 
 

@@ -25,6 +25,15 @@ class Matrix:
     confusion: Confusion
     fixes: Fixes
 
+    def words(self) -> str:
+        """Return the counts as a sentence."""
+        each = self.confusion
+        return (
+            f"{self.pipeline} on {self.suite}: {each.true_positive} wrong and {each.false_positive} right "
+            f"drafts sent back, {each.false_negative} wrong and {each.true_negative} right ones approved, "
+            f"{each.unknown} unknown"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Matrices(Content):
@@ -49,7 +58,8 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
         title="The reviewer judged: its verdicts against the hidden truth of the drafts",
         caption=(
             "Confusion matrix of each reviewer: rows, whether the draft was wrong or right by hidden tests; "
-            f"columns, whether the review asked for a revision or approved. {'. '.join(map(_words, found))}."
+            f"columns, whether the review asked for a revision or approved. "
+            f"{'. '.join(each.words() for each in found)}."
         ),
         runs=tuple(run.id for run in known),
         remarks=(
@@ -63,15 +73,6 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
         headline=headline(analysis),
         models=models(analysis.runs),
         matrices=found,
-    )
-
-
-def _words(matrix: Matrix) -> str:
-    each = matrix.confusion
-    return (
-        f"{matrix.pipeline} on {matrix.suite}: {each.true_positive} wrong and {each.false_positive} right "
-        f"drafts sent back, {each.false_negative} wrong and {each.true_negative} right ones approved, "
-        f"{each.unknown} unknown"
     )
 
 
@@ -105,8 +106,9 @@ def _draw_matrix(sheet: Sheet, matrix: Matrix, left: float, top: float, width: f
     axes.tick_params(length=0, pad=1.5, labelsize=LABEL)
     for side in axes.spines.values():
         side.set_visible(True)
+    base = f"; base {100 * each.base_rate.value:.0f}" if each.base_rate else ""
     lines = (
-        f"P {_rate(each.precision)}" + _base(each),
+        f"P {_rate(each.precision)}{base}",
         f"R {_rate(each.recall)}",
         f"fixes: {matrix.fixes.helped} helped, {matrix.fixes.broke} broke"
         + (f"; {each.unknown} unknown" if each.unknown else ""),
@@ -125,10 +127,6 @@ def _draw_cell(axes: Any, x: int, y: int, count: int, share: float) -> None:
         x + 0.5, y + 0.5, str(count), ha="center", va="center", size=TEXT,
         color="white" if share > 0.55 else BLACK,
     )  # fmt: skip
-
-
-def _base(confusion: Confusion) -> str:
-    return f"; base {100 * confusion.base_rate.value:.0f}" if confusion.base_rate else ""
 
 
 def _rate(found: Rate | None) -> str:

@@ -1,6 +1,5 @@
 """The gate: pass@1 over every threshold of richness, from paired runs of raw-coder and review-fix."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +94,7 @@ def gate(analysis: Analysis, published: Published) -> Gate:
         remarks=(
             "A threshold that is chosen by the curve is chosen by the hidden tests: it shows what a gate "
             "could do, not what one would.",
-            *_papers(published),
+            *papers_gate(published),
             *selection_remarks(runs, published=any(each.published for each in panels)),
             *errored_remarks(runs),
         ),
@@ -105,7 +104,7 @@ def gate(analysis: Analysis, published: Published) -> Gate:
     )
 
 
-def _papers(published: Published) -> list[str]:
+def papers_gate(published: Published) -> list[str]:
     """Say what the paper's gate must have done, as its totals have it."""
     said: list[str] = []
     for suite in ("HumanEval+", "MBPP+"):
@@ -127,7 +126,11 @@ def draw_gate(data: Gate) -> Sheet:
     width = DOUBLE if across == 2 else SINGLE
     rows = -(-len(data.panels) // across)
     step = (width - 2 * MARGIN) / across
-    sheet = Sheet(data, width=width, body=rows * (HEIGHT + 0.62), legend=_legend(data.panels), columns=across)
+    sizes = " and ".join(dict.fromkeys(str(each.curve.tasks) for each in data.panels))
+    legend: list[Any] = [rule(f"ours ({sizes} tasks)", color=BLUE), rule("our threshold", "--", VERMILLION)]
+    if any(each.published for each in data.panels):
+        legend += [diamond(f"all or nothing reviewed, {PUBLISHED}"), rule(f"gated, {PUBLISHED}", ":")]
+    sheet = Sheet(data, width=width, body=rows * (HEIGHT + 0.62), legend=legend, columns=across)
     for number, panel in enumerate(data.panels):
         row, column = divmod(number, across)
         left, top = MARGIN + column * step, row * (HEIGHT + 0.62)
@@ -160,13 +163,3 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
             axes.plot([x], [printed[name]], clip_on=False, **HOLLOW)
     if GATED in printed:
         axes.axhline(printed[GATED], color=BLACK, lw=0.8, ls=":")
-
-
-def _legend(panels: Sequence[Panel]) -> list[Any]:
-    sizes = " and ".join(dict.fromkeys(str(each.curve.tasks) for each in panels))
-    entries: list[Any] = [
-        rule(f"ours ({sizes} tasks)", color=BLUE), rule("our threshold", "--", VERMILLION),
-    ]  # fmt: skip
-    if any(each.published for each in panels):
-        entries += [diamond(f"all or nothing reviewed, {PUBLISHED}"), rule(f"gated, {PUBLISHED}", ":")]
-    return entries

@@ -1,6 +1,6 @@
 """Figure 4: gated and enriched against unconditional review, on both suites."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.figures.bars import Panel, draw_panel, legend, panel
@@ -45,7 +45,7 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
     base = [found for group in groups if (found := analysis.run(group[0].dataset, analysis.baseline))]
     panels = tuple(panel(analysis, published, group) for group in groups)
     return Mitigations(
-        title="Figure 4: mitigation attempts: gating and enriching beside unconditional review",
+        title="Figure 4: mitigation attempts, gating and enriching beside unconditional review",
         caption=(
             "pass@1 of unconditional review (review-fix), spec-gated and spec-enriched review, ours as bars "
             f"with 95 % Wilson intervals. {'; '.join(each.words() for each in panels)}. Dashed line: our "
@@ -60,12 +60,8 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
         ),
         headline=headline(analysis),
         models=models(analysis.runs),
-        panels=tuple(_without_models(each) for each in panels),
+        panels=tuple(replace(each, references=()) for each in panels),
     )
-
-
-def _without_models(data: Panel) -> Panel:
-    return Panel(data.title, data.bars, data.baseline, data.baseline_name, references=())
 
 
 def draw_mitigations(data: Mitigations) -> Sheet:

@@ -41,6 +41,15 @@ class Effect:
     tasks: int
     published: float | None
 
+    def text(self) -> str:
+        """Return the difference with its interval."""
+        return f"{points(self.delta)} [{points(self.low)}, {points(self.high)}]"
+
+    def words(self) -> str:
+        """Return it with what is published of it and the suite."""
+        theirs = f", published {self.published:+.1f}" if self.published is not None else ""
+        return f"{points(self.delta)} pp [{points(self.low)}, {points(self.high)}]{theirs} on {self.suite}"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -64,15 +73,33 @@ def richness(analysis: Analysis, published: Published) -> Richness:
     """Return the data of Figure 3. It takes review pipelines that ran on a rich and on a lean suite."""
     chosen = [gap for gap in analysis.gaps if gap.pipeline in PAPERS or gap.rich.run in analysis.reviewers]
     if not chosen:
-        _say_why(analysis)
+        nothing(
+            f"no review pipeline ran, with {analysis.baseline}, on a rich and on a lean suite: "
+            f"{some_ids(analysis.runs)} on {' and '.join(analysis.datasets)}"
+            if analysis.runs
+            else "there is no run"
+        )
     chosen.sort(key=lambda gap: PAPERS.index(gap.pipeline) if gap.pipeline in PAPERS else len(PAPERS))
     known = {run.id: run for run in analysis.runs}
     ids = [each for gap in chosen for c in (gap.rich, gap.lean) for each in (c.baseline, c.run)]
     runs = [known[each] for each in dict.fromkeys(ids)]
-    pairs = tuple(_pair(gap, known, published) for gap in chosen)
+    pairs = tuple(
+        Pair(
+            gap.pipeline,
+            _effect(gap.rich, known[gap.rich.run], published, gap.baseline),
+            _effect(gap.lean, known[gap.lean.run], published, gap.baseline),
+            gap_text(gap),
+        )
+        for gap in chosen
+    )
+    said = (f"{each.pipeline} {each.rich.words()}, {each.lean.words()}, {each.gap}" for each in pairs)
     return Richness(
         title="Figure 3: review effectiveness by specification richness",
-        caption=_caption(pairs, analysis.baseline),
+        caption=(
+            f"Difference of pass@1 to {analysis.baseline} on a suite with rich and on one with lean "
+            f"specifications, ours as bars with 95 % intervals. {'; '.join(said)}. Hollow diamonds: the "
+            "paper's differences."
+        ),
         runs=tuple(run.id for run in runs),
         remarks=(
             "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean. "
@@ -93,25 +120,6 @@ def _published(pair: Pair) -> bool:
     return pair.rich.published is not None or pair.lean.published is not None
 
 
-def _say_why(analysis: Analysis) -> None:
-    if not analysis.runs:
-        nothing("there is no run")
-    nothing(
-        f"no review pipeline ran, with {analysis.baseline}, on a rich and on a lean suite: "
-        f"{some_ids(analysis.runs)} {'are' if len(analysis.runs) > 1 else 'is'} on "
-        f"{' and '.join(analysis.datasets)}"
-    )
-
-
-def _pair(gap: Gap, known: dict[str, Run], published: Published) -> Pair:
-    return Pair(
-        gap.pipeline,
-        _effect(gap.rich, known[gap.rich.run], published, gap.baseline),
-        _effect(gap.lean, known[gap.lean.run], published, gap.baseline),
-        _gap_text(gap),
-    )
-
-
 def _effect(comparison: Comparison, run: Run, published: Published, baseline: str) -> Effect:
     return Effect(
         suite=suite_title(run),
@@ -123,33 +131,14 @@ def _effect(comparison: Comparison, run: Run, published: Published, baseline: st
     )
 
 
-def _gap_text(gap: Gap) -> str:
-    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {_p(gap)}"
+def gap_text(gap: Gap) -> str:
+    """Return a gap with its corrected p, and its ratio where one can be claimed."""
+    name = "p Holm" if gap.family > 1 else "p"
+    p = f"{name} < 0.001" if gap.p_holm < 0.001 else f"{name} = {gap.p_holm:.2g}"
+    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {p}"
     if gap.ratio is None:
         return f"{difference}; no ratio to claim"
     return f"{difference}; ratio {gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
-
-
-def _p(gap: Gap) -> str:
-    name = "p Holm" if gap.family > 1 else "p"
-    return f"{name} < 0.001" if gap.p_holm < 0.001 else f"{name} = {gap.p_holm:.2g}"
-
-
-def _caption(pairs: Sequence[Pair], baseline: str) -> str:
-    said = "; ".join(
-        f"{pair.pipeline} {_words(pair.rich)} on {pair.rich.suite}, {_words(pair.lean)} on {pair.lean.suite}"
-        f", {pair.gap}"
-        for pair in pairs
-    )
-    return (
-        f"Difference of pass@1 to {baseline} on a suite with rich and on one with lean specifications, ours "
-        f"as bars with 95 % intervals. {said}. Hollow diamonds: the paper's differences."
-    )
-
-
-def _words(effect: Effect) -> str:
-    theirs = f", published {effect.published:+.1f}" if effect.published is not None else ""
-    return f"{points(effect.delta)} pp [{points(effect.low)}, {points(effect.high)}]{theirs}"
 
 
 def draw_richness(data: Richness) -> Sheet:
@@ -188,8 +177,7 @@ def _draw_pair(axes: Any, number: int, pair: Pair, names: float, room: float) ->
         axes.hlines(y, 100 * effect.low, 100 * effect.high, color=BLACK, lw=0.9, zorder=4)
         ends = [100 * effect.low, 100 * effect.high]
         axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
-        text = f"{points(effect.delta)} [{points(effect.low)}, {points(effect.high)}]"
-        axes.text(1 + 1.0 / room, y, text, transform=place, ha="right", va="center", size=LABEL)
+        axes.text(1 + 1.0 / room, y, effect.text(), transform=place, ha="right", va="center", size=LABEL)
         if effect.published is not None:
             axes.plot([effect.published], [y], **HOLLOW)
             theirs = f"{effect.published:+.1f}"

@@ -19,6 +19,15 @@ class Row:
     score: Score
     comparison: Comparison | None
 
+    def rate(self) -> str:
+        """Return pass@1 with its interval."""
+        rate = self.score.rate
+        return f"{percent(rate.value)} {interval(rate.low, rate.high)}"
+
+    def errored(self) -> str:
+        """Return the tasks without a verdict, and pass@1's interval if they count."""
+        return f"{len(self.score.errored)}: {interval(*self.score.widened)}" if self.score.errored else "0"
+
     def delta(self) -> str:
         """Return the difference with its interval; of the baseline, that it is it."""
         known = self.comparison
@@ -63,8 +72,8 @@ def suite_table(suite: SuiteComparisons, family: int) -> Table:
     fields: list[Field[Row] | None] = [
         left("pipeline", lambda row: row.run.pipeline),
         left("run", lambda row: row.run.id.rpartition("-")[2], drop=0 if twice else 3),
-        right("pass@1", lambda row: f"{percent(row.score.rate.value)} {_interval(row.score)}"),
-        right("errored", _errored, drop=2) if errored else None,
+        right("pass@1", Row.rate),
+        right("errored", Row.errored, drop=2) if errored else None,
         right("Δ (pp)", Row.delta),
         right("tasks", lambda row: str(row.comparison.tasks) if row.comparison else NOTHING, drop=4)
         if len(sizes) > 1
@@ -83,14 +92,6 @@ def suite_table(suite: SuiteComparisons, family: int) -> Table:
     )
 
 
-def _interval(score: Score) -> str:
-    return interval(score.rate.low, score.rate.high)
-
-
-def _errored(row: Row) -> str:
-    return f"{len(row.score.errored)}: {interval(*row.score.widened)}" if row.score.errored else "0"
-
-
 def gaps_table(found: Comparisons) -> Table:
     """Return what each pipeline gains on one suite, less on the other."""
     several = len(found.gaps) > 1
@@ -99,10 +100,10 @@ def gaps_table(found: Comparisons) -> Table:
         left("suites", lambda gap: " − ".join(datasets[side.run] for side in (gap.rich, gap.lean)), drop=4),
         right("first Δ (pp)", lambda gap: points(gap.rich.delta), short="first Δ"),
         right("second Δ (pp)", lambda gap: points(gap.lean.delta), short="second Δ"),
-        right("difference (pp)", _difference),
+        right("difference (pp)", difference),
         right("p", lambda gap: p_value(gap.p_value), drop=5 * several),
         right("p Holm", lambda gap: p_value(gap.p_holm)) if several else None,
-        right("ratio", _ratio),
+        right("ratio", ratio),
     ]  # fmt: skip
     datasets = {run.id: run.dataset for suite in found.suites for run in suite.runs}
     unclaimed = any(gap.ratio is None for gap in found.gaps)
@@ -115,11 +116,13 @@ def gaps_table(found: Comparisons) -> Table:
     )
 
 
-def _difference(gap: Gap) -> str:
+def difference(gap: Gap) -> str:
+    """Return the difference of two deltas with its interval."""
     return f"{points(gap.difference)} {points_interval(gap.low, gap.high)}"
 
 
-def _ratio(gap: Gap) -> str:
+def ratio(gap: Gap) -> str:
+    """Return the ratio of two deltas with its interval, where one can be claimed."""
     return "none" if gap.ratio is None else f"{gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
 
 

@@ -101,7 +101,7 @@ def run_costs(costs: Costs, title: str) -> Table:
     for name, side, servers in sides:
         total, by_task, by_solved = costs.total(side), costs.per_task(side), costs.per_solved(side)
         rows.append((name, *[""] * (len(heads) - 1)))
-        rows += [(f"  {each.endpoint}", *_cells(each, 1, _hours(each), _money(each))) for each in servers]
+        rows += [(f"  {each.endpoint}", *_cells(each, 1, each.gpu_hours, _money(each))) for each in servers]
         rows.append(("  total", *_cells(total, 1, total.gpu_hours, total.money)))
         for label, share in (("  a task", by_task), ("  a solved task", by_solved)):
             cells = _cells(share, 2, share.gpu_hours, share.money) if share else [NOTHING] * (len(heads) - 1)
@@ -129,10 +129,6 @@ def _cells(
         money(amounts),
         energy(of.joules),
     ]
-
-
-def _hours(server: ServerCost) -> float | None:
-    return None if server.gpus is None else len(server.gpus) * server.wall_seconds / 3600
 
 
 def _money(server: ServerCost) -> dict[str, float]:

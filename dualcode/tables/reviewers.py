@@ -108,7 +108,13 @@ def rates(each: Confusion) -> Table:
         else (name, NOTHING, NOTHING, "0", meaning)
         for name, rate, meaning in known
     ]
-    heads = (words("rate"), numbers("value"), numbers("95 %"), numbers("of"), words("meaning", wraps=True))
+    heads = (
+        words("rate"),
+        numbers("value"),
+        numbers("95 % interval", short="95 %"),
+        numbers("of"),
+        words("meaning", wraps=True),
+    )
     return listed("rates", "", heads, rows)
 
 

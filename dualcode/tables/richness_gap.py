@@ -73,7 +73,8 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
             f"no pipeline ran on a rich and a lean suite, with {analysis.baseline} on both, such as "
             "HumanEval+ and MBPP+"
         )
-    rich, lean = _datasets(analysis)
+    datasets = {run.id: run.dataset for run in analysis.runs}
+    rich, lean = datasets[analysis.gaps[0].rich.run], datasets[analysis.gaps[0].lean.run]
     pairs = _pairs(analysis, published, rich, lean)
     lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
     used = [each.run for each in lines if each.run]
@@ -96,12 +97,6 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
         ],
         runs=[run.id for run in used],
     )
-
-
-def _datasets(analysis: Analysis) -> tuple[str, str]:
-    datasets = {run.id: run.dataset for run in analysis.runs}
-    gap = analysis.gaps[0]
-    return datasets[gap.rich.run], datasets[gap.lean.run]
 
 
 def _pairs(analysis: Analysis, published: Published, rich: str, lean: str) -> list[Pair]:
