@@ -266,7 +266,7 @@ async def _record(suite_name: str, data: Path, samples: Path) -> dict[str, Any]:
     from dualcode.grading.samples import read_samples
     from dualcode.grading.scoring import Watcher, grade_all
     from dualcode.sandbox import open_sandbox
-    from dualcode.suites.suite import load_suite
+    from dualcode.suites.registry import load_suite
 
     suite = load_suite(suite_name, data=data)
     read = read_samples(samples, suite)

@@ -30,7 +30,8 @@ from twists import TWISTS, twisted
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
-from dualcode.suites.suite import Form, Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Form, Suite
 
 
 class Expected(NamedTuple):

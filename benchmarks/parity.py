@@ -41,7 +41,8 @@ from twists import SLOW_TWISTS, TWISTS, twisted
 from dualcode.extraction import extract
 from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 
 FILES = {"humaneval": "HumanEvalPlus.jsonl", "mbpp": "MbppPlus.jsonl"}
 

@@ -122,8 +122,8 @@ def story(writer: Writer, pipeline: str, task: str, name: str) -> Story:
     return Story(plus=passed, program=fixed, draft=draft, review=verdict, findings=found, reasoning=thought)
 
 
-def write_runs(folder: Path, tasks: int, pipelines: Sequence[str]) -> dict[str, str]:
-    """Write a run for each pipeline and suite, and return the tasks' prompts."""
+def write_runs(folder: Path, tasks: int, pipelines: Sequence[str]) -> None:
+    """Write a run for each pipeline and suite."""
     writer = Writer()
     humaneval = min(tasks, 164)
     suites = {"humaneval": [f"HumanEval/{number}" for number in range(humaneval)]}
@@ -139,7 +139,6 @@ def write_runs(folder: Path, tasks: int, pipelines: Sequence[str]) -> dict[str, 
             stories = {task: story(writer, pipeline, task, names[task]) for task in own}
             words = {task: writer.prose(f"{pipeline} {task}", 300) + "\n\n" for task in own}
             write_run(folder, pipeline, stories, dataset=dataset, prompts=prompts, words=words)
-    return prompts
 
 
 def measure(page: Page, report: Path, repeats: int) -> dict[str, Any]:
@@ -173,12 +172,12 @@ def find_chromium() -> str:
 
 def make_report(folder: Path, target: Path, tasks: int, pipelines: Sequence[str]) -> float:
     """Write the runs and their report, and return how many seconds the report alone took."""
-    prompts = write_runs(folder, tasks, pipelines)
+    write_runs(folder, tasks, pipelines)
     runs = [load_run(found.parent) for found in sorted(folder.glob("*/manifest.json"))]
     runs.sort(key=lambda run: (run.dataset, pipelines.index(run.pipeline)))
     analysis = analyse(runs, title="Synthetic runs", note="Synthetic: no model made any of this.")
     started = time.monotonic()
-    write_report(analysis, [], [], target, prompts=prompts)
+    write_report(analysis, [], [], target)
     return time.monotonic() - started
 
 

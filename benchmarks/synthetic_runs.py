@@ -3,22 +3,23 @@
 They are synthetic. Their ids begin with `synthetic-`, and no number of theirs says anything about a model.
 """
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import dualcode
-from dualcode import prompts as templates
-from dualcode.call import Attempt, Call, Message, Reply, Request, Usage
+from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
 from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration, Manifest, Session
-from dualcode.runs.store import Sample
+from dualcode.runs.store import NamedProgram, Sample
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.files import DataSource
+from dualcode.suites.registry import known_entry
 from dualcode.task import Task
 from dualcode.verdict import Cause, Outcome, Status, Verdict
 
@@ -28,8 +29,8 @@ SOURCES = {
     "wrong": "def solve(n):\n    return 2 * n\n",
 }
 MODELS = {"coder": "synthetic-coder-14b", "reviewer": "synthetic-reviewer-32b"}
-Step = tuple[str, str, str, dict[str, Any] | None]
-"""Its name, the role, what was answered, and the structured answer."""
+Step = tuple[str, str, str, Program | dict[str, Any]]
+"""Its name, the role, what was answered, and the program or the review that was read from it."""
 STARTED = 1_700_000_000.0
 
 
@@ -77,6 +78,7 @@ def write_run(
     manifest = _manifest(pipeline, tuple(tasks or stories), dataset, has_plus, data, price)
     target = folder / manifest.id
     target.mkdir(parents=True)
+    known, programs = list[Record](), dict[tuple[str, str], Record]()
     calls, samples, verdicts = list[Record](), list[Record](), list[Record]()
     clock = STARTED
     for task, story in stories.items():
@@ -84,15 +86,31 @@ def write_run(
         own = _calls(task, story, prompt, clock, replayed=replayed, words=_own(words, task))
         clock = max(call.reply.started + call.reply.seconds for call in own if call.reply)
         calls += own
+        known.append(_task(task, prompt))
+        programs |= {(task, each.checksum): each for each in _named(own, _program(story))}
         samples.append(Sample(task_id=task, solution=_program(story), extraction="block"))
         verdicts.append(_verdict(task, story, has_plus))
     ended = manifest.model_copy(
         update={"sessions": (Session(started=STARTED, ended=clock + 1, concurrency=4),)}
     )
     (target / "manifest.json").write_text(ended.model_dump_json(indent=2))
-    for name, records in (("calls", calls), ("samples", samples), ("verdicts", verdicts)):
+    known += [_task(task, "") for task in manifest.configuration.tasks if task not in stories]
+    written = {"tasks": known, "programs": programs.values(), "calls": calls}
+    for name, records in (written | {"samples": samples, "verdicts": verdicts}).items():
         (target / f"{name}.jsonl").write_text("".join(f"{each.to_line()}\n" for each in records))
     return target
+
+
+def _task(id_: str, prompt: str) -> Task:
+    return Task(id=id_, prompt=prompt, entry_point=(re.findall(r"def (\w+)", prompt) or ["solve"])[-1])
+
+
+def _named(calls: Sequence[Call], solution: str) -> Iterator[NamedProgram]:
+    named = [(program, call.step, call.number) for call in reversed(calls) for program in call.programs]
+    for program, step, number in [(_written(solution), "solution", 0), *named]:
+        yield NamedProgram(
+            task_id=calls[0].task_id, checksum=program.checksum, text=program.text, step=step, call=number
+        )
 
 
 def _own(words: str | Mapping[str, str], task: str) -> str:
@@ -105,34 +123,28 @@ def _program(story: Story) -> str:
 
 def _calls(task: str, story: Story, prompt: str, clock: float, *, replayed: bool, words: str) -> list[Call]:
     first = story.draft if story.draft is not None else _program(story)
-    steps: list[Step] = [("write", "coder", f"{words}```python\n{first}```", None)]
+    steps: list[Step] = [("write", "coder", f"{words}```python\n{first}```", _written(first))]
     if story.review is not None:
-        parsed = {"verdict": story.review, "findings": [dict(each) for each in story.findings]}
-        steps.append(("review", "reviewer", f"{words}{story.review}", parsed))
+        review = {"verdict": story.review, "findings": [dict(each) for each in story.findings]}
+        steps.append(("review", "reviewer", f"{words}{story.review}", review))
     if story.review == "revise":
-        steps.append(("fix", "coder", f"{words}```python\n{_program(story)}```", None))
+        fixed = _program(story)
+        steps.append(("fix", "coder", f"{words}```python\n{fixed}```", _written(fixed)))
     return [
         _call(task, number, step, prompt, first, clock + number, replayed and number == 1, story.reasoning)
         for number, step in enumerate(steps, start=1)
     ]
 
 
-def _asked(step: str, task_id: str, prompt: str, draft: str) -> str:
-    """Return the user's message: the real one of a review, for the draft is read from there."""
-    if step != "review":
-        return f"{step}:\n```python\n{prompt}```"
-    task = Task(id=task_id, prompt=prompt, entry_point="solve")
-    program = Program(text=draft, compiles=True, defines_entry_point=True, how="block")
-    return templates.render(
-        "review", task=task, program=program, most_findings=3, enrichment=None, evidence=()
-    )
+def _written(text: str) -> Program:
+    return Program(text=text, compiles=True, defines_entry_point=True, how="block")
 
 
-def _messages(step: str, prompt: str, draft: str, asked: str) -> tuple[Message, ...]:
+def _messages(step: str, prompt: str, draft: str) -> tuple[Message, ...]:
     """Return a conversation; a fix continues the writer's own, as in the pipelines."""
     system = Message(role="system", content="You are an expert Python programmer.")
     if step != "fix":
-        return system, Message(role="user", content=asked)
+        return system, Message(role="user", content=f"{step}:\n```python\n{prompt}```")
     first = Message(role="user", content=f"write:\n```python\n{prompt}```")
     own = Message(role="assistant", content=f"```python\n{draft.strip()}\n```")
     return system, first, own, Message(role="user", content="Correct what the reviewer found.")
@@ -148,8 +160,8 @@ def _call(
     replayed: bool,
     reasoning: str | None,
 ) -> Call:
-    name, role, content, parsed = step
-    asked = _asked(name, task, prompt, draft)
+    name, role, content, read = step
+    about = () if name == "write" else (_written(draft),)
     usage = Usage(prompt_tokens=len(prompt) // 4, completion_tokens=len(content) // 4)
     attempt = Attempt(
         kind="chat", started=started, seconds=0.9, outcome="ok", finish_reason="stop", usage=usage,
@@ -158,14 +170,16 @@ def _call(
     return Call(
         task_id=task, number=number, step=name, role=role, endpoint=role, model=MODELS[role],
         request=Request(
-            messages=_messages(name, prompt, draft, asked),
+            messages=_messages(name, prompt, draft),
             sampling=PAPER.plain, answer_tokens=1000,
         ),
         reply=Reply(
             content=content, reasoning=reasoning if name == "review" else None, finish_reason="stop",
             usage=usage, started=started, seconds=0.9, attempts=(attempt,),
         ),
-        parsed=parsed,
+        value=Value.of(read) if isinstance(read, Program) else Value(kind="review", data=read),
+        about=tuple(program.checksum for program in about),
+        programs=(*about, *([read] if isinstance(read, Program) else [])),
     )  # fmt: skip
 
 
@@ -174,7 +188,7 @@ def _verdict(task: str, story: Story, has_plus: bool) -> Verdict:
         return Verdict.of_error(task, "the server was lost", plus=has_plus)
     base = story.plus if story.base is None else story.base
     plus = _outcome(story, passed=story.plus) if has_plus else None
-    return Verdict(task_id=task, base=_outcome(story, passed=base), plus=plus)
+    return Verdict.of(task, base=_outcome(story, passed=base), plus=plus)
 
 
 def _outcome(story: Story, *, passed: bool) -> Outcome:
@@ -204,7 +218,7 @@ def _manifest(
         team={"endpoints": endpoints, "roles": {role: role for role in MODELS}},
         sampling=dict.fromkeys(MODELS, PAPER),
         served={role: Served(model=model, version="synthetic") for role, model in MODELS.items()},
-        prompts={},
+        prompts={"write": "0" * 64},
         code="0" * 64,
         packages={},
     )
@@ -213,7 +227,7 @@ def _manifest(
         created=time.time(),
         fingerprint=configuration.fingerprint,
         configuration=configuration,
-        title=TITLES.get(dataset, dataset),
+        title=TITLES.get(dataset) or (entry.title if (entry := known_entry(dataset)) else dataset),
         has_plus=has_plus,
         source=DataSource(
             name="synthetic", version="synthetic", path=Path("-"), sha256=data, source="synthetic"

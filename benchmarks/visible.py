@@ -34,7 +34,8 @@ from dualcode.errors import DualcodeError
 from dualcode.extraction import extract
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.task import Task
 
 BIN = 0.05

@@ -1,11 +1,13 @@
 """One exchange with a model: what was asked, what came back, and what it took."""
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dualcode.record import Record
 from dualcode.sampling import Sampling
+from dualcode.solution import Program
 
 
 class Message(Record):
@@ -94,6 +96,8 @@ class Attempt(Record):
     """What this attempt answered, where a later one replaced it."""
     from_ledger: bool = False
     """Whether it was replayed: made, and paid for, by an earlier call."""
+    request: Request | None = None
+    """What a repair asked, whole; None: the call's own request. Runs older than this field never have it."""
 
 
 class Reply(Record):
@@ -125,8 +129,29 @@ class Reply(Record):
         return self.model_copy(update={"attempts": tuple(marked)})
 
 
+class Value(Record):
+    """What a reply was read as."""
+
+    kind: str
+    """Its class in small letters: `program`, `review`, `plan`, `choice`, `enrichment`, `probes`."""
+    data: dict[str, Any]
+    """Its fields. A program's text is not among them: `checksum` names it in the run's `programs.jsonl`."""
+
+    @classmethod
+    def of(cls, value: Record) -> Self:
+        """Return a value as it stands on record."""
+        data = value.model_dump(mode="json")
+        if isinstance(value, Program):
+            data = {"checksum": value.checksum, **value.model_dump(exclude={"text"})}
+        return cls(kind=type(value).__name__.lower(), data=data)
+
+
+_FORMERLY_PARSED = {"review": "review", "choose": "choice", "enrich": "enrichment", "probe": "probes"}
+"""Step -> kind of value, of runs whose calls held structured answers alone, as `parsed`."""
+
+
 class Call(Record):
-    """The record of one exchange: who was asked what for which step, the reply, or the error.
+    """The record of one exchange: who was asked what for which step, the reply or the error, and its value.
 
     A line of a run's `calls.jsonl`.
     """
@@ -142,14 +167,44 @@ class Call(Record):
     model: str
     request: Request
     reply: Reply | None
-    """None if the call failed; `error` then says why."""
+    """None if no reply came; `error` then says why, as it does of a reply that a parser broke on."""
     error: str | None = None
     failed_attempts: tuple[Attempt, ...] = ()
     """The attempts of a call that failed; those of one that did not are in its reply."""
-    parsed: dict[str, Any] | None = None
-    """The structured answer, where the step asked for one and got it."""
+    value: Value | None = None
+    """What the reply was read as; None if it could not be, even after its repair."""
+    about: tuple[str, ...] = ()
+    """The checksums of the programs that were reviewed, corrected or chosen between, in the order shown."""
+    programs: tuple[Program, ...] = Field(default=(), exclude=True, repr=False)
+    """The programs that `value` and `about` name, on their way to `programs.jsonl`; empty in a call that was
+    read from a run."""
     notes: tuple[str, ...] = Field(default=())
     """What was out of the ordinary: `null-content`, `closed-by-force`, `off-schema`, `repaired`, `cut`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_run(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or "parsed" not in fields:
+            return cast("object", fields)
+        known = dict(cast("dict[str, Any]", fields))
+        if (parsed := known.pop("parsed")) is not None:
+            known["value"] = {"kind": _FORMERLY_PARSED.get(known["step"], "answer"), "data": parsed}
+        return known
+
+    @property
+    def program(self) -> str | None:
+        """The checksum of the program that was written; None for a call that wrote none."""
+        return self.value.data["checksum"] if self.value and self.value.kind == "program" else None
+
+    @property
+    def verdict(self) -> str | None:
+        """`approve` or `revise`; None for a call that is no review, or a review that could not be read."""
+        return self.value.data.get("verdict") if self.value and self.value.kind == "review" else None
+
+    @property
+    def findings(self) -> Sequence[Mapping[str, str]]:
+        """What a review reported: `where`, `actual`, `expected` of each finding."""
+        return self.value.data.get("findings", ()) if self.value and self.value.kind == "review" else ()
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

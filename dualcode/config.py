@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dualcode.errors import TeamError
 from dualcode.sampling import PROFILES, Sampling, SamplingProfile
 
-Role = Literal["coder", "reviewer"]
-ROLES: tuple[Role, ...] = ("coder", "reviewer")
+Role = str
+"""A name that `[roles]` binds to an endpoint: `coder`, `reviewer`, or any that a pipeline asks for."""
 
 
 class _Table(BaseModel):
@@ -129,6 +129,10 @@ class TeamConfig(_Table):
                 raise ValueError(
                     f"roles.{role} names endpoint {name!r}; there are: {', '.join(self.endpoints)}"
                 )
+        for role in self.sampling.roles:
+            if role not in self.roles:
+                bound = ", ".join(self.roles) or "none"
+                raise ValueError(f"sampling.roles.{role} changes a role that is unbound; bound: {bound}")
         for name, endpoint in self.endpoints.items():
             if endpoint.server is not None and endpoint.server not in self.servers:
                 known = ", ".join(self.servers) or "none"

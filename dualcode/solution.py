@@ -1,5 +1,7 @@
 """The program that a reply holds."""
 
+import hashlib
+
 from dualcode.record import Record
 
 
@@ -17,3 +19,13 @@ class Program(Record):
     """Whether the module's top level binds the task's entry point."""
     how: str
     """How the text was won from the reply: a short machine-readable word such as `block`, `body`."""
+
+    @property
+    def checksum(self) -> str:
+        """What records name the program by."""
+        return checksum(self.text)
+
+
+def checksum(program: str) -> str:
+    """Return the SHA-256 of a program's text without its outer blanks."""
+    return hashlib.sha256(program.strip().encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,18 +4,22 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dualcode.bench.bench import Bench
-from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request
+from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request, Value
 from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
+from dualcode.extraction import strip_thinking
+from dualcode.models.delta import ends_in_object
 from dualcode.models.openai import ChatModel, OpenAIChat
+from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
+from dualcode.solution import Program
 
 Recorder = Callable[[Call], None]
-Parser = Callable[[str | None], dict[str, Any] | None]
-"""Reads a structured answer: the object, or None where the text is off the schema."""
+V = TypeVar("V", bound=Record | None)
+"""What a step reads from a reply: a program, a review, a plan; None where it can be none of it."""
 
 
 @dataclass(frozen=True)
@@ -43,50 +47,37 @@ class Seat:
         step: str,
         messages: Sequence[Message],
         *,
+        read: Callable[[str | None], V],
+        about: Sequence[Program] = (),
+        schema: dict[str, Any] | None = None,
+        repair: str | None = None,
         thinking: bool = False,
         answer_tokens: int | None = None,
         draw: int = 0,
-    ) -> Reply:
-        """Send the messages, record the call under `step`, and return the reply.
+    ) -> V:
+        """Send the messages, and return what `read` makes of the reply; None if it can make nothing of it.
+
+        The call is recorded under `step` with that value, and with the programs that it is `about`: those
+        that the messages show to be reviewed, corrected or chosen between. The server holds the reply to
+        `schema`. With `repair`, a reply that `read` refuses is asked for once more, with `repair` as the
+        user's next message and without thinking; both requests are attempts of one call.
 
         `thinking` counts only for a model that can be switched. `answer_tokens` lowers the endpoint's own
         limit. Draw 0 is sampled as configured, another `draw` with a seed of its own (`Sampling.drawn`).
-        Raises EndpointError after the call was recorded as failed.
-        """
-        request = self._request(messages, thinking, answer_tokens, None)
-        request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
-        number = next(self.numbers)
-        reply = await self._complete(number, step, request)
-        self._save(number, step, request, reply, notes=_notes(reply))
-        return reply
-
-    async def ask_object(
-        self,
-        step: str,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any],
-        parse: Parser,
-        repair: str,
-        thinking: bool = False,
-        answer_tokens: int | None = None,
-    ) -> dict[str, Any] | None:
-        """Ask for an object that the server holds to `schema`; None if even a repair did not bring one.
-
-        A reply that `parse` refuses is asked for once more, with `repair` as the user's next message and
-        without thinking; both requests are attempts of one call.
+        Raises EndpointError, or what the client or `read` raised, after the call was recorded as failed.
         """
         request = self._request(messages, thinking, answer_tokens, schema)
+        request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
         number = next(self.numbers)
-        reply = await self._complete(number, step, request)
-        parsed, notes = parse(reply.content), list(_notes(reply))
-        if parsed is None:
+        reply = await self._complete(number, step, request, about)
+        value, notes = self._read(number, step, request, about, reply, read), list(_notes(reply))
+        if value is None and repair is not None:
             notes.append("off-schema")
-            reply = await self._repaired(number, step, request, reply, repair)
-            parsed = parse(reply.content)
-            notes += ["repaired"] if parsed is not None else []
-        self._save(number, step, request, reply, parsed=parsed, notes=tuple(notes))
-        return parsed
+            reply = await self._repaired(number, step, request, about, reply, repair)
+            value = self._read(number, step, request, about, reply, read)
+            notes += ["repaired"] if value is not None else []
+        self._save(number, step, request, about, reply, value=value, notes=tuple(notes))
+        return value
 
     def _request(
         self,
@@ -106,20 +97,67 @@ class Seat:
             json_schema=schema,
         )
 
-    async def _repaired(self, number: int, step: str, request: Request, first: Reply, repair: str) -> Reply:
-        turn = (Message(role="assistant", content=first.content or ""), Message(role="user", content=repair))
+    def _read(
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        about: Sequence[Program],
+        reply: Reply,
+        read: Callable[[str | None], V],
+    ) -> V:
+        """Read a reply's answer; where a structured one is empty, its thought: some servers put it there."""
+        try:
+            answer = reply.content
+            empty = not strip_thinking(answer or "").strip()
+            if request.json_schema is not None and empty and ends_in_object(reply.reasoning):
+                answer = reply.reasoning if reply.finish_reason == "stop" else None
+            return read(answer)
+        except Exception as error:  # the reply was paid for: it is on record whatever the reader met
+            self._save(number, step, request, about, reply, error=f"{type(error).__name__}: {error}")
+            raise
+
+    async def _repaired(
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        about: Sequence[Program],
+        first: Reply,
+        repair: str,
+    ) -> Reply:
+        messages, said = request.messages, strip_thinking(first.content or "")
+        if said.strip():
+            answer = Message(role="assistant", content=said)
+            messages += (answer, Message(role="user", content=repair))
+        else:  # servers refuse an empty turn, and two turns of one role
+            asked = f"{messages[-1].content}\n\n{repair}"
+            messages = (*messages[:-1], messages[-1].model_copy(update={"content": asked}))
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
-        update |= {"messages": request.messages + turn, "sampling": self.sampling.plain}
-        second = await self._complete(number, step, request.model_copy(update=update), before=first.attempts)
-        return _joined(first, second)
+        update |= {"messages": messages, "sampling": self.sampling.plain}
+        again = request.model_copy(update=update)
+        before = _replaced(first)
+        second = await self._complete(number, step, request, about, again, before)
+        return _joined(first, second, before + _repairs(again, second.attempts))
 
     async def _complete(
-        self, number: int, step: str, request: Request, before: tuple[Attempt, ...] = ()
+        self,
+        number: int,
+        step: str,
+        request: Request,
+        about: Sequence[Program],
+        again: Request | None = None,
+        before: tuple[Attempt, ...] = (),
     ) -> Reply:
+        """Ask, or ask `again` after the attempts `before`. A call that fails is recorded, whatever it was."""
         try:
-            return await self.chat.complete(request)
-        except EndpointError as error:
-            self._save(number, step, request, None, error=error.message, failed=before + error.attempts)
+            return await self.chat.complete(again or request)
+        except Exception as error:
+            known = isinstance(error, EndpointError)
+            said = error.message if known else f"{type(error).__name__}: {error}"
+            attempts = error.attempts if known else ()
+            failed = before + (_repairs(again, attempts) if again else attempts)
+            self._save(number, step, request, about, None, error=said, failed=failed)
             raise
 
     def _save(
@@ -127,9 +165,10 @@ class Seat:
         number: int,
         step: str,
         request: Request,
+        about: Sequence[Program],
         reply: Reply | None,
         *,
-        parsed: dict[str, Any] | None = None,
+        value: Record | None = None,
         notes: tuple[str, ...] = (),
         error: str | None = None,
         failed: tuple[Attempt, ...] = (),
@@ -146,7 +185,9 @@ class Seat:
                 reply=reply,
                 error=error,
                 failed_attempts=failed,
-                parsed=parsed,
+                value=None if value is None else Value.of(value),
+                about=tuple(program.checksum for program in about),
+                programs=(*about, *([value] if isinstance(value, Program) else [])),
                 notes=notes,
             )
         )
@@ -164,18 +205,27 @@ def _notes(reply: Reply) -> tuple[str, ...]:
 
 
 def _has(reply: Reply, kind: str) -> bool:
-    return any(attempt.kind == kind for attempt in reply.attempts)
+    return any(attempt.kind == kind and attempt.outcome == "ok" for attempt in reply.attempts)
 
 
-def _joined(first: Reply, second: Reply) -> Reply:
+def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """Return the attempts of a repair with what they asked, which is not what the call asked."""
+    return tuple(
+        each.model_copy(update={"request": request, "kind": "repair" if each.kind == "chat" else each.kind})
+        for each in attempts
+    )
+
+
+def _replaced(reply: Reply) -> tuple[Attempt, ...]:
+    """Return the attempts of a reply that another replaces: the last keeps what it answered."""
+    kept = [attempt.model_copy(update={"content": reply.content}) for attempt in reply.attempts[-1:]]
+    return (*reply.attempts[:-1], *kept)
+
+
+def _joined(first: Reply, second: Reply, attempts: tuple[Attempt, ...]) -> Reply:
     """Return the repaired reply with both requests' attempts and costs, the thought of the first kept."""
-    kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
-    repairs = [
-        attempt.model_copy(update={"kind": "repair"}) if attempt.kind == "chat" else attempt
-        for attempt in second.attempts
-    ]
     update = {
-        "attempts": (*first.attempts[:-1], *kept, *repairs),
+        "attempts": attempts,
         "reasoning": first.reasoning,
         "usage": first.usage + second.usage,
         "started": first.started,
@@ -185,7 +235,7 @@ def _joined(first: Reply, second: Reply) -> Reply:
 
 
 class Team:
-    """Roles bound to seats. `team.coder` and `team.reviewer` are what pipelines use."""
+    """Roles bound to seats: `team.coder` and `team.reviewer`, and `team["judge-2"]` for any other."""
 
     def __init__(
         self, seats: Mapping[Role, Seat], *, bench: Bench | None = None, gate: Gate | None = None
@@ -205,14 +255,15 @@ class Team:
     @property
     def coder(self) -> Seat:
         """The seat that writes."""
-        return self._seat("coder")
+        return self["coder"]
 
     @property
     def reviewer(self) -> Seat:
         """The seat that reasons: plans, reviews, enriches, chooses."""
-        return self._seat("reviewer")
+        return self["reviewer"]
 
-    def _seat(self, role: Role) -> Seat:
+    def __getitem__(self, role: Role) -> Seat:
+        """Return the seat of any role: `team["judge-2"]`. Raises TeamError for one that is unbound."""
         if role not in self.seats:
             bound = ", ".join(self.seats) or "none"
             raise TeamError(
@@ -239,14 +290,12 @@ class Team:
 
     def at_work(self, roles: Sequence[Role], bench: Bench) -> "Team":
         """Return the team with the seats of these roles alone, and with a bench."""
-        return Team({role: self._seat(role) for role in roles}, bench=bench, gate=self.gate)
+        return Team({role: self[role] for role in roles}, bench=bench, gate=self.gate)
 
     def through(self, wrap: Callable[[ChatModel], ChatModel]) -> "Team":
         """Return the team with each chat model replaced by what `wrap` makes of it."""
         wrapped = {id(chat): wrap(chat) for chat in self.chats}
-        seats: dict[Role, Seat] = {
-            role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()
-        }
+        seats = {role: replace(seat, chat=wrapped[id(seat.chat)]) for role, seat in self.seats.items()}
         return Team(seats, bench=self._bench, gate=self.gate)
 
     async def close(self) -> None:

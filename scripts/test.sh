@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
-# Sets everything up, then runs all checks and all tests. Arguments go to pytest: scripts/test.sh -k chat
-# Tests on real servers start the CPU pair once; scripts/test.sh -m 'not servers' leaves them out.
+# Sets everything up, then runs all checks and all tests, files side by side. Arguments go to pytest:
+# scripts/test.sh -k chat. Tests on real servers start the CPU pair once.
+#   scripts/test.sh --quick   for contributors: no servers, no browser, no long files; nothing but .venv is needed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+side_by_side=(-n auto --dist loadgroup)
+if [ "${1:-}" = --quick ]; then
+  shift
+  scripts/setup.sh client
+  scripts/check.sh
+  exec .venv/bin/python -m pytest "${side_by_side[@]}" -m 'not servers and not browser and not slow' "$@"
+fi
 scripts/setup.sh all
 scripts/setup.sh browser
 scripts/check.sh
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest "${side_by_side[@]}" "$@"

@@ -18,6 +18,8 @@ class Answer:
 
     content: str | None = "hello"
     reasoning: str | None = None
+    names: tuple[str, ...] = ("reasoning",)
+    """The fields that hold the reasoning."""
     finish: str | None = "stop"
     status: int = 200
     error: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -26,6 +28,8 @@ class Answer:
     """Seconds of silence in the middle of the stream."""
     drop: bool = False
     """Close the connection in the middle of the stream."""
+    drop_at_end: bool = False
+    """Close the connection after the content, before the event that ends the reply."""
 
 
 class FakeServer:
@@ -42,6 +46,8 @@ class FakeServer:
         self.prompt_end = "assistant\n"
         """What the rendered prompt of a thinking request ends with."""
         self.has_tokenize = True
+        self.tokenized: Any = ...
+        """What /tokenize answers instead of tokens."""
         self.in_flight = 0
         self.most_in_flight = 0
         self.lock = threading.Lock()
@@ -81,7 +87,8 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 self._json(404, {"error": "no such page"})
                 return
             if self.path == "/tokenize":
-                self._json(200, {"tokens": [1, 2] if "messages" in body else [9]})
+                tokens = {"tokens": [1, 2] if "messages" in body else [9]}
+                self._json(200, tokens if server.tokenized is ... else server.tokenized)
                 return
             if self.path == "/detokenize":
                 self._json(200, {"prompt": server.prompt_end})
@@ -118,13 +125,15 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def _stream(self, answer: Answer) -> None:
             if answer.reasoning:
-                self._event({"reasoning": answer.reasoning}, None, None)
+                self._event(dict.fromkeys(answer.names, answer.reasoning), None, None)
             time.sleep(answer.hang)
             if answer.drop:
                 return
             if answer.content:
                 for half in (answer.content[:1], answer.content[1:]):
                     self._event({"content": half}, None, {**USAGE, "completion_tokens": 1})
+            if answer.drop_at_end:
+                return
             self._event({}, answer.finish, USAGE)
             self.wfile.write(b"data: [DONE]\n\n")
 

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any
 
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from tests.fake_server import Answer
 
 TEAM = """

@@ -145,3 +145,18 @@ def test_server_resolves_to_its_address(tmp_path: Path) -> None:
     assert team.resolved({"coder": "http://h:9/v1"}).endpoints["c"].base_url == "http://h:9/v1"
     with pytest.raises(TeamError, match="server 'coder' is not running"):
         team.resolved({})
+
+
+def test_a_role_of_any_name_is_bound_and_sampled(tmp_path: Path) -> None:
+    more = GOOD.replace("[roles]\n", '[roles]\n"judge-2" = "r"\n')
+    more = more.replace("[sampling.roles.reviewer]", '[sampling.roles."judge-2"]')
+    team = load_team(write(tmp_path, more))
+    assert team.endpoint_of("judge-2") == team.endpoints["r"]
+    assert team.sampling.for_role("judge-2").plain.temperature == 0.2
+    with pytest.raises(TeamError, match="'judge-3'.* unbound; bound: judge-2, coder, reviewer"):
+        team.require(["judge-3"], by="pipeline mine")
+
+
+def test_sampling_of_a_role_that_nobody_bound_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace("[sampling.roles.reviewer]", "[sampling.roles.reveiwer]"))
+    assert "sampling.roles.reveiwer changes a role that is unbound; bound: coder, reviewer" in message

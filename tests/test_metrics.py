@@ -13,9 +13,7 @@ from dualcode.verdict import Outcome, Status, Verdict
 
 
 def verdict(base: Status, plus: Status | None = None) -> Verdict:
-    return Verdict(
-        task_id="T/0", base=Outcome(status=base), plus=None if plus is None else Outcome(status=plus)
-    )
+    return Verdict.of("T/0", base=Outcome(status=base), plus=None if plus is None else Outcome(status=plus))
 
 
 def test_an_errored_task_is_in_no_denominator() -> None:

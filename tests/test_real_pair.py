@@ -22,7 +22,7 @@ from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
-from dualcode.steps.review import parse_review, review_schema
+from dualcode.steps.review import read_review, review_schema
 
 pytestmark = pytest.mark.servers
 QUESTION = (Message(role="user", content="Is 7 a prime number? Say why."),)
@@ -120,7 +120,7 @@ async def test_a_review_is_held_to_its_schema(servers: RunningPair) -> None:
     )
     reply = await chat.complete(request)
     await chat.close()
-    assert parse_review(reply.content) is not None
+    assert read_review(reply.content) is not None
 
 
 async def test_a_thought_is_kept_apart_and_budgeted(servers: RunningPair) -> None:

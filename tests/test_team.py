@@ -4,17 +4,19 @@ from typing import Any
 
 import pytest
 
-from dualcode.call import Call, Message
-from dualcode.config import Endpoint, Role, TeamConfig
+from dualcode.call import Call, Message, Reply, Request, Value
+from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
+from dualcode.solution import Program
+from dualcode.steps.plan import Plan
 from dualcode.team import Seat, Team
 from tests.fake_server import FakeServer, serve
 
 HI = [Message(role="user", content="hi")]
-ROLES: list[Role] = ["coder", "reviewer"]
+ROLES = ["coder", "reviewer"]
 
 
 def config(server: FakeServer, **endpoint: Any) -> TeamConfig:
@@ -26,6 +28,10 @@ def seat(*answers: Answer, budget: int | None = None) -> tuple[Seat, list[Call]]
     calls: list[Call] = []
     whole = Seat("coder", ScriptedChat(answers), PAPER, answer_tokens=100, thinking_budget=budget)
     return Team({"coder": whole}).for_task("T/1", calls.append).coder, calls
+
+
+def said(reply: str | None) -> Plan:
+    return Plan(text=reply or "")
 
 
 async def test_endpoints_tell_what_they_serve() -> None:
@@ -78,10 +84,18 @@ def test_unbound_role_lists_the_bound_ones() -> None:
         _ = Team({"coder": seat()[0]}).reviewer
 
 
+def test_any_bound_role_has_a_seat() -> None:
+    judge = seat()[0]
+    team = Team({"coder": judge, "judge-2": judge})
+    assert team["judge-2"] is judge
+    with pytest.raises(TeamError, match="'judge-3' is unbound; bound: coder, judge-2"):
+        _ = team["judge-3"]
+
+
 async def test_calls_are_numbered_and_say_who_and_why() -> None:
     coder, calls = seat("a", "b")
-    await coder.ask("write", HI)
-    await coder.ask("fix", HI)
+    await coder.ask("write", HI, read=said)
+    await coder.ask("fix", HI, read=said)
     assert [(call.number, call.step, call.role, call.task_id) for call in calls] == [
         (1, "write", "coder", "T/1"),
         (2, "fix", "coder", "T/1"),
@@ -91,40 +105,41 @@ async def test_calls_are_numbered_and_say_who_and_why() -> None:
 async def test_a_failed_call_is_recorded_before_it_is_raised() -> None:
     coder, calls = seat(EndpointError("down"))
     with pytest.raises(EndpointError):
-        await coder.ask("write", HI)
+        await coder.ask("write", HI, read=said)
     assert calls[0].reply is None
     assert calls[0].error == "down"
 
 
 async def test_thinking_needs_a_model_that_can() -> None:
     coder, calls = seat("a")
-    await coder.ask("write", HI, thinking=True)
+    await coder.ask("write", HI, read=said, thinking=True)
     thinker, thoughts = seat("a", budget=64)
-    await thinker.ask("write", HI, thinking=True)
+    await thinker.ask("write", HI, read=said, thinking=True)
     assert (calls[0].request.thinking, thoughts[0].request.thinking) == (False, True)
     assert thoughts[0].request.max_tokens == 164
 
 
 async def test_null_content_and_cuts_are_noted() -> None:
     coder, calls = seat(reply(None, finish_reason="length"), reply("x", finish_reason="repetition"))
-    await coder.ask("write", HI)
-    await coder.ask("write", HI)
+    await coder.ask("write", HI, read=said)
+    await coder.ask("write", HI, read=said)
     assert calls[0].notes == ("null-content", "cut")
     assert calls[1].notes == ("cut",)
 
 
-async def ask_object(coder: Seat) -> dict[str, Any] | None:
-    def parse(text: str | None) -> dict[str, Any] | None:
-        return {"said": text} if text == "good" else None
+async def ask_object(coder: Seat) -> Plan | None:
+    def read(text: str | None) -> Plan | None:
+        return said(text) if text == "good" else None
 
-    return await coder.ask_object("review", HI, schema={}, parse=parse, repair="again", thinking=True)
+    return await coder.ask("review", HI, schema={}, read=read, repair="again", thinking=True)
 
 
 async def test_a_reply_off_the_schema_is_repaired_within_its_call() -> None:
     coder, calls = seat("bad", "good")
-    assert await ask_object(coder) == {"said": "good"}
+    assert await ask_object(coder) == Plan(text="good")
     (call,) = calls
     assert call.notes == ("off-schema", "repaired")
+    assert call.value == Value(kind="plan", data={"text": "good"})
     assert [attempt.kind for attempt in call.attempts] == ["chat", "repair"]
     assert call.attempts[0].content == "bad"
     assert call.usage.completion_tokens == 2
@@ -139,10 +154,17 @@ async def test_the_repair_sees_the_bad_reply_and_does_not_think() -> None:
     assert (first.thinking, second.thinking) == (True, False)
 
 
+async def test_the_record_holds_what_the_repair_asked_whole() -> None:
+    coder, calls = seat("bad", "good")
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    assert [attempt.request for attempt in calls[0].attempts] == [None, coder.chat.requests[1]]
+
+
 async def test_a_second_reply_off_the_schema_ends_the_matter() -> None:
     coder, calls = seat("bad", "worse")
     assert await ask_object(coder) is None
-    assert calls[0].notes == ("off-schema",)
+    assert (calls[0].notes, calls[0].value) == (("off-schema",), None)
     assert len(calls) == 1
 
 
@@ -151,3 +173,106 @@ async def test_a_repair_that_fails_keeps_the_first_attempt() -> None:
     with pytest.raises(EndpointError):
         await ask_object(coder)
     assert [attempt.outcome for attempt in calls[0].attempts] == ["ok"]
+    assert calls[0].attempts[0].content == "bad"
+
+
+PROGRAM = Program(text="x = 1\n", compiles=True, defines_entry_point=False, how="block")
+
+
+async def test_the_record_holds_the_program_and_those_that_it_is_about_by_their_checksums() -> None:
+    coder, calls = seat("a", EndpointError("down"))
+    other = PROGRAM.model_copy(update={"text": "x = 2\n"})
+    assert await coder.ask("fix", HI, read=lambda _: PROGRAM, about=(other,)) == PROGRAM
+    with pytest.raises(EndpointError):
+        await coder.ask("fix", HI, read=lambda _: PROGRAM, about=(other,))
+    done, failed = calls
+    assert (done.program, done.about, done.programs) == (
+        PROGRAM.checksum,
+        (other.checksum,),
+        (other, PROGRAM),
+    )
+    assert "x = " not in done.to_line()
+    assert (failed.value, failed.about) == (None, (other.checksum,))
+
+
+async def test_a_call_of_an_older_run_keeps_its_structured_answer() -> None:
+    coder, calls = seat("a")
+    await coder.ask("review", HI, read=said)
+    line = calls[0].model_dump(mode="json", exclude={"value", "about"})
+    assert Call.model_validate(line | {"parsed": {"verdict": "revise", "findings": []}}).verdict == "revise"
+    assert Call.model_validate(line | {"parsed": None}).value is None
+
+
+class Broken(ScriptedChat):
+    """A chat model of somebody's own, with a fault in it."""
+
+    async def complete(self, request: Request) -> Reply:
+        raise TypeError("create() got an unexpected keyword argument")
+
+
+@pytest.mark.parametrize("structured", [False, True])
+async def test_a_call_is_on_record_whatever_its_client_raises(structured: bool) -> None:
+    calls: list[Call] = []
+    whole = Seat("coder", Broken([]), PAPER, answer_tokens=100)
+    coder = Team({"coder": whole}).for_task("T/1", calls.append).coder
+    with pytest.raises(TypeError):
+        await (ask_object(coder) if structured else coder.ask("write", HI, read=said))
+    assert [call.error for call in calls] == ["TypeError: create() got an unexpected keyword argument"]
+
+
+@pytest.mark.parametrize("answers", [["good"], ["bad", "good"]])
+async def test_a_reply_is_on_record_with_its_tokens_whatever_its_reader_raises(answers: list[str]) -> None:
+    def read(text: str | None) -> Plan | None:
+        assert text != "good", "a fault of the reader"
+        return None
+
+    coder, calls = seat(*answers)
+    with pytest.raises(AssertionError):
+        await coder.ask("review", HI, schema={}, read=read, repair="again", about=(PROGRAM,))
+    (call,) = calls
+    assert (call.value, call.about) == (None, (PROGRAM.checksum,))
+    assert str(call.error).startswith("AssertionError: a fault of the reader")
+    assert call.usage.completion_tokens == len(answers)
+
+
+GOOD_OBJECT = '{"n": 1}'
+
+
+def read_n(text: str | None) -> Plan | None:
+    return said("1") if text is not None and text.rstrip("` \n").endswith(GOOD_OBJECT) else None
+
+
+@pytest.mark.parametrize("content", [None, "", "\n\n"])
+@pytest.mark.parametrize("thought", [GOOD_OBJECT, f"Hm. {GOOD_OBJECT}\n", f"```json\n{GOOD_OBJECT}\n```"])
+async def test_an_answer_that_stands_in_the_thoughts_field_is_read(content: str | None, thought: str) -> None:
+    coder, calls = seat(reply(content, reasoning=thought))
+    assert await coder.ask("review", HI, schema={}, read=read_n, repair="again") == said("1")
+    assert "off-schema" not in calls[0].notes
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        reply(None, reasoning=f"I might say {GOOD_OBJECT} but it is wrong"),
+        reply(None, reasoning=GOOD_OBJECT, finish_reason="length"),
+        reply("It is fine.", reasoning=GOOD_OBJECT),
+    ],
+)
+async def test_a_thought_that_holds_no_answer_is_not_taken_for_one(first: Reply) -> None:
+    coder, calls = seat(first, "nothing either")
+    assert await coder.ask("review", HI, schema={}, read=read_n, repair="again") is None
+    assert calls[0].notes[-1:] == ("off-schema",)
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", "<think>hm</think>"])
+async def test_a_repair_sends_no_empty_turn(content: str | None) -> None:
+    coder, _ = seat(content, "good")
+    await ask_object(coder)
+    assert isinstance(coder.chat, ScriptedChat)
+    (asked,) = coder.chat.requests[1].messages
+    assert (asked.role, asked.content) == ("user", "hi\n\nagain")
+
+
+async def test_a_thought_is_no_answer_where_none_was_asked_to_be_an_object() -> None:
+    coder, _ = seat(reply("", reasoning=GOOD_OBJECT))
+    assert await coder.ask("write", HI, read=said) == said("")

@@ -1,8 +1,8 @@
 """The published tables as counts of tasks, and what they leave open.
 
 The numbers are those of `dualcode/published/published.toml`: Table 2 (HumanEval and HumanEval+), Table 3
-(MBPP+), section 4.2 (gated) and section 4.4 (regressions and improvements of planning). They are the paper's; none of
-them was measured here.
+(MBPP+), section 4.2 (gated) and section 4.4 (regressions and improvements of planning). They are the paper's;
+none of them was measured here.
 """
 
 from dataclasses import dataclass

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from dualcode.analysis.costs import Costs, costs_of
 from dualcode.analysis.failures import Regressions, regressions
 from dualcode.analysis.reviewer import ReviewerReport, judge
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison, Gap, compare_gaps, compare_pairs
 from dualcode.errors import InputError, RunError
+from dualcode.verdict import Part
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from dualcode.analysis.runs import Run
-from dualcode.errors import UnknownNameError
 from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration
-from dualcode.suites.suite import find_entry
 
 Kind = Literal[
     "suite",
@@ -126,11 +124,11 @@ def _selections(runs: Sequence[Run]) -> list[Difference]:
     if len({frozenset(tasks) for tasks in selections}) < 2:
         return []
     names = {
-        tasks: f"{_amount(runs[0].dataset, tasks)}{f' from {tasks[0]} on' if tasks else ''}"
+        tasks: f"{_amount(runs[0].size, tasks)}{f' from {tasks[0]} on' if tasks else ''}"
         for tasks in selections
     }
     if len(set(names.values())) < len(names):  # as many, from the same one on: only all ids tell them apart
-        names = {tasks: f"{_amount(runs[0].dataset, tasks)}: {', '.join(tasks)}" for tasks in selections}
+        names = {tasks: f"{_amount(runs[0].size, tasks)}: {', '.join(tasks)}" for tasks in selections}
     shared = len(set[str].intersection(*(set(tasks) for tasks in selections)))
     (found,) = _differing(
         "selection",
@@ -141,10 +139,8 @@ def _selections(runs: Sequence[Run]) -> list[Difference]:
     return [found.model_copy(update={"text": f"{found.text}; {shared} tasks are in all of them"})]
 
 
-def _amount(dataset: str, tasks: Sequence[str]) -> str:
-    try:
-        size = find_entry(dataset).size
-    except UnknownNameError:
+def _amount(size: int | None, tasks: Sequence[str]) -> str:
+    if size is None:
         return f"{len(tasks)} tasks"
     return f"all {size} tasks" if len(tasks) == size else f"{len(tasks)} of {size} tasks"
 
@@ -205,19 +201,18 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tu
 
 
 def _prompts(runs: Sequence[Run]) -> list[Difference]:
-    every = [_configuration(run).prompts for run in runs]
-    names = sorted(set(itertools.chain.from_iterable(every)))
-    changed = [name for name in names if len({prompts.get(name) for prompts in every}) > 1]
-
-    def value(run: Run) -> str:
-        own = _configuration(run).prompts
-        return ", ".join(f"{name} {own[name][:8] if name in own else 'missing'}" for name in changed)
-
-    return _differing("prompts", "prompts", runs, value) if changed else []
+    """Compare each prompt among the runs whose pipelines render it."""
+    found: list[Difference] = []
+    for name in sorted({name for run in runs for name in _configuration(run).prompts}):
+        rendering = [run for run in runs if name in _configuration(run).prompts]
+        found += _differing(
+            "prompts", f"the prompt {name}", rendering, lambda run, n=name: _configuration(run).prompts[n][:8]
+        )
+    return found
 
 
 def _packages(runs: Sequence[Run]) -> list[Difference]:
-    names = sorted({name for run in runs for name in _configuration(run).packages})
+    names = sorted({name for run in runs for name in _configuration(run).packages} - {"python"})
     found = [
         each
         for name in names

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.analysis.comparability import Difference, find_differences
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import LEANER, Comparison, Gap, compare, compare_gaps, corrected
 from dualcode.errors import InputError
+from dualcode.verdict import Part
 
 RAW = "raw-coder"
 
@@ -156,5 +157,5 @@ def _pick(runs: Sequence[Run], baseline: str | None, pipeline: str | None) -> Ru
         raise InputError(f"{len(fitting)} runs are of {pipeline}: {ids}", hint="--baseline with a run's id")
     raise InputError(
         f"no run of {pipeline} on {runs[0].dataset} to compare {ids} with",
-        hint=f"dualcode eval --pipeline {pipeline} --dataset {runs[0].dataset}, or another --baseline",
+        hint=f"dualcode eval --pipeline {pipeline} --dataset {runs[0].address}, or another --baseline",
     )

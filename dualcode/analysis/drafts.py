@@ -1,8 +1,7 @@
 """The drafts that reviews read, and whether they are right.
 
-A draft is read from the review's own message: that is the program that the reviewer judged, whatever pipeline
-made it, and it takes neither the suite nor today's extraction. Outer blank lines are lost on the way, so
-drafts are compared without them.
+A review's call says which program it was about, and the run's `programs.jsonl` has its text: that is what the
+reviewer judged, whatever pipeline made it and in whatever words it was asked.
 
 Whether a draft is right is known where the same text was graded: as the sample of this or of another run
 (the ledger gives pipelines that begin alike the same draft, so the baseline's sample usually is it), or for
@@ -10,8 +9,7 @@ this very purpose, which a run's `drafts.jsonl` keeps.
 """
 
 import asyncio
-import hashlib
-import re
+import fcntl
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,27 +17,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.call import Call
 from dualcode.errors import GraderError, SandboxError, SuiteError, UnknownNameError
 from dualcode.record import Record
+from dualcode.solution import checksum
 from dualcode.verdict import Verdict
 
 if TYPE_CHECKING:
     from dualcode.suites.suite import Suite
 
 KEPT = "drafts.jsonl"
-"""In a run's folder: a line is the grade of a draft. It is no record of the run: deleting it costs time."""
-
-NO_PROGRAM = "# (the reply held no program)"
-"""What `prompts/review.md` shows of an empty program."""
-
-_SHOWN = re.compile(
-    r"\n```\n\nProgram:\n```python\n(?P<text>.*?)\n```\n\n"
-    r"(?=An analyst reads |The program was run\. |Trace the examples )",
-    re.DOTALL,
-)
-"""The program in `prompts/review.md`, up to what follows it there; fences of its own do not end it."""
+"""In a run's folder: a line is the grade of a draft, sealed as it is added. Deleting the file costs time."""
 
 Tell = Callable[[str], None]
 """Says something to the person at the command line."""
@@ -66,15 +55,10 @@ class DraftGrade(Record):
 
     task_id: str
     program: str
-    """The checksum of the draft (`checksum`)."""
+    """The draft's checksum."""
     data: str
     """SHA-256 of the benchmark's data."""
     verdict: Verdict
-
-
-def checksum(program: str) -> str:
-    """Return the SHA-256 of a program without its outer blanks."""
-    return hashlib.sha256(program.strip().encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def first_reviews(run: Run) -> dict[str, Call]:
@@ -92,19 +76,10 @@ def first_reviews(run: Run) -> dict[str, Call]:
 def reviewed_drafts(run: Run) -> dict[str, str]:
     """Return the program that the first review of each task read; "" where a reply held none.
 
-    Left out is a review that was asked for with another prompt than `prompts/review.md`.
+    Left out is a review whose call does not say which program it was about: a pipeline's own step may not.
     """
-    shown = {task: shown_program(call) for task, call in first_reviews(run).items()}
-    return {task: text for task, text in shown.items() if text is not None}
-
-
-def shown_program(review: Call) -> str | None:
-    """Return the program in a review's message, "" for the remark that there is none; None if unreadable."""
-    found = _SHOWN.search(review.request.messages[-1].content)
-    if found is None:
-        return None
-    text = found["text"]
-    return "" if text == NO_PROGRAM else f"{text}\n"
+    read = {task: run.records.about(review) for task, review in first_reviews(run).items()}
+    return {task: programs[0] for task, programs in read.items() if programs}
 
 
 def known_truths(run: Run, others: Sequence[Run]) -> dict[str, bool]:
@@ -135,12 +110,7 @@ def _graded(run: Run) -> dict[Key, bool]:
     """Return what the run knows of programs: its own samples, and drafts graded for it."""
     samples, passed = run.records.samples, run.passed(run.hardest)
     own = {Draft(t, samples[t].solution).key: right for t, right in passed.items() if t in samples}
-    return {key: is_right(verdict, run.hardest) for key, verdict in kept_grades(run).items()} | own
-
-
-def is_right(verdict: Verdict, part: Part) -> bool:
-    """Return whether a verdict that is not errored says passed on the part."""
-    return verdict.passed_plus if part == "plus" else verdict.base.status == "passed"
+    return {key: verdict.passed(run.hardest) for key, verdict in kept_grades(run).items()} | own
 
 
 def kept_grades(run: Run) -> dict[Key, Verdict]:
@@ -165,42 +135,21 @@ def keep_grade(run: Run, draft: Draft, verdict: Verdict) -> None:
     """Append a grade to the run's `drafts.jsonl`. Raises OSError if the folder cannot be written."""
     task, program = draft.key
     line = DraftGrade(task_id=task, program=program, data=_data(run), verdict=verdict).to_line()
+    from dualcode.runs.seal import adding_draft  # it brings the sandbox, which reading grades does without
+
     # One write of a whole line, as in a run's records; it begins with a newline so that a torn line before
     # it stays alone.
     with (run.folder / KEPT).open("ab", buffering=0) as file:
-        file.write(f"\n{line}\n".encode("utf-8", "surrogatepass"))
+        fcntl.flock(file, fcntl.LOCK_EX)  # others may add theirs
+        with adding_draft(run.folder):
+            file.write(f"\n{line}\n".encode("utf-8", "surrogatepass"))
 
 
 def find_suite(run: Run, data: Path | None = None) -> "Suite":
-    """Return the suite that the run was made with; nothing is downloaded.
+    """Return the suite that the run was made with, as `suite_of` does: nothing is downloaded."""
+    from dualcode.suites.registry import suite_of
 
-    Without `data` it is the file that the run was made with, or the one where the benchmark usually lies.
-    Raises SuiteError, with what to do, if that is not the run's data.
-    """
-    from dualcode.suites.suite import find_entry, load_suite
-
-    source = run.records.manifest.source
-    if data is not None:
-        given = load_suite(run.dataset, data=data)
-        if given.data.sha256 != _data(run):
-            raise SuiteError(
-                f"{data} is not the data that {run.id} was made with (SHA-256 {_data(run)[:12]}…)",
-                hint=f"the file {source.name} of that checksum, or no --data",
-            )
-        return given
-    paths = [source.path] if source.path.is_file() else []
-    usual = [None] if find_entry(run.dataset).availability().ready else []
-    for path in (*paths, *usual):
-        try:
-            suite = load_suite(run.dataset, data=path)
-        except SuiteError:  # another benchmark's file, or no such file any more
-            continue
-        if suite.data.sha256 == _data(run):
-            return suite
-    raise SuiteError(
-        f"the data of {run.id} ({source.name}, SHA-256 {_data(run)[:12]}…) is not on this machine",
-        hint="$HUMANEVAL_OVERRIDE_PATH or $MBPP_OVERRIDE_PATH with the file of that checksum",
-    )
+    return suite_of(run.id, run.dataset, run.records.manifest.source, data)
 
 
 async def grade_drafts(
@@ -243,7 +192,7 @@ async def truths(
     for group in _by_data(run for run in runs if missing.get(run.id)):
         graded = await _graded_anew(group, missing, data, tell)
         for run in group:
-            found = {key: is_right(verdict, run.hardest) for key, verdict in graded.items()}
+            found = {key: verdict.passed(run.hardest) for key, verdict in graded.items()}
             known[run.id] |= _found({each.task_id: each.text for each in missing[run.id].values()}, found)
     return known
 

@@ -6,16 +6,14 @@ get the credit and the blame together with the review; docs/reviewer.md says wha
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from dualcode.analysis.drafts import first_reviews, shown_program
+from dualcode.analysis.drafts import first_reviews
 from dualcode.analysis.runs import Run
 from dualcode.call import Call
 from dualcode.metrics import Rate, rate
 from dualcode.record import Record
-
-if TYPE_CHECKING:
-    from dualcode.suites.suite import Suite
+from dualcode.solution import checksum
 
 LEAST_TASKS = 8
 """Fewer reviewed tasks are not split: a quartile of one task says nothing."""
@@ -39,8 +37,13 @@ class Confusion(Record):
     """Reviews without a truth to be set against: the draft could not be graded, or there was no verdict.
     Drafts that nobody graded are mostly revised ones, so the rates are biased where there are any."""
     off_schema: int = 0
-    """Of `unknown`, the reviews whose reply held no verdict, even after its repair. Pipelines let the draft
-    stand then, but nobody judged it, so it is no approval here."""
+    """Of `unknown`, the unread reviews: their reply held no verdict, even after its repair. Pipelines let the
+    draft stand then, but nobody judged it, so it is no approval here."""
+
+    @property
+    def ungraded(self) -> int:
+        """Reviews with a verdict, of a draft whose truth is not known."""
+        return self.unknown - self.off_schema
 
     @property
     def judged(self) -> int:
@@ -191,9 +194,9 @@ def judge(run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]) ->
 
 
 def _case(run: Run, task: str, review: Call, before: bool | None, after: bool | None) -> _Case:
-    draft, sample = shown_program(review), run.records.samples.get(task)
-    unchanged = draft is not None and sample is not None and draft.strip() == sample.solution.strip()
-    return _Case((review.parsed or {}).get("verdict"), before, after, unchanged)
+    sample = run.records.samples.get(task)
+    unchanged = sample is not None and review.about[:1] == (checksum(sample.solution),)
+    return _Case(review.verdict, before, after, unchanged)
 
 
 def _judged(label: str, cases: Sequence[_Case]) -> Judged:
@@ -249,13 +252,6 @@ def _labelled(richness: Mapping[str, float], places: Iterable[int]) -> Iterator[
         if tasks:
             low, high = min(richness[task] for task in tasks), max(richness[task] for task in tasks)
             yield f"Q{quartile + 1} ({low:.2f}–{high:.2f})", tasks
-
-
-def richness_of(suite: "Suite") -> dict[str, float]:
-    """Return the richness of each task's specification, 0..1."""
-    from dualcode.bench.richness import richness
-
-    return {task.id: richness(task).score for task in suite.tasks}
 
 
 def _share(part: int, whole: int) -> Rate | None:

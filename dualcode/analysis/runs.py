@@ -1,11 +1,12 @@
 """Finished runs, read once: what every table, figure and comparison starts from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
+from dualcode.bench.richness import richness
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import Rate, rate
@@ -13,9 +14,8 @@ from dualcode.record import Record
 from dualcode.runs.monitor import Reading
 from dualcode.runs.store import RunRecords, read_run, read_servers
 from dualcode.runs.summary import Summary, summarize
-
-Part = Literal["base", "plus"]
-"""Which tests: the benchmark's own, or (`plus`) those and EvalPlus's added ones together."""
+from dualcode.suites.registry import known_entry
+from dualcode.verdict import Part
 
 
 class Score(Record):
@@ -60,6 +60,24 @@ class Run:
         return self.records.manifest.title
 
     @property
+    def size(self) -> int | None:
+        """How many tasks the whole suite has; None for an older run of a suite that is not known."""
+        if (size := self.records.manifest.size) is not None:
+            return size
+        entry = known_entry(self.dataset)
+        return entry.size if entry else None
+
+    @property
+    def suite(self) -> str:
+        """The suite's title without a selection: `HumanEval+`."""
+        return re.sub(r" \(\d+ of \d+ tasks\)$", "", self.title)
+
+    @property
+    def address(self) -> str:
+        """What `--dataset` takes for the suite: its name, or the path of a team's own."""
+        return self.dataset if known_entry(self.dataset) else str(self.records.manifest.source.path)
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The ids of the run's selection, in the suite's order."""
         return self.records.manifest.configuration.tasks
@@ -73,6 +91,11 @@ class Run:
     def hardest(self) -> Part:
         """The part that decides: `plus` where there is one."""
         return self.parts[-1]
+
+    @cached_property
+    def richness(self) -> Mapping[str, float]:
+        """How much the specification of each task says, 0..1."""
+        return {task.id: richness(task).score for task in self.records.tasks.values()}
 
     @cached_property
     def summary(self) -> Summary:
@@ -107,9 +130,7 @@ class Run:
             raise InputError(f"{self.folder} was not graded on {part}", hint=f"its parts: {self.hardest}")
         graded = (task for task in self.tasks if task not in self.errored)
         verdicts = self.records.verdicts
-        if part == "base":
-            return {task: verdicts[task].base.status == "passed" for task in graded}
-        return {task: verdicts[task].passed_plus for task in graded}
+        return {task: verdicts[task].passed(part) for task in graded}
 
     def score(self, part: Part) -> Score:
         """Return pass@1 with its interval. Raises RunError if nothing was graded."""
@@ -127,17 +148,26 @@ class Run:
     def resume_hint(self) -> str:
         """The command that does what is missing."""
         return (
-            f"dualcode eval --pipeline {self.pipeline} --dataset {self.dataset}"
+            f"dualcode eval --pipeline {self.pipeline} --dataset {self.address}"
             f" --run-dir {self.folder.parent}, as it was begun, to resume it"
         )
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run. Raises RunError, which names it, if it is none, damaged, empty or without a verdict."""
+    """Read a run.
+
+    Raises RunError, which names it, if it is none, damaged, empty, without a verdict, or older than the
+    records of tasks and programs.
+    """
     run = Run(folder, read_run(folder))
     if not run.records.verdicts:
         state = "empty" if not run.records.calls else "half-written: no task was graded"
         raise RunError(f"{folder} is {state}", hint=f"{run.resume_hint}; or name the other runs")
+    if not run.records.tasks:
+        raise RunError(
+            f"{folder} is older than the records of tasks and programs that analyses read",
+            hint=f"dualcode show {folder}, or make it anew: the ledger has its replies",
+        )
     return run
 
 

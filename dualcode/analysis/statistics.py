@@ -11,9 +11,10 @@ from typing import Literal, TypeVar
 
 from dualcode.analysis.changes import LEVEL, Changes, gap_interval, gap_p_value, ratio_interval
 from dualcode.analysis.comparability import differences
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.errors import InputError
 from dualcode.record import Record
+from dualcode.verdict import Part
 
 LEANER = ("mbpp", "mini-lean")
 """Suites whose specifications say less than others' (paper §2.2), where their prompts are not at hand."""

@@ -1,14 +1,12 @@
 """The bench: where a pipeline runs programs on what the models may see, never on hidden tests."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from dualcode.bench.visible import run_visible, visible_tests
 from dualcode.bench.visible.evaluation import FAULTS, constant, parse_expression
-from dualcode.bench.visible.feedback import cut
-from dualcode.bench.visible.judgement import Event, read_events, render, value_of
-from dualcode.bench.visible.running import LIMITS, LONGEST_VALUE
+from dualcode.bench.visible.judgement import ADDRESS, read_events, render, value_of
+from dualcode.bench.visible.running import LIMITS, LONGEST_VALUE, cut
 from dualcode.bench.visible.tests import VisibleTests
 from dualcode.record import Record
 from dualcode.sandbox.job import Expressions, Job
@@ -50,15 +48,24 @@ class Observation(Record):
 
 
 class Shown(Record):
-    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`."""
+    """What the bench ran for a pipeline, and what it said of it: a line of a run's `shown.jsonl`.
+
+    A program that passed is on record too: a pipeline that knows only so much has learned something of it.
+    """
 
     task_id: str
     kind: Literal["visible", "observed"]
     """Tests that the prompt shows, or calls that a model wrote."""
     tests: tuple[str, ...]
-    """The source of each."""
+    """The source of each; of the tests that the prompt shows, only of the one that failed."""
     texts: tuple[str, ...]
     """What a pipeline may pass on to a model: failures, outcomes."""
+    program: str | None = None
+    """What was run; None in runs older than this field."""
+    ran: tuple[str, ...] = ()
+    """All tests that were taken for the prompt's."""
+    after: int | None = None
+    """How many calls of the task had ended; None in runs older than this field."""
 
 
 class Bench(Protocol):
@@ -87,9 +94,16 @@ class SandboxBench:
             self._tests[task.id] = visible_tests(task)
         tests = self._tests[task.id]
         result = await run_visible(tests, program.text, self._sandbox)
-        if result.feedback is not None:
-            shown = Shown(task_id=task.id, kind="visible", tests=result.shown, texts=(result.feedback,))
-            self._record(shown)
+        texts = () if result.feedback is None else (result.feedback,)
+        shown = Shown(
+            task_id=task.id,
+            kind="visible",
+            tests=result.shown,
+            texts=texts,
+            program=program.text,
+            ran=tests.shown,
+        )
+        self._record(shown)
         return Examination(
             tests=len(tests.tests), passed=tuple(sorted(result.passing)), failure=result.feedback
         )
@@ -105,28 +119,25 @@ class SandboxBench:
             capture=True,
         )
         ran = await self._sandbox.run(job)
-        events = read_events(ran.frames())
+        outcomes: list[str] = []
+        for event in read_events(ran.frames()):
+            if event.kind == "R":
+                raised = read_told(event.payload)
+                text = ADDRESS.sub("0x…", f"raised {raised.type}: {raised.message}".rstrip(": "))
+                outcomes.append(cut(text, LONGEST_OUTCOME))
+            elif event.kind == "L":
+                outcomes.append("did not end in time")
+            else:
+                outcomes.append(f"returned {cut(render(value_of(event)), LONGEST_OUTCOME)}")
         last = "did not end in time" if ran.ending == "timed_out" else "ended its process"
-        outcomes = [_outcome(event) for event in events] + [last] * (len(calls) - len(events))
+        outcomes += [last] * (len(calls) - len(outcomes))
         if ran.ending == "unloaded":
             outcomes = ["could not be called: the program does not load"] * len(calls)
         seen = [Observation(call=call, outcome=each) for call, each in zip(calls, outcomes, strict=True)]
         texts = tuple(each.outcome for each in seen)
-        self._record(Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts))
+        shown = Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts, program=program.text)
+        self._record(shown)
         return tuple(seen)
-
-
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")  # another one in each process
-
-
-def _outcome(event: Event) -> str:
-    if event.kind == "R":
-        raised = read_told(event.payload)
-        text = _ADDRESS.sub("0x…", f"raised {raised.type}: {raised.message}".rstrip(": "))
-        return cut(text, LONGEST_OUTCOME)
-    if event.kind == "L":
-        return "did not end in time"
-    return f"returned {cut(render(value_of(event)), LONGEST_OUTCOME)}"
 
 
 def returned(source: str) -> str:

@@ -19,12 +19,12 @@ can be gamed, so the score ranks honest specifications and proves nothing about 
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from dualcode.bench.visible.evaluation import FAULTS, constant, parse_expression
+from dualcode.bench.visible.evaluation import constant, is_constant, parse_expression
 from dualcode.bench.visible.finding import visible_tests
-from dualcode.bench.visible.tests import VisibleTest, VisibleTests
+from dualcode.bench.visible.tests import VisibleTest
 from dualcode.bench.visible.text import Prompt, read_prompt
 from dualcode.record import Record
 from dualcode.task import Task
@@ -81,14 +81,22 @@ class Richness(Record):
 def richness(task: Task) -> Richness:
     """Score a task's prompt. A pure function of prompt and entry point; any text has a score."""
     prompt, tests = read_prompt(task.prompt, task.entry_point), visible_tests(task)
-    words = _prose(prompt, tests)
+    # The words of the prompt's passages besides examples and what looks like them.
+    shown = [*tests.shown, *(each.shown for each in tests.left_out)]
+    examples = {line.strip() for text in shown for line in text.split("\n")}
+    lines = [line.strip() for readings in prompt.passages for line in readings[-1].shown]
+    kept = (line for line in lines if line not in examples and not _LABEL.fullmatch(line))
+    words = _WORD.findall("\n".join(kept).lower())
     prose = " ".join(words)
+    another = f"another example: `>>> {task.entry_point or 'f'}(…)` and its result below"
+    broken = [f"{each.shown!r:.80} is no test: {each.reason}" for each in tests.left_out]
+    short = [f"{FULL_LENGTH - len(words)} more words"] if len(words) < FULL_LENGTH else []
     components = (
-        _examples(task.entry_point, tests),
+        _component("examples", _halving(len(tests.tests)), tests.shown, [another, *broken]),
         _types(prompt, prose),
         _cues("edge cases", _EDGES, prose, list(_edge_examples(tests.tests))),
         _cues("constraints", _CONSTRAINTS, prose),
-        _length(len(words)),
+        _component("length", min(1.0, len(words) / FULL_LENGTH), [f"{len(words)} words"], short),
     )
     return Richness(score=round(sum(c.weight * c.score for c in components), 3), components=components)
 
@@ -101,21 +109,10 @@ def _component(
     )
 
 
-def _examples(entry_point: str, tests: VisibleTests) -> Component:
-    broken = [f"{each.shown!r:.80} is no test: {each.reason}" for each in tests.left_out]
-    lacks = [f"another example: `>>> {entry_point or 'f'}(…)` and its result below", *broken]
-    return _component("examples", _halving(len(tests.tests)), [test.shown for test in tests.tests], lacks)
-
-
-def _length(words: int) -> Component:
-    lacks = [f"{FULL_LENGTH - words} more words"] if words < FULL_LENGTH else []
-    return _component("length", min(1.0, words / FULL_LENGTH), [f"{words} words"], lacks)
-
-
 def _cues(
     name: ComponentName, patterns: Mapping[str, str], prose: str, examples: Sequence[str] = ()
 ) -> Component:
-    kinds = list(_matching(patterns, prose))
+    kinds = [kind for kind, pattern in patterns.items() if re.search(rf"\b(?:{pattern})", prose)]
     lacks = [kind for kind in patterns if kind not in kinds]
     return _component(name, _halving(len(kinds) + len(examples)), [*kinds, *examples], lacks)
 
@@ -128,19 +125,6 @@ def _halving(count: int) -> float:
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:\.\d+)?|[<>≤≥]=?|==")
 _LABEL = re.compile(r"(?:for\s+)?examples?\s*\d*\s*:?", re.IGNORECASE)
-
-
-def _prose(prompt: Prompt, tests: VisibleTests) -> list[str]:
-    """Return the words of the prompt's passages besides examples and what looks like them."""
-    shown = [*(test.shown for test in tests.tests), *(each.shown for each in tests.left_out)]
-    lines = {line.strip() for text in shown for line in text.split("\n")}
-    kept = [line.strip() for readings in prompt.passages for line in readings[-1].shown]
-    text = "\n".join(line for line in kept if line not in lines and not _LABEL.fullmatch(line))
-    return _WORD.findall(text.lower())
-
-
-def _matching(patterns: Mapping[str, str], prose: str) -> Iterator[str]:
-    return (name for name, pattern in patterns.items() if re.search(rf"\b(?:{pattern})", prose))
 
 
 _EDGES = {
@@ -189,7 +173,10 @@ def _types(prompt: Prompt, prose: str) -> Component:
         share = _PROSE_TYPES * min(1.0, len(words) / 2)
         lacks = ["a signature with types: `def f(words: list[str]) -> int:`"]
         return _component("types", (1 - _SIGNATURE) * share, words, lacks)
-    annotations = _annotations(prompt.signature)
+    given = prompt.signature.args
+    arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    annotations = {f"`{each.arg}`": each.annotation for each in arguments}
+    annotations["the result"] = prompt.signature.returns
     told = sum(annotation is not None for annotation in annotations.values())
     # Words can make up for what is not annotated, at their own worth.
     share = (told + _PROSE_TYPES * min(len(annotations) - told, len(words))) / len(annotations)
@@ -199,11 +186,6 @@ def _types(prompt: Prompt, prose: str) -> Component:
     return _component("types", score, ["signature", *annotated, *words], lacks)
 
 
-def _annotations(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr | None]:
-    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return {f"`{each.arg}`": each.annotation for each in arguments} | {"the result": function.returns}
-
-
 # Examples at the edges
 
 
@@ -211,31 +193,17 @@ def _edge_examples(tests: Sequence[VisibleTest]) -> Iterator[str]:
     """Yield the kinds of edges that examples show: an exception, an empty, zero, negative or absent value."""
     if any(test.raises for test in tests):
         yield "an example that raises"
-    seen: list[Any] = [value for test in tests for call in test.calls for value in _arguments(call)]
-    yield from (f"an example with {name}" for name, holds in _EDGE_VALUES.items() if any(map(holds, seen)))
-
-
-def _arguments(call: str) -> Iterator[Any]:
-    node = parse_expression(call)
-    inner = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None) if node else None
-    for argument in inner.args if inner else ():
-        try:
-            yield constant(argument)
-        except FAULTS:
-            continue
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_empty(value: Any) -> bool:
-    return isinstance(value, str | list | tuple | dict | set) and not value
-
-
-_EDGE_VALUES: Mapping[str, Callable[[Any], bool]] = {
-    "an empty value": _is_empty,
-    "zero": lambda value: _is_number(value) and value == 0,
-    "a negative number": lambda value: _is_number(value) and value < 0,
-    "None": lambda value: value is None,
-}
+    seen: list[Any] = []
+    for node in (parse_expression(call) for test in tests for call in test.calls):
+        inner = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None) if node else None
+        seen += [constant(argument) for argument in (inner.args if inner else ()) if is_constant(argument)]
+    numbers = [value for value in seen if isinstance(value, int | float) and not isinstance(value, bool)]
+    shows = {
+        "an empty value": any(
+            isinstance(value, str | list | tuple | dict | set) and not value for value in seen
+        ),
+        "zero": 0 in numbers,
+        "a negative number": any(number < 0 for number in numbers),
+        "None": None in seen,
+    }
+    yield from (f"an example with {name}" for name, shown in shows.items() if shown)

@@ -31,8 +31,6 @@ class ScriptedBench:
 
     async def observe(self, _task: Task, program: Program, calls: Sequence[str]) -> tuple[Observation, ...]:
         """Answer by (mark in the program, call); `returned None` where the script says nothing."""
-        return tuple(Observation(call=call, outcome=self._outcome(program.text, call)) for call in calls)
-
-    def _outcome(self, text: str, call: str) -> str:
-        known = (said for (mark, asked), said in self._outcomes.items() if asked == call and mark in text)
-        return next(known, "returned None")
+        script = self._outcomes.items()
+        said = {asked: outcome for (mark, asked), outcome in reversed(script) if mark in program.text}
+        return tuple(Observation(call=each, outcome=said.get(each, "returned None")) for each in calls)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_LEAK, load
+from dualcode.cli.options import EXIT_LEAK
 
 
 @click.command("audit")
@@ -16,22 +16,26 @@ from dualcode.cli.options import EXIT_LEAK, load
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def audit(run: Path, data: Path | None, as_json: bool) -> None:
-    """Prove that no hidden test reached a model in a run, and seal it.
+    """Look for hidden tests in all that a run's models were sent, and seal the run.
 
-    Every message is compared with every hidden test's arguments and result. What stands in the prompt, or in
-    what a model said before, is no leak. Exit code 5 if there is one.
+    Every request is compared, whole, with the hidden tests and the reference of its task; so is what the
+    pipeline ran and returned. What stands in the prompt, or in what a model said before, is no leak. It also
+    says what it cannot see. Exit code 5 if it finds anything, 3 if a sealed file was changed: such a run is
+    not sealed anew.
 
     \b
     Example:
       dualcode audit runs/mini-review-fix-1a2b3c4d
     """
     from dualcode.cli import printing
-    from dualcode.runs.seal import broken, seal
+    from dualcode.runs.seal import broken, inspect, require_whole, seal
     from dualcode.runs.store import read_run
+    from dualcode.suites.registry import suite_of
 
-    if changed := broken(run):
-        click.echo(f"changed since the run was sealed: {', '.join(changed)}", err=True)
-    found = asyncio.run(seal(run, load(read_run(run).manifest.configuration.dataset, data)))
+    made = read_run(run).manifest
+    suite = suite_of(made.id, made.configuration.dataset, made.source, data)
+    found = asyncio.run(inspect(run, suite) if broken(run) else seal(run, suite))
     click.echo(found.model_dump_json() if as_json else printing.audited(found, every=True))
+    require_whole(run)
     if not found.clean:
         sys.exit(EXIT_LEAK)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dualcode.analysis.runs import Part
     from dualcode.analysis.statistics import Comparison
+    from dualcode.verdict import Part
 
 LISTED = 6
 """Tasks of a kind that are listed where not all are asked for."""

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     metavar="NAME,…",
     help="A name (see `dualcode pipelines`), several, `all`, or FILE.py:NAME.",
 )
-@click.option("--dataset", default="mini", show_default=True, metavar="NAME", help="See `dualcode datasets`.")
+@click.option(
+    "--dataset",
+    default="mini",
+    show_default=True,
+    metavar="SUITE",
+    help="A name (see `dualcode datasets`), or the file or folder of a suite of your own.",
+)
 @click.option(
     "--data", type=click.Path(path_type=Path), help="The benchmark's own file, .jsonl or .jsonl.gz."
 )

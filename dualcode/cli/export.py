@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["inspect", "evalplus"]),
+    type=click.Choice(["inspect", "evalplus", "evalplus-folder"]),
     default="inspect",
     show_default=True,
-    help="inspect: a log for `inspect view`. evalplus: samples and problems for `evalplus.evaluate`.",
+    help="inspect: a log for `inspect view`. evalplus: samples and problems for `evalplus.evaluate`; "
+    "evalplus-folder: the samples as files such as HumanEval_0/0.py.",
 )
 @click.option(
     "-o",
@@ -55,7 +56,7 @@ def export(runs: Sequence[Path], kind: str, output: Path | None, replace: bool, 
     if kind == "inspect":
         _to_inspect(loaded, output, replace=replace)
     else:
-        _to_evalplus(loaded, output, data, replace=replace)
+        _to_evalplus(loaded, output, data, replace=replace, as_folder=kind == "evalplus-folder")
 
 
 def _to_inspect(runs: "Sequence[Run]", output: Path | None, *, replace: bool) -> None:
@@ -77,13 +78,16 @@ def _to_inspect(runs: "Sequence[Run]", output: Path | None, *, replace: bool) ->
         click.echo(f"to see it: inspect view --log-dir {folder}", err=True)
 
 
-def _to_evalplus(runs: "Sequence[Run]", output: Path | None, data: Path | None, *, replace: bool) -> None:
+def _to_evalplus(
+    runs: "Sequence[Run]", output: Path | None, data: Path | None, *, replace: bool, as_folder: bool
+) -> None:
     from dualcode.export.evalplus import write_samples
-    from dualcode.suites.suite import load_suite
+    from dualcode.suites.registry import suite_of
 
     for run in runs:
-        suite = load_suite(run.dataset, data=data)
-        done = write_samples(run, suite, output or run.folder.parent / "evalplus", replace=replace)
+        suite = suite_of(run.id, run.dataset, run.records.manifest.source, data)
+        folder = output or run.folder.parent / "evalplus"
+        done = write_samples(run, suite, folder, replace=replace, as_folder=as_folder)
         click.echo(f"{done.samples} ({done.state})")
         if done.errored:
             click.echo(f"left out, without a verdict: {', '.join(done.errored)}", err=True)

@@ -13,18 +13,23 @@ from dualcode.cli.options import dataset_options, load
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The samples file to write."
 )
-def extract(responses: Path, dataset: str, data: Path | None, output: Path) -> None:
-    """Turn models' raw replies (task_id, response a line) into samples in EvalPlus's format.
+@click.option(
+    "--key", metavar="NAME", help="The reply's key in a line. Default: response, solution or completion."
+)
+def extract(responses: Path, dataset: str, data: Path | None, output: Path, key: str | None) -> None:
+    """Turn models' raw replies into samples in EvalPlus's format.
+
+    A line has a task_id and a reply. EvalPlus's own raw files (.raw.jsonl) are such files.
 
     \b
     Example:
       dualcode extract --dataset humaneval RESPONSES.jsonl -o SAMPLES.jsonl
       dualcode score SAMPLES.jsonl --dataset humaneval
     """
-    from dualcode.extraction.responses import extract_file
+    from dualcode.grading.responses import extract_file
 
     tasks = {task.id: task for task in load(dataset, data).tasks}
-    report = extract_file(responses, output, tasks)
+    report = extract_file(responses, output, tasks, key=key)
     click.echo(
         f"{report.rows} replies: {report.compiled} programs compile, {report.defined} define their entry "
         f"point, {report.without_code} replies hold no code; written to {output}"

@@ -9,7 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from dualcode.analysis.failures.explanation import Explained
-    from dualcode.analysis.runs import Part, Run
+    from dualcode.analysis.runs import Run
+    from dualcode.verdict import Part
 
 
 @click.command()

@@ -58,8 +58,8 @@ def figures(
         if name not in NAMES:
             raise UnknownNameError("figure", name, NAMES, hint="dualcode figures --help")
     judged = not names or "reviewers" in names
-    found = asyncio.run(gather(runs, baseline=baseline, note=note or "", grade=judged and grade))
-    drawn, missing = draw(found.analysis, load_published(), folder, names or None)
+    analysis = asyncio.run(gather(runs, baseline=baseline, note=note or "", grade=judged and grade))
+    drawn, missing = draw(analysis, load_published(), folder, names or None)
     for each in drawn:
         click.echo(f"{each.svg.with_suffix('')}.svg, .png, .pdf  {each.title}")
     for name, reason in missing.items():

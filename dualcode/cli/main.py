@@ -19,11 +19,11 @@ Exit codes:
   3    a server that is not there, died or was lost: the same command resumes a run; or a run that is none,
        damaged or unfinished
   4    done, but some tasks have no verdict (errored): the same command does them again
-  5    done, but a hidden test reached a model: `audit` says where
+  5    done, but the audit found something: a hidden test, or records that do not fit; `audit` says where
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
-    "serve", "eval", "show", "pipelines", "datasets", "score", "extract", "reproduce",
+    "serve", "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
     "audit", "ledger", "sandbox", "spec",
 )  # fmt: skip

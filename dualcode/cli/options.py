@@ -57,14 +57,14 @@ def dataset_options(command: F) -> F:
     return click.option(
         "--dataset",
         required=True,
-        metavar="NAME",
-        help="mini, humaneval, mbpp or humaneval-base; see `datasets`.",
+        metavar="SUITE",
+        help="A name (see `datasets`), or the file or folder of a suite of your own.",
     )(command)
 
 
 def load(dataset: str, data: Path | None) -> "Suite":
     """Return the suite that `dataset_options` name."""
-    from dualcode.suites.suite import load_suite
+    from dualcode.suites.registry import load_suite
 
     return load_suite(dataset, data=data)
 

@@ -53,11 +53,14 @@ def code(text: str, title: str, language: str = "python") -> Panel:
 
 
 def result(summary: Summary, folder: Path) -> None:
-    """Print the result of a run: rates with their intervals, what it took, and where it lies."""
-    if notice := summary.data.notice(summary.dataset):
-        show(notice, style="bold yellow")
+    """Print the result of a run: what its sandbox lacked, rates with intervals, cost, and where it lies."""
+    for line in summary.cautions:
+        show(line, style="yellow")
+    for warning in (summary.data.notice(summary.dataset), summary.reviews.warning):
+        if warning:
+            show(warning, style="bold yellow")
     show(_scores(summary))
-    if summary.reviews.approved + summary.reviews.revised:
+    if summary.reviews.total:
         show(_reviews(summary))
     show(_servers(summary))
     show(_foot(summary, folder))
@@ -82,9 +85,10 @@ def _rate(counts: Counts) -> tuple[str, str]:
 def _reviews(summary: Summary) -> Text:
     reviews = summary.reviews
     told = [
-        f"{reviews.approved + reviews.revised} reviews",
+        f"{reviews.total} reviews",
         f"{reviews.approved} approved",
         f"{reviews.revised} found bugs",
+        *([f"{reviews.unread} unread"] if reviews.unread else []),
         f"{reviews.fixes} fixes",
     ]
     if reviews.off_schema:
@@ -166,16 +170,50 @@ def comparison(summaries: Sequence[Summary]) -> Table:
 
 
 def audited(audit: Audit, *, every: bool = False) -> str:
-    """Return what an audit found, in words; `every` leak, or the first."""
-    based = f"{audit.strings:,} hidden strings looked for in {audit.calls:,} calls"
-    if audit.clean:
-        short = f"; {audit.short:,} are too short to tell" if every and audit.short else ""
-        return f"no hidden test reached a model ({based}{short})"
-    lines = [f"HIDDEN TESTS REACHED A MODEL: {len(audit.leaks)} leaks ({based})"]
+    """Return what an audit found, what it rests on and what it cannot see; `every` finding, or the first."""
+    based = (
+        f"{audit.strings:,} hidden strings looked for in {audit.requests or audit.calls:,} requests"
+        f" and {audit.programs:,} programs"
+    )
+    lines = [f"no hidden test was found in what the models were sent ({based})"]
+    if audit.leaks:
+        lines = [f"HIDDEN TESTS LEFT THE GRADER: {len(audit.leaks)} findings ({based})"]
     for leak in audit.leaks if every else audit.leaks[:1]:
-        where = f"call {leak.call} ({leak.step})" if leak.call else f"the bench ({leak.step})"
-        lines.append(f"  {leak.task_id}, {where}: {leak.what} {leak.string:.100} in …{leak.excerpt}…")
+        where = f"call {leak.call} ({leak.step})" if leak.call else _WITHOUT_CALL.get(leak.step, leak.step)
+        place = f", {leak.place}" if leak.call and leak.place else ""
+        lines.append(
+            f"  {leak.task_id}, {where}{place}: {leak.what} {leak.string:.100} in …{leak.excerpt:.400}…"
+        )
+    if audit.flaws:
+        lines.append(f"THE RECORDS DO NOT ANSWER FOR EACH OTHER: {len(audit.flaws)} findings")
+        lines += [f"  {flaw}" for flaw in (audit.flaws if every else audit.flaws[:1])]
+    lines += [f"  {note}" for note in _notes(audit, every)]
     return "\n".join(lines)
+
+
+_WITHOUT_CALL = {
+    "visible": "what the bench ran",
+    "observed": "what the bench ran",
+    "solution": "the solution, in lines that no model wrote",
+}
+
+
+def _notes(audit: Audit, every: bool) -> list[str]:
+    """Return what was seen and proves nothing, and what cannot be seen."""
+    notes = {
+        f"no model wrote {len(audit.unasked)} of the solutions: {', '.join(audit.unasked[:5])}"
+        f"{', …' if len(audit.unasked) > 5 else ''}": audit.unasked,
+        f"{audit.unexplained:,} requests hold {audit.unexplained_words:,} words of no known source (prompt,"
+        " templates, the pipeline's constants, replies, the bench): read them": audit.unexplained,
+        f"{audit.unknown_tests:,} calls that the bench ran came from neither prompt nor model": (
+            audit.unknown_tests
+        ),
+        f"{audit.by_chance:,} short strings stand in constant text that went to other tasks too: taken for"
+        " chance": audit.by_chance,
+        f"{audit.short:,} hidden strings are too short to tell": every and audit.short,
+    }
+    unseen = [f"not seen by this: {each}" for each in audit.unseen] if every else []
+    return [*(note for note, there in notes.items() if there), *unseen]
 
 
 def task_list(records: RunRecords) -> Table:
@@ -207,8 +245,8 @@ def _task_cells(verdict: Verdict | None, calls: Sequence[Call]) -> list[str]:
 
 
 def _step(call: Call) -> str:
-    if call.parsed and "verdict" in call.parsed:
-        return f"{call.step} ({call.parsed['verdict']})"
+    if call.verdict is not None:
+        return f"{call.step} ({call.verdict})"
     return call.step if call.reply else f"{call.step} (failed)"
 
 

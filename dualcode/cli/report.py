@@ -55,14 +55,14 @@ def report(
 
     if output.is_dir():
         raise RunError(f"{output} is a folder", hint=f"-o {output / 'report.html'}")
-    found = asyncio.run(
+    analysis = asyncio.run(
         gather(runs, baseline=baseline, title=title or "", note=note or "", grade=not no_grade)
     )
     published = load_published()
-    made = tables(found.analysis, published)
+    made = tables(analysis, published)
     with tempfile.TemporaryDirectory() as folder:
-        figures = _draw(found.analysis, published, Path(folder))
-        write_report(found.analysis, made, figures, output, prompts=found.prompts)
+        figures = _draw(analysis, published, Path(folder))
+        write_report(analysis, made, figures, output)
     click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
 
 

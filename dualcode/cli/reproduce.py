@@ -83,10 +83,10 @@ async def _reproduce(
         return 0
     results = await perform(prepared, told)
     told.print("drawing tables, figures and the report", style="dim")
-    gathered = await gather(
+    analysis = await gather(
         [each.folder for each in results], baseline=study.baseline, title=study.title, note=study.note
     )
-    made = outputs.write_outputs(gathered, study, output)
+    made = outputs.write_outputs(analysis, study, output)
     if as_json:
         runs = [each.to_json() for each in results]
         click.echo(json.dumps({"study": study.title, "runs": runs, **made.model_dump(mode="json")}))
@@ -105,7 +105,7 @@ async def _reproduce(
 
 def _files(data: tuple[str, ...]) -> dict[str, Path]:
     from dualcode.errors import InputError
-    from dualcode.suites.suite import find_entry
+    from dualcode.suites.registry import find_entry
 
     found: dict[str, Path] = {}
     for each in data:

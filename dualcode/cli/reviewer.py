@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.errors import InputError, SuiteError, UnknownNameError
+from dualcode.errors import InputError
 
 if TYPE_CHECKING:
     from dualcode.analysis.reviewer import ReviewerReport
@@ -46,8 +46,7 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: 
 
     RUN is a run's folder, or a folder of runs. Whether a draft is right is known from the run and from the
     others given (the baseline's samples usually are the drafts); what none of them graded is graded now, in
-    the sandbox, and kept in the run's drafts.jsonl. Where the benchmark's data is at hand, the same follows
-    by quartiles of specification richness.
+    the sandbox, and kept in the run's drafts.jsonl. The same follows by quartiles of specification richness.
 
     \b
     Example:
@@ -66,18 +65,23 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: 
 
 def _print(report: "ReviewerReport", run: "Run") -> None:
     from dualcode.cli.printing import show
+    from dualcode.runs.summary import unread_warning
     from dualcode.tables import reviewers as tables
 
     whole = report.overall
     tests = "base and plus tests" if run.hardest == "plus" else "base tests"
     show(f"{report.run}: {report.pipeline} on {run.title}", style="bold")
+    if warning := unread_warning(whole.confusion.off_schema, whole.tasks):
+        show(warning, style="bold yellow")
     show(f"{whole.tasks} of {len(run.tasks)} tasks reviewed; right and wrong as hidden {tests} say")
-    if ungraded := whole.confusion.unknown - whole.confusion.off_schema:
-        show(f"drafts not graded: {ungraded}; they are unknown, and in no rate", style="yellow")
+    if whole.confusion.ungraded:
+        show(
+            f"drafts not graded: {whole.confusion.ungraded}; they are unknown, and in no rate", style="yellow"
+        )
         show(tables.BIASED, style="yellow")
     if whole.confusion.off_schema:
         show(
-            f"reviews without a verdict, off the schema: {whole.confusion.off_schema}; their drafts stood"
+            f"unread reviews, whose replies held no verdict: {whole.confusion.off_schema}; their drafts stood"
             " unjudged, and are in no rate",
             style="yellow",
         )
@@ -104,28 +108,8 @@ def judge_runs(
         named = ", ".join(f"{run.id} ({run.pipeline})" for run in runs)
         raise InputError(f"no draft was reviewed in {named}", hint=f"a run of {', '.join(REVIEWING)}")
     truth = asyncio.run(truths(runs, grade=grade, data=data, tell=_tell))
-    richness = _richness(reviewing, data)
-    reports = [(run, judge(run, truth[run.id], richness.get(_suite(run), {}))) for run in reviewing]
+    reports = [(run, judge(run, truth[run.id], run.richness)) for run in reviewing]
     return [(run, report) for run, report in reports if report is not None]
-
-
-def _richness(runs: "Sequence[Run]", data: Path | None) -> dict[tuple[str, str], dict[str, float]]:
-    """Return suite and checksum -> task -> richness, for the data that is on this machine."""
-    from dualcode.analysis.drafts import find_suite
-    from dualcode.analysis.reviewer import richness_of
-
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for run in {_suite(run): run for run in runs}.values():
-        try:
-            found[_suite(run)] = richness_of(find_suite(run, data))
-        except (SuiteError, UnknownNameError) as error:
-            _tell(f"no quartiles of richness: {error}")
-    return found
-
-
-def _suite(run: "Run") -> tuple[str, str]:
-    """Return what tells suites apart: halves of one file are two of them."""
-    return run.dataset, run.records.manifest.configuration.data
 
 
 def _tell(message: str) -> None:

@@ -50,7 +50,9 @@ def score(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Grade a file of samples in EvalPlus's format: task_id with solution or completion, a line each.
+    """Grade samples in EvalPlus's formats.
+
+    A file has task_id with solution or completion, a line each; a folder has HumanEval_0/0.py and so on.
 
     Programs run in a sandbox (`dualcode sandbox` says what it holds). With several samples a task, pass@1,
     pass@10 and pass@100 are the unbiased estimates. The first time, the benchmark's own solutions are run
@@ -79,6 +81,8 @@ def score(
     if as_json:
         click.echo(json.dumps(result.to_json()))
     else:
+        if result.caution:
+            click.echo(result.caution)
         if notice := result.data.notice(result.dataset):
             show(notice, style="bold yellow")
         show(score_table(result))

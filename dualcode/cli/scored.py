@@ -38,7 +38,7 @@ def score_table(score: Score) -> Table:
     samples = len(score.verdicts)
     more = f", {samples} samples" if samples != score.tasks else ""
     title = f"{score.title}: {score.tasks} tasks{more} in {score.seconds:.1f} s, sandbox {score.sandbox}"
-    return listed("score", title, heads, rows)
+    return listed("score", title, heads, rows, notes=[score.compiled])
 
 
 class Bar(Watcher):
@@ -61,7 +61,7 @@ class Bar(Watcher):
     ) -> None:
         self._progress.stop()
 
-    def on_missing(self, warning: str) -> None:
+    def on_warning(self, warning: str) -> None:
         """Warn."""
         self._console.print(warning, style="bold yellow", markup=False, highlight=False)
 

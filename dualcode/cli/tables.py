@@ -62,8 +62,8 @@ def _build(
     from dualcode.published.published import load_published
     from dualcode.tables.catalogue import build
 
-    gathered = asyncio.run(gather(runs, baseline=baseline, grade=grade))
-    made, absent = build(gathered.analysis, load_published(), names or None)
+    analysis = asyncio.run(gather(runs, baseline=baseline, grade=grade))
+    made, absent = build(analysis, load_published(), names or None)
     if not made:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
         raise InputError(

@@ -1,20 +1,24 @@
 """A run as files that `evalplus.evaluate` scores: its programs, and the problems that they answer."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dualcode.analysis.runs import Run
 from dualcode.errors import ConfigError, RunError
 from dualcode.export.target import State, place
+from dualcode.grading.samples import folder_of
 from dualcode.suites.suite import Form, Suite
 
 _DATASETS: Mapping[Form, tuple[str, str]] = {
     "humaneval": ("humaneval", "HUMANEVAL_OVERRIDE_PATH"),
+    "inputs": ("humaneval", "HUMANEVAL_OVERRIDE_PATH"),
     "mbpp": ("mbpp", "MBPP_OVERRIDE_PATH"),
 }
 """EvalPlus's name of the data's form, and the variable that names the file."""
+_BY_WEIGHT: Sequence[State] = ("replaced", "written", "unchanged")
+"""Of several files, the state that says most."""
 
 
 class Exported(NamedTuple):
@@ -37,8 +41,12 @@ class Exported(NamedTuple):
         return f"{data} evalplus.evaluate --dataset {self.dataset} --samples {self.samples}"
 
 
-def write_samples(run: Run, suite: Suite, folder: Path, *, replace: bool = False) -> Exported:
+def write_samples(
+    run: Run, suite: Suite, folder: Path, *, replace: bool = False, as_folder: bool = False
+) -> Exported:
     """Write `FOLDER/RUN-ID/samples.jsonl` and `problems.jsonl`, a line for each graded task.
+
+    With `as_folder`, the programs are files such as `FOLDER/RUN-ID/samples/HumanEval_0/0.py` instead.
 
     EvalPlus wants a sample for each problem of its data, so the problems are those of the run alone. If a
     file is replaced, EvalPlus's results of the old ones beside it are removed.
@@ -54,23 +62,35 @@ def write_samples(run: Run, suite: Suite, folder: Path, *, replace: bool = False
     graded = [task for task in run.tasks if task in run.records.done]
     if not graded:
         raise RunError(f"{run.folder} has no graded task", hint=run.resume_hint)
-    dataset, variable = _dataset(suite, graded[0])
-    rows = [{"task_id": task, "solution": run.records.samples[task].solution} for task in graded]
+    dataset, variable = _dataset(suite, graded[0], run.folder / "samples.jsonl")
+    programs = {task: run.records.samples[task].solution for task in graded}
     target = folder / Path(run.id).name
     problems = b"".join(suite.hidden[task].row.rstrip(b"\n") + b"\n" for task in graded)
-    lines = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    files, samples = _files(programs, target, as_folder=as_folder)
     about = _write(target / "problems.jsonl", problems, replace=replace)
-    state = _write(target / "samples.jsonl", lines, replace=replace)
+    states: set[State] = {_write(path, content, replace=replace) for path, content in files.items()}
+    state: State = next(each for each in _BY_WEIGHT if each in states)
     if "replaced" in (about, state):  # EvalPlus would print old results instead of scoring anew
-        (target / "samples_eval_results.json").unlink(missing_ok=True)
+        results = samples / "eval_results.json" if as_folder else target / "samples_eval_results.json"
+        results.unlink(missing_ok=True)
     errored = tuple(task for task in run.tasks if task not in run.records.done)
-    return Exported(target / "samples.jsonl", target / "problems.jsonl", state, dataset, variable, errored)
+    return Exported(samples, target / "problems.jsonl", state, dataset, variable, errored)
 
 
-def _dataset(suite: Suite, task: str) -> tuple[str, str]:
+def _files(programs: Mapping[str, str], target: Path, *, as_folder: bool) -> tuple[dict[Path, bytes], Path]:
+    """Return the files of a run's programs with their content, and what EvalPlus is given as its samples."""
+    if as_folder:
+        samples = target / "samples"
+        return {samples / folder_of(task) / "0.py": text.encode() for task, text in programs.items()}, samples
+    samples = target / "samples.jsonl"
+    rows = ({"task_id": task, "solution": text} for task, text in programs.items())
+    return {samples: "".join(f"{json.dumps(row)}\n" for row in rows).encode()}, samples
+
+
+def _dataset(suite: Suite, task: str, run_samples: Path) -> tuple[str, str]:
     known = _DATASETS.get(suite.hidden[task].form)
     if known is None:
-        hint = f"dualcode score --dataset {suite.name}"
+        hint = f"dualcode score {run_samples} --dataset {suite.address}"
         raise ConfigError(f"{suite.title} has none of EvalPlus's tests", hint=hint)
     return known
 

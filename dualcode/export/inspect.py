@@ -28,12 +28,13 @@ from inspect_ai.model import GenerateConfig, ModelConfig
 from inspect_ai.scorer import SampleScore, accuracy, stderr
 from inspect_ai.viewer import ViewerConfig
 
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.export.messages import asked, identity, printables, tokens
 from dualcode.export.sample import begun, samples, writer
 from dualcode.export.target import State, place
 from dualcode.export.when import utc
 from dualcode.runs.manifest import Configuration, Manifest
+from dualcode.verdict import Part
 
 _METRICS = cast(
     "Mapping[str, Callable[[Sequence[SampleScore]], float]]", {"accuracy": accuracy(), "stderr": stderr()}

@@ -8,21 +8,18 @@ from inspect_ai.log import EvalError, EvalRetryError, EvalSample
 from inspect_ai.model import ChatCompletionChoice, ChatMessage, ChatMessageAssistant, ModelOutput
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
 
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.export.messages import Scope, Turn, asked, converse, printable, tokens
 from dualcode.export.transcript import Transcript, tell
 from dualcode.export.when import times, utc
-from dualcode.verdict import Verdict
+from dualcode.verdict import Part, Verdict
 
 R = TypeVar("R", Shown, Call)
 
 NO_TARGET = ""
 """What is right is decided by hidden tests, which no record of a run holds."""
-
-AUTHORS = ("write", "implement", "fix", "synthesize")
-"""The steps that write programs."""
 
 
 def samples(run: Run) -> list[EvalSample]:
@@ -100,7 +97,7 @@ def _prompt(turns: Sequence[Turn], superseded: Sequence[Call]) -> str | list[Cha
 
 def _output(run: Run, task: str, turns: Sequence[Turn]) -> ModelOutput:
     """Return the program as the output, by the model that last wrote one, with the tokens of all calls."""
-    authors = [turn.call.model for turn in turns if turn.call.step in AUTHORS]
+    authors = [turn.call.model for turn in turns if turn.call.program is not None]
     model = (authors or [turn.call.model for turn in turns] or [writer(run)])[-1]
     program = run.records.samples.get(task)
     if program is None:
@@ -120,7 +117,7 @@ def _output(run: Run, task: str, turns: Sequence[Turn]) -> ModelOutput:
 
 def writer(run: Run) -> str:
     """Return the model that writes the run's programs, the coder's where both do."""
-    authors = [call for call in run.records.calls if call.step in AUTHORS]
+    authors = [call for call in run.records.calls if call.program is not None]
     models = {call.role: call.model for call in authors}
     team = run.records.manifest.configuration.team
     bound = [team["endpoints"][name]["model"] for name in team["roles"].values()]
@@ -137,7 +134,7 @@ def _scores(run: Run, task: str) -> dict[str, Score]:
 
 
 def _score(verdict: Verdict, part: Part, answer: str | None) -> Score:
-    passed = verdict.passed_plus if part == "plus" else verdict.base.status == "passed"
+    passed = verdict.passed(part)
     outcomes = {"base": verdict.base, "plus": verdict.plus} if part == "plus" else {"base": verdict.base}
     failed = {name: each for name, each in outcomes.items() if each is not None and each.status == "failed"}
     lines: list[str] = []

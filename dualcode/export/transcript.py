@@ -120,24 +120,24 @@ def _record(call: Call) -> dict[str, Any]:
         "endpoint": call.endpoint,
         "thinking": call.request.thinking,
         "notes": list(call.notes),
-        "parsed": call.parsed,
+        "value": None if call.value is None else call.value.model_dump(),
+        "about": list(call.about),
         "attempts": [each.model_dump(mode="json") for each in call.attempts],
     }
     return printables(record)
 
 
 def tell(transcript: Transcript, turns: Sequence[Turn], when: Sequence[When], shown: Sequence[Shown]) -> None:
-    """Tell calls in their order, and what the bench showed before the first call that was told of it.
+    """Tell calls in their order, and what the bench showed after as many of them as had ended by then.
 
-    The records have no time for what the bench showed; what no call was told of comes last.
+    What it had nothing to say of, a program that passed, is left out.
     """
-    waiting = list(shown)
-    for turn, moment in zip(turns, when, strict=True):
-        prompt = "\n".join(message.content for message in turn.call.request.messages)
-        told = [each for each in waiting if any(text and text in prompt for text in each.texts)]
-        waiting = [each for each in waiting if each not in told]
-        for each in told:
-            transcript.shown(each)
+    shown = [each for each in shown if each.texts]
+    for place, (turn, moment) in enumerate(zip(turns, when, strict=True)):
+        for each in shown:
+            if each.after == place:
+                transcript.shown(each)
         transcript.call(turn, moment)
-    for each in waiting:
-        transcript.shown(each)
+    for each in shown:
+        if each.after is None or each.after >= len(turns):
+            transcript.shown(each)

@@ -12,7 +12,9 @@ from dualcode.extraction.source import Function, Statement, annotation_names
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
 _TYPING = frozenset(name for name in dir(typing) if name[0].isupper())
 # Settings of the interpreter that a program may depend on without naming them again.
-_SETTINGS = {"setrecursionlimit", "set_int_max_str_digits"}
+_SETTINGS = {"setrecursionlimit", "set_int_max_str_digits", "seed", "seterr", "setcontext"}
+_ATTRIBUTE_SETTERS = {"setattr", "delattr", "update_wrapper"}
+"""What alters a function that is handed over; anything else that takes the entry point uses or tests it."""
 
 
 def assemble(
@@ -30,7 +32,10 @@ def assemble(
     kept = needed(own, [*lent, *prompt.context], prompt.entry_point)
     bound = {name for statement in kept for name in statement.binds}
     from_prompt = [s for s in prompt.context if id(s) in _ids(kept) or not s.binds <= bound]
-    statements = [*from_prompt, *_only(before, kept), *_only(own, kept), *_only(after, kept)]
+    lent_after = _only(after, kept)
+    imported = [s for s in lent_after if s.imports]  # a definition may need them at once
+    others = [s for s in lent_after if not s.imports]
+    statements = [*from_prompt, *_only(before, kept), *imported, *_only(own, kept), *others]
     return join_statements([*_typing_imports(statements), *statements])
 
 
@@ -48,7 +53,7 @@ def join_statements(statements: Sequence[Statement]) -> str:
 
 def needed(own: Sequence[Statement], lenders: Sequence[Statement], name: str) -> list[Statement]:
     """Return the statements that the name's meaning depends on, of the lenders only what `own` lacks."""
-    providers = _providers(own)
+    providers = _providers(own, name)
     lent = _lent(lenders)
     kept: dict[int, Statement] = {}
     pending = [name]
@@ -67,17 +72,50 @@ def needed(own: Sequence[Statement], lenders: Sequence[Statement], name: str) ->
                 kept[id(statement)] = statement
                 pending += [used for used in statement.uses if used not in reached]
         reached.add(wanted)
+    unknown = reached - providers.keys() - lent.keys() - _BUILTINS
+    if unknown:
+        kept |= {id(statement): statement for statement in lenders if _imports_all(statement.node)}
     return list(kept.values())
 
 
-def _providers(statements: Sequence[Statement]) -> dict[str, list[Statement]]:
+def _providers(statements: Sequence[Statement], entry_point: str) -> dict[str, list[Statement]]:
+    """Return name -> the statements that make it what it is: what binds, alters or fills it."""
     imported = {n for statement in statements if statement.imports for n in statement.binds}
+    fills = _filled_by_calls(statements, entry_point)
     providers: dict[str, list[Statement]] = defaultdict(list)
     for statement in statements:
-        if not _is_main_guard(statement.node):
-            for name in statement.binds | (statement.changes - imported):
-                providers[name].append(statement)
+        if _is_main_guard(statement.node):
+            continue
+        set_up = statement.changes | statement.hands_over - {entry_point}
+        for called in statement.calls:
+            set_up |= fills.get(called, frozenset())
+            if called in _ATTRIBUTE_SETTERS:
+                set_up |= statement.hands_over
+        # Of a module, only what is assigned to it counts: `unittest.main()` sets up nothing.
+        assigned = statement.changes if not isinstance(statement.node, ast.Expr) else frozenset[str]()
+        for name in statement.binds | (set_up - imported) | assigned:
+            providers[name].append(statement)
     return providers
+
+
+def _filled_by_calls(statements: Sequence[Statement], entry_point: str) -> dict[str, frozenset[str]]:
+    """Return called function -> the module names that a call of it sets, itself or through others.
+
+    A function that calls the entry point, or asks for input, uses the program and sets up nothing.
+    """
+    functions = {s.node.name: s for s in statements if isinstance(s.node, Function)}
+    called = frozenset[str]().union(*(statement.calls for statement in statements))
+    fills: dict[str, frozenset[str]] = {}
+    for name in functions.keys() & called:
+        reached, pending = {name}, [name]
+        while pending:
+            for used in functions[pending.pop()].uses & functions.keys() - reached:
+                reached.add(used)
+                pending.append(used)
+        uses = frozenset[str]().union(*(functions[each].uses for each in reached))
+        if entry_point not in uses | reached and "input" not in uses:
+            fills[name] = frozenset[str]().union(*(functions[each].sets_globals for each in reached))
+    return fills
 
 
 def _lent(lenders: Sequence[Statement]) -> dict[str, Statement]:
@@ -113,14 +151,18 @@ def _always_kept(statement: Statement) -> bool:
     if statement.from_future:
         return True
     node = statement.node
-    if isinstance(node, ast.ImportFrom):
-        return node.names[0].name == "*"
+    if _imports_all(node):
+        return True
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
         return False
     called = node.value.func
     return (isinstance(called, ast.Attribute) and called.attr in _SETTINGS) or (
         isinstance(called, ast.Name) and called.id in _SETTINGS
     )
+
+
+def _imports_all(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
 
 
 def _is_main_guard(node: ast.stmt) -> bool:

@@ -8,10 +8,23 @@ from dataclasses import dataclass, replace
 from dualcode.extraction.fences import Piece, cut, without_fences
 from dualcode.extraction.prompt import Prompt
 from dualcode.extraction.salvage import indented_definition, join, salvage
-from dualcode.extraction.source import Function, Statement, is_stub, parse, split
+from dualcode.extraction.source import Function, Statement, falls_through, is_stub, parse, split
 
 # Enough for any answer that was meant to be read; the last ones are kept, where the final answer stands.
 _MOST_PIECES = 48
+_LEADING_WORDS = 30
+_ASIDE = re.compile(
+    r"\b(?:if you(?:'d| would)? (?:want|prefer|need|wish|like|rather|only|also|instead)|alternativ\w+"
+    r"|another (?:way|approach|version|option|solution|implementation|possibility)"
+    r"|you (?:can|could|may|might) (?:also|instead|change|modify|replace|rewrite)|optional(?:ly)?|variants?"
+    r"|wrong|incorrect|buggy|mistake|naive|should not|shouldn't|do not|don't)\b",
+    re.IGNORECASE,
+)
+_CORRECTION = re.compile(
+    r"\b(?:correct(?:ed|ion|ly)?|fix(?:ed|es)?|final|better|improved|revised|updated|right|actual(?:ly)?"
+    r"|here(?:'s| is) (?:the|my) (?:code|solution|answer|program|function|implementation))\b",
+    re.IGNORECASE,
+)
 _SIGNATURE = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)\b", re.MULTILINE)
 
 
@@ -26,6 +39,8 @@ class Candidate:
     place: int
     """The index of the piece that it was read from; -1 for the whole answer."""
     fenced: bool = False
+    aside: bool = False
+    """Whether the words before it offer it as another version, or as one that is wrong."""
 
 
 def pieces_of(answer: str) -> list[Piece]:
@@ -37,15 +52,18 @@ def definitions(answer: str, pieces: list[Piece], prompt: Prompt) -> list[Candid
     """Return the readings that bind the entry point, best first.
 
     A definition with a body beats a stub or an import, a whole one beats one cut short, one that takes the
-    prompt's arguments beats one that does not, a fenced block beats loose text, text that parses beats text
-    that had to be salvaged, and of equals the last wins: it is the one the model ended with.
+    prompt's arguments beats one that does not, the answer beats an aside, a fenced block beats loose text,
+    text that parses beats text that had to be salvaged, and of equals the last wins: it is the one that the
+    model ended with.
     """
     name = prompt.entry_point
     mention = re.compile(rf"\b{re.escape(name)}\b")
     found: list[Candidate] = []
     for place, piece in enumerate(pieces):
         if mention.search(piece.text):
-            found += _bound(_readings(piece, place, name), name)
+            aside = place > 0 and not pieces[place - 1].fenced and _leads_aside(pieces[place - 1].text)
+            read = _bound(_readings(piece, place, name), name)
+            found += (replace(_unfinished(each, name) if piece.last else each, aside=aside) for each in read)
     if not any(_defines(candidate, name) for candidate in found) and mention.search(answer):
         found += _bound(_whole_readings(answer, name), name)
     return sorted(found, key=lambda candidate: _rank(candidate, prompt), reverse=True)
@@ -129,13 +147,26 @@ def _owner(class_name: str, method: Function, init: Function | None) -> str | No
     return f"{class_name}()"
 
 
+def _unfinished(candidate: Candidate, name: str) -> Candidate:
+    """Mark a definition at the very end of the answer that comes to no result: it was cut off there."""
+    *others, last = candidate.statements
+    if not (isinstance(last.node, Function) and last.defines(name) and falls_through(last.node)):
+        return candidate
+    return replace(candidate, statements=(*others, replace(last, cut_short=True)))
+
+
+def _leads_aside(prose: str) -> bool:
+    words = " ".join(prose.split()[-_LEADING_WORDS:])
+    return _ASIDE.search(words) is not None and not _CORRECTION.search(words)
+
+
 def _defines(candidate: Candidate, name: str) -> bool:
     return any(statement.defines(name) for statement in candidate.statements)
 
 
-def _rank(candidate: Candidate, prompt: Prompt) -> tuple[bool, bool, bool, bool, bool, int]:
+def _rank(candidate: Candidate, prompt: Prompt) -> tuple[bool, bool, bool, bool, bool, bool, int]:
     meanings = [s for s in candidate.statements if s.defines(prompt.entry_point)]
     whole = any(not s.cut_short for s in meanings)
     fits = any(not isinstance(s.node, Function) or prompt.accepts(s.node) for s in meanings)
     parses = candidate.how != "salvage"
-    return bool(meanings), whole, fits, candidate.fenced, parses, candidate.place
+    return bool(meanings), whole, fits, not candidate.aside, candidate.fenced, parses, candidate.place

@@ -9,7 +9,7 @@ from dualcode.extraction.candidates import Candidate, bodies, definitions, fragm
 from dualcode.extraction.fences import Piece
 from dualcode.extraction.prompt import Prompt, read_prompt
 from dualcode.extraction.source import Statement, compiles, parse, split
-from dualcode.extraction.thinking import clean
+from dualcode.extraction.thinking import Readings, clean, first_turn, holds_mark, read
 from dualcode.solution import Program
 from dualcode.task import Task
 
@@ -29,13 +29,33 @@ def extract(reply: str | None, task: Task) -> Program:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
         try:
-            return _extract(clean(reply), task)
+            return _of_readings(read(reply), task)
         except RecursionError:  # an expression too deep for a walk over its tree
             return _EMPTY
 
 
+def _of_readings(readings: Readings, task: Task) -> Program:
+    """Return the program of the likeliest reading that holds one; of the likeliest one if none does."""
+    if readings.literal is not None:
+        program = _extract(readings.literal, task)
+        if program.defines_entry_point and holds_mark(program.text):
+            return program
+    programs = (_extract(answer, task) for answer in readings.answers)
+    first = next(programs)
+    return next((each for each in (first, *programs) if each.defines_entry_point), first)
+
+
 def _extract(answer: str, task: Task) -> Program:
+    """Return the program of an answer; what follows in the next turn of a conversation is another's."""
     prompt = read_prompt(task)
+    turn = first_turn(answer)
+    program = _of_turn(clean(turn), prompt)
+    if program.defines_entry_point or turn == answer:
+        return program
+    return _of_turn(clean(answer), prompt)
+
+
+def _of_turn(answer: str, prompt: Prompt) -> Program:
     pieces = pieces_of(answer)
     found = definitions(answer, pieces, prompt)
     whole = [c for c in found if any(s.defines(prompt.entry_point) for s in c.statements)]

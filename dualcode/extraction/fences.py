@@ -8,7 +8,9 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"[ \t]*(?:(?:[>*+-]|\d{1,3}[.)])[ \t]+)?(?:`{3,}|~{3,})(.*)")
+_FENCE = re.compile(r"[ \t]*(?:(?:[>*+-]|\d{1,3}[.)])[ \t]+)?(?:`{3,}|~{3,})(?P<info>.*)")
+# At the end of a line of code it closes the block, at the end of a line of prose it opens one.
+_INLINE = re.compile(r"(?P<before>[^`]*(?:`{1,2}[^`]+)*)`{3,}(?P<info>[^`]*)")
 _TAG = re.compile(r"[ \t]*(?:[\w+#.-]*|\{[^}]*\})[ \t]*")
 _TAG_BEFORE_CODE = re.compile(r"[ \t]*(?:python3?|py)[ \t]+", re.IGNORECASE)
 _CODE_START = re.compile(r"(?:def|class|import|from|async|return|@)\b")
@@ -21,6 +23,8 @@ class Piece:
     text: str
     fenced: bool
     """Whether an opening fence stands before it, counting the fences from the start."""
+    last: bool = False
+    """Whether the answer ends with it, no fence closing it: it may have been cut off."""
 
 
 def cut(answer: str) -> list[Piece]:
@@ -29,44 +33,35 @@ def cut(answer: str) -> list[Piece]:
     lines: list[str] = []
     fenced = False
 
-    def close() -> None:
+    def close(*, last: bool = False) -> None:
         text = "\n".join(lines)
         if fenced and text.lstrip("\n")[:1] in " \t":
             text = textwrap.dedent(text)
         if text.strip():
-            pieces.append(Piece(text, fenced))
+            pieces.append(Piece(text, fenced, last))
         lines.clear()
 
     for line in answer.split("\n"):
-        fence = _FENCE.fullmatch(line)
-        if fence is None:
-            before, ends = _fence_at_line_end(line, fenced)
-            lines.append(before)
-            if ends:
-                close()
-                fenced = False
+        fence = _FENCE.fullmatch(line) or _INLINE.fullmatch(line)
+        info = fence["info"] if fence else ""
+        first_line = _code_after(info)
+        opens = first_line is not None or _is_tag(info)
+        if fence is None or ("before" in fence.groupdict() and not opens and info.strip()):
+            lines.append(line)
             continue
+        lines.append(fence.groupdict().get("before", ""))
         close()
-        first_line = _code_after(fence[1])
         # A tag or code after the ticks opens a block, also where the one before was never closed.
-        fenced = first_line is not None or _is_tag(fence[1]) or not fenced
+        fenced = opens or not fenced
         if first_line is not None:
             lines.append(first_line)
-    close()
+    close(last=True)
     return pieces
 
 
 def without_fences(answer: str) -> str:
     """Return the answer with every fence line blanked."""
     return "\n".join("" if _FENCE.fullmatch(line) else line for line in answer.split("\n"))
-
-
-def _fence_at_line_end(line: str, fenced: bool) -> tuple[str, bool]:
-    """Split off a fence that closes the block at the end of a code line."""
-    bare = line.rstrip()
-    if fenced and bare.endswith("```") and bare.count("```") == 1:
-        return bare[:-3], True
-    return line, False
 
 
 def _is_tag(info: str) -> bool:

@@ -3,11 +3,17 @@
 import ast
 import symtable
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 _FILE = "<reply>"
+_READERS = frozenset(
+    {"abs", "all", "any", "bool", "dict", "enumerate", "filter", "float", "format", "frozenset", "getattr",
+     "hasattr", "help", "hash", "id", "int", "isinstance", "iter", "len", "list", "map", "max", "min", "pow",
+     "print", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "type", "zip"}
+)  # fmt: skip
+"""Builtins that alter none of their arguments."""
 # What the compiler raises for text that is no program: bad syntax, bytes it cannot take, nesting too deep.
 UNCOMPILABLE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 
@@ -65,6 +71,21 @@ class Statement:
         """The module and builtin names that the statement reads, also from inside functions."""
         return frozenset(_read(self.source, self.node))
 
+    @cached_property
+    def hands_over(self) -> frozenset[str]:
+        """The names that a bare call passes on as they are, so that they may be altered: `fill(table, 3)`."""
+        return frozenset(_handed_over(self.node))
+
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """The names that bare calls of the statement call: `init()`."""
+        return frozenset(call.func.id for call in _bare_calls(self.node) if isinstance(call.func, ast.Name))
+
+    @cached_property
+    def sets_globals(self) -> frozenset[str]:
+        """The names outside it that a function alters or assigns when it is called."""
+        return frozenset(_set_outside(self.node)) if isinstance(self.node, Function) else frozenset()
+
     @property
     def imports(self) -> bool:
         """Whether the statement is an import."""
@@ -114,6 +135,13 @@ def function_named(statements: Iterable[Statement], name: str) -> Function | Non
     return found
 
 
+def falls_through(function: Function) -> bool:
+    """Tell whether a call may end without a result; one that yields is never said to."""
+    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function)):
+        return False
+    return _falls_through(function.body)
+
+
 def own_nodes(function: Function) -> Iterator[ast.AST]:
     """Walk a function's body without entering the scopes inside it."""
     yield from _walk_scope(function.body)
@@ -136,6 +164,31 @@ def annotation_names(statements: Iterable[Statement]) -> set[str]:
 def reindent(text: str, indent: int) -> str:
     """Move a block of lines so that its shallowest line stands at the indent."""
     return textwrap.indent(textwrap.dedent(text), " " * indent)
+
+
+def _falls_through(body: Sequence[ast.stmt]) -> bool:
+    last = body[-1] if body else None
+    match last:
+        case ast.Return():
+            return last.value is None
+        case ast.Raise():
+            return False
+        case ast.If():
+            return _falls_through(last.body) or _falls_through(last.orelse)
+        case ast.With() | ast.AsyncWith():
+            return _falls_through(last.body)
+        case ast.Try():
+            if last.finalbody and not _falls_through(last.finalbody):
+                return False
+            ways = [last.orelse or last.body, *(handler.body for handler in last.handlers)]
+            return any(map(_falls_through, ways))
+        case ast.Match():
+            return any(_falls_through(case.body) for case in last.cases)
+        case ast.While():
+            endless = isinstance(last.test, ast.Constant) and bool(last.test.value)
+            return not endless or any(isinstance(node, ast.Break) for node in ast.walk(last))
+        case _:
+            return True
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -185,6 +238,42 @@ def _changed(statement: ast.stmt) -> Iterator[str]:
         root = _root_name(target) if isinstance(target, ast.Attribute | ast.Subscript) else None
         if root is not None:
             yield root
+
+
+def _bare_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """Yield the calls that stand as statements of the module, also in loops, branches and comprehensions."""
+    for node in _walk_scope([statement]):
+        if isinstance(node, ast.Expr):
+            yield from (part for part in _walk_scope([node.value]) if isinstance(part, ast.Call))
+
+
+def _handed_over(statement: ast.stmt) -> Iterator[str]:
+    for call in _bare_calls(statement):
+        if isinstance(call.func, ast.Name) and call.func.id in _READERS:
+            continue
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+            root = (
+                _root_name(argument)
+                if isinstance(argument, ast.Name | ast.Attribute | ast.Subscript)
+                else None
+            )
+            if root is not None:
+                yield root
+
+
+def _set_outside(function: Function) -> Iterator[str]:
+    own = {
+        node.id
+        for node in own_nodes(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    own |= {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+    outside = {name for node in own_nodes(function) if isinstance(node, ast.Global) for name in node.names}
+    yield from outside
+    for node in function.body:
+        for name in (*_changed(node), *_handed_over(node)):
+            if name not in own - outside:
+                yield name
 
 
 def _root_name(node: ast.AST) -> str | None:

@@ -10,6 +10,7 @@ from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, DOUBLE, LABEL, SINGLE, TEXT, shorten
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
+from dualcode.runs.summary import unread_warning
 from dualcode.tables.selection import models
 
 ACROSS = {SINGLE: 2, DOUBLE: 4}
@@ -31,7 +32,7 @@ class Matrix:
         return (
             f"{self.pipeline} on {self.suite}: {each.true_positive} wrong and {each.false_positive} right "
             f"drafts sent back, {each.false_negative} wrong and {each.true_negative} right ones approved, "
-            f"{each.unknown} unknown"
+            f"{each.off_schema} unread, {each.ungraded} unknown"
         )
 
 
@@ -67,6 +68,7 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
             "those sent back; both in %, with 95 % Wilson intervals; base: the share of wrong drafts, the "
             "P of a reviewer that objects without reading. Shade: share of the row. Fixes: wrong drafts "
             "made right, right ones broken.",
+            *filter(None, (unread_warning(each.confusion.off_schema, each.tasks) for _, each in reports)),
             *([f"Left out, as no draft's truth is known: {some_ids(left_out)}."] if left_out else []),
             *errored_remarks(known),
         ),
@@ -111,7 +113,8 @@ def _draw_matrix(sheet: Sheet, matrix: Matrix, left: float, top: float, width: f
         f"P {_rate(each.precision)}{base}",
         f"R {_rate(each.recall)}",
         f"fixes: {matrix.fixes.helped} helped, {matrix.fixes.broke} broke"
-        + (f"; {each.unknown} unknown" if each.unknown else ""),
+        + (f"; {each.off_schema} unread" if each.off_schema else "")
+        + (f"; {each.ungraded} unknown" if each.ungraded else ""),
     )
     for number, text in enumerate(lines):
         sheet.text(left, sheet.top + top + 1.02 + 0.105 * number, text, size=LABEL - 0.5)

@@ -1,20 +1,18 @@
 """What a figure shows, before it is drawn, and what every figure says of its runs."""
 
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.published.published import Published
-from dualcode.suites.suite import SUITES
+from dualcode.verdict import Part
 
 PUBLISHED = "published, arXiv 2603.03406"
 """What published values are called in every legend."""
 LEADERBOARD = "published, EvalPlus leaderboard"
-FULL_SIZE = {entry.name: entry.size for entry in SUITES}
 
 
 class NothingToDrawError(Exception):
@@ -58,14 +56,13 @@ def suite_name(run: Run, part: Part | None = None) -> str:
     """
     known = {"humaneval": "HumanEval", "humaneval-base": "HumanEval", "mbpp": "MBPP"}
     if run.dataset not in known:
-        return re.sub(r" \(\d+ of \d+ tasks\)$", "", run.title)
+        return run.suite
     return known[run.dataset] + ("+" if (part or run.hardest) == "plus" else "")
 
 
 def suite_title(run: Run) -> str:
     """Return the suite's name, and the selection where it is a part: `HumanEval+ (40 of 164 tasks)`."""
-    size = FULL_SIZE.get(run.dataset, 0)
-    chosen = len(run.tasks)
+    size, chosen = run.size or 0, len(run.tasks)
     return f"{suite_name(run)} ({chosen} of {size} tasks)" if chosen < size else suite_name(run)
 
 
@@ -83,9 +80,9 @@ def spread_of(numbers: Iterable[int]) -> str:
 def selection_remarks(runs: Sequence[Run], *, published: bool) -> list[str]:
     """Say where published numbers, which are over whole suites, stand beside ours over a part of one."""
     parts = dict.fromkeys(
-        (suite_name(run), len(run.tasks), FULL_SIZE[run.dataset])
+        (suite_name(run), len(run.tasks), run.size)
         for run in runs
-        if published and len(run.tasks) < FULL_SIZE.get(run.dataset, 0)
+        if published and len(run.tasks) < (run.size or 0)
     )
     return [
         f"Published numbers for {name} are over all {size} tasks; ours are over {chosen}."

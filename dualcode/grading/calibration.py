@@ -16,29 +16,27 @@ from dataclasses import replace
 from dualcode.errors import GraderError, SuiteError
 from dualcode.grading import oracles as judging
 from dualcode.grading.calibration_cache import CalibrationCache
-from dualcode.grading.outcome import describe, values
+from dualcode.grading.outcome import came_through, describe, ends
 from dualcode.grading.problem import Problem
 from dualcode.grading.reference import (
     SLOW_CALL,
     Calibrated,
-    Part,
     Reference,
     Tests,
     Times,
     digested_bytes,
 )
+from dualcode.grading.rules import TRUSTED
 from dualcode.grading.turns import Turns
-from dualcode.sandbox.job import MIB, Arguments, Job, Limits, Ran, frame
+from dualcode.sandbox.job import Arguments, Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
+from dualcode.verdict import Part
 
 QUIET_RUNS = 2
 """How often slow calls are timed with nothing else running."""
 
-LIMITS = Limits(call_cpu=300.0, total_cpu=600.0, wall=1800.0, output=1024 * MIB)
-"""For the reference, which is trusted to end."""
-
-_REMEDY = "the benchmark's own file, whole and unchanged"
+_REMEDY = "the benchmark's own file, whole and unchanged; of your own tasks: dualcode suite check"
 
 
 class Calibration:
@@ -92,9 +90,15 @@ class Calibration:
         tests: dict[Part, Tests] = {}
         for part in problem.parts:
             inputs = await self._inputs(problem, part)
+            if not problem.reference:  # what is right is in the tests, and nothing was timed
+                tests[part] = Tests(inputs, b"", has_nan=False, long={}, peak=0)
+                times[part] = Times(0.0, {})
+                continue
             async with self._turns.one():
                 ran = await self._run(problem, inputs)
                 tests[part] = await asyncio.to_thread(_tests, inputs, ran)
+                if problem.check is not None:
+                    await self._hold(problem, problem.check, inputs, ran)
             if not (first := _times(ran)).slow:
                 times[part] = first
                 self._cache.keep_times(task_id, part, first)
@@ -105,6 +109,8 @@ class Calibration:
     async def _time(self, task_id: str, inputs: Arguments, *, known_slow: bool) -> Times:
         """Time the reference; if a call is slow, again and alone, and keep the least times."""
         problem = await self._problem(task_id)
+        if not problem.reference:
+            return Times(0.0, {})
         if not known_slow:
             async with self._turns.one():
                 first = _times(await self._run(problem, inputs))
@@ -122,18 +128,44 @@ class Calibration:
     async def _inputs(self, problem: Problem, part: Part) -> Arguments:
         if problem.check is None:
             return await asyncio.to_thread(problem.inputs, part)
+        if not problem.reference:
+            return Arguments.of(problem.entry_point, problem.calls or ())
         job = judging.record_job(problem.reference, problem.check, problem.entry_point)
         async with self._turns.one():
             ran = await self._sandbox.run(job)
         try:
-            return replace(judging.recorded(ran), entry_point=problem.entry_point)
+            calls = replace(judging.recorded(ran), entry_point=problem.entry_point)
         except GraderError as error:
-            raise SuiteError(f"{problem.task_id}: {error.message}", hint=_REMEDY) from error
+            raise SuiteError(f"{problem.task_id}: {problem.where}: {error.message}", hint=_REMEDY) from error
+        if not calls.count:
+            what = f"{problem.task_id}: {problem.where}: the tests never call {problem.entry_point}"
+            raise SuiteError(what, hint=_REMEDY)
+        return calls
+
+    async def _hold(self, problem: Problem, check: str, inputs: Arguments, ran: Ran) -> None:
+        """Raise SuiteError if the tests fail on what came back of the reference: nothing can pass them."""
+        job = judging.check_job(
+            problem.reference,
+            check,
+            problem.entry_point,
+            inputs,
+            ran.stream,
+            catches=judging.comparison(problem.form, problem.entry_point).catches,
+        )
+        found = judging.judgement(await self._sandbox.run(job))
+        if not found.passed and not found.whole:
+            why = ": ".join(filter(None, [found.reason, found.expected]))
+            what = f"the tests do not hold on what the reference returned: {why}"
+            raise SuiteError(
+                f"{problem.task_id}: {problem.where}: {what}",
+                hint="return what is tested: what a call does to its arguments, and objects, are not seen",
+            )
 
     async def _run(self, problem: Problem, inputs: Arguments) -> Ran:
-        drain = judging.comparison(problem.form, problem.entry_point).drain
-        ran = await self._sandbox.run(Job(problem.reference, inputs, LIMITS, drain=drain, timed=True))
-        if ran.ending != "finished" or sum(1 for _ in values(ran.stream)) != inputs.count:
+        how = judging.comparison(problem.form, problem.entry_point)
+        job = Job(problem.reference, inputs, TRUSTED, go_on=how.catches, drain=how.drain, timed=True)
+        ran = await self._sandbox.run(job)
+        if not came_through(ran, inputs, catches=how.catches):
             raise SuiteError(
                 f"{problem.task_id}: the reference does not go through its own tests: {_why(ran)}",
                 hint=_REMEDY,
@@ -155,7 +187,7 @@ def _tests(inputs: Arguments, ran: Ran) -> Tests:
         has_nan=judging.has_nan(ran.stream),
         long={
             call: digested_bytes(each.payload)
-            for call, each in enumerate(values(ran.stream))
+            for call, each in enumerate(ends(ran.stream, catches=True))
             if each.kind == "D"
         },
         peak=ran.peak,

@@ -30,10 +30,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from dualcode import resources, sandbox
-from dualcode.grading.reference import Part, Reference, Tests, Times
+from dualcode.grading.reference import Reference, Tests, Times
 from dualcode.sandbox.job import Arguments
-from dualcode.suites import evalplus, trust
+from dualcode.suites import calls, evalplus, own, trust
 from dualcode.suites.suite import Suite
+from dualcode.verdict import Part
 
 _FORMAT = 1
 _SALT = "dualcode calibration"
@@ -116,7 +117,9 @@ class CalibrationCache:
             self._complain(self._times, error)
 
     def _path(self, task_id: str) -> Path:
-        return self.folder / f"{re.sub(r'[^A-Za-z0-9]', '_', task_id)}.reference"
+        # A team's ids may differ in nothing but the characters that no file's name takes.
+        checksum = hashlib.sha256(task_id.encode()).hexdigest()[:8]
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9]', '_', task_id)[:100]}-{checksum}.reference"
 
     def _read_line(self, line: bytes, known: dict[str, dict[Part, Times]]) -> bool:
         try:
@@ -183,8 +186,9 @@ def _code() -> str:
     """Return a hash of the code that makes streams, reads them, and reads the benchmarks' rows."""
     here = Path(__file__).parent
     jail = Path(sandbox.__file__).parent
-    files = [jail / name for name in ("harness.py", "encoder.py", "job.py")]
-    files += [here / "calibration.py", here / "oracles.py", Path(evalplus.__file__)]
+    files = [jail / name for name in ("harness.py", "surroundings.py", "encoder.py", "job.py")]
+    files += [here / name for name in ("calibration.py", "oracles.py", "oracle_jail.py", "problem.py")]
+    files += [Path(module.__file__ or "") for module in (evalplus, own, calls)]
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())

@@ -10,7 +10,7 @@ from dualcode.errors import InputError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.outcome import clean, describe, shown_input, values
-from dualcode.grading.reference import Calibrated, Part, Tests
+from dualcode.grading.reference import Calibrated, Tests
 from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample
 from dualcode.grading.trials import Trial, Trials
@@ -20,7 +20,7 @@ from dualcode.sandbox.decoder import decode
 from dualcode.sandbox.job import Told
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Status
+from dualcode.verdict import Part, Status
 
 VALUE_CHARACTERS = 1200
 """So much is shown of an input or an output."""

@@ -1,6 +1,6 @@
 """Compares outputs with what they ought to be. Runs in a jail of its own, in which no candidate's code runs.
 
-`judging` sends this file behind the codec's halves, as one program, and has `judge`, `record_check` or
+`oracles` sends this file behind the codec's halves, as one program, and has `judge`, `record_check` or
 `judge_check` called. What a candidate returned is decoded here: made to hang, to fill memory or to crash, it
 ends this process, and its program has failed.
 
@@ -62,7 +62,7 @@ class Frame:
         import json  # seldom needed, and loading it takes longer than comparing
 
         try:
-            name, message, _ = json.loads(self.payload)
+            name, message, *_ = json.loads(self.payload)
         except (ValueError, TypeError, RecursionError):
             return "raised an exception"
         return f"raised {name}: {message}"[:SHOWN] if message else f"raised {name}"[:SHOWN]
@@ -264,9 +264,9 @@ def _a(name: str) -> str:
 
 
 def record_check(reference: str, check: str, entry_point: str) -> tuple[str, list[list[Any]]]:
-    """Run HumanEval's `check` on the reference; return the entry point and the arguments of each call.
+    """Run a `check` on the reference; return the entry point and the arguments of each call.
 
-    Raises what the check raises.
+    Raises CheckFailedError, with the line of the check, for whatever the check raises.
     """
     import random
 
@@ -281,17 +281,26 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
         finally:
             random.setstate(state)
 
-    _run_check(reference, check, entry_point, record)
+    try:
+        _run_check(reference, check, entry_point, record)
+    except BaseException as error:
+        name, number = type(error).__name__, _line_number(error)
+        where = f"line {number}: {_line(error, check)}: " if number else ""
+        raise CheckFailedError(f"{where}{name}: {error}" if str(error) else f"{where}{name}") from None
     return entry_point, calls
 
 
-def judge_check(reference: str, check: str, entry_point: str, inputs: bytes, candidate: bytes) -> Finding:
-    """Run HumanEval's `check` on what a candidate returned for the calls that `record_check` recorded."""
-    stand_in = StandIn(marshal.loads(inputs), outcomes(candidate))
+def judge_check(
+    reference: str, check: str, entry_point: str, inputs: bytes, candidate: bytes, catches: bool
+) -> Finding:
+    """Run a `check` on what a candidate returned for the calls that `record_check` recorded."""
+    stand_in = StandIn(marshal.loads(inputs), outcomes(candidate), _load(reference) if catches else None)
     try:
         _run_check(reference, check, entry_point, stand_in)
     except BaseException as error:
         at, got = stand_in.at, stand_in.shown()
+        if error is stand_in.raised:
+            return (False, at, stand_in.frame.failure(), _line(error, check), None, False)
         if stand_in.failure:
             return (False, at, stand_in.failure, _line(error, check), got, stand_in.whole)
         return (False, at, "wrong output", _line(error, check), got, False)
@@ -301,7 +310,13 @@ def judge_check(reference: str, check: str, entry_point: str, inputs: bytes, can
 class StandIn:
     """Answers the calls of a `check` by what a candidate returned when it got the same arguments."""
 
-    def __init__(self, calls: list[list[Any]], given: Iterator[Frame]) -> None:
+    def __init__(
+        self, calls: list[list[Any]], given: Iterator[Frame], names: dict[str, Any] | None = None
+    ) -> None:
+        self.names = names
+        """Where the classes of exceptions are looked for; None if none is to be raised again."""
+        self.raised: BaseException | None = None
+        """The candidate's last exception, if a test may catch it."""
         self.calls = iter(calls)
         self.given = given
         self.at = -1
@@ -314,6 +329,11 @@ class StandIn:
         """Return the next output; fail for good where there is none."""
         self.at += 1
         self.frame = next(self.given)
+        if self.names is not None and self.frame.kind == "R" and not self.failure:
+            self.failure = self._mismatch(arguments)
+            if not self.failure:
+                self.raised = exception(self.frame.payload, self.names)
+                raise self.raised
         self.failure = self.failure or self._mismatch(arguments) or self.frame.failure()
         if self.failure:
             raise NoOutputError(self.failure)
@@ -334,11 +354,65 @@ class StandIn:
 
     def shown(self) -> str | None:
         """Return the last output for people."""
-        return None if self.failure or self.at < 0 else _show(self.value, self.frame)
+        if self.failure or self.at < 0 or self.frame.kind == "R":
+            return None
+        return _show(self.value, self.frame)
 
 
 class NoOutputError(BaseException):
     """There is no output to go on with; no handler of a test's takes it for its own."""
+
+
+class CheckFailedError(Exception):
+    """A check that its own reference does not pass."""
+
+
+class Raises:
+    """`with raises(ValueError): f(0)`, and `match`, a regular expression that the message holds."""
+
+    def __init__(self, kind: type[BaseException] | tuple[type[BaseException], ...], match: str = "") -> None:
+        self.kind = kind
+        self.match = match
+
+    def __enter__(self) -> "Raises":
+        """Let the block raise."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        """Fail unless it did; another exception passes through."""
+        if kind is None:
+            raise AssertionError("nothing was raised")
+        return issubclass(kind, self.kind) and bool(re.search(self.match, str(error)))
+
+
+def exception(payload: bytes, names: dict[str, Any]) -> BaseException:
+    """Return a candidate's exception as one of a class that the tests know: its own, or the nearest base.
+
+    The classes are found by name. A candidate can claim any, as it can raise any.
+    """
+    import builtins
+    import json
+
+    try:
+        name, message, _, *bases = json.loads(payload)
+        known = [name, *bases]
+    except (ValueError, TypeError, RecursionError):
+        known, message = [], ""
+    for each in known:
+        found = names.get(each, getattr(builtins, each, None)) if isinstance(each, str) else None
+        if isinstance(found, type) and issubclass(found, BaseException) and _is_of(found, known):
+            try:
+                error = found.__new__(found)
+                error.args = (message,)
+            except Exception:  # one that cannot be made of a message alone
+                continue
+            return error
+    return Exception(message)
+
+
+def _is_of(found: type, known: list[Any]) -> bool:
+    """Whether what was raised is of all the built-in classes that a class of this name is of here."""
+    return all(base.__name__ in known for base in found.__mro__ if base.__module__ == "builtins")
 
 
 def _load(program: str) -> dict[str, Any]:
@@ -350,6 +424,9 @@ def _load(program: str) -> dict[str, Any]:
 def _run_check(reference: str, check: str, entry_point: str, candidate: Callable[..., Any]) -> None:
     """Run `check(candidate)` where HumanEval does: beside the prompt's helpers and the entry point.
 
+    Tests written by hand call the entry point by its name, at the margin and in functions, and may use
+    `raises`.
+
     The helpers are the reference's. HumanEval takes the candidate's own, so that there one who breaks
     `encode_cyclic` or `poly` is measured with what it broke.
     """
@@ -357,6 +434,7 @@ def _run_check(reference: str, check: str, entry_point: str, candidate: Callable
 
     namespace = _load(reference)
     namespace[entry_point] = candidate
+    namespace.setdefault("raises", Raises)
     exec(compile(check, "<check>", "exec"), namespace)
     random.seed(0)
     namespace["check"](candidate)
@@ -364,9 +442,15 @@ def _run_check(reference: str, check: str, entry_point: str, candidate: Callable
 
 def _line(error: BaseException, check: str) -> str | None:
     """Return the line of the check that was left by an exception."""
+    number = _line_number(error)
+    return check.splitlines()[number - 1].strip()[:SHOWN] if number else None
+
+
+def _line_number(error: BaseException) -> int:
+    """Return the number of that line; 0 if the check was not reached."""
     number, step = 0, error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename == "<check>":
             number = step.tb_lineno
         step = step.tb_next
-    return check.splitlines()[number - 1].strip()[:SHOWN] if number else None
+    return number

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from dualcode.errors import GraderError
 from dualcode.grading import oracle_jail as judge
+from dualcode.grading.outcome import clean
 from dualcode.record import Record
 from dualcode.sandbox import decoder, encoder, trees
 from dualcode.sandbox.decoder import CodecError
@@ -62,6 +63,8 @@ class Comparison(Record):
 
     oracle: Oracle
     """`equal`, or the name of one of EvalPlus's special oracles."""
+    catches: bool = False
+    """Whether tests may want an exception, so that calls go on after one."""
     drain: bool = False
     """Whether jobs for this task send iterables as lists of their items: their tests iterate over outputs."""
     bytes_suffice: bool = True
@@ -87,8 +90,8 @@ class Judgement(Record):
 
 def comparison(form: Form, entry_point: str) -> Comparison:
     """Return how the outputs of a task are compared."""
-    if form == "check":
-        return Comparison(oracle="equal", drain=True)
+    if form in ("check", "tests"):
+        return Comparison(oracle="equal", drain=True, catches=form == "tests")
     oracle = SPECIAL.get((form, entry_point), "equal")
     suffices = oracle not in ("find_zero", "not_none")
     return Comparison(oracle=oracle, drain=oracle == "set", bytes_suffice=suffices)
@@ -132,7 +135,7 @@ def judge_job(
 
 
 def record_job(reference: str, check: str, entry_point: str) -> Job:
-    """Return the job that runs HumanEval's `check` on the reference and records its calls."""
+    """Return the job that runs a `check` on the reference and records its calls."""
     return _job("record_check", [reference, check, entry_point], output=64 * MIB)
 
 
@@ -147,9 +150,20 @@ def recorded(ran: Ran) -> Arguments:
     raise GraderError(f"the reference fails its own check: {why}")
 
 
-def check_job(reference: str, check: str, entry_point: str, inputs: Arguments, candidate: bytes) -> Job:
-    """Return the job that runs HumanEval's `check` on a candidate's stream for the recorded calls."""
-    return _job("judge_check", [reference, check, entry_point, inputs.encoded, candidate])
+def check_job(
+    reference: str,
+    check: str,
+    entry_point: str,
+    inputs: Arguments,
+    candidate: bytes,
+    *,
+    catches: bool = False,
+) -> Job:
+    """Return the job that runs a `check` on a candidate's stream for the recorded calls.
+
+    With `catches`, exceptions that the candidate raised are raised again, for the tests to catch.
+    """
+    return _job("judge_check", [reference, check, entry_point, inputs.encoded, candidate, catches])
 
 
 def judgement(ran: Ran) -> Judgement:
@@ -172,7 +186,7 @@ def _read(payload: bytes) -> Judgement:
 
 
 def _incomparable(why: str) -> Judgement:
-    return Judgement(passed=False, at=0, reason=f"its outputs could not be compared: {why}"[:2000])
+    return Judgement(passed=False, at=0, reason=clean(f"its outputs could not be compared: {why}"[:2000]))
 
 
 _LOADER = """

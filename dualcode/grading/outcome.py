@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dualcode.sandbox.job import VALUE_KINDS, Arguments, Frame, Ran, Told, frames, told
+from dualcode.sandbox.job import VALUE_KINDS, Arguments, Frame, Limits, Ran, Told, frames, told
 from dualcode.verdict import Cause, Outcome
 
 SHOWN = 500
@@ -16,7 +16,11 @@ _MESSAGE = 200
 
 _UNCOMPILABLE = ("SyntaxError", "IndentationError", "TabError", "UnicodeEncodeError")
 
-_LOAD_DEPENDENT: frozenset[Cause | None] = frozenset({"time_out", "total_time_out", "died"})
+KILLED_BY_KERNEL = "signal SIGKILL"
+
+OWN_WAITING = 8.0
+"""Seconds. A program that waited that long of its own choice was ended for it (`Limits.waiting`,
+`server.WAITING`), less what may have passed since it was last looked at."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,30 @@ def outcome(ran: Ran, mismatch: Mismatch | None, calls: Arguments) -> Outcome:
     returned = sum(1 for _ in values(ran.stream))
     if ran.ending == "finished" and returned == calls.count:
         return Outcome(status="passed")
-    return _unfinished(ran, returned, calls)
-
-
-def _unfinished(ran: Ran, returned: int, calls: Arguments) -> Outcome:
     last = next((each for each in ran.frames() if each.kind in "RL"), None)
+    return _unfinished(ran, last, returned, calls)
+
+
+def checked(ran: Ran, mismatch: Mismatch | None, calls: Arguments) -> Outcome:
+    """Return the outcome of a run whose calls may raise: tests looked at what came of each, in order.
+
+    `mismatch` is where they failed, if they did.
+    """
+    ends = ran.returned()
+    last = ends[-1] if ends and ends[-1].kind == "L" else None
+    if mismatch is None and ran.ending == "finished" and len(ends) == calls.count and last is None:
+        return Outcome(status="passed")
+    if ran.ending == "unloaded":
+        return failed("not_loaded", _reason_at_load(ran.told(), calls.entry_point), calls, None)
+    if mismatch is None or (mismatch.at >= len(ends) or ends[mismatch.at].kind == "L"):
+        return _unfinished(ran, last, len(ends) - (last is not None), calls)
+    if mismatch.at >= 0 and ends[mismatch.at].kind == "R":
+        reason = f"raised {describe(told(ends[mismatch.at].payload))}"
+        return failed("raised", reason, calls, mismatch.at)
+    return failed("wrong_output", mismatch.reason, calls, mismatch.at if mismatch.at >= 0 else None)
+
+
+def _unfinished(ran: Ran, last: Frame | None, returned: int, calls: Arguments) -> Outcome:
     if last is not None and last.kind == "R":
         return failed("raised", f"raised {describe(told(last.payload))}", calls, returned)
     if last is not None:
@@ -77,9 +100,24 @@ def unreadable(program: str, calls: Arguments) -> Outcome | None:
     return None
 
 
-def may_be_load(result: Outcome) -> bool:
-    """Whether the machine's load may have failed the program."""
-    return result.cause in _LOAD_DEPENDENT
+def may_be_load(ran: Ran, result: Outcome, limits: Limits) -> bool:
+    """Whether the machine's load may have failed a program: only what ended it from outside can be load.
+
+    - CPU time: others make a program slower (caches, hyperthreads, stolen time), so a limit of CPU time may
+      have ended it too early. Its own word that a call reached its limit (`L`) counts if the kernel has
+      counted as much.
+    - The clock: it goes on while others run. But it is not load what a program itself waited for.
+    - Memory: the kernel kills where the machine has none left, whoever took it.
+
+    Exits, crashes, floods, files, threads and exceptions are a program's own; so is memory up to its limit.
+    """
+    if result.cause == "died":
+        return ran.killed and ran.detail == KILLED_BY_KERNEL
+    if result.cause not in ("time_out", "total_time_out"):
+        return False
+    call = limits.call_cpu if result.at is None else limits.slow_calls.get(result.at, limits.call_cpu)
+    waited = ran.wall - ran.cpu - ran.kept
+    return (ran.killed or ran.cpu >= call) and waited < OWN_WAITING
 
 
 def values(stream: bytes) -> Iterator[Frame]:
@@ -89,6 +127,18 @@ def values(stream: bytes) -> Iterator[Frame]:
             yield each
         elif each.kind not in "BP":
             return
+
+
+def ends(stream: bytes, *, catches: bool) -> Iterator[Frame]:
+    """Yield how calls ended: the `values`, or with `catches` the exceptions between them, too."""
+    if not catches:
+        return values(stream)
+    return (each for each in frames(stream) if each.kind in VALUE_KINDS or each.kind == "R")
+
+
+def came_through(ran: Ran, calls: Arguments, *, catches: bool = False) -> bool:
+    """Whether every call returned a value, or with `catches` raised, and the run ended by itself."""
+    return ran.ending == "finished" and sum(1 for _ in ends(ran.stream, catches=catches)) == calls.count
 
 
 def shown_input(calls: Arguments, at: int, limit: int = SHOWN) -> str | None:

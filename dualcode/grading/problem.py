@@ -1,15 +1,16 @@
 """A benchmark's row, read: what graders know of a task and models never see."""
 
+import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dualcode.errors import SuiteError
-from dualcode.grading.reference import Part
 from dualcode.sandbox.job import Arguments
 from dualcode.suites import evalplus as upstream
 from dualcode.suites.suite import Form, HiddenTests
+from dualcode.verdict import Part
 
 
 @dataclass(frozen=True)
@@ -20,28 +21,39 @@ class Problem:
     form: Form
     entry_point: str
     reference: str = field(repr=False)
-    """The benchmark's own solution, a program."""
+    """The task's own solution, a program; empty for a team's task without one."""
     atol: float
     """Absolute tolerance of EvalPlus's comparison, until it meets a float."""
     check: str | None = field(repr=False)
-    """HumanEval's own test, which defines `check(candidate)`; None where the tests are inputs."""
+    """A test that defines `check(candidate)`; None where the tests are inputs."""
     rows: Mapping[Part, list[Any]] = field(repr=False)
     """The inputs as JSON has them."""
+    wanted: tuple[str, ...] = ()
+    """Without a reference: what each call has to return, as Python writes it; "" where that is unsaid."""
+    calls: tuple[list[Any], ...] | None = field(default=None, repr=False)
+    """Without a reference: the arguments of the calls that `check` makes."""
+    where: str = ""
+    """The file of the tests."""
 
     @classmethod
     def of(cls, task_id: str, hidden: HiddenTests) -> "Problem":
         """Read a row. The suite was loaded, so its keys are there."""
         row: dict[str, Any] = json.loads(hidden.row)
-        is_check = hidden.form == "check"
+        is_check = hidden.form in ("check", "tests")
         parts: tuple[Part, ...] = () if is_check else ("base", "plus")
         return cls(
             task_id=task_id,
             form=hidden.form,
             entry_point=row["entry_point"],
-            reference=row["prompt"] + row["canonical_solution"],
+            reference=hidden.reference(),
             atol=0.0 if is_check else row["atol"],
             check=row["test"] if is_check else None,
             rows={part: list(row[f"{part}_input"]) for part in parts},  # one of MBPP+ is {} for []
+            wanted=tuple(row.get("wanted", ())) if hidden.form == "tests" else (),
+            calls=tuple(ast.literal_eval(row["calls"]))
+            if hidden.form == "tests" and "calls" in row
+            else None,
+            where=hidden.where,
         )
 
     @property

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from dualcode.sandbox.job import HEAD, Arguments
 from dualcode.suites.suite import Form
+from dualcode.verdict import Part
 
 SLOW_CALL = 0.1
 """CPU seconds from which a call of the reference is timed with care."""
-
-Part = Literal["base", "plus"]
 
 
 @dataclass(frozen=True)

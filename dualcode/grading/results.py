@@ -19,10 +19,9 @@ from typing import Any
 
 from dualcode.errors import InputError
 from dualcode.grading.problem import Problem
-from dualcode.grading.reference import Part
 from dualcode.grading.samples import Sample
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Outcome, Verdict
+from dualcode.verdict import Outcome, Part, Verdict
 
 
 def evalplus_results(suite: Suite, samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -23,19 +23,27 @@ CHECK_CPU = 3.0
 MEMORY = 4096 * MIB
 """Bytes of address space: EvalPlus's limit."""
 
-LEAST_OUTPUT = 64 * MIB
-"""Bytes that any program may return."""
+LEAST_OUTPUT = 8 * MIB
+"""Bytes that any program may return, long values by their digest."""
 
 WALL_FACTOR, WALL_GRACE = 3.0, 30.0
 """The wall clock is only there for programs that wait instead of computing. One that computes reaches its CPU
 limit first unless it gets less than a third of a core; and then it is tried again alone."""
 
+LEAST_WAITING = 10.0
+"""Seconds that all calls may wait instead of computing, however few they are. Else as many as EvalPlus gives
+them of wall-clock time: a second a call, up to 60."""
+
 LONGEST_COMPARED = 256 * MIB
 """Bytes of all long values of a set of tests up to which they are compared value by value, in memory; beyond,
 their digests decide. Only Mbpp/255 is beyond: 1.4 GB."""
 
-_GROWTH = 2
-"""How often the reference's own output a program's may be: floats take twice the bytes of small integers."""
+_GROWTH = 8
+"""How often the reference's own output a program's may be: numpy's numbers take eight times the bytes of
+small integers."""
+
+TRUSTED = Limits(call_cpu=300.0, total_cpu=600.0, wall=1800.0, waiting=600.0, output=1024 * MIB)
+"""For references, which are trusted to end."""
 
 
 class Rules(Record):
@@ -47,26 +55,34 @@ class Rules(Record):
     """Whether comparisons come out as in EvalPlus 0.3.1 where that is known to be wrong."""
 
 
-def limits_of(form: Form, tests: Tests, times: Times, *, whole: bool = False) -> Limits:
+def limits_of(
+    form: Form, tests: Tests, times: Times, *, whole: bool = False, capture: bool = False
+) -> Limits:
     """Return what a program may use on a set of tests: a multiple of what the reference used.
 
-    With `whole`, for a run in which every value is sent whole, however long.
+    With `whole`, for a run in which every value is sent whole, however long; with `capture`, for one in which
+    what is printed is sent, too.
     """
-    if form == "check":  # HumanEval limits its calls together, not each
+    if form in ("check", "tests"):  # HumanEval limits its calls together, not each
         call, slow = max(CHECK_CPU, FACTOR * times.total), dict[int, float]()
         calls = call
     else:
         call, slow = LEAST_CPU, _slow_calls(tests, times)
         calls = min(MOST_CPU, LEAST_CPU * (tests.inputs.count - len(slow)) + sum(slow.values()))
     total = calls + GRACE_CPU + FACTOR * times.other
-    returned = len(tests.expected) + (sum(tests.long.values()) if whole else 0)
+    output = LEAST_OUTPUT + _GROWTH * len(tests.expected)
+    if whole:
+        output += 2 * sum(tests.long.values())
+    if capture:
+        output += tests.inputs.count * Limits.printed
     return Limits(
         call_cpu=call,
         slow_calls=slow,
         total_cpu=total,
         wall=WALL_FACTOR * total + WALL_GRACE,
+        waiting=max(LEAST_WAITING, calls + GRACE_CPU),
         memory=MEMORY,
-        output=LEAST_OUTPUT + _GROWTH * returned,
+        output=-(-output // MIB) * MIB,  # whole ones: the program could learn the reference's length
     )
 
 

@@ -1,14 +1,16 @@
-"""A file of samples in EvalPlus's format: a line has `task_id` and `solution` or `completion`."""
+"""Samples in EvalPlus's formats.
 
-import gzip
-import json
-import zlib
-from collections.abc import Mapping
+A file's lines have `task_id` and `solution` or `completion`; a folder holds files as `HumanEval_0/0.py`.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.suites.suite import Suite, owner_of
+from dualcode.suites.files import UNREADABLE, json_rows, unpacked
+from dualcode.suites.registry import owner_of
+from dualcode.suites.suite import Suite
 
 LARGEST_SOLUTION = 5_000_000
 """Characters. A longer solution is no answer of a model but a file gone wrong."""
@@ -16,7 +18,7 @@ LARGEST_SOLUTION = 5_000_000
 _FORMAT = (
     '{"task_id": "HumanEval/0", "solution": "def …"} a line, or "completion" for what follows the prompt'
 )
-_GZIP_MAGIC = b"\x1f\x8b"
+_LAST_MBPP = 974
 
 
 class Sample(NamedTuple):
@@ -26,34 +28,86 @@ class Sample(NamedTuple):
     program: str
 
 
-def read_samples(path: Path, suite: Suite) -> list[Sample]:
-    """Return a file's samples, plain or gzip, in its order; a `completion` is put behind its task's prompt.
+class Samples(NamedTuple):
+    """What was read."""
 
-    Every row is checked before any is returned. Raises InputError with the line for a file that cannot be
-    read, is empty, or has a row without the keys, of a task that the suite lacks, or of absurd size.
+    samples: list[Sample]
+    dropped: tuple[str, ...]
+    """Tasks that an older release of the suite had."""
+
+
+def read_samples(path: Path, suite: Suite) -> list[Sample]:
+    """Return the samples of `read_all` alone."""
+    return read_all(path, suite).samples
+
+
+def read_all(path: Path, suite: Suite) -> Samples:
+    """Return the samples of a file, plain or gzip, or of a folder, in its order.
+
+    A `completion` is put behind its task's prompt. Samples of tasks that MBPP+ had in an older release are
+    dropped. Everything is checked before anything is returned. Raises InputError with the place for what
+    cannot be read, is empty, or has a row without the keys, of an unknown task, or of absurd size.
     """
-    lines = enumerate(_content(path).split(b"\n"), start=1)
     prompts = {task.id: task.prompt for task in suite.tasks}
-    samples = [
-        _sample(line, f"{path}, line {number}", suite, prompts) for number, line in lines if line.strip()
-    ]
+    samples, dropped = list[Sample](), dict[str, None]()
+    for where, row in _folder(path, suite) if path.is_dir() else _lines(path):
+        task_id = row.get("task_id")
+        if isinstance(task_id, str) and _is_older(task_id, suite):
+            dropped[task_id] = None
+        else:
+            samples.append(_sample(row, where, suite, prompts))
     if not samples:
-        raise InputError(f"{path} holds no samples", hint=_FORMAT)
-    return samples
+        raise InputError(f"{path} holds no samples of {suite.title}", hint=_FORMAT)
+    return Samples(samples, tuple(dropped))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in json_rows(_content(path), lambda number, what: _flaw(path, number, what)):
+        yield f"{path}, line {row.number}", row.fields
+
+
+def _folder(path: Path, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the programs of a folder as EvalPlus has them, by task and number."""
+    ids = {folder_of(task.id): task.id for task in suite.tasks}
+    order = {name: place for place, name in enumerate(ids)}
+    try:
+        folders = [each for each in path.iterdir() if each.is_dir()]
+        for folder in sorted(folders, key=lambda each: (order.get(each.name, -1), each.name)):
+            for file in sorted(folder.glob("*.py"), key=lambda each: (len(each.name), each.name)):
+                task_id = ids.get(folder.name) or folder.name.replace("_", "/", 1)
+                yield str(file), {"task_id": task_id, "solution": file.read_text(encoding="utf-8")}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", hint="a folder with HumanEval_0/0.py") from error
+
+
+def folder_of(task_id: str) -> str:
+    """Return what EvalPlus calls the folder of a task's programs."""
+    return task_id.replace("/", "_")
+
+
+def _is_older(task_id: str, suite: Suite) -> bool:
+    """Whether a task is of MBPP but not of this release of MBPP+: v0.1.0 had 399 tasks, v0.2.0 has 378."""
+    kind, _, number = task_id.partition("/")
+    known = suite.name == "mbpp" and kind == "Mbpp" and number.isdecimal()
+    return known and int(number) <= _LAST_MBPP and task_id not in suite.hidden
 
 
 def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+        return unpacked(path)
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist", hint="the path of a .jsonl or .jsonl.gz file") from None
-    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path} does not exist", hint="the path of a .jsonl or .jsonl.gz file, or of a folder"
+        ) from None
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read: {error}", hint="a .jsonl or .jsonl.gz file") from error
 
 
-def _sample(line: bytes, where: str, suite: Suite, prompts: Mapping[str, str]) -> Sample:
-    row = _object(line, where)
+def _flaw(path: Path, number: int, what: str) -> InputError:
+    return InputError(f"{path}, line {number}: {what}", hint=_FORMAT)
+
+
+def _sample(row: dict[str, Any], where: str, suite: Suite, prompts: Mapping[str, str]) -> Sample:
     task_id = row.get("task_id")
     if not isinstance(task_id, str):
         raise InputError(f"{where}: task_id is missing or no string: {_shown(task_id)}", hint=_FORMAT)
@@ -69,7 +123,7 @@ def _stranger(task_id: str, where: str, suite: Suite) -> InputError:
         what = f"{where}: {task_id!r} is no task of {suite.title} but of {owner.title}"
         return InputError(what, hint=f"--dataset {owner.name}")
     error = UnknownNameError("task", task_id, suite.hidden)
-    return InputError(f"{where}: {error.message}", hint=f"a task of --dataset {suite.name}")
+    return InputError(f"{where}: {error.message}", hint=f"a task of --dataset {suite.address}")
 
 
 def _program(row: dict[str, Any], prompt: str, where: str) -> str:
@@ -85,16 +139,6 @@ def _program(row: dict[str, Any], prompt: str, where: str) -> str:
             f"{where}: the {key} is {size}; {LARGEST_SOLUTION:,} is the limit", hint="drop the row"
         )
     return text if key == "solution" else prompt + text
-
-
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}): {_shown(line.decode('utf-8', 'replace'))}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: not a JSON object: {_shown(row)}", hint=_FORMAT)
-    return cast("dict[str, Any]", row)
 
 
 def _shown(value: object) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
 from dualcode.record import Record
-from dualcode.suites.suite import DataSource, Suite
+from dualcode.sandbox.sandbox import Tier
+from dualcode.suites.files import DataSource
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 
 KS = (1, 10, 100)
@@ -69,9 +71,13 @@ class Score(Record):
     base: Side
     plus: Side | None
     """None where there are no plus tests, or they were not asked for."""
+    uncompiled: int = 0
+    """Samples whose program does not compile."""
     seconds: float
     sandbox: str
     """The tier that the programs ran in."""
+    caution: str
+    """What that tier does not hold, in a line; empty where nothing is known."""
     verdicts: tuple[Verdict, ...]
     """In the order of the file."""
 
@@ -82,6 +88,7 @@ class Score(Record):
             "data": self.data.to_json(),
             "tasks": self.tasks,
             "samples": len(self.verdicts),
+            "uncompiled": self.uncompiled,
             "base": self.base.to_json(),
             "plus": self.plus.to_json() if self.plus else None,
             "intervals": {
@@ -90,11 +97,24 @@ class Score(Record):
             },
             "seconds": round(self.seconds, 3),
             "sandbox": self.sandbox,
+            "cautions": [self.caution] if self.caution else [],
         }
+
+    @property
+    def compiled(self) -> str:
+        """How many of the programs do not compile, in words."""
+        share = self.uncompiled / max(1, len(self.verdicts))
+        return f"{self.uncompiled} of {len(self.verdicts)} programs ({share:.1%}) do not compile"
 
 
 def score(
-    verdicts: Sequence[Verdict], suite: Suite, seconds: float, *, sandbox: str, base_only: bool = False
+    verdicts: Sequence[Verdict],
+    suite: Suite,
+    seconds: float,
+    *,
+    sandbox: Tier,
+    base_only: bool = False,
+    uncompiled: int = 0,
 ) -> Score:
     """Return the score that verdicts come to; `seconds` is what grading them took."""
     has_plus = suite.has_plus and not base_only
@@ -111,8 +131,10 @@ def score(
         missing=tuple(task.id for task in suite.tasks if task.id not in by_task),
         base=_side(base, [own for own, _ in per_task]),
         plus=plus and _side(plus, [own for _, own in per_task if own]),
+        uncompiled=uncompiled,
         seconds=seconds,
-        sandbox=sandbox,
+        sandbox=sandbox.name,
+        caution=sandbox.caution,
         verdicts=tuple(verdicts),
     )
 

@@ -3,14 +3,16 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from dualcode.extraction.source import compiles
 from dualcode.grading.explain import Explanation, explain
 from dualcode.grading.grader import SandboxGrader, all_cores
 from dualcode.grading.rules import Rules
-from dualcode.grading.samples import Sample, read_samples
+from dualcode.grading.samples import Sample, Samples, read_all, read_samples
 from dualcode.grading.score import Score, score
 from dualcode.record import Record
 from dualcode.sandbox import open_sandbox
@@ -42,8 +44,8 @@ class ScoreOptions(Record):
 class Watcher:
     """Sees how far the work is; this one does nothing with it."""
 
-    def on_missing(self, warning: str) -> None:
-        """Some tasks have no sample."""
+    def on_warning(self, warning: str) -> None:
+        """Something must be known before anything is graded."""
 
     def on_phase(self, name: str, total: int) -> None:
         """A phase of so many steps begins."""
@@ -62,10 +64,10 @@ def score_samples(
 async def _score_samples(
     path: Path, load: Callable[[], Suite], watcher: Watcher, options: ScoreOptions
 ) -> tuple[Suite, list[Sample], Score]:
-    sandbox, (suite, samples) = await _opened(options, lambda: _read(path, load()))
+    sandbox, (suite, (samples, dropped)) = await _opened(options, lambda: _read(path, load()))
     try:
-        if missing := _missing(samples, suite):
-            watcher.on_missing(_warning(missing, suite))
+        for warning in warnings_of(path, samples, dropped, suite):
+            watcher.on_warning(warning)
         return suite, samples, await grade_samples(samples, suite, options, watcher, sandbox)
     finally:
         await sandbox.close()
@@ -90,8 +92,8 @@ async def _warm(opening: Opening) -> Pool:
     return sandbox
 
 
-def _read(path: Path, suite: Suite) -> tuple[Suite, list[Sample]]:
-    return suite, read_samples(path, suite)
+def _read(path: Path, suite: Suite) -> tuple[Suite, Samples]:
+    return suite, read_all(path, suite)
 
 
 def explain_samples(
@@ -128,7 +130,21 @@ async def grade_samples(
     async with SandboxGrader(suite, sandbox, options.rules, workers=sandbox.workers) as grader:
         verdicts = await grade_all(samples, grader, watcher)
     seconds = time.monotonic() - started
-    return score(verdicts, suite, seconds, sandbox=sandbox.tier.name, base_only=options.rules.base_only)
+    return score(
+        verdicts,
+        suite,
+        seconds,
+        sandbox=sandbox.tier,
+        base_only=options.rules.base_only,
+        uncompiled=len(samples) - _compiled(samples),
+    )
+
+
+def _compiled(samples: Sequence[Sample]) -> int:
+    """Return how many of the programs compile."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
+        return sum(compiles(sample.program) for sample in samples)
 
 
 async def grade_all(samples: Sequence[Sample], grader: SandboxGrader, watcher: Watcher) -> list[Verdict]:
@@ -166,10 +182,31 @@ def _missing(samples: Sequence[Sample], suite: Suite) -> list[str]:
     return [task.id for task in suite.tasks if task.id not in present]
 
 
+def warnings_of(path: Path, samples: Sequence[Sample], dropped: Sequence[str], suite: Suite) -> Iterator[str]:
+    """Yield what must be known before anything is graded."""
+    if not _compiled(samples):
+        folder = path.is_dir()
+        how = "" if folder else f"\n  try: dualcode extract --dataset {suite.name} {path} -o SAMPLES.jsonl"
+        yield (
+            f"warning: none of the {len(samples)} programs compiles. If they are models' raw replies, with "
+            f"prose or fences around the code, extract the programs first.{how}"
+        )
+    if dropped:
+        yield (
+            f"warning: {len(dropped)} tasks are not in {suite.title} as {suite.data.path.name} has it "
+            f"({len(suite.tasks)} tasks) and were dropped: {_some(dropped)}. An older release had them."
+        )
+    if missing := _missing(samples, suite):
+        yield _warning(missing, suite)
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
+
+
 def _warning(missing: Sequence[str], suite: Suite) -> str:
-    some = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
     graded = len(suite.tasks) - len(missing)
     return (
-        f"warning: {len(missing)} of {len(suite.tasks)} tasks have no sample ({some}). "
+        f"warning: {len(missing)} of {len(suite.tasks)} tasks have no sample ({_some(missing)}). "
         f"pass@1 is over the other {graded}; evalplus.evaluate would refuse this file."
     )

@@ -5,18 +5,35 @@ reference's stream here, as bytes; where the bytes differ, a judge in another ja
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
+from dualcode.errors import SuiteError
 from dualcode.grading import oracles as judging
 from dualcode.grading.oracles import Comparison, Judgement
-from dualcode.grading.outcome import Mismatch, clean, cut, failed, outcome, unreadable, values
+from dualcode.grading.outcome import (
+    KILLED_BY_KERNEL,
+    Mismatch,
+    came_through,
+    checked,
+    clean,
+    cut,
+    ends,
+    failed,
+    may_be_load,
+    outcome,
+    unreadable,
+    values,
+)
 from dualcode.grading.problem import Problem
-from dualcode.grading.reference import Calibrated, Part, Reference, Tests
-from dualcode.grading.rules import LONGEST_COMPARED, Rules, limits_of
-from dualcode.sandbox.job import Job, Ran
+from dualcode.grading.reference import Calibrated, Reference, Tests
+from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, limits_of
+from dualcode.grading.terms import bounded, forbidden
+from dualcode.sandbox.job import DIGEST_ABOVE, Job, Ran, digest
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
-from dualcode.verdict import Outcome
+from dualcode.verdict import Outcome, Part
 
 LINE = 300
 """Characters of a line of HumanEval's own test that a verdict keeps."""
@@ -32,6 +49,8 @@ class Trial:
     outcome: Outcome
     ran: Ran
     mismatch: Mismatch | None = None
+    may_be_load: bool = False
+    """Whether the machine's load, not the program, may have failed it."""
 
 
 class Trials:
@@ -41,26 +60,42 @@ class Trials:
         self._suite = suite
         self._sandbox = sandbox
         self._rules = rules
+        self._whole = asyncio.Lock()
+        """Held while long values are compared: they are in memory, so one comparison at a time."""
 
     async def attempt(
-        self, calibrated: Calibrated, part: Part, program: str, *, capture: bool = False
+        self,
+        calibrated: Calibrated,
+        part: Part,
+        program: str,
+        *,
+        capture: bool = False,
+        on_wait: Callable[[], None] | None = None,
     ) -> Trial:
         """Run a program on one set of tests and say what came of it.
 
-        With `capture`, what it printed is kept. Raises SandboxError if the sandbox broke.
+        With `capture`, what it printed is kept. `on_wait` is called if it is found waiting. Raises
+        SandboxError if the sandbox broke, SuiteError if the reference did when it was run again.
         """
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
         if (refused := unreadable(program, tests.inputs)) is not None:
+            return Trial(refused, Ran("unloaded", b""))
+        if (refused := forbidden(program, self._suite.terms, tests.inputs)) is not None:
             return Trial(refused, Ran("unloaded", b""))
         comparison = judging.comparison(reference.form, reference.entry_point)
         job = Job(
             program,
             tests.inputs,
-            limits_of(reference.form, tests, calibrated.times[part]),
+            bounded(
+                limits_of(reference.form, tests, calibrated.times[part], capture=capture), self._suite.terms
+            ),
+            go_on=comparison.catches,
             drain=comparison.drain,
             capture=capture,
+            on_wait=on_wait,
         )
         trial = await self._tried(calibrated, part, job, comparison)
+        trial = replace(trial, may_be_load=may_be_load(trial.ran, trial.outcome, job.limits))
         return self._as_evalplus(trial, comparison, tests)
 
     async def _tried(self, calibrated: Calibrated, part: Part, job: Job, comparison: Comparison) -> Trial:
@@ -69,39 +104,72 @@ class Trials:
         exact = comparison.bytes_suffice and not tests.has_nan
         if exact and ran.ending == "finished" and ran.stream == tests.expected:
             return Trial(_PASSED, ran)
-        if exact and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
+        if exact and not comparison.catches and await asyncio.to_thread(_agrees, ran.stream, tests.expected):
             return Trial(await asyncio.to_thread(outcome, ran, None, tests.inputs), ran)
-        judgement = await self._judge(reference, tests, ran.stream, tests.expected)
+        given = ran.stream
+        if ran.ending == "flooded":  # it has failed: only which value was the first wrong one is asked
+            given = given[: len(tests.expected) + DIGEST_ABOVE]
+        judgement = await self._judge(reference, tests, given, tests.expected)
         if judgement.whole and sum(tests.long.values()) <= LONGEST_COMPARED:
-            return await self._tried_whole(calibrated, part, job)
+            catches = comparison.catches
+            if not await asyncio.to_thread(came_through, ran, tests.inputs, catches=catches):
+                ended = checked if catches else outcome
+                return Trial(await asyncio.to_thread(ended, ran, None, tests.inputs), ran)
+            async with self._whole:
+                judgement = await self._judge_whole(calibrated, part, job, ran, judgement)
         return await _trial(ran, judgement, reference, tests)
 
-    async def _tried_whole(self, calibrated: Calibrated, part: Part, job: Job) -> Trial:
-        """Compare long values themselves: their digests differ, which a tolerance may forgive."""
+    async def _judge_whole(
+        self, calibrated: Calibrated, part: Part, job: Job, first: Ran, judgement: Judgement
+    ) -> Judgement:
+        """Compare long values themselves: their digests differ, which a tolerance may forgive.
+
+        Both programs run again for it. What the candidate returned the first time counts, so the values have
+        to be those; if they are not, or do not come at all, the judgement stays that the digests differ.
+        """
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
-        bounds = limits_of(reference.form, tests, calibrated.times[part], whole=True)
-        job = replace(job, limits=bounds, digest_above=None)
-        ran = await self._sandbox.run(job)
+        bounds = bounded(
+            limits_of(reference.form, tests, calibrated.times[part], whole=True), self._suite.terms
+        )
+        ran = await self._sandbox.run(replace(job, limits=bounds, digest_above=None, capture=False))
+        if not await asyncio.to_thread(_same, first.stream, ran.stream, catches=job.go_on):
+            return judgement
         problem = await asyncio.to_thread(
             Problem.of, reference.task_id, self._suite.hidden[reference.task_id]
         )
-        expected = await self._sandbox.run(replace(job, program=problem.reference, capture=False))
-        judgement = await self._judge(reference, tests, ran.stream, expected.stream)
-        return await _trial(ran, judgement, reference, tests)
+        expected = b""
+        if problem.check is None:  # a check takes what the candidate returned, and no reference's values
+            again = Job(problem.reference, tests.inputs, TRUSTED, drain=job.drain, digest_above=None)
+            done = await self._sandbox.run(again)
+            if not came_through(done, tests.inputs):
+                raise SuiteError(
+                    f"{reference.task_id}: the reference did not go through its tests again: "
+                    f"{done.detail or done.ending}"
+                )
+            expected = done.stream
+        return await self._judge(reference, tests, ran.stream, expected)
 
     async def _judge(
         self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes
     ) -> Judgement:
         """Compare values in a jail of their own: what a candidate returned may be made to do harm."""
         job = await asyncio.to_thread(self._judge_job, reference, tests, candidate, expected)
-        return judging.judgement(await self._sandbox.run(job))
+        ran = await self._sandbox.run(job)
+        if ran.killed and ran.detail == KILLED_BY_KERNEL:  # others may have taken the memory
+            ran = await self._sandbox.run(job)
+        return judging.judgement(ran)
 
     def _judge_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
-        if reference.form == "check":
+        if reference.form in ("check", "tests"):
             problem = Problem.of(reference.task_id, self._suite.hidden[reference.task_id])
             assert problem.check is not None
             return judging.check_job(
-                problem.reference, problem.check, reference.entry_point, tests.inputs, candidate
+                problem.reference,
+                problem.check,
+                reference.entry_point,
+                tests.inputs,
+                candidate,
+                catches=reference.form == "tests",
             )
         return judging.judge_job(
             comparison=judging.comparison(reference.form, reference.entry_point),
@@ -129,7 +197,21 @@ def _agrees(stream: bytes, expected: bytes) -> bool:
     return all(value == next(wanted, None) for value in values(stream))
 
 
+def _same(stream: bytes, whole: bytes, *, catches: bool) -> bool:
+    """Whether a stream of whole values holds the values of another, in which long ones are digests."""
+    for one, other in zip_longest(ends(stream, catches=catches), ends(whole, catches=catches)):
+        if one is None or other is None:
+            return False
+        seen = digest(other.kind, other.payload) if one.kind == "D" else other.payload
+        if seen != one.payload or (one.kind != "D" and one.kind != other.kind):
+            return False
+    return True
+
+
 async def _trial(ran: Ran, judgement: Judgement, reference: Reference, tests: Tests) -> Trial:
+    if reference.form == "tests":
+        found = None if judgement.passed else _failure(judgement)
+        return Trial(checked(ran, found, tests.inputs), ran, found)
     mismatch = _mismatch(ran, judgement, in_check=reference.form == "check")
     return Trial(await asyncio.to_thread(outcome, ran, mismatch, tests.inputs), ran, mismatch)
 
@@ -139,7 +221,13 @@ def _mismatch(ran: Ran, judgement: Judgement, *, in_check: bool) -> Mismatch | N
     returned = sum(1 for _ in values(ran.stream))
     if judgement.passed or judgement.at is None or not 0 <= judgement.at < returned:
         return None
+    return _failure(judgement, in_check=in_check)
+
+
+def _failure(judgement: Judgement, *, in_check: bool = True) -> Mismatch:
+    """Return where a judgement says that a program failed; -1 where no call was made."""
     reason = judgement.reason or "wrong output"
     if in_check and judgement.expected and reason == "wrong output":
         reason = f"wrong output: {cut(judgement.expected, LINE)}"
-    return Mismatch(judgement.at, clean(reason), judgement.expected, judgement.got)
+    at = -1 if judgement.at is None else judgement.at
+    return Mismatch(at, clean(reason), judgement.expected, judgement.got)

@@ -1,6 +1,7 @@
 """Who runs when: turns side by side, and now and then somebody with nothing beside him.
 
-A program that ran out of time is tried again alone, for the load of the others may have been the reason.
+A program that was ended for want of time is tried again alone, for the load of the others may have been the
+reason. Those who gave their turns back early, since they only wait, are no company.
 Waiting for that moment must not cost the others: such a request waits until all turns happen to be free, or
 until it has waited `patience` seconds. Then no new turn begins until all requests to be alone that are there
 by then had theirs, one after the other.
@@ -29,16 +30,24 @@ class Turns:
         """How many requests to be alone are served before turns begin again."""
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncGenerator[None]:
-        """Hold one of the turns."""
+    async def one(self) -> AsyncGenerator[Callable[[], None]]:
+        """Hold one of the turns. Yields what returns it early, once what has it waits and needs none."""
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         self._go_on()
         await self._granted(place, self._return_one)
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._return_one()
+
         try:
-            yield
+            yield give_back
         finally:
-            self._return_one()
+            give_back()
 
     @contextlib.asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:

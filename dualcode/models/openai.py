@@ -1,10 +1,12 @@
 """The chat-model seam: one protocol, and the client that speaks to an OpenAI-compatible server."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,8 +18,10 @@ from openai.types.completion_usage import CompletionUsage
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+from dualcode.extraction import strip_thinking
+from dualcode.models.delta import ends_in_object, said
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
@@ -81,6 +85,15 @@ class _Stream:
         """Return the reasoning, or None where none arrived."""
         return _whole("".join(self.reasoning)) or None
 
+    def answers(self) -> bool:
+        """Whether there is an answer besides a thought, which some servers leave in the content."""
+        return bool(strip_thinking(self.text() or "").strip())
+
+
+_Send = Callable[[_Stream], Awaitable[None]]
+"""Sends one HTTP request and reads its reply into the stream."""
+_OPENING = re.compile(r"\A\s*<think>")
+
 
 def _whole(text: str) -> str:
     """Return a text with surrogate pairs joined, and lone halves, which no record can hold, replaced."""
@@ -125,12 +138,18 @@ class OpenAIChat:
         """Answer the request; see ChatModel."""
         started, attempts = time.time(), list[Attempt]()
         try:
-            stream = await self._retried("chat", attempts, lambda: self._chat(request))
-            if request.thinking and stream.text() is None:
+            stream = await self._retried("chat", attempts, partial(self._chat, request))
+            if request.thinking and not stream.answers() and not _answers_in_thought(request, stream):
                 stream = await self._answer_after_thought(request, stream, attempts)
         except EndpointError as error:
             error.attempts = tuple(attempts)
             raise
+        except (
+            Exception
+        ) as error:  # of a client or a server's odd answer: what was paid is on record all the same
+            met = EndpointError(f"endpoint {self.name!r} ({self._root}): {_unexpected(error)}")
+            met.attempts = tuple(attempts)
+            raise met from error
         last = attempts[-1]
         return Reply(
             content=stream.text(),
@@ -167,17 +186,26 @@ class OpenAIChat:
     async def _answer_after_thought(
         self, request: Request, first: _Stream, attempts: list[Attempt]
     ) -> _Stream:
-        try:
-            closed = await self._retried("close", attempts, lambda: self._close_by_force(request, first))
-        except (ReplyError, ContextOverflowError):
-            closed = first  # a server without /tokenize or token prompts: go on to the next rung
-        if closed.text() is not None:
-            closed.reasoning = first.reasoning
+        thought = (first.thought() or _OPENING.sub("", first.text() or "")).strip()
+        closed = await self._rung("close", attempts, partial(self._close_by_force, request, thought))
+        if closed is not None and closed.answers():
+            closed.reasoning = [thought]
             return closed
         sampling = request.sampling.model_copy(update={"presence_penalty": RETRY_PENALTY})
         again = request.model_copy(update={"sampling": sampling})
-        second = await self._retried("penalty", attempts, lambda: self._chat(again))
-        return second if second.text() is not None else first
+        second = await self._rung("penalty", attempts, partial(self._chat, again))
+        return second if second is not None and second.answers() else first
+
+    async def _rung(
+        self, kind: Literal["close", "penalty"], attempts: list[Attempt], send: _Send
+    ) -> _Stream | None:
+        """Try one rung; None where the server cannot take it. What was said so far stands then."""
+        try:
+            return await self._retried(kind, attempts, send)
+        except UnreachableError:
+            raise
+        except EndpointError:
+            return None  # no /tokenize, no token prompts, no schemas here, or a request that it fails on
 
     # Retries.
 
@@ -185,7 +213,7 @@ class OpenAIChat:
         self,
         kind: Literal["chat", "close", "penalty"],
         attempts: list[Attempt],
-        send: Callable[[], Awaitable[_Stream]],
+        send: _Send,
     ) -> _Stream:
         waits = [0.0]  # before each attempt
         retrying = tenacity.AsyncRetrying(
@@ -217,33 +245,28 @@ class OpenAIChat:
         self,
         kind: Literal["chat", "close", "penalty"],
         attempts: list[Attempt],
-        send: Callable[[], Awaitable[_Stream]],
+        send: _Send,
         waited: float,
     ) -> _Stream:
-        started = time.time()
+        started, stream, outcome = time.time(), _Stream(), "ok"
         self.meter.in_flight += 1
-
-        def record(outcome: str, stream: _Stream | None = None) -> None:
-            attempts.append(
-                Attempt(
-                    kind=kind,
-                    started=started,
-                    seconds=time.time() - started,
-                    outcome=outcome,
-                    finish_reason=stream.finish_reason if stream else None,
-                    usage=stream.usage if stream else Usage(),
-                    waited=waited,
-                )
-            )
-
         try:
-            stream = await send()
-        except (_TransientError, EndpointError) as error:
-            record(error.outcome if isinstance(error, _TransientError) else error.message)
+            await send(stream)
+        except Exception as error:
+            outcome = _outcome(error)
             raise
         finally:
             self.meter.in_flight -= 1
-        record("ok", stream)
+            attempt = Attempt(
+                kind=kind,
+                started=started,
+                seconds=time.time() - started,
+                outcome=outcome,
+                finish_reason=stream.finish_reason,
+                usage=stream.usage,  # of a stream that was lost too: it was paid for
+                waited=waited,
+            )
+            attempts.append(attempt)
         return stream
 
     # Requests.
@@ -276,7 +299,7 @@ class OpenAIChat:
             }
         return parameters
 
-    async def _chat(self, request: Request) -> _Stream:
+    async def _chat(self, request: Request, stream: _Stream) -> None:
         parameters = self._parameters(request)
         if self._endpoint.thinking != "none":
             parameters["extra_body"]["chat_template_kwargs"] = {"enable_thinking": request.thinking}
@@ -284,9 +307,9 @@ class OpenAIChat:
             parameters["extra_body"]["thinking_token_budget"] = request.thinking_budget
         parameters["messages"] = [message.model_dump() for message in request.messages]
         parameters["max_tokens"] = request.max_tokens
-        return await self._receive(self._untyped.chat.completions.create, parameters, _read_chat)
+        await self._receive(self._untyped.chat.completions.create, parameters, _read_chat, stream)
 
-    async def _close_by_force(self, request: Request, first: _Stream) -> _Stream:
+    async def _close_by_force(self, request: Request, said: str, stream: _Stream) -> None:
         """Continue the thought with `</think>` by /v1/completions, so that an answer must follow."""
         prompt = await self._tokens(
             messages=[message.model_dump() for message in request.messages],
@@ -296,22 +319,26 @@ class OpenAIChat:
         opened = (
             (await self._text(prompt[-8:])).rstrip().endswith("<think>")
         )  # some templates open the thought
-        thought = ("" if opened else "<think>\n") + (first.thought() or "").strip()
+        thought = ("" if opened else "<think>\n") + said
         closed = await self._tokens(prompt=f"{thought}\n</think>\n\n", add_special_tokens=False)
-        parameters = self._parameters(request) | {
-            "prompt": prompt + closed,
-            "max_tokens": request.answer_tokens,
-        }
-        return await self._receive(self._untyped.completions.create, parameters, _read_completion)
+        parameters = self._parameters(request)
+        parameters["prompt"] = prompt + closed
+        parameters["max_tokens"] = request.answer_tokens
+        if "response_format" in parameters:  # vLLM takes one here too, but the client's method knows of none
+            parameters["extra_body"]["response_format"] = parameters.pop("response_format")
+        await self._receive(self._untyped.completions.create, parameters, _read_completion, stream)
 
     async def _tokens(self, **body: Any) -> list[int]:
-        return list((await self._post("tokenize", body))["tokens"])
+        tokens: Any = await self._post("tokenize", body, "tokens")
+        if not isinstance(tokens, list) or not tokens:
+            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered {tokens!r}, no tokens")
+        return cast("list[int]", tokens)
 
     async def _text(self, tokens: list[int]) -> str:
-        return str((await self._post("detokenize", {"tokens": tokens}))["prompt"])
+        return str(await self._post("detokenize", {"tokens": tokens}, "prompt"))
 
-    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Ask one of vLLM's own endpoints beside /v1."""
+    async def _post(self, path: str, body: dict[str, Any], key: str) -> Any:
+        """Ask one of vLLM's own endpoints beside /v1 for what it has under a key."""
         try:
             async with httpx.AsyncClient(
                 headers=self._headers,
@@ -323,7 +350,11 @@ class OpenAIChat:
             raise _TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
         if not answer.is_success:
             raise ReplyError(f"endpoint {self.name!r}: /{path} answered {answer.status_code}")
-        return answer.json()
+        try:
+            return answer.json()[key]
+        except (ValueError, LookupError, TypeError) as error:  # a page of a web interface, say
+            said = _short(answer.text, 80)
+            raise ReplyError(f"endpoint {self.name!r}: /{path} answered {said!r}, without {key!r}") from error
 
     # Streams.
 
@@ -332,9 +363,9 @@ class OpenAIChat:
         create: Callable[..., Awaitable[Any]],
         parameters: dict[str, Any],
         read: Callable[[Any, _Stream], None],
-    ) -> _Stream:
-        """Read one streamed reply, ending it when it stays silent for too long."""
-        stream = _Stream()
+        stream: _Stream,
+    ) -> None:
+        """Read one streamed reply into `stream`, ending it when it stays silent for too long."""
         try:
             async for chunk in self._watched(create(**parameters)):
                 read(chunk, stream)
@@ -352,7 +383,6 @@ class OpenAIChat:
             raise _TransientError(f"error in the stream: {_short(str(error))}") from error
         if stream.finish_reason is None:
             raise _TransientError("the stream ended early", unreachable=True)
-        return stream
 
     async def _watched(self, creation: Awaitable[Any]) -> AsyncIterator[Any]:
         silence = self._endpoint.silence_seconds
@@ -395,6 +425,17 @@ class OpenAIChat:
         return ReplyError(f"{where}: {status} {said}")
 
 
+def _outcome(error: Exception) -> str:
+    """Return what an attempt's record says of what ended it."""
+    if isinstance(error, _TransientError):
+        return error.outcome
+    return error.message if isinstance(error, EndpointError) else _unexpected(error)
+
+
+def _unexpected(error: Exception) -> str:
+    return f"{type(error).__name__}: {_short(str(error))}"
+
+
 def is_loopback(url: str) -> bool:
     """Whether the address is this machine's own: a proxy from the environment must not get in between."""
     host = urlsplit(url).hostname or ""
@@ -404,14 +445,20 @@ def is_loopback(url: str) -> bool:
 def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:
     stream.fingerprint = chunk.system_fingerprint or stream.fingerprint
     for choice in chunk.choices:
-        thought = getattr(choice.delta, "reasoning", None)  # vLLM's own field
-        if thought:
-            stream.reasoning.append(thought)
-        if choice.delta.content:
-            stream.content.append(choice.delta.content)
-        if (thought or choice.delta.content) and stream.first_token is None:
+        thought, content = said(choice.delta)
+        stream.reasoning.append(thought)
+        stream.content.append(content)
+        if (thought or content) and stream.first_token is None:
             stream.first_token = time.time()
         stream.finish_reason = choice.finish_reason or stream.finish_reason
+
+
+def _answers_in_thought(request: Request, stream: _Stream) -> bool:
+    return (
+        request.json_schema is not None
+        and stream.finish_reason == "stop"
+        and ends_in_object(stream.thought())
+    )
 
 
 def _read_completion(chunk: Any, stream: _Stream) -> None:

@@ -1,6 +1,6 @@
 """Review against a specification that the reviewer itself made richer."""
 
-from dualcode.bench.visible.known import known_results
+from dualcode.bench.visible.finding import known_results
 from dualcode.pipelines import pipeline
 from dualcode.solution import Program
 from dualcode.steps import critique, enrich, fix, write

@@ -2,18 +2,20 @@
 
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
+import jinja2.meta
 
 FOLDER = Path(__file__).parent
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(folder: Path) -> jinja2.Environment:
     # Plain text for a model, not HTML: nothing is escaped.
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -26,7 +28,7 @@ def render(name: str, **variables: object) -> str:
 
     Raises jinja2.UndefinedError for a variable that the template uses and the caller left out.
     """
-    return _environment().get_template(f"{name}.md").render(**variables).strip()
+    return _environment(FOLDER).get_template(f"{name}.md").render(**variables).strip()
 
 
 def names() -> list[str]:
@@ -34,6 +36,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.md"))
 
 
-def hashes() -> dict[str, str]:
-    """Return name -> SHA-256 of each prompt's file: part of what a run was made with."""
-    return {name: hashlib.sha256((FOLDER / f"{name}.md").read_bytes()).hexdigest() for name in names()}
+def hashes(wanted: Iterable[str]) -> dict[str, str]:
+    """Return name -> SHA-256 of each wanted prompt's file, and of those that they include.
+
+    What is no prompt's name is passed over.
+    """
+    found, waiting = dict[str, str](), set(names()).intersection(wanted)
+    while waiting:
+        name = waiting.pop()
+        source = (FOLDER / f"{name}.md").read_bytes()
+        found[name] = hashlib.sha256(source).hexdigest()
+        included = jinja2.meta.find_referenced_templates(_environment(FOLDER).parse(source.decode()))
+        waiting |= {each.removesuffix(".md") for each in included if each} - found.keys()
+    return dict(sorted(found.items()))

@@ -36,20 +36,16 @@ def write_report(
     tables: Sequence[Table],
     figures: Sequence[Drawn],
     target: Path,
-    *,
-    prompts: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the report of an analysis as one HTML file, and return its path.
 
-    `prompts` are the tasks' as the benchmark shows them; a task without one shows what its writer was asked.
     Raises RunError if there is no run, or if the file cannot be written.
     """
     if not analysis.runs:
         raise RunError("there is no run to report on", hint="dualcode report RUN…")
-    known = prompts or {}
-    found = rows(analysis, known)
+    found = rows(analysis)
     values = _values(analysis, tables, figures) | {"index": as_json(index(analysis, found))}
-    transcripts = [transcript(analysis, row, known.get(row.id)) for row in found]
+    transcripts = [transcript(analysis, row) for row in found]
     bare = len(_page(values, Packed([], 0)).encode())
     packed = pack(transcripts, MOST_BYTES - bare - 60 * len(found))
     _write(target, _page(values, packed))

@@ -15,7 +15,7 @@ from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.drafts import first_reviews, known_truths
 from dualcode.analysis.runs import Run
 from dualcode.record import Record
-from dualcode.report.programs import task_of
+from dualcode.task import Task
 
 
 class Row(Record):
@@ -24,7 +24,7 @@ class Row(Record):
     dataset: str
     id: str
     entry: str
-    """The entry point; empty where it is not known."""
+    """The entry point."""
     richness: float | None
     outcome: str
     base: str
@@ -34,21 +34,15 @@ class Row(Record):
     """Of the tasks lost against the baseline: pipeline to primary failure class."""
 
 
-def rows(analysis: Analysis, prompts: Mapping[str, str]) -> list[Row]:
+def rows(analysis: Analysis) -> list[Row]:
     """Return the tasks of all datasets, each in its suite's order."""
     found: list[Row] = []
     for dataset in analysis.datasets:
         runs = {run.pipeline: run for run in analysis.runs if run.dataset == dataset}
         marks = {name: _Marks(analysis, run) for name, run in runs.items()}
-        tasks = dict.fromkeys(task for run in runs.values() for task in run.tasks)
-        found += [_row(analysis, dataset, task, marks, prompts.get(task)) for task in tasks]
+        tasks = {task.id: task for run in runs.values() for task in run.records.tasks.values()}
+        found += [_row(analysis, dataset, task, marks) for task in tasks.values()]
     return found
-
-
-def entry_point(runs: Mapping[str, Run], task: str, prompt: str | None) -> str:
-    """Return the name of the function that the task asks for, as the first run that has it tells."""
-    calls = next((run.calls[task] for run in runs.values() if run.calls.get(task)), ())
-    return task_of(task, calls, prompt).entry_point
 
 
 class _Marks:
@@ -76,7 +70,7 @@ class _Marks:
     def review(self, task: str) -> str:
         if task not in self._reviews:
             return "."
-        verdict, right = (self._reviews[task].parsed or {}).get("verdict"), self._truth.get(task)
+        verdict, right = self._reviews[task].verdict, self._truth.get(task)
         if verdict is None or right is None:
             return "u"
         approved = verdict == "approve"
@@ -90,20 +84,20 @@ class _Marks:
         return "n" if task in self.run.tasks else "."
 
 
-def _row(analysis: Analysis, dataset: str, task: str, marks: Mapping[str, _Marks], prompt: str | None) -> Row:
+def _row(analysis: Analysis, dataset: str, task: Task, marks: Mapping[str, _Marks]) -> Row:
     def letters(letter: Callable[[_Marks], str]) -> str:
         return "".join(letter(marks[name]) if name in marks else "." for name in analysis.pipelines)
 
     return Row(
         dataset=dataset,
-        id=task,
-        entry=entry_point({name: mark.run for name, mark in marks.items()}, task, prompt),
-        richness=analysis.richness.get(task),
-        outcome=letters(lambda mark: mark.outcome(task)),
-        base=letters(lambda mark: mark.base(task)),
-        change=letters(lambda mark: mark.change(task)),
-        review=letters(lambda mark: mark.review(task)),
-        classes={name: mark.classes[task] for name, mark in marks.items() if task in mark.classes},
+        id=task.id,
+        entry=task.entry_point,
+        richness=analysis.richness.get(task.id),
+        outcome=letters(lambda mark: mark.outcome(task.id)),
+        base=letters(lambda mark: mark.base(task.id)),
+        change=letters(lambda mark: mark.change(task.id)),
+        review=letters(lambda mark: mark.review(task.id)),
+        classes={name: mark.classes[task.id] for name, mark in marks.items() if task.id in mark.classes},
     )
 
 

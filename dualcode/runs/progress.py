@@ -44,7 +44,7 @@ class Tally:
     def on_call(self, call: Call) -> None:
         """Count a call and remember what it was."""
         self.calls += 1
-        outcome = call.parsed.get("verdict", "") if call.parsed else ("failed" if call.reply is None else "")
+        outcome = call.verdict or ("failed" if call.reply is None else "")
         self.last = f"{call.task_id}: {call.role} {call.step} {outcome}".rstrip()
 
     def on_verdict(self, verdict: Verdict) -> None:
@@ -63,19 +63,22 @@ class Tally:
 
     def rates(self) -> str:
         """Return pass@1 so far, in words."""
-        kinds = ("base", "plus") if self.has_plus else ("base",)
         if not self.graded:
             return "pass@1 –"
-        return "pass@1 " + "  ".join(
-            f"{kind} {self.passed[kind] / self.graded:.1%} ({self.passed[kind]}/{self.graded})"
-            for kind in kinds
+        passed = self.passed if self.has_plus else {"base": self.passed["base"]}
+        parts = (
+            f"{kind} {count / self.graded:.1%} ({count}/{self.graded})" for kind, count in passed.items()
         )
+        return f"pass@1 {'  '.join(parts)}"
+
+    @property
+    def fresh(self) -> int:
+        """Tasks that this session did."""
+        return self.done - self.resumed
 
     def seconds_left(self) -> float | None:
         """Return the time left at the pace of this session; None before the first task is done."""
-        fresh = self.done - self.resumed
-        elapsed = time.monotonic() - self.started
-        return (self.total - self.done) * elapsed / fresh if fresh else None
+        return _pace(self.total - self.done, self.fresh, self.started)
 
 
 class Whole:
@@ -95,8 +98,7 @@ class Whole:
 
     def end(self, tasks: int) -> None:
         """Note that a run has ended that has so many tasks; one that was complete already did none now."""
-        fresh = self._now.done - self._now.resumed if self._now else 0
-        self._ended.append((tasks, fresh))
+        self._ended.append((tasks, self._now.fresh if self._now else 0))
         self._now = None
 
     @property
@@ -112,14 +114,18 @@ class Whole:
     def seconds_left(self) -> float | None:
         """Return the time left at the pace of this session; None before anything was done."""
         fresh = sum(fresh for _, fresh in self._ended)
-        fresh += self._now.done - self._now.resumed if self._now else 0
-        return (self.tasks - self.done) * (time.monotonic() - self.started) / fresh if fresh else None
+        fresh += self._now.fresh if self._now else 0
+        return _pace(self.tasks - self.done, fresh, self.started)
 
     def line(self) -> str:
         """Return the state in words."""
         left = self.seconds_left()
         about = f", about {duration(left)} left" if left is not None else ""
         return f"run {self.number} of {self.runs}, {self.done}/{self.tasks} tasks in all{about}"
+
+
+def _pace(left: int, fresh: int, started: float) -> float | None:
+    return left * (time.monotonic() - started) / fresh if fresh else None
 
 
 class Rate:
@@ -168,10 +174,6 @@ class Display:
             return
         if self._console.is_terminal:
             await self._draw_live()
-        else:
-            await self._print_lines()
-
-    async def _print_lines(self) -> None:
         shown = time.monotonic()
         while True:
             await asyncio.sleep(1.0)
@@ -210,21 +212,20 @@ class Display:
         whole = self._whole and bar.add_task(f"all {self._whole.runs} runs", total=self._whole.tasks, left="")
         with Live(console=self._console, refresh_per_second=4, transient=True) as live:
             while True:
-                left = self.tally.seconds_left()
-                shown = f"{duration(left)} left" if left else ""
-                bar.update(row, completed=self.tally.done, total=self.tally.total or None, left=shown)
+                tally = self.tally
+                bar.update(row, completed=tally.done, total=tally.total or None, left=_left(tally))
                 if self._whole is not None and whole is not None:
-                    rest = self._whole.seconds_left()
-                    shown = f"{duration(rest)} left" if rest else ""
-                    bar.update(whole, completed=self._whole.done, left=shown)
-                live.update(Group(bar, self._details()))
+                    bar.update(whole, completed=self._whole.done, left=_left(self._whole))
+                errored = f"  {tally.errored} errored" if tally.errored else ""
+                details = Text.assemble(
+                    (f"  {tally.rates()}{errored}\n", "green"),
+                    (f"  {'   '.join(rate.text() for rate in self._rates)}\n", "cyan"),
+                    (f"  {tally.calls} calls, last {tally.last}" if tally.last else "  …", "dim"),
+                )
+                live.update(Group(bar, details))
                 await asyncio.sleep(0.25)
 
-    def _details(self) -> Text:
-        errored = f"  {self.tally.errored} errored" if self.tally.errored else ""
-        servers = "   ".join(rate.text() for rate in self._rates)
-        return Text.assemble(
-            (f"  {self.tally.rates()}{errored}\n", "green"),
-            (f"  {servers}\n", "cyan"),
-            (f"  {self.tally.calls} calls, last {self.tally.last}" if self.tally.last else "  …", "dim"),
-        )
+
+def _left(what: Tally | Whole) -> str:
+    seconds = what.seconds_left()
+    return f"{duration(seconds)} left" if seconds else ""

@@ -12,6 +12,7 @@ from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableE
 from dualcode.grading.grader import Grader
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import Manifest, Session, git_revision
+from dualcode.runs.seal import require_whole
 from dualcode.runs.store import RunStore
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite
@@ -81,6 +82,7 @@ class Runner:
 
     async def run(self) -> None:
         """Finish the run. Raises RunError if the servers are lost; what was done is kept."""
+        self._store.add_tasks(self._suite.tasks)
         records = self._store.records
         kept = [verdict for verdict in records.verdicts.values() if not verdict.errored]
         self._observer.on_start(len(self._suite.tasks), kept)
@@ -155,11 +157,15 @@ def _first(failure: BaseException) -> BaseException:
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:
-    """Open the configuration's run under `root` to be begun or resumed; with `fresh`, always a new one."""
+    """Open the configuration's run under `root` to be begun or resumed; with `fresh`, always a new one.
+
+    Raises RunError if the run was sealed and changed since, and as RunStore.open.
+    """
     run_id, number = manifest.id, 1
     while fresh and (root / run_id).exists():
         number += 1
         run_id = f"{manifest.id}-{number}"
+    require_whole(root / run_id)
     return RunStore.open(root / run_id, manifest.model_copy(update={"id": run_id}))
 
 

@@ -52,17 +52,43 @@ class ServerUse(Record):
         return self.spent.busy_seconds / self.wall_seconds if self.wall_seconds else None
 
 
+MOST_UNREAD = 0.05
+"""The share of unread reviews above which a result is not what it is called."""
+
+
 class ReviewCounts(Record):
     """What the reviews of a run came to."""
 
     approved: int
     revised: int
     """Reviews with findings; each led to a fix."""
+    unread: int = 0
+    """Reviews whose reply held no verdict, even after its repair. Their drafts stood, approved by nobody."""
     off_schema: int
     """Reviews whose first reply was off the schema."""
     repaired: int
-    """Of those, the ones that one repair brought back; the others count as approvals."""
+    """Of those, the ones that one repair brought back; the others are unread."""
     fixes: int
+
+    @property
+    def total(self) -> int:
+        """Reviews that got a reply."""
+        return self.approved + self.revised + self.unread
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader of any number of this run must know first; None if nothing."""
+        return unread_warning(self.unread, self.total)
+
+
+def unread_warning(unread: int, total: int) -> str | None:
+    """Return the warning that so many unread reviews are worth; None up to MOST_UNREAD of all."""
+    if unread <= MOST_UNREAD * total:
+        return None
+    return (
+        f"warning: {unread} of {total} reviews ({unread / total:.0%}) are unread: their replies held no "
+        "verdict. Their drafts stood unreviewed, so the pipeline is not what it is said to be."
+    )
 
 
 class Summary(Record):
@@ -88,6 +114,8 @@ class Summary(Record):
     reviews: ReviewCounts
     servers: tuple[ServerUse, ...]
     seconds: float
+    cautions: tuple[str, ...] = ()
+    """What the sandboxes that its programs ran in do not hold, a line for each."""
 
     @property
     def complete(self) -> bool:
@@ -111,26 +139,17 @@ class Summary(Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        reviews = self.reviews.model_dump()
         return {
-            "run": self.run,
-            "pipeline": self.pipeline,
-            "dataset": self.dataset,
+            **self.model_dump(exclude={"title", "seconds"}),
             "data": self.data.to_json(),
-            "tasks": self.tasks,
             "base": _counts_json(self.base),
             "plus": _counts_json(self.plus) if self.plus else None,
-            "calls": self.calls,
-            "failed_calls": self.failed_calls,
-            "null_contents": self.null_contents,
-            "cut": self.cut,
-            "retries": self.retries,
-            "reviews": reviews,
             "servers": [_server_json(server) for server in self.servers],
             "replayed": self.replayed,
             "cost": self.cost or None,
             "spent": self.spent or None,
             "seconds": round(self.seconds, 3),
+            "cautions": list(self.cautions),
         }
 
 
@@ -140,6 +159,7 @@ def summarize(records: RunRecords) -> Summary:
     verdicts = list(records.verdicts.values())
     seconds = sum((each.ended or each.started) - each.started for each in manifest.sessions)
     base, plus = count(verdicts, has_plus=manifest.has_plus)
+    tiers = [each.sandbox for each in manifest.sessions if each.sandbox is not None]
     return Summary(
         run=manifest.id,
         pipeline=manifest.configuration.pipeline,
@@ -157,16 +177,18 @@ def summarize(records: RunRecords) -> Summary:
         reviews=review_counts(calls),
         servers=tuple(server_use(records, name, seconds) for name in manifest.configuration.served),
         seconds=seconds,
+        cautions=tuple(dict.fromkeys(line for each in tiers if (line := each.caution))),
     )
 
 
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     """Count what the calls of the step `review` led to."""
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
-    revised = sum((call.parsed or {}).get("verdict") == "revise" for call in reviews)
+    verdicts = [call.verdict for call in reviews]
     return ReviewCounts(
-        approved=len(reviews) - revised,
-        revised=revised,
+        approved=verdicts.count("approve"),
+        revised=verdicts.count("revise"),
+        unread=verdicts.count(None),
         off_schema=_noted(reviews, "off-schema"),
         repaired=_noted(reviews, "repaired"),
         fixes=sum(call.step == "fix" and call.reply is not None for call in calls),
@@ -177,11 +199,13 @@ def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
     """Add up what one endpoint did; a GPU-hour price counts the whole run: the server is held for it."""
     own = [call for call in records.calls if call.endpoint == endpoint]
     attempts = [attempt for call in own for attempt in call.attempts]
-    usage = _usage(attempts)
     table = records.manifest.configuration.team["endpoints"][endpoint]
     price = Price.model_validate(table["price"]) if table.get("price") else None
-    every = (each for call in records.calls + records.superseded for each in call.attempts)
-    replayed = _busy(each for each in every if each.from_ledger)  # on any server: the run waited for it
+    every = [(call.endpoint, each) for call in records.calls + records.superseded for each in call.attempts]
+    replayed = _busy(each for _, each in every if each.from_ledger)  # on any server: the run waited for it
+    # A kill while calls are set aside may leave some in both files.
+    paid = list(dict.fromkeys(each for name, each in every if name == endpoint and not each.from_ledger))
+    usage, paid_usage = _usage(attempts), _usage(paid)
     return ServerUse(
         endpoint=endpoint,
         model=table["model"],
@@ -193,20 +217,12 @@ def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
         wall_seconds=wall,
         cost=cost(price, usage, wall + replayed) if price else None,
         currency=price.currency if price else None,
-        spent=_spent(records, endpoint, price, wall),
-    )
-
-
-def _spent(records: RunRecords, endpoint: str, price: Price | None, wall: float) -> Spent:
-    calls = (call for call in records.calls + records.superseded if call.endpoint == endpoint)
-    attempts = [each for call in calls for each in call.attempts if not each.from_ledger]
-    paid = list(dict.fromkeys(attempts))  # a kill while calls are set aside may leave some in both files
-    usage = _usage(paid)
-    return Spent(
-        requests=len(paid),
-        usage=usage,
-        busy_seconds=_busy(paid),
-        cost=cost(price, usage, wall) if price else None,
+        spent=Spent(
+            requests=len(paid),
+            usage=paid_usage,
+            busy_seconds=_busy(paid),
+            cost=cost(price, paid_usage, wall) if price else None,
+        ),
     )
 
 

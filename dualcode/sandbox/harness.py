@@ -2,7 +2,9 @@
 
 Everything here can be seen and changed by the program once it runs, so nothing here decides anything: frames
 are data for the host, and the server enforces every limit from outside. What this file is careful about is
-being *fair*: a program behaves as it does under EvalPlus, and no honest one disturbs the frames.
+being *fair*: a program behaves as it does under EvalPlus, and no honest one disturbs the frames. One may put
+its own `len` among the builtins, patch `time` or leave no descriptor free: what is needed once it runs is
+bound before, and nothing is imported then.
 
 This file is imported in the fork server, without the package around it: standard library only, and nothing
 that loads a shared library, each of which costs every fork 30 us. It must not have future imports, for `exec`
@@ -17,16 +19,20 @@ import os
 import struct
 import sys
 import time
+import traceback
 import types
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NoReturn
 
-from dualcode.sandbox import encoder
+from dualcode.sandbox import encoder, surroundings
 from dualcode.sandbox.wire import Work
 
+globals()["__builtins__"] = vars(builtins).copy()  # what is defined from here on keeps to these
+
 _signal: Any = import_module("_signal")  # what `signal` wraps, with enumerations that cost more than the call
+_PROFILE: int = _signal.ITIMER_PROF
 _python: Any = sys
 
 DEPTH = 28
@@ -39,6 +45,8 @@ FLUSH_SECONDS = 0.01
 
 HEAD = struct.Struct("<cI")
 TRACE_ENTRIES = 20
+
+_TO_JSON = {code: f"\\u{code:04x}" for code in (*range(32), ord('"'), ord("\\"))}
 
 GUARDED_BUILTINS = ("exit", "quit", "open", "help")
 GUARDED_OS = (
@@ -118,11 +126,13 @@ class Frames:
         """CPU seconds at the last flush, which is before the current call began, and hardly so."""
         self._write = os.write
         self._clock = time.monotonic
+        self._cpu = time.process_time
+        self._head = HEAD.pack
 
     def add(self, kind: bytes, payload: bytes) -> None:
         """Add a frame; it leaves now or soon."""
         waiting = self._waiting
-        waiting += HEAD.pack(kind, len(payload))
+        waiting += self._head(kind, len(payload))
         waiting += payload
         if len(waiting) > self._wait or self._clock() - self._flushed > FLUSH_SECONDS:
             self.flush()
@@ -135,7 +145,7 @@ class Frames:
                 sent += self._write(self._descriptor, view[sent:])
         self._waiting.clear()
         self._flushed = self._clock()
-        self.marked = time.process_time()
+        self.marked = self._cpu()
 
 
 class Harness:
@@ -151,6 +161,13 @@ class Harness:
         self.sink = self._fresh_sink()
         self._leave = leave
         self._encode = encoder.encode_within
+        self._load = marshal.loads
+        self._clock = time.process_time
+        self._set_timer = _signal.setitimer
+        self._pack = struct.pack
+        self._stack_of = traceback.StackSummary.extract
+        self._walk = traceback.walk_tb
+        self._name_syntax = traceback.format_exception_only
 
     def run(self) -> NoReturn:
         """Run the job and end the process."""
@@ -161,7 +178,8 @@ class Harness:
 
     def _run(self) -> None:
         """Load the program and make the calls, all from here, and so from the depth that EvalPlus has."""
-        work, namespace = self.work, dict[str, Any]()
+        work = self.work
+        namespace: dict[str, Any] = {"__builtins__": vars(builtins)}  # as `exec` would add those of this file
         self._take_streams()
         try:
             # The star makes it a call with a level of its own on every path of the interpreter, as there.
@@ -171,14 +189,16 @@ class Harness:
             self._fail(error)
         self.frames.add(b"B", b"")
         self.frames.flush()
-        set_timer, profile = _signal.setitimer, _signal.ITIMER_PROF
-        encode, clock = self._encode, time.process_time
+        set_timer, profile = self._set_timer, _PROFILE
+        encode, clock = self._encode, self._clock
         slow, usual, timed, drain = work.slow_calls, work.call_cpu, work.timed, work.drain
         most = work.digest_above
         started = 0.0
         for index, inp in enumerate(self._inputs()):
             self._take_streams()
             self.index = index
+            if slow and index in slow:
+                self.frames.flush()  # what waits would seem to take as long as this call
             try:
                 set_timer(profile, slow.get(index, usual) if slow else usual)
                 if timed:
@@ -207,7 +227,7 @@ class Harness:
     def _inputs(self) -> Iterable[Any]:
         """Return each call's arguments; expressions are those of `_evaluator`'s function."""
         calls = self.work.calls
-        return marshal.loads(calls) if isinstance(calls, bytes) else [(source,) for source in calls]
+        return self._load(calls) if isinstance(calls, bytes) else [(source,) for source in calls]
 
     def _add_raised(self, error: BaseException) -> None:
         self.frames.add(b"R", self._tell(error))
@@ -248,9 +268,9 @@ class Harness:
         if not self.calling:
             return
         limit = self.work.slow_calls.get(self.index, self.work.call_cpu)
-        left = limit - (time.process_time() - self.frames.marked)
+        left = limit - (self._clock() - self.frames.marked)
         if left > 0:
-            _signal.setitimer(_signal.ITIMER_PROF, left)
+            self._set_timer(_PROFILE, left)
             return
         if self.work.timed:
             self.times.append(limit)
@@ -266,7 +286,7 @@ class Harness:
     def _finish(self) -> NoReturn:
         """End the process at once: no thread, exit handler or finaliser of the candidate's can delay it."""
         if self.work.timed:
-            self.frames.add(b"T", struct.pack(f"<{len(self.times)}d", *self.times))
+            self.frames.add(b"T", self._pack(f"<{len(self.times)}d", *self.times))
         self.frames.add(b"E", b"")
         self.frames.flush()
         self._leave(0)
@@ -274,29 +294,31 @@ class Harness:
 
     def _tell(self, error: BaseException) -> bytes:
         """Describe an exception. Its class is the candidate's: whatever it does, there is a description."""
-        told = ["Exception", "", ""]
+        told, name_of = ["Exception", "", ""], type.__dict__["__name__"].__get__
         try:
-            told[0] = type.__dict__["__name__"].__get__(type(error))
-            told[1] = str(error)[:2000]
+            told[0] = name_of(type(error))
+            told[1] = str.__getitem__(str(error), slice(2000))  # of a class of its own, perhaps
             told[2] = self._trace(error)[-8000:]
+            bases = type.__dict__["__mro__"].__get__(type(error))
+            told += [name_of(base) for base in bases if base.__module__ == "builtins"]
         except BaseException:
             told[1] = told[1] or "(the exception cannot be shown)"
-        import json
-
-        return json.dumps(told).encode()
+        return f"[{', '.join(map(_to_json, told))}]".encode("utf-8", "surrogatepass")
 
     def _trace(self, error: BaseException) -> str:
         """Return the traceback from the program's first frame on, with its lines."""
-        import traceback
-
         program = self.work.program
         linecache.cache["<string>"] = (len(program), None, program.splitlines(keepends=True), "<string>")
         at: types.TracebackType | None = error.__traceback__
         while at is not None and at.tb_frame.f_code.co_filename == __file__:
             at = at.tb_next
-        entries = traceback.StackSummary.extract(_ends(traceback.walk_tb(at)))
-        last = traceback.format_exception_only(error) if isinstance(error, SyntaxError) else ()
+        entries = self._stack_of(_ends(self._walk(at)))
+        last = self._name_syntax(error) if isinstance(error, SyntaxError) else ()
         return "".join(["Traceback (most recent call last):\n", *entries.format(), *last])
+
+
+def _to_json(text: str) -> str:
+    return f'"{str.translate(text, _TO_JSON)}"'  # a class's name may be of a class of its own
 
 
 def _ends(entries: Iterable[tuple[types.FrameType, int]]) -> list[tuple[types.FrameType, int]]:
@@ -379,6 +401,7 @@ class Mender:
             "random": _seed,
             "numpy.random": _seed,
             "tempfile": _settle,
+            **surroundings.CHANGES,
             **{name: _remover(names) for name, names in GUARDED_LATER.items()},
         }
 

@@ -16,6 +16,7 @@ SCRATCH = "/scratch"
 """Not /tmp, beneath which the interpreter itself may lie; /tmp is a link to it wherever it can be."""
 
 SCRATCH_OPTIONS = "size=64m,nr_inodes=4096,mode=1777"
+HOST_NAME = b"sandbox"
 INSIDE_ID = 1000
 """The user and group id that candidates see."""
 
@@ -47,6 +48,7 @@ def enter(unprivileged: int | None) -> int:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{INSIDE_ID} {user} 1")
         _write("/proc/self/gid_map", f"{INSIDE_ID} {group} 1")
+    kernel.name_host(HOST_NAME)
     pid = os.fork()
     if pid:
         _wait(pid)
@@ -98,7 +100,7 @@ def _write(path: str, text: str) -> None:
 def _wait(pid: int) -> None:
     """Be the process that the host knows: end when the one inside ends."""
     kernel.die_with_parent(signal.SIGKILL)
-    os.closerange(3, 64)
+    kernel.close_from(3)
     _, status = os.waitpid(pid, 0)
     os._exit(1 if status else 0)
 
@@ -161,7 +163,7 @@ def mount_scratch() -> None:
 
 def clear_scratch() -> None:
     """Put an empty scratch folder in the place of one that was used, whatever tree was left in it."""
-    if os.listdir(SCRATCH):
+    if not kernel.is_empty(SCRATCH):
         kernel.unmount(SCRATCH)
         mount_scratch()
 

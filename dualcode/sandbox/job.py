@@ -15,7 +15,8 @@ Stream (written in the jail, read outside; all integers little-endian):
     `G`   marshal, version 2, of a tagged tree      … a value with other known types in it (`codec`)
     `D`   SHA-256, then the kind and the length     … a value whose payload is longer than `digest_above`
     `O`   UTF-8: the type's name                    … an object that cannot be sent as data
-    `R`   JSON [type, message, traceback]           a call raised; after it the run ends unless `go_on`
+    `R`   JSON [type, message, traceback, *bases]   a call raised; after it the run ends unless `go_on`;
+                                                    `bases`: its classes, built in or the program's
     `L`   empty                                     a call used up its CPU limit; the run ends
     `P`   UTF-8                                     what the call before printed (only with `capture`)
     `T`   float64 a call                            CPU seconds of each call (only with `timed`)
@@ -27,7 +28,7 @@ import hashlib
 import json
 import marshal
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -37,6 +38,8 @@ DIGEST_ABOVE = 64 << 10
 HEAD = struct.Struct("<cI")
 VALUE_KINDS = frozenset("VGDO")
 MIB = 1 << 20
+TOLD_BYTES = 256 << 10
+"""No exception is told in more: 10,000 characters, each of which JSON may escape by 12, and types' names."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ class Limits:
     total_cpu: float = 30.0
     """CPU seconds of the whole run, loading included."""
     wall: float = 120.0
-    """Seconds of the whole run. A program that sleeps or waits is ended sooner (`server.WAITING`)."""
+    """Seconds of the whole run. A program that sleeps or waits is ended sooner."""
+    waiting: float = 10.0
+    """Seconds that the whole run may wait instead of computing; one call no more than `server.WAITING`."""
     memory: int = 4096 * MIB
     """Bytes of address space."""
     output: int = 64 * MIB
@@ -105,6 +110,9 @@ class Job:
     timed: bool = False
     capture: bool = False
     """Whether stdout and stderr are kept, call by call."""
+    on_wait: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    """Called if the run is found waiting instead of computing. It needs no processor of its own then, and the
+    sandbox begins another job beside it if there is memory for one."""
 
 
 class Frame(NamedTuple):
@@ -143,6 +151,11 @@ class Ran:
     """Seconds from fork to the end of the process."""
     peak: int = 0
     """Bytes of memory held at most (resident set)."""
+    killed: bool = False
+    """Whether it was ended from outside: by the watch, by the kernel, or at a limit that the kernel had
+    counted. A program that ends by its own act, a crash too, was not."""
+    kept: float = 0.0
+    """Seconds in which it was ready to compute and others had the processors, when it was last looked at."""
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in order."""
@@ -185,12 +198,22 @@ def frame(kind: str, payload: bytes) -> bytes:
 
 
 def told(payload: bytes) -> Told:
-    """Return the exception in an `R` or `F` frame; a frame that is none says so itself."""
+    """Return the exception in an `R` or `F` frame; a frame that is none says so itself.
+
+    A forged one may be longer than the harness's, and as values of Python fifty times as long again, so it is
+    not read. What is no Unicode is replaced: a record has to be writable.
+    """
     try:
-        name, message, trace = json.loads(payload)
-        return Told(str(name)[:200], str(message)[:2000], str(trace)[:8000])
+        if len(payload) > TOLD_BYTES:
+            raise ValueError
+        name, message, trace, *_ = json.loads(payload)
+        return Told(_text(name, 200), _text(message, 2000), _text(trace, 8000))
     except (ValueError, TypeError, RecursionError):
         return Told("Exception", "(the report of the exception is not readable)", "")
+
+
+def _text(value: object, limit: int) -> str:
+    return str(value)[:limit].encode("utf-8", "replace").decode()
 
 
 def digest(kind: str, payload: bytes) -> bytes:

@@ -7,6 +7,7 @@ and scopes (ABI 6). This file is imported in the fork server, without the packag
 import ctypes
 import os
 import platform
+import sys
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock: every call is short
 _libc.syscall.restype = ctypes.c_long
@@ -87,6 +88,11 @@ def forbid_dumps() -> None:
     _prctl(_PR_SET_DUMPABLE, 0, "PR_SET_DUMPABLE")
 
 
+def allow_looking() -> None:
+    """Open /proc/PID to other processes of the same user again."""
+    _prctl(_PR_SET_DUMPABLE, 1, "PR_SET_DUMPABLE")
+
+
 def forbid_new_privileges() -> None:
     """Make set-user-id files and file capabilities ineffective, here and in all descendants."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, "PR_SET_NO_NEW_PRIVS")
@@ -140,12 +146,47 @@ def wait(pid: int) -> tuple[int, float, int]:
     return status.value, usage[0] + usage[2] + (usage[1] + usage[3]) / 1e6, usage[4] << 10
 
 
+_GETDENTS = {"x86_64": 217, "aarch64": 61}
+_entries = ctypes.create_string_buffer(48)  # for "." and "..", 24 bytes each
+
+
+def is_empty(folder: str) -> bool:
+    """Tell whether a folder is empty; of the names in it, none stays in this process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    number, size, total = _GETDENTS[platform.machine()], ctypes.c_size_t(len(_entries)), 0
+    try:
+        while (read := _libc.syscall(number, descriptor, _entries, size)) > 0:
+            total += read
+    finally:
+        os.close(descriptor)
+        ctypes.memset(_entries, 0, len(_entries))
+    return read == 0 and total <= len(_entries)  # a name that does not fit is an error
+
+
 _F_SETPIPE_SZ = 1031
+
+
+_CLOSE_RANGE, _HIGHEST = 436, ctypes.c_uint(0xFFFFFFFF)
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from this number on, whatever opened it; os.closerange needs an end."""
+    _check(_libc.syscall(_CLOSE_RANGE, ctypes.c_uint(first), _HIGHEST, ctypes.c_uint(0)), "close_range")
+
+
+def name_host(name: bytes) -> None:
+    """Give this UTS namespace a host name, and no domain."""
+    _check(_libc.sethostname(name, ctypes.c_size_t(len(name))), "sethostname")
+    _check(_libc.setdomainname(b"", ctypes.c_size_t(0)), "setdomainname")
 
 
 def widen(pipe: int, size: int) -> None:
     """Give a pipe a larger buffer, if this user may still have one: a smaller one is slower, no less safe."""
     _libc.fcntl(pipe, _F_SETPIPE_SZ, size)
+
+
+SELF = 0x7FFFFFFE
+"""Stands in a seccomp program for the process that loads it: no process has this number."""
 
 
 class _Program(ctypes.Structure):
@@ -158,9 +199,14 @@ class Filter:
     def __init__(self, code: bytes) -> None:
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
+        # An instruction is a code, two jumps and, in its last four bytes, the value to compare with.
+        wanted = SELF.to_bytes(4, sys.byteorder)
+        self._selves = [at for at in range(4, len(code), 8) if code[at : at + 4] == wanted]
 
     def load(self) -> None:
         """Confine this process by it, for good. `forbid_new_privileges` must have been called."""
+        for at in self._selves:
+            ctypes.memmove(ctypes.byref(self._code, at), os.getpid().to_bytes(4, sys.byteorder), 4)
         result = _libc.prctl(
             _PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(self._program), 0, 0
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 _SYSTEM_LINKS = ("/lib", "/lib32", "/lib64", "/libx32")
-_EXTRAS = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
+_EXTRAS = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib/locale/C.utf8", "/usr/lib/locale/C.UTF-8")
 
 
 class Libraries(NamedTuple):

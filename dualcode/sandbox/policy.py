@@ -1,14 +1,16 @@
 """The system calls that a candidate may make: an allow list, compiled to a seccomp program by libseccomp.
 
 Everything else fails with EPERM, calls of a foreign architecture (x32, i386) kill. What is allowed here is
-all that Landlock does not see: changes of mode, owner, times and attributes of files, locks, signals and
-sockets have no entry, so that they are denied whichever Landlock the kernel offers.
+all that Landlock does not see: changes of mode, owner, times and attributes of files, locks, signals to
+others and sockets have no entry, so that they are denied whichever Landlock the kernel offers. Nor has what
+would hide files from the count of what a run holds (`fence`).
 """
 
 import contextlib
 import errno
 import functools
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Iterable
@@ -16,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from dualcode.errors import SandboxError
+from dualcode.sandbox.kernel import SELF
 
 HINT = "apt-get install libseccomp2 (or your system's name for it)"
 
@@ -27,18 +30,30 @@ SIGNALS = """alarm getitimer pause rt_sigaction rt_sigpending rt_sigprocmask rt_
 CLOCKS = "clock_getres clock_gettime clock_nanosleep gettimeofday nanosleep time times"
 IDENTITY = "getegid geteuid getgid getgroups getpgrp getpid getppid getresgid getresuid getuid"
 MACHINE = "getrandom getrlimit getrusage sysinfo uname"
-DESCRIPTORS = """close close_range dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2
-    epoll_wait eventfd eventfd2 fallocate fdatasync fsync ftruncate lseek pipe pipe2 poll ppoll pread64 preadv
+DESCRIPTORS = """close dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2
+    epoll_wait eventfd eventfd2 fdatasync fsync ftruncate lseek pipe pipe2 poll ppoll pread64 preadv
     preadv2 pselect6 pwrite64 pwritev pwritev2 read readv select sendfile write writev"""
 FILES = """access chdir creat faccessat faccessat2 fadvise64 fchdir fstat getcwd getdents getdents64 lstat
-    mkdir mkdirat newfstatat readlink readlinkat rename renameat renameat2 rmdir stat statx umask unlink
-    unlinkat"""
+    mkdir mkdirat newfstatat readlink readlinkat rename renameat renameat2 rmdir stat statx symlink symlinkat
+    umask unlink unlinkat"""
 SOCKET_PAIRS = "getpeername getsockname getsockopt recvfrom shutdown"
 """For the event loops of asyncio, which wake themselves over a pair of sockets."""
 ABSENT = "clone3 openat2"
 """Their flags lie in memory that a filter cannot read. They fail with ENOSYS, so libc uses the older ones."""
 
-_THREAD, _NAMESPACES = 0x00010000, 0x7E020080
+_THREAD, _NAMESPACES = 0x00010F00, 0x7E020080
+"""A thread shares memory, folder, descriptors and signal handlers with the others: with descriptors of its
+own, each could hold as many as a process may."""
+_CLOSE_RANGE = (0, 4)
+"""Close, or close at exec; the third flag would give a thread descriptors of its own."""
+_FALLOCATE = 0
+"""Extend a file, which its size limit bounds. Other modes reserve blocks beyond the end without a limit."""
+_RAISED = (
+    *range(1, signal.SIGKILL),
+    *range(signal.SIGKILL + 1, signal.SIGSTOP),
+    *range(signal.SIGSTOP + 1, 32),
+)
+"""What a process may send to itself. SIGKILL stays a word from outside, SIGSTOP would only waste time."""
 _FCNTL = (0, 1, 2, 3, 4, 1030, 1032)
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
@@ -101,6 +116,11 @@ def _add_guarded(rules: Any, seccomp: Any) -> None:
         return seccomp.Arg(position, seccomp.MASKED_EQ, mask, value)
 
     allow("clone", masked(0, _THREAD | _NAMESPACES, _THREAD))
+    for flags in _CLOSE_RANGE:
+        allow("close_range", equal(2, flags))
+    allow("fallocate", equal(1, _FALLOCATE))
+    for number in _RAISED:
+        allow("tgkill", equal(0, SELF), equal(2, number))
     allow("prctl", equal(0, _PR_SET_NAME))
     allow("prlimit64", equal(0, 0), equal(2, 0))
     allow("socketpair", equal(0, socket.AF_UNIX))

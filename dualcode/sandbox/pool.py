@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,13 +11,20 @@ from typing import Any
 import psutil
 
 from dualcode.errors import SandboxError
-from dualcode.sandbox.job import Job, Limits, Ran
+from dualcode.sandbox.job import Arguments, Job, Limits, Ran
 from dualcode.sandbox.sandbox import Tier
 from dualcode.sandbox.tiers import Choice, choose
-from dualcode.sandbox.worker import BrokenError, Worker
+from dualcode.sandbox.waiting import Attendance, Places
+from dualcode.sandbox.worker import BrokenError, Worker, sweep
+
+MOST_WAITING = 16
+"""Runs that wait beside those that compute, if there is memory for as many."""
 
 TRIES = 2
-"""How often a job is given to a server before the sandbox counts as broken."""
+"""How often a job is given to a server, after the first time to one that has just started. Where all of them
+break, it is the job's doing if a job that is known to be good breaks none."""
+
+_GOOD = Job("def same(x):\n    return x\n", Arguments.of("same", [[1]]))
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 """The control group that a container sees as its own."""
@@ -55,7 +63,10 @@ class Opening:
             await self._pool.close()
 
     async def _open(self) -> "Pool":
-        return Pool(await choose(self._tier, unsafe=self._unsafe), bound_workers(self._workers))
+        await asyncio.to_thread(sweep)
+        workers = bound_workers(self._workers)
+        beside = max(0, min(MOST_WAITING, available_memory() // Limits().memory - workers))
+        return Pool(await choose(self._tier, unsafe=self._unsafe), workers, beside)
 
 
 def bound_workers(wanted: int | None) -> int:
@@ -78,9 +89,10 @@ def available_memory() -> int:
 class Pool:
     """See Sandbox. Servers start when they are first needed, and are replaced when they break."""
 
-    def __init__(self, choice: Choice, workers: int) -> None:
+    def __init__(self, choice: Choice, workers: int, beside: int = 0) -> None:
+        """`beside`: how many runs that wait may leave their places to others."""
         self._choice = choice
-        self._slots = asyncio.Semaphore(workers)
+        self._places = Places(workers, beside)
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._closed = False
@@ -102,19 +114,35 @@ class Pool:
         return {worker.folder for worker in self._all}
 
     async def run(self, job: Job) -> Ran:
-        """See Sandbox.run. If the caller is cancelled, the run ends, too."""
+        """See Sandbox.run. If the caller is cancelled, the run ends, too.
+
+        A job that breaks servers where another does not has `died`: no program makes an error of ours.
+        """
         causes: list[str] = []
-        async with self._slots:
+        async with self._places.one() as leave:
             while len(causes) < TRIES:
-                worker = await self._take()
-                try:
-                    return await worker.run(job)
-                except BrokenError as error:
-                    self._check_open()
-                    causes.append(str(error))
-                finally:
-                    await self._give_back(worker)
-        raise SandboxError(f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}")
+                ran = await self._try(job, causes, leave, fresh=bool(causes))
+                if ran is not None:
+                    return ran
+            broke = f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}"
+            good = await self._try(_GOOD, causes, leave, fresh=True)
+        if good is None or good.ending != "finished":
+            raise SandboxError(f"{broke}; and under a job that is known to be good")
+        return Ran("died", b"", f"{broke}; another job broke none", killed=True)
+
+    async def _try(
+        self, job: Job, causes: list[str], leave: Callable[[], bool], *, fresh: bool
+    ) -> Ran | None:
+        """Run a job on a server; None, and the cause noted, if that broke."""
+        worker = await self._take(fresh=fresh)
+        try:
+            return await _attended(worker, job, leave)
+        except BrokenError as error:
+            self._check_open()
+            causes.append(str(error))
+            return None
+        finally:
+            await self._give_back(worker)
 
     async def warm(self) -> None:
         """Start all servers now. One that does not start is tried again when it is needed."""
@@ -129,11 +157,17 @@ class Pool:
         while self._all:
             await self._discard(self._all.pop())
 
-    async def _take(self) -> Worker:
+    async def _take(self, *, fresh: bool = False) -> Worker:
         self._check_open()
         if self._idle:
-            return self._idle.pop()
-        worker = Worker(self.tier.name, self._choice.policy)
+            worker = self._idle.pop()
+            if not fresh:
+                return worker
+            await self._discard(worker)
+        try:
+            worker = Worker(self.tier.name, self._choice.policy)
+        except OSError as error:
+            raise SandboxError(f"no fork server can be started: {error}") from error
         self._all.add(worker)
         try:
             await worker.ready()
@@ -156,3 +190,24 @@ class Pool:
     async def _discard(self, worker: Worker) -> None:
         self._all.discard(worker)
         await asyncio.shield(worker.close())
+
+
+async def _attended(worker: Worker, job: Job, leave: Callable[[], bool]) -> Ran:
+    """Run a job; end it if it waits for too long, and leave its place to another while it waits."""
+
+    def waits() -> bool:
+        if job.on_wait is None or not leave():
+            return False
+        job.on_wait()
+        return True
+
+    try:
+        async with asyncio.timeout(None) as patience:
+            attendance = Attendance(worker.pid, job.limits.waiting, waits, lambda: patience.reschedule(0.0))
+            try:
+                ran = await worker.run(job)
+            finally:
+                attendance.end()
+    except TimeoutError:
+        return Ran("timed_out", b"", f"{job.limits.waiting:g} s of waiting", killed=True)
+    return replace(ran, kept=attendance.kept)

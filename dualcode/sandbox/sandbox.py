@@ -18,6 +18,11 @@ class Tier(Record):
     reason: str = ""
     """Why no stronger one was chosen."""
 
+    @property
+    def caution(self) -> str:
+        """What it does not hold, in a line for the top of a result; empty where nothing is known."""
+        return f"sandbox {self.name} does not hold: {'; '.join(self.lacks)}" if self.lacks else ""
+
 
 class Sandbox(Protocol):
     """Runs programs that nobody trusts. Several jobs may run at once."""

@@ -1,8 +1,10 @@
 """The fork server: a lean process that forks a fresh, confined child for each job and watches it.
 
 Started by `worker` with a clean environment and one descriptor, the control socket; what is said there stands
-in `wire`. It never reads a program and never holds what a program ought to return. Its end, whatever the
-cause, is the end of all that it started; the control socket's end is its own.
+in `wire`. Each child inherits its memory, so it never reads a program, an input or an output: jobs are read
+by the child, and outputs are moved by the kernel, from the child's pipe to a memory file for the host, which
+tells how the run ended (`ending`). All that is known here is how many bytes came, and when. Its end, whatever
+the cause, is the end of all that it started; the control socket's end is its own.
 
 A fork costs what this process has mapped: numpy's 140 mappings and few more. Therefore it imports nothing
 that loads a shared library without need (`_socket` instead of `socket`, `kernel.limit` for `resource`). This
@@ -10,6 +12,7 @@ file is imported in the fork server, without the package around it.
 """
 
 import contextlib
+import errno
 import gc
 import io
 import os
@@ -21,49 +24,60 @@ import sys
 import time
 import types
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from dualcode.sandbox import fence, harness, jail, kernel
+from dualcode.sandbox import fence, harness, jail, kernel, surroundings
 from dualcode.sandbox.libraries import all_reachable, find_libraries
 from dualcode.sandbox.wire import (
     CANCEL,
     FAILED,
     MESSAGE_BYTES,
     READY,
+    SLACK,
     Answer,
+    Arrival,
     Ending,
     Request,
     Settings,
     Work,
 )
 
-SLACK = 0.5
-"""CPU seconds beyond a limit after which a child is killed that did not end by itself."""
-
 LOADING = 15.0
 """CPU seconds that a program may take until it is loaded. EvalPlus knows only its 62 s in all."""
 
 WAITING, CROWD = 10.0, 8.0
-"""A program has waited too long if WAITING seconds more passed than CROWD times its CPU time: it sleeps, say.
-One that computes gets more than an eighth of a core on any machine that is of use."""
+"""A call has waited too long if WAITING seconds more passed than CROWD times its CPU time: it sleeps, say.
+One that computes gets more than an eighth of a core on any machine that is of use. All calls together have
+waited too long if the request's seconds more passed."""
 
 PIPE_BYTES = 1 << 20
+LOOK_SECONDS = 0.1
+"""How often it is looked whether bytes have come: so exactly is it known how long none came."""
+
+ARRIVALS = 1000
+"""How many arrivals are kept: those that are apart by that part of the CPU limit, or by LEAST_APART."""
+LEAST_APART = 0.01
+
 COUNT_SECONDS = 0.1
 """How often files and threads are counted in the Landlock tier, where no kernel limit bounds them."""
+STILL_SECONDS = 0.05
+"""How long a child is waited for that was told to stand still while it is counted."""
 
 STACK_BYTES = 4 << 30
-FILE_BYTES = 16 << 20
 DESCRIPTORS = 64
 PROCESSES = 256
 SHARED_PROCESSES = 4096
 """Threads, where the limit counts all that the same user runs on the machine."""
 
+_CONTROL = 3
+"""The server's descriptor of the control socket."""
 _STREAM = 3
 """The child's descriptor for its frames."""
 
 _PROCESSORS = os.cpu_count() or 1
-_HEAD = struct.Struct("<cI")
 _DESCRIPTOR = struct.Struct("=i")
+_SPLICE_NONBLOCK = 2
 
 
 class Verdict(NamedTuple):
@@ -86,29 +100,37 @@ class Child:
         self.loaded = False
         self.marked = 0.0
         """CPU seconds used when bytes last came."""
-        self.started = time.monotonic()
+        self.arrivals = [Arrival(0, 0.0, 0.0)]
+        self.started = self.heard = time.monotonic()
         self._clock = (~pid << 3) | 2
+        self._cpu = 0.0
 
     def cpu(self) -> float:
         """Return the CPU seconds used so far, by all threads."""
-        try:
-            return time.clock_gettime(self._clock)
-        except OSError:  # it has ended
-            return 0.0
+        with contextlib.suppress(OSError):  # it has ended
+            self._cpu = max(self._cpu, time.clock_gettime(self._clock))
+        return self._cpu
 
     def take(self) -> bool:
-        """Move what waits in the pipe into the stream; False at the pipe's end."""
+        """Have what waits in the pipe moved into the stream; False at the pipe's end."""
+        before = self.cpu()
         try:
-            chunk = os.read(self.pipe, PIPE_BYTES)
+            room = self.request.output + 1 - self.length
+            moved = os.splice(self.pipe, self.stream, room, flags=_SPLICE_NONBLOCK)
         except BlockingIOError:
+            self.arrivals[-1] = self.arrivals[-1]._replace(until=before)
             return True
-        if not chunk:
+        if not moved:
             return False
-        if not self.length:
-            self.loaded = chunk[:1] == b"B"
-        _write(self.stream, chunk[: max(0, self.request.output + 1 - self.length)])
-        self.length += len(chunk)
-        self.marked = self.cpu()
+        self.length += moved
+        self.loaded, self.marked, self.heard = True, self.cpu(), time.monotonic()
+        last = self.arrivals[-1]
+        apart = max(LEAST_APART, self.request.total_cpu / ARRIVALS)
+        if self.marked < last.by + apart and last.length:
+            self.arrivals.pop()
+            self.arrivals.append(Arrival(self.length, last.by, before))
+        else:
+            self.arrivals.append(Arrival(self.length, self.marked, before))
         return True
 
     @property
@@ -133,7 +155,8 @@ class Child:
         passed = time.monotonic() - self.started
         if passed >= request.wall:
             return f"{request.wall:g} s of time", 0.0
-        waiting = WAITING + CROWD * cpu - passed
+        silent = time.monotonic() - self.heard
+        waiting = min(request.waiting + CROWD * cpu - passed, WAITING + CROWD * (cpu - self.marked) - silent)
         if waiting <= 0:
             return f"{passed:.0f} s of time, of which it computed {cpu:.1f} s", 0.0
         return "", max(0.01, min(*left, request.wall - passed, waiting))
@@ -151,10 +174,11 @@ class Server:
         self.control = control
         self.settings = settings
         self.filter = kernel.Filter(settings.filter) if settings.filter else None
-        self.scratch = jail.SCRATCH if settings.tier == "namespaces" else settings.folder
+        self.scratch = ""
         self.child: Child | None = None
         self.take_id = 0
         self.namespace = self.ruleset = -1
+        self.has_counted = False
 
     def prepare(self) -> None:
         """Confine the server itself, then import what programs need."""
@@ -164,38 +188,45 @@ class Server:
         kernel.limit(kernel.RLIMIT_CORE, 0)
         kernel.limit(kernel.RLIMIT_STACK, STACK_BYTES)
         _offer_to_oom_killer()
-        libraries = find_libraries(settings.packages)
+        self.libraries = libraries = find_libraries(settings.packages)
         if settings.tier == "namespaces":
             self.take_id = jail.enter(settings.unprivileged)
             self.namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
             jail.build(settings.folder, libraries)
+            self.scratch = jail.SCRATCH
         else:
             signal.signal(signal.SIGTERM, self._leave)
             kernel.die_with_parent(signal.SIGTERM)
             if settings.unprivileged and all_reachable(libraries.readable):
                 self.take_id = settings.unprivileged
-                os.chown(self.scratch, self.take_id, self.take_id)
-            os.chdir(self.scratch)
-            if settings.tier == "landlock":
-                self.ruleset = fence.build(self.scratch, libraries)
-            else:
+            self._renew_scratch()
+            if settings.tier == "unsafe":
                 kernel.adopt_orphans()
-        os.environ["TMPDIR"] = self.scratch
+        surroundings.settle(self.scratch)
         kernel.forbid_new_privileges()
         kernel.bound_capabilities()
         kernel.forbid_dumps()
         _import(settings.packages)
+        surroundings.prepare()
         _forget_ourselves()
         harness.prepare()
         gc.collect()
         gc.freeze()
+
+    def _renew_scratch(self) -> None:
+        """Take a fresh scratch folder; what may be left of another one the host removes."""
+        self.scratch = fence.make_scratch(self.settings.folder, self.take_id)
+        posix.chdir(self.scratch)
+        if self.settings.tier == "landlock":
+            if self.ruleset >= 0:
+                os.close(self.ruleset)
+            self.ruleset = fence.build(self.scratch, self.libraries)
 
     def serve(self) -> None:
         """Answer until the socket ends."""
         while True:
             message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
             if not message:
-                self.close()
                 return
             if message == CANCEL:  # of a run that was just answered
                 continue
@@ -209,7 +240,7 @@ class Server:
             stream = (SOL_SOCKET, SCM_RIGHTS, _DESCRIPTOR.pack(child.stream))
             self.control.sendmsg([answer.pack()], [stream])
             child.close()
-            self._clear()  # if that fails, the answer is given and this server ends
+            self._clear()
 
     def _fork(self, request: Request, job: int) -> Child:
         receiving, sending = os.pipe2(os.O_CLOEXEC)
@@ -229,7 +260,7 @@ class Server:
             work = Work.unpack(os.pread(job, request.length, 0))
             self._confine(request)
             os.dup2(sending, _STREAM)
-            os.closerange(_STREAM + 1, DESCRIPTORS)
+            kernel.close_from(_STREAM + 1)
             if self.filter:
                 self.filter.load()
             harness.Harness(work, _STREAM).run()
@@ -238,29 +269,34 @@ class Server:
 
     def _confine(self, request: Request) -> None:
         _limit(request, self.namespace < 0)
-        if self.take_id:
-            os.setresgid(self.take_id, self.take_id, self.take_id)
-            os.setresuid(self.take_id, self.take_id, self.take_id)
-        kernel.drop_capabilities()
+        self._take_rights()
         if self.namespace < 0:
             kernel.die_with_parent(signal.SIGKILL)
         if self.ruleset >= 0:
             kernel.landlock_restrict(self.ruleset)
+            kernel.allow_looking()  # for the count; Landlock and the filter keep other candidates away
+
+    def _take_rights(self) -> None:
+        """Become the candidates' user, without capabilities."""
+        if self.take_id:
+            os.setresgid(self.take_id, self.take_id, self.take_id)
+            os.setresuid(self.take_id, self.take_id, self.take_id)
+        kernel.drop_capabilities()
 
     def _watch(self, child: Child) -> Verdict | None:
         """Move bytes until the child breaks a limit, or ends by itself (None)."""
         poll = select.poll()
         for descriptor in (child.pipe, child.process, self.control.fileno()):
             poll.register(descriptor, select.POLLIN)
-        counted = child.started
+        counted = child.started if self.has_counted else 0.0  # the first shows whether it can be counted
+        open_ = True
         while True:
             breach, seconds = child.find_breach()
             if breach:
                 return Verdict("timed_out", breach)
-            if self.ruleset >= 0:
-                seconds = min(seconds, COUNT_SECONDS)
-            ready = dict(poll.poll(seconds * 1000))
-            if child.pipe in ready and not child.take():
+            ready = dict(poll.poll(min(seconds, LOOK_SECONDS) * 1000))
+            if open_ and not child.take():
+                open_ = False
                 poll.unregister(child.pipe)
             if child.flooded:
                 return _flooded(child.request)
@@ -274,7 +310,22 @@ class Server:
                 counted = time.monotonic()
 
     def _find_excess(self, child: Child) -> str:
-        if fence.overflows(self.scratch):
+        """Count what a child holds, while it stands still so that it can hide nothing meanwhile."""
+        still: bool | None = False
+        posix.kill(child.pid, signal.SIGSTOP)
+        try:
+            still = _stands_still(child.pid)
+            excess = self._apart(
+                lambda: fence.find_excess(None if still is False else child.pid, self.scratch)
+            )
+        except OSError:
+            if still:  # it is the machine that does not show what a process holds
+                raise
+            excess = False
+        finally:
+            posix.kill(child.pid, signal.SIGCONT)
+        self.has_counted = True
+        if excess:
             return f"more than {fence.SCRATCH_BYTES >> 20} MiB or {fence.SCRATCH_ENTRIES} files"
         return f"more than {PROCESSES} threads" if _count_threads(child.pid) > PROCESSES else ""
 
@@ -305,89 +356,81 @@ class Server:
             pass
         if child.flooded:
             verdict = verdict or _flooded(request)
-        length, kinds, last = _scan(child.stream, min(child.length, request.output), request.frames)
-        whole = length == child.length and last == b"E"
-        verdict = verdict or _judge(status, kinds, whole, request, cpu)
-        return Answer(request.number, verdict.ending, cpu, wall, peak, length, verdict.detail)
+        ending, detail = verdict or (None, "")
+        measured = (status, cpu, wall, peak, min(child.length, request.output))
+        return Answer(request.number, ending, *measured, child.arrivals, detail)
 
     def close(self) -> None:
-        """Remove the scratch folder, as the host does, if it can."""
+        """Remove the folders, as the host does, if it can."""
         if self.namespace < 0:
             with contextlib.suppress(OSError):
-                fence.clear(self.scratch)
-                posix.rmdir(self.scratch)
+                if self.scratch:
+                    self._empty_scratch()
+                fence.clear(self.settings.folder)
+                posix.rmdir(self.settings.folder)
 
     def _clear(self) -> None:
         if self.namespace >= 0:
             jail.clear_scratch()
-        else:
-            fence.clear(self.scratch)
+            return
+        try:
+            if not kernel.is_empty(self.scratch):
+                self._empty_scratch()
+        except OSError:  # the next program gets another folder, and this one stays for the host
+            self._renew_scratch()
+
+    def _empty_scratch(self) -> None:
+        self._apart(lambda: fence.clear(self.scratch))
+
+    def _apart(self, act: Callable[[], object]) -> bool:
+        """Do something in a process of its own, as the candidates' user; return whether its result was true.
+
+        For what meets names that a program chose: the next program would find them in this process's memory.
+        Raises OSError if it could not be done.
+        """
+        pid = posix.fork()
+        if pid == 0:
+            code = 2
+            try:
+                with fence.acting_as(self.take_id):
+                    code = int(bool(act()))
+            finally:
+                os._exit(code)
+        status, _, _ = kernel.wait(pid)
+        code = os.waitstatus_to_exitcode(status)
+        if code not in (0, 1):
+            raise OSError(errno.EIO, f"looking after the scratch folder ended with {code}")
+        return bool(code)
 
 
 def _flooded(request: Request) -> Verdict:
     return Verdict("flooded", f"more than {request.output} bytes")
 
 
-def _judge(status: int, kinds: frozenset[bytes], whole: bool, request: Request, cpu: float) -> Verdict:
-    """Tell how a child ended that was not killed by the watch."""
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        if name == "SIGKILL" and cpu >= request.total_cpu:
-            return Verdict("timed_out", f"{request.total_cpu:g} s of CPU time in all")
-        return Verdict("died", f"signal {name}")
-    code = os.WEXITSTATUS(status)
-    if code or not whole:
-        return Verdict("died", f"exit code {code}" if code else "exit code 0 before the end")
-    if b"F" in kinds:
-        return Verdict("unloaded", "")
-    if b"L" in kinds:
-        return Verdict("timed_out", f"a call's limit, {request.call_cpu:g} s of CPU time at most")
-    return Verdict("finished", "")
-
-
-def _scan(stream: int, length: int, most: int) -> tuple[int, frozenset[bytes], bytes]:
-    """Return where the last whole frame ends, which kinds came, and the last one's.
-
-    No more than `most` frames are looked at, nor any behind the first that says it is the last.
-    """
-    if not length:
-        return 0, frozenset(), b""
-    kinds = set[bytes]()
-    at, kind = 0, b""
-    content = os.pread(stream, length, 0)
-    for _ in range(most):
-        if at + _HEAD.size > length:
-            break
-        following, size = _HEAD.unpack_from(content, at)
-        if at + _HEAD.size + size > length:
-            break
-        at, kind = at + _HEAD.size + size, following
-        kinds.add(kind)
-        if kind == b"E":
-            break
-    return at, frozenset(kinds), kind
-
-
 def _limit(request: Request, shared: bool) -> None:
     """Set the resource limits, which none of the child's threads can exceed or raise."""
     kernel.limit(kernel.RLIMIT_AS, request.memory)
     kernel.limit(kernel.RLIMIT_DATA, request.memory)
-    kernel.limit(kernel.RLIMIT_FSIZE, FILE_BYTES)
+    kernel.limit(kernel.RLIMIT_FSIZE, fence.FILE_BYTES)
     kernel.limit(kernel.RLIMIT_CPU, int(request.total_cpu * 1.25) + 5)  # counts ticks, too many under load
     kernel.limit(kernel.RLIMIT_NPROC, SHARED_PROCESSES if shared else PROCESSES)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    with memoryview(data) as view:
-        sent = 0
-        while sent < len(view):
-            sent += os.write(descriptor, view[sent:])
 
 
 def _has_input(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return any(event & select.POLLIN for _, event in poll.poll(0))
+
+
+def _stands_still(pid: int) -> bool | None:
+    """Wait until a child that was told to stop has; False if it ended, None if it is in a long call still."""
+    until = time.monotonic() + STILL_SECONDS
+    while time.monotonic() < until:
+        changed = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if changed is not None:
+            return changed.si_code == os.CLD_STOPPED
+        time.sleep(0.0002)
+    return None
 
 
 def _count_threads(pid: int) -> int:
@@ -448,16 +491,26 @@ _KEPT: list[Any] = []
 
 def main(descriptor: int) -> None:
     """Serve on a control socket until it ends."""
-    os.set_inheritable(descriptor, False)
-    control = socket(fileno=descriptor)
+    if descriptor != _CONTROL:
+        os.dup2(descriptor, _CONTROL)
+    os.set_inheritable(_CONTROL, False)
+    kernel.close_from(_CONTROL + 1)  # whatever the host had open
+    # A host that was started in the background ignores these, and programs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    control = socket(fileno=_CONTROL)
+    server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
     try:
-        server = Server(control, Settings.unpack(control.recv(MESSAGE_BYTES)))
         server.prepare()
         control.send(READY)
         server.serve()
     except Exception as error:
-        control.send(FAILED + _tell(error).encode("utf-8", "replace")[:2000])
+        with contextlib.suppress(OSError):  # the host may be what is gone
+            control.send(FAILED + _tell(error).encode("utf-8", "replace")[:2000])
         raise SystemExit(1) from None
+    finally:
+        server.close()
 
 
 def _tell(error: Exception) -> str:

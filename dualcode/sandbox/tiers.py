@@ -27,8 +27,9 @@ _HOLDS = {
         _LIMITS,
     ),
     "landlock": (
-        "files: of the standard library, numpy and shared libraries, for reading; a scratch folder of 64 MiB",
-        "processes: one, which cannot fork or signal; no capabilities",
+        "files: of the standard library, numpy and shared libraries, for reading",
+        "a scratch folder of 64 MiB, counted each 0.1 s",
+        "processes: one, which cannot fork or signal others; no capabilities",
         "network: no sockets",
         _CALLS,
         _LIMITS,
@@ -40,6 +41,7 @@ _LACKS = {
     "landlock": (
         "names, sizes and times of the host's files can be asked for (stat), their contents not",
         "numbers of the host's processes can be guessed",
+        "the host's name can be read, beside its kernel and its load",
     ),
     "unsafe": ("FILES CAN BE READ AND WRITTEN, as the user who runs this: use it on programs you trust",),
 }

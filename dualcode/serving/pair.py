@@ -1,21 +1,29 @@
 """Start, stop and look at the servers of a profile."""
 
-import fcntl
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from dualcode import resources
 from dualcode.errors import ProfileError, ServingError
 from dualcode.record import Record
-from dualcode.serving import checkpoints, environment, gpus, health, interpreter, processes
+from dualcode.serving import checkpoints, environment, gpus, interpreter, processes
 from dualcode.serving.profiles import Profile, Server, SmallModel, load
-from dualcode.serving.running import RunningPair, RunningServer, clear, recorded, running, save
+from dualcode.serving.running import (
+    Listing,
+    RunningPair,
+    RunningServer,
+    clear,
+    healthy,
+    listing,
+    recorded,
+    running,
+    save,
+)
 
 ENTRY = "vllm.entrypoints.openai.api_server"
 STOP = "dualcode serve stop"
@@ -68,11 +76,24 @@ def start(
         profile = load(profile)
     state = state or resources.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _lock(state):
-        _refuse_second_start(state)
+
+    def refuse() -> None:
+        raise ServingError(f"another start is under way in {state}", hint="dualcode serve status") from None
+
+    with processes.locked(state / "lock", refuse):
+        if pair := recorded(state):
+            told = ", ".join(
+                f"{each.name} (pid {each.pid}, port {each.port}{'' if processes.alive(each) else ', dead'})"
+                for each in pair.servers
+            )
+            raise ServingError(f"profile {pair.profile!r} is already running: {told}", hint=STOP)
         on_gpu = gpus.require(profile)
         vllm = interpreter.find(python, kind="gpu" if on_gpu else "cpu")
-        _refuse_cpu_build(profile, vllm, on_gpu=on_gpu)
+        if on_gpu and vllm.for_cpu_only:
+            raise ServingError(
+                f"profile {profile.name!r} needs GPUs, but {vllm.python} has vLLM's build for CPUs",
+                hint="scripts/setup.sh gpu",
+            )
         chosen = _choose_ports(profile, host, ports)
         wanted = list(dict.fromkeys(server.spec.make for server in profile.servers if server.spec.make))
         models = checkpoints.ensure(wanted, vllm, say=say)
@@ -115,25 +136,26 @@ class ServerStatus(Record):
 def status(state: Path | None = None) -> list[ServerStatus]:
     """Return how each started server is doing; empty if none was started."""
     pair = recorded(state)
-    return [_status(server) for server in pair.servers] if pair else []
-
-
-def _status(server: RunningServer) -> ServerStatus:
-    lives = processes.alive(server)
-    found = health.listing(server) if lives and health.healthy(server) else health.Listing()
-    waiting = "starting" if server.ready_after is None else "unhealthy"
-    answers = "locked" if found.locked else "healthy"
-    return ServerStatus(
-        name=server.name,
-        pid=server.pid,
-        port=server.port,
-        base_url=server.base_url,
-        model=server.model,
-        health=answers if found.ready else waiting if lives else "dead",
-        max_model_len=found.max_model_len,
-        uptime=time.time() - server.started,
-        log=server.log,
-    )
+    found: list[ServerStatus] = []
+    for server in pair.servers if pair else ():
+        lives = processes.alive(server)
+        said = listing(server) if lives and healthy(server) else Listing()
+        waiting = "starting" if server.ready_after is None else "unhealthy"
+        answers = "locked" if said.locked else "healthy"
+        found.append(
+            ServerStatus(
+                name=server.name,
+                pid=server.pid,
+                port=server.port,
+                base_url=server.base_url,
+                model=server.model,
+                health=answers if said.ready else waiting if lives else "dead",
+                max_model_len=said.max_model_len,
+                uptime=time.time() - server.started,
+                log=server.log,
+            )
+        )
+    return found
 
 
 def logs(
@@ -179,38 +201,6 @@ def last_lines(file: Path, count: int) -> list[str]:
         return source.read().decode(errors="replace").splitlines()[-count:]
 
 
-@contextmanager
-def _lock(state: Path) -> Generator[None]:
-    """Hold the state folder's lock while servers start; the kernel frees it if we die."""
-    with (state / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ServingError(
-                f"another start is under way in {state}", hint="dualcode serve status"
-            ) from None
-        yield
-
-
-def _refuse_second_start(state: Path) -> None:
-    pair = recorded(state)
-    if not pair:
-        return
-    told = ", ".join(
-        f"{server.name} (pid {server.pid}, port {server.port}{'' if processes.alive(server) else ', dead'})"
-        for server in pair.servers
-    )
-    raise ServingError(f"profile {pair.profile!r} is already running: {told}", hint=STOP)
-
-
-def _refuse_cpu_build(profile: Profile, vllm: interpreter.Interpreter, *, on_gpu: bool) -> None:
-    if on_gpu and vllm.for_cpu_only:
-        raise ServingError(
-            f"profile {profile.name!r} needs GPUs, but {vllm.python} has vLLM's build for CPUs",
-            hint="scripts/setup.sh gpu",
-        )
-
-
 def _choose_ports(profile: Profile, host: str, ports: Ports) -> dict[str, int]:
     names = [server.name for server in profile.servers]
     if ports == "free":
@@ -241,24 +231,26 @@ def _plans(
     shares = environment.split_cores(sorted(os.sched_getaffinity(0)), len(sharing)) if sharing else []
     cores = dict(zip(sharing, shares, strict=True))
 
-    def plan(server: Server) -> Plan:
+    plans: list[Plan] = []
+    for server in profile.servers:
         share, make = cores.get(server.name), server.spec.make
         command = [str(python), "-m", ENTRY, "--config", str(server.config)]
         command += ["--host", host, "--port", str(ports[server.name])]
         if make:
             command += ["--model", str(models[make]), "--served-model-name", server.model]
-        return Plan(
-            server=server,
-            host=host,
-            port=ports[server.name],
-            command=tuple(command),
-            settings={**(environment.for_cores(share) if share else {}), **server.spec.env},
-            cores=share,
-            log=log_folder(state) / f"{server.name}.log",
-            weights=str(models[make]) if make else server.model,
+        plans.append(
+            Plan(
+                server=server,
+                host=host,
+                port=ports[server.name],
+                command=tuple(command),
+                settings={**(environment.for_cores(share) if share else {}), **server.spec.env},
+                cores=share,
+                log=log_folder(state) / f"{server.name}.log",
+                weights=str(models[make]) if make else server.model,
+            )
         )
-
-    return [plan(server) for server in profile.servers]
+    return plans
 
 
 def _launch(
@@ -326,7 +318,7 @@ def _wait_until_ready(plans: list[Plan], servers: list[RunningServer]) -> Iterat
                 raise _failure(plans[index], f"died while starting (exit code {processes.exit_code(server)})")
         for index, server in list(waiting.items()):
             took = time.time() - server.started
-            if health.healthy(server) and health.listing(server).ready:
+            if healthy(server) and listing(server).ready:
                 yield index, server.model_copy(update={"ready_after": round(took, 1)})
                 del waiting[index]
             elif took > (limit := plans[index].server.spec.ready_seconds):

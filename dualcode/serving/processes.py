@@ -1,11 +1,13 @@
 """Server processes: told from strangers by pid and creation time, ended with everything that they started."""
 
+import contextlib
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -76,20 +78,15 @@ def members(server: Identity) -> list[psutil.Process]:
     another process the group is gone, and if it belongs to none, whoever is in the group was put there by us.
     """
     exit_code(server)  # a dead child of ours would stay a zombie
-    if psutil.pid_exists(server.pid):
-        try:
-            if not _same(psutil.Process(server.pid), server):
-                return []
-        except psutil.NoSuchProcess:
-            pass
-    return [process for process in psutil.process_iter() if _in_group(process, server.pid)]
-
-
-def _in_group(process: psutil.Process, group: int) -> bool:
-    try:
-        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if not _same(psutil.Process(server.pid), server):
+            return []
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == server.pid and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def end(servers: Sequence[Identity], *, patience: float) -> list[int]:
@@ -107,7 +104,8 @@ def end(servers: Sequence[Identity], *, patience: float) -> list[int]:
     _signal(killed, signal.SIGKILL)
     _wait(lambda: not _pids(servers), 5)
     for server in servers:
-        _reap(server)
+        if exit_code(server) is not None:
+            del _OWN[server.pid]
     return killed
 
 
@@ -117,10 +115,8 @@ def _pids(servers: Sequence[Identity]) -> list[int]:
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> None:
@@ -129,10 +125,16 @@ def _wait(done: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
-def _reap(server: Identity) -> None:
-    process = _OWN.get(server.pid)
-    if process and process.poll() is not None:
-        del _OWN[server.pid]
+@contextlib.contextmanager
+def locked(file: Path, busy: Callable[[], None]) -> Generator[None]:
+    """Hold a lock, which the kernel frees if we die. If another holds it, call `busy` and then wait."""
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            busy()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_ports(count: int, host: str) -> list[int]:

@@ -1,10 +1,10 @@
 """Serving profiles: a folder with vLLM's own YAML per server, and a team.toml that names the servers."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import yaml
 from pydantic import Field, ValidationError
@@ -69,13 +69,14 @@ class Profile(Record):
             raise ProfileError(
                 f"profile {self.name!r} builds no AWQ model, so there is nothing to serve in bf16 instead"
             )
-        return self.model_copy(update={"servers": tuple(_in_bf16(server) for server in self.servers)})
-
-
-def _in_bf16(server: Server) -> Server:
-    if server.spec.make != SmallModel.AWQ:
-        return server
-    return server.model_copy(update={"spec": server.spec.model_copy(update={"make": SmallModel.BF16})})
+        bf16 = {"make": SmallModel.BF16}
+        servers = [
+            server.model_copy(update={"spec": server.spec.model_copy(update=bf16)})
+            if server.spec.make == SmallModel.AWQ
+            else server
+            for server in self.servers
+        ]
+        return self.model_copy(update={"servers": tuple(servers)})
 
 
 def known() -> list[str]:
@@ -90,32 +91,29 @@ def load(name: str) -> Profile:
 
     A profile that does not exist is an UnknownNameError, one that is wrong a ProfileError.
     """
-    folder = _folder(name)
-    table = _read_toml(folder / TEAM_FILE).get("servers")
-    if not isinstance(table, dict) or not table:
-        raise ProfileError(f"{folder / TEAM_FILE} has no [servers.NAME] table, so there is nothing to start")
-    servers = cast(dict[str, Any], table)
-    return Profile(
-        name=folder.name,
-        folder=folder,
-        servers=tuple(_server(folder, key, value) for key, value in servers.items()),
-    )
-
-
-def _folder(name: str) -> Path:
     by_name = resources.find("serving", f"{name}/{TEAM_FILE}") if "/" not in name else None
     file = by_name or Path(name).expanduser() / TEAM_FILE
     if not file.is_file():
         if "/" in name or Path(name).is_dir():
             raise ProfileError(f"{file} does not exist, so {name} is no serving profile")
         raise UnknownNameError("serving profile", name, known(), hint="dualcode serve start --profile FOLDER")
-    return file.parent.resolve()
+    folder = file.parent.resolve()
+    table = _read(folder / TEAM_FILE, tomllib.loads)
+    servers: object = cast(dict[str, object], table).get("servers")
+    if not isinstance(servers, dict) or not servers:
+        raise ProfileError(f"{folder / TEAM_FILE} has no [servers.NAME] table, so there is nothing to start")
+    each = cast(dict[str, object], servers)
+    return Profile(
+        name=folder.name,
+        folder=folder,
+        servers=tuple(_server(folder, key, value) for key, value in each.items()),
+    )
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def _read(file: Path, parse: Callable[[str], object]) -> object:
     try:
-        return tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"{file} cannot be read: {error}") from error
 
 
@@ -125,7 +123,10 @@ def _server(folder: Path, name: str, table: object) -> Server:
     except ValidationError as error:
         raise ProfileError(f"{folder / TEAM_FILE}, [servers.{name}]: {explain(error)}") from error
     config = folder / spec.config
-    settings = _read_yaml(config)
+    flags = _read(config, yaml.safe_load)
+    if not isinstance(flags, dict):
+        raise ProfileError(f"{config} must hold vLLM's flags as `name: value` lines")
+    settings = cast(dict[str, object], flags)
     model = settings.get("served-model-name") or settings.get("model") or spec.make
     if isinstance(model, list):
         model = str(model[0])  # pyright: ignore[reportUnknownArgumentType] - vLLM takes a list of names too
@@ -137,16 +138,6 @@ def _server(folder: Path, name: str, table: object) -> Server:
             f"{config}: `port` and `shutdown-timeout` are numbers, not {port!r} and {patience!r}"
         )
     return Server(name=name, spec=spec, config=config, port=port, model=model, shutdown_timeout=patience)
-
-
-def _read_yaml(file: Path) -> dict[str, object]:
-    try:
-        found: object = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProfileError(f"{file} cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise ProfileError(f"{file} must hold vLLM's flags as `name: value` lines")
-    return {str(key): value for key, value in found.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def explain(error: ValidationError) -> str:

@@ -1,9 +1,7 @@
 """The choice between two programs (paper §3.3, 3)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Literal
 
 from dualcode import prompts
 from dualcode.record import Record
@@ -29,12 +27,9 @@ def choice_schema() -> schema.Schema:
     return schema.record({"reason": schema.text(REASON_CHARACTERS), "better": {"enum": ["A", "B"]}})
 
 
-def parse_choice(text: str | None) -> dict[str, Any] | None:
-    """Return the choice in a reply as an object; None off the schema."""
-    try:
-        return Choice.model_validate(schema.read_object(text)).model_dump(mode="json")
-    except ValidationError:
-        return None
+def read_choice(text: str | None) -> Choice | None:
+    """Return the choice in a reply; None off the schema."""
+    return schema.read_object(text, Choice.model_validate)
 
 
 async def choose(
@@ -44,16 +39,17 @@ async def choose(
 
     `evidence` says on which inputs the two were seen to differ.
     """
-    parsed = await seat.ask_object(
+    choice = await seat.ask(
         "choose",
         [
             system("reviewer"),
             user("choose", task=task, first=first, second=second, evidence=evidence),
         ],
+        read=read_choice,
+        about=(first, second),
         schema=choice_schema(),
-        parse=parse_choice,
         repair=prompts.render("repair_choice"),
         thinking=True,
         answer_tokens=TOKENS,
     )
-    return second if parsed is not None and parsed["better"] == "B" else first
+    return second if choice is not None and choice.better == "B" else first

@@ -25,19 +25,18 @@ async def write(seat: Seat, task: Task, *, draw: int = 0) -> Program:
 
     Draw 0 is the baseline's; every other `draw` is sampled apart from it.
     """
-    reply = await seat.ask("write", writing(task), draw=draw)
-    return extract(reply.content, task)
+    return await seat.ask("write", writing(task), read=lambda reply: extract(reply, task), draw=draw)
 
 
 async def implement(seat: Seat, task: Task, analysis: str) -> Program:
     """Ask for a program with a planner's analysis as context (paper §3.1)."""
     asked = user("implement", task=TaskView(task), imports=imports_of(task.prompt), analysis=analysis)
-    reply = await seat.ask("implement", [system("coder"), asked])
-    return extract(reply.content, task)
+    return await seat.ask("implement", [system("coder"), asked], read=lambda reply: extract(reply, task))
 
 
 async def synthesize(seat: Seat, task: Task, attempts: Sequence[Failed]) -> Program:
     """Ask for a new program, informed by failed ones and their reviews (paper §3.3, 4)."""
     asked = user("synthesize", task=TaskView(task), imports=imports_of(task.prompt), attempts=attempts)
-    reply = await seat.ask("synthesize", [system("coder"), asked])
-    return extract(reply.content, task)
+    about = [attempt.program for attempt in attempts]
+    messages = [system("coder"), asked]
+    return await seat.ask("synthesize", messages, read=lambda reply: extract(reply, task), about=about)

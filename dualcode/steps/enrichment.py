@@ -2,9 +2,6 @@
 
 import ast
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
 
 from dualcode import prompts
 from dualcode.record import Record
@@ -55,23 +52,21 @@ async def enrich(seat: Seat, task: Task, known: Mapping[str, str]) -> Enrichment
     `known` maps the calls that the prompt itself shows to their results, both as source; an example that
     says otherwise is set aside. None if no reply was on the schema.
     """
-    parsed = await seat.ask_object(
+    return await seat.ask(
         "enrich",
         [system("reviewer"), user("enrich", task=task, examples=MOST_EXAMPLES, edge_cases=MOST_EDGE_CASES)],
+        read=lambda text: read_enrichment(text, known),
         schema=enrichment_schema(),
-        parse=lambda text: parse_enrichment(text, known),
         repair=prompts.render("repair_enrichment"),
         thinking=True,
         answer_tokens=TOKENS,
     )
-    return None if parsed is None else Enrichment.model_validate(parsed)
 
 
-def parse_enrichment(text: str | None, known: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the enrichment in a reply as an object, refuted examples apart; None off the schema."""
-    try:
-        said = Enrichment.model_validate((schema.read_object(text) or {}) | {"contradicted": ()})
-    except ValidationError:
+def read_enrichment(text: str | None, known: Mapping[str, str]) -> Enrichment | None:
+    """Return the enrichment in a reply, refuted examples apart; None off the schema."""
+    said = schema.read_object(text, lambda found: Enrichment.model_validate(found | {"contradicted": ()}))
+    if said is None:
         return None
     facts = {normalized(call): normalized(result) for call, result in known.items()}
     refuted = [
@@ -80,8 +75,7 @@ def parse_enrichment(text: str | None, known: Mapping[str, str]) -> dict[str, An
         if facts.get(normalized(example.call), normalized(example.result)) != normalized(example.result)
     ]
     kept = [example for example in said.examples if example not in refuted]
-    update = {"examples": tuple(kept), "contradicted": tuple(refuted)}
-    return said.model_copy(update=update).model_dump(mode="json")
+    return said.model_copy(update={"examples": tuple(kept), "contradicted": tuple(refuted)})
 
 
 def normalized(source: str) -> str:

@@ -23,5 +23,4 @@ async def mend(seat: Seat, task: Task, program: Program, failure: str) -> Progra
 
 async def _correct(seat: Seat, task: Task, program: Program, prompt: str, **variables: object) -> Program:
     conversation = [*writing(task), answered(program), user(prompt, task=task, **variables)]
-    reply = await seat.ask(prompt, conversation)
-    return extract(reply.content, task)
+    return await seat.ask(prompt, conversation, read=lambda reply: extract(reply, task), about=(program,))

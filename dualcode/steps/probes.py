@@ -1,9 +1,6 @@
 """Probes: calls of the function that the reviewer wants to see run."""
 
 import ast
-from typing import Any
-
-from pydantic import ValidationError
 
 from dualcode import prompts
 from dualcode.record import Record
@@ -27,7 +24,9 @@ class Probe(Record):
     """The result's source, as the model believes."""
 
 
-class _Probes(Record):
+class Probes(Record):
+    """The calls of one answer."""
+
     probes: tuple[Probe, ...]
 
 
@@ -40,26 +39,25 @@ def probes_schema() -> schema.Schema:
 
 async def probe(seat: Seat, task: Task) -> tuple[Probe, ...]:
     """Ask for calls that would tell a right program from a wrong one, with thinking; () if none came."""
-    parsed = await seat.ask_object(
+    found = await seat.ask(
         "probe",
         [system("reviewer"), user("probe", task=task, most=MOST_PROBES)],
+        read=lambda text: read_probes(text, task.entry_point),
         schema=probes_schema(),
-        parse=lambda text: parse_probes(text, task.entry_point),
         repair=prompts.render("repair_probes"),
         thinking=True,
         answer_tokens=TOKENS,
     )
-    return () if parsed is None else _Probes.model_validate(parsed).probes
+    return () if found is None else found.probes
 
 
-def parse_probes(text: str | None, entry_point: str) -> dict[str, Any] | None:
+def read_probes(text: str | None, entry_point: str) -> Probes | None:
     """Return the usable probes of a reply, each call once; None off the schema or without a usable one."""
-    try:
-        said = _Probes.model_validate(schema.read_object(text))
-    except ValidationError:
+    said = schema.read_object(text, Probes.model_validate)
+    if said is None:
         return None
     usable = {normalized(each.call): each for each in said.probes if _calls(each.call, entry_point)}
-    return _Probes(probes=tuple(usable.values())).model_dump(mode="json") if usable else None
+    return Probes(probes=tuple(usable.values())) if usable else None
 
 
 def _calls(source: str, entry_point: str) -> bool:

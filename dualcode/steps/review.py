@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from dualcode import prompts
 from dualcode.record import Record
 from dualcode.solution import Program
@@ -57,17 +55,19 @@ def review_schema() -> schema.Schema:
     return {"anyOf": [branch("approve", 0, 0), branch("revise", 1, MOST_FINDINGS)]}
 
 
-def parse_review(text: str | None) -> dict[str, Any] | None:
-    """Return the review in a reply as an object, or None where the reply is off the schema.
+def read_review(text: str | None) -> Review | None:
+    """Return the review in a reply, or None where the reply is off the schema.
 
-    A fence around the object is forgiven; a contradiction between verdict and findings is not.
+    What stands around the object is forgiven; a contradiction between verdict and findings is not.
     """
-    try:
-        review = Review.model_validate(schema.read_object(text))
-    except ValidationError:
-        return None
-    consistent = review.approves == (not review.findings)
-    return review.model_dump(mode="json") if consistent else None
+    return schema.read_object(text, _consistent)
+
+
+def _consistent(said: dict[str, Any]) -> Review:
+    review = Review.model_validate(said)
+    if review.approves != (not review.findings):
+        raise ValueError("verdict and findings contradict each other")
+    return review
 
 
 async def critique(
@@ -81,17 +81,18 @@ async def critique(
     """Ask for a review of the program against the specification (paper §3.2, 2), with thinking.
 
     `enrichment` is added to the specification (§6); `evidence` says what the program did when it was run.
-    A reply that stays off the schema after one repair counts as an approval; its call says `off-schema`
-    without `repaired`.
+    A reply that stays off the schema after one repair is unread: the program stands as if it were approved,
+    but no count takes it for an approval. Its call says `off-schema` without `repaired`.
     """
     variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
-    parsed = await seat.ask_object(
+    review = await seat.ask(
         "review",
         [system("reviewer"), user("review", **variables, enrichment=enrichment, evidence=evidence)],
+        read=read_review,
+        about=(program,),
         schema=review_schema(),
-        parse=parse_review,
         repair=prompts.render("repair"),
         thinking=True,
         answer_tokens=REVIEW_TOKENS,
     )
-    return APPROVAL if parsed is None else Review.model_validate(parsed)
+    return APPROVAL if review is None else review

@@ -1,9 +1,15 @@
 """Structured answers: small schemas, bounded so that a reply always fits its tokens, and their reading."""
 
+import contextlib
 import json
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+from dualcode.extraction.thinking import read
 
 Schema = dict[str, Any]
+T = TypeVar("T")
+_MOST_OBJECTS = 32
 
 
 def text(most: int) -> Schema:
@@ -26,17 +32,29 @@ def record(properties: Schema) -> Schema:
     }
 
 
-def read_object(text: str | None) -> dict[str, Any] | None:
-    """Return the JSON object in a reply, a fence around it forgiven; None if there is none.
+def read_object(text: str | None, fit: Callable[[dict[str, Any]], T]) -> T | None:
+    """Return what `fit` makes of the last whole JSON object in a reply that it takes; None if there is none.
 
-    Half a surrogate pair, which JSON can escape and no record can hold, becomes a replacement character.
+    Thoughts are no part of the reply; what stands around the object, a fence or a remark, is forgiven. `fit`
+    raises ValueError for an object that is not meant. Half a surrogate pair, which JSON can escape and no
+    record can hold, becomes a replacement character.
     """
-    if text is None:
-        return None
-    try:
-        found: Any = json.loads(text[text.find("{") : text.rfind("}") + 1])
-        whole = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass")
-        found = json.loads(whole.decode("utf-16", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+    readings = read(text or "")
+    for answer in (*readings.answers, readings.literal or ""):
+        for found in reversed(list(_objects(answer))[-_MOST_OBJECTS:]):
+            with contextlib.suppress(ValueError):
+                return fit(found)
+    return None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the whole objects of a text that are in no other, in order."""
+    decoder, position = json.JSONDecoder(), text.find("{")
+    while position >= 0:
+        try:
+            found, end = decoder.raw_decode(text, position)
+            whole = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            yield cast("dict[str, Any]", json.loads(whole.decode("utf-16", "replace")))
+        except (ValueError, RecursionError):
+            end = position + 1
+        position = text.find("{", end)

@@ -6,7 +6,7 @@ that a forecast is worth what was measured; where a step was never asked, its le
 its most is its limit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dualcode.call import Usage
@@ -125,83 +125,58 @@ def forecast(plans: Sequence[Plan], config: TeamConfig, known: Known, *, ledger:
     rows: list[Row] = []
     for plan in plans:
         seen = paid.setdefault(plan.dataset, set()) if ledger else set[str]()
-        rows.append(_row(plan, seen, known))
-        seen.update(asked.key for asked in plan.rehearsal.least)
-    return Forecast(
-        rows=tuple(rows),
-        money=_money(rows, config),
-        measured=sum(len(each) for each in known.tokens.values()),
-    )
-
-
-def _row(plan: Plan, seen: set[str], known: Known) -> Row:
-    least = [asked for asked in plan.rehearsal.least if asked.key not in seen]
-    # The longest branch shares its first calls too, as far as they were the same.
-    most = [asked for asked in plan.rehearsal.most if asked.key not in seen]
-    endpoints = dict.fromkeys(asked.endpoint for asked in (*plan.rehearsal.least, *plan.rehearsal.most))
-    shares = [_share(name, plan.tasks, least, most, known) for name in endpoints]
-    return Row(
-        dataset=plan.dataset,
-        pipeline=plan.pipeline,
-        tasks=plan.tasks,
-        of=plan.of,
-        shares=tuple(shares),
-    )
+        rehearsal = plan.rehearsal
+        least = [asked for asked in rehearsal.least if asked.key not in seen]
+        # The longest branch shares its first calls too, as far as they were the same.
+        most = [asked for asked in rehearsal.most if asked.key not in seen]
+        endpoints = dict.fromkeys(asked.endpoint for asked in (*rehearsal.least, *rehearsal.most))
+        shares = tuple(_share(name, plan.tasks, least, most, known) for name in endpoints)
+        rows.append(
+            Row(dataset=plan.dataset, pipeline=plan.pipeline, tasks=plan.tasks, of=plan.of, shares=shares)
+        )
+        seen.update(asked.key for asked in rehearsal.least)
+    measured = sum(len(each) for each in known.tokens.values())
+    return Forecast(rows=tuple(rows), money=_money(rows, config), measured=measured)
 
 
 def _share(endpoint: str, tasks: int, least: Sequence[Asked], most: Sequence[Asked], known: Known) -> Share:
-    low = [each for each in least if each.endpoint == endpoint]
-    high = [each for each in most if each.endpoint == endpoint]
-    prompts = Range(
-        least=tasks * sum(_prompt(each, known) for each in low),
-        most=tasks * sum(_prompt(each, known) for each in high),
-    )
-    completions = Range(
-        least=tasks * sum(_completion(each, known, SHORTEST) for each in low),
-        most=tasks * sum(_completion(each, known, each.most_tokens) for each in high),
+    ends: list[tuple[int, float, float]] = []
+    for asked, longest in ((least, False), (most, True)):
+        own = [each for each in asked if each.endpoint == endpoint]
+        prompts = completions = 0.0
+        for each in own:
+            otherwise = (
+                each.prompt_characters / CHARACTERS_A_TOKEN,
+                each.most_tokens if longest else SHORTEST,
+            )
+            prompt, completion = known.mean(endpoint, each.step) or otherwise
+            prompts, completions = prompts + prompt, completions + completion
+        ends.append((len(own), prompts, completions))
+    calls, prompts, completions = (
+        Range(least=tasks * low, most=tasks * high) for low, high in zip(*ends, strict=True)
     )
     rate = known.rate(endpoint)
     return Share(
         endpoint=endpoint,
-        calls=Range(least=tasks * len(low), most=tasks * len(high)),
+        calls=calls,
         prompt_tokens=prompts,
         completion_tokens=completions,
         seconds=completions.times(1 / rate) if rate else None,
     )
 
 
-def _prompt(asked: Asked, known: Known) -> float:
-    mean = known.mean(asked.endpoint, asked.step)
-    return mean[0] if mean else asked.prompt_characters / CHARACTERS_A_TOKEN
-
-
-def _completion(asked: Asked, known: Known, otherwise: float) -> float:
-    mean = known.mean(asked.endpoint, asked.step)
-    return mean[1] if mean else otherwise
-
-
 def _money(rows: Sequence[Row], config: TeamConfig) -> dict[str, Range]:
     total: dict[str, Range] = {}
-    for currency, amount in _amounts(rows, config):
-        total[currency] = total.get(currency, NOTHING) + amount
+    for row, share in ((each, share) for each in rows for share in each.shares):
+        price = config.endpoints[share.endpoint].price
+        if price is None or (price.gpu_hour is not None and row.seconds is None):
+            continue
+        ends: dict[str, float] = {}
+        for end in ("least", "most"):
+            usage = Usage(
+                prompt_tokens=round(getattr(share.prompt_tokens, end)),
+                completion_tokens=round(getattr(share.completion_tokens, end)),
+            )
+            ends[end] = cost(price, usage, getattr(row.seconds or NOTHING, end))
+        total[price.currency] = total.get(price.currency, NOTHING) + Range(**ends)
     return total
-
-
-def _amounts(rows: Sequence[Row], config: TeamConfig) -> Iterator[tuple[str, Range]]:
-    for row in rows:
-        for share in row.shares:
-            price = config.endpoints[share.endpoint].price
-            if price is None or (price.gpu_hour is not None and row.seconds is None):
-                continue
-            ends: Mapping[str, float] = {
-                end: cost(price, _usage(share, end), getattr(row.seconds or NOTHING, end))
-                for end in ("least", "most")
-            }
-            yield price.currency, Range(**ends)
-
-
-def _usage(share: Share, end: str) -> Usage:
-    return Usage(
-        prompt_tokens=round(getattr(share.prompt_tokens, end)),
-        completion_tokens=round(getattr(share.completion_tokens, end)),
-    )

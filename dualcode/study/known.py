@@ -1,16 +1,22 @@
-"""What earlier calls say about the calls to come: tokens a step, tokens a second."""
+"""What earlier calls, or a short trial, say about the calls to come: tokens a step, tokens a second."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from dualcode.call import Call
-from dualcode.errors import RunError
+from dualcode.errors import DualcodeError, RunError
 from dualcode.models.endpoints import Served
+from dualcode.pipelines import Pipeline
+from dualcode.runs.evaluate import Workshop
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import union_seconds
+
+MOST = 16
+"""Tasks of a trial: enough to fill a server's batch, few enough to be done soon."""
 
 
 @dataclass
@@ -65,3 +71,28 @@ def learn(run_dir: Path, served: Mapping[str, Served]) -> Known:
         same = {name for name, each in theirs.items() if served.get(name) == each}
         known.add(call for call in records.calls if call.endpoint in same)
     return known
+
+
+async def try_speed(
+    pipelines: Sequence[Pipeline], workshop: Workshop, known: Known, tell: Callable[[str], None]
+) -> None:
+    """Add to `known` what the one-call pipelines' first tasks take, for endpoints without any measurement.
+
+    These are requests that the study will ask anyway. An endpoint that no such pipeline speaks to, or that
+    fails, stays unknown; a run says what is wrong.
+    """
+    for pipeline in pipelines:
+        if pipeline.calls != (1, 1) or len(pipeline.roles) != 1:
+            continue
+        endpoint = workshop.config.roles[pipeline.roles[0]]
+        if known.rate(endpoint) is not None:
+            continue
+        tasks = workshop.suite.tasks[: min(MOST, workshop.config.endpoints[endpoint].concurrency)]
+        tell(f"trying the speed of {endpoint} on {len(tasks)} drafts, which are kept")
+        team, _, _ = await workshop.tools()
+        calls: list[Call] = []
+        solving = (pipeline(task, team.for_task(task.id, calls.append)) for task in tasks)
+        for failure in await asyncio.gather(*solving, return_exceptions=True):
+            if isinstance(failure, BaseException) and not isinstance(failure, DualcodeError):
+                raise failure
+        known.add(calls)

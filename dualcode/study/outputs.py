@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.gather import Gathered
 from dualcode.errors import ConfigError, InputError
 from dualcode.figures import Drawn, draw
 from dualcode.published.published import load_published
@@ -44,13 +43,13 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"cannot write to {folder}: {error}", hint="-o FOLDER") from error
 
 
-def write_outputs(gathered: Gathered, study: Study, folder: Path) -> Outputs:
+def write_outputs(analysis: Analysis, study: Study, folder: Path) -> Outputs:
     """Write tables, figures, report and page into `folder`, over those of an earlier time."""
-    analysis, published = gathered.analysis, load_published()
+    published = load_published()
     made = tables(analysis, published, study.tables)
     drawn, left_out = draw(analysis, published, folder / "figures", study.figures)
     files = write_tables(made, folder / "tables")
-    report = write_report(analysis, made, drawn, folder / "report.html", prompts=gathered.prompts)
+    report = write_report(analysis, made, drawn, folder / "report.html")
     page = folder / "README.md"
     page.write_text("\n".join(_page(analysis, made, drawn, left_out)), encoding="utf-8")
     pictures = tuple(path for each in drawn for path in (each.svg, each.png, each.pdf))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from typing import Any
 
 from dualcode.bench.scripted import ScriptedBench
@@ -12,7 +13,7 @@ from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
 from dualcode.task import Task
-from dualcode.team import Team, build_team
+from dualcode.team import build_team
 
 
 class Asked(Record):
@@ -50,58 +51,45 @@ async def rehearse(pipeline: Pipeline, task: Task, config: TeamConfig) -> Rehear
 async def _play(pipeline: Pipeline, task: Task, config: TeamConfig, *, good: bool) -> tuple[Asked, ...]:
     real = build_team(config, pipeline.roles)
     calls: list[Call] = []
-    script = _Script(task, good=good)
     bench = ScriptedBench({} if good else {"": "a visible test failed"})
-    team = real.through(lambda chat: ScriptedChat(script.answer, name=chat.name))
+    answer = partial(_answer, entry_point=task.entry_point, good=good)
+    team = real.through(lambda chat: ScriptedChat(answer, name=chat.name))
     try:
-        await _solve(pipeline, task, team.at_work(pipeline.roles, bench), calls)
+        await pipeline(task, team.at_work(pipeline.roles, bench).for_task(task.id, calls.append))
+    except (DualcodeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
+        pass  # a drop-in may want answers that no script of ours gives
     finally:
         await real.close()
-    return tuple(_asked(call, config) for call in calls)
+    asked: list[Asked] = []
+    for call in calls:
+        text = json.dumps([call.endpoint, call.request.model_dump(mode="json")], sort_keys=True)
+        asked.append(
+            Asked(
+                step=call.step,
+                endpoint=config.roles[call.role],  # pyright: ignore[reportArgumentType] - a bound role
+                key=hashlib.sha256(text.encode()).hexdigest(),
+                prompt_characters=sum(len(message.content) for message in call.request.messages),
+                most_tokens=call.request.max_tokens,
+            )
+        )
+    return tuple(asked)
 
 
-async def _solve(pipeline: Pipeline, task: Task, team: Team, calls: list[Call]) -> None:
-    try:
-        await pipeline(task, team.for_task(task.id, calls.append))
-    except (DualcodeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
-        return  # a drop-in may want answers that no script of ours gives
-
-
-def _asked(call: Call, config: TeamConfig) -> Asked:
-    request = call.request
-    text = json.dumps([call.endpoint, request.model_dump(mode="json")], sort_keys=True)
-    return Asked(
-        step=call.step,
-        endpoint=config.roles[call.role],  # pyright: ignore[reportArgumentType] - a bound role
-        key=hashlib.sha256(text.encode()).hexdigest(),
-        prompt_characters=sum(len(message.content) for message in request.messages),
-        most_tokens=request.max_tokens,
-    )
-
-
-class _Script:
-    """Answers by the request alone, so that equal requests of two pipelines get equal answers."""
-
-    def __init__(self, task: Task, *, good: bool) -> None:
-        self._task = task
-        self._good = good
-
-    def answer(self, request: Request) -> str:
-        if request.json_schema is None:
-            mark = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:8]
-            return f"```python\ndef {self._task.entry_point}(*_):\n    return {mark!r}\n```"
-        schema = json.dumps(request.json_schema)  # a review's is a choice of two objects
-        return json.dumps({key: value for key, value in self._said().items() if f'"{key}"' in schema})
-
-    def _said(self) -> dict[str, Any]:
-        finding = {"where": "line 1", "actual": "nothing", "expected": "something"}
-        return {
-            "verdict": "approve" if self._good else "revise",
-            "findings": [] if self._good else [finding],
-            "types": "any",
-            "examples": [],
-            "edge_cases": [],
-            "probes": [{"call": f"{self._task.entry_point}(1)", "asserted": "2"}],
-            "reason": "none",
-            "better": "A",
-        }
+def _answer(request: Request, entry_point: str, *, good: bool) -> str:
+    """Answer by the request alone, so that equal requests of two pipelines get equal answers."""
+    if request.json_schema is None:
+        mark = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:8]
+        return f"```python\ndef {entry_point}(*_):\n    return {mark!r}\n```"
+    schema = json.dumps(request.json_schema)  # a review's is a choice of two objects
+    finding = {"where": "line 1", "actual": "nothing", "expected": "something"}
+    said: dict[str, Any] = {
+        "verdict": "approve" if good else "revise",
+        "findings": [] if good else [finding],
+        "types": "any",
+        "examples": [],
+        "edge_cases": [],
+        "probes": [{"call": f"{entry_point}(1)", "asserted": "2"}],
+        "reason": "none",
+        "better": "A",
+    }
+    return json.dumps({key: value for key, value in said.items() if f'"{key}"' in schema})

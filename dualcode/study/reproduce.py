@@ -1,14 +1,13 @@
 """A study from its options to its report: what `dualcode reproduce` does."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
 from rich.console import Console
 
-from dualcode.config import Role, TeamConfig
+from dualcode.config import TeamConfig
 from dualcode.errors import InputError
 from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.pipelines import Pipeline
@@ -19,11 +18,11 @@ from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
 from dualcode.runs.store import read_run
 from dualcode.study.forecast import Forecast, Plan, forecast
-from dualcode.study.known import Known, learn
-from dualcode.study.rehearsal import Rehearsal, rehearse
-from dualcode.study.study import Study
-from dualcode.study.trial import try_speed
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.study.known import Known, learn, try_speed
+from dualcode.study.rehearsal import rehearse
+from dualcode.study.study import Study, SuiteChoice
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 
 
 class ReproduceOptions(Record):
@@ -71,13 +70,16 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     config = job.find_team(options.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
-    suites = [_suite(study, number, options, console) for number in range(len(study.suites))]
-    _refuse_twice(suites)
-    roles: list[Role] = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    suites = [_suite(choice, options, console) for choice in study.suites]
+    names = [suite.name for suite in suites]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
+    roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
     if not options.no_ledger:
-        evaluation = options.of(suites[0].name, study.asked, study.suites[0].limit)
+        evaluation = options.of(suites[0].address, study.asked, study.suites[0].limit)
         async with job.Workshop(evaluation, suites[0], config, roles, served) as workshop:
             await try_speed(pipelines, workshop, known, lambda text: console.print(text, style="dim"))
     return Prepared(study, options, config, served, pipelines, suites, known)
@@ -88,7 +90,8 @@ async def predict(prepared: Prepared) -> Forecast:
     plans: list[Plan] = []
     for suite in prepared.suites:
         for pipeline in prepared.pipelines:
-            rehearsal = await _rehearse(pipeline, suite, prepared.config)
+            rehearsing = rehearse(pipeline, suite.tasks[0], prepared.config)
+            rehearsal = await asyncio.wait_for(rehearsing, timeout=60)
             done = 0 if prepared.options.fresh else _done(pipeline, suite, prepared)
             total = len(suite.tasks)
             plans.append(Plan(suite.name, pipeline.name, total - done, total, rehearsal))
@@ -101,15 +104,14 @@ async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
     whole = Whole(count * len(prepared.suites), sum(count * len(suite.tasks) for suite in prepared.suites))
     results: list[job.Result] = []
     for suite, choice in zip(prepared.suites, prepared.study.suites, strict=True):
-        asked = prepared.options.of(suite.name, prepared.study.asked, choice.limit)
+        asked = prepared.options.of(suite.address, prepared.study.asked, choice.limit)
         results += await job.evaluate(asked, console, whole)
     return results
 
 
-def _suite(study: Study, number: int, options: ReproduceOptions, console: Console) -> Suite:
-    choice = study.suites[number]
-    given = next((name for name in _names(choice.dataset) if name in options.data), None)
-    name = given or choice.entry().name
+def _suite(choice: SuiteChoice, options: ReproduceOptions, console: Console) -> Suite:
+    given = next((name for name in choice.names if name in options.data), None)
+    name = given or choice.entry().address
     if name != choice.preferred:
         console.print(
             f"{choice.preferred} is not on this machine; {name} is used instead (dualcode datasets says "
@@ -118,21 +120,6 @@ def _suite(study: Study, number: int, options: ReproduceOptions, console: Consol
             soft_wrap=True,
         )
     return load_suite(name, data=options.data.get(name)).select(choice.limit)
-
-
-def _names(dataset: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (dataset,) if isinstance(dataset, str) else dataset
-
-
-def _refuse_twice(suites: Sequence[Suite]) -> None:
-    names = [suite.name for suite in suites]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
-
-
-async def _rehearse(pipeline: Pipeline, suite: Suite, config: TeamConfig) -> Rehearsal:
-    return await asyncio.wait_for(rehearse(pipeline, suite.tasks[0], config), timeout=60)
 
 
 def _done(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> int:

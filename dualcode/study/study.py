@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dualcode import resources
 from dualcode.config import explain
 from dualcode.errors import ConfigError, UnknownNameError
-from dualcode.suites.suite import SuiteEntry, find_entry
+from dualcode.suites.registry import SuiteEntry, find_entry
 
 ROOM = "eval"
 """Where studies lie: `eval/NAME.toml`."""
@@ -27,16 +27,20 @@ class SuiteChoice(_Table):
     limit: int | None = Field(default=None, ge=1)
     """Only the first so many tasks."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The datasets that will do, the one that is meant first."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
     def entry(self) -> SuiteEntry:
         """Return the dataset that this machine can run; an UnknownNameError for a name without one."""
-        names = (self.dataset,) if isinstance(self.dataset, str) else self.dataset
-        entries = [find_entry(name) for name in names]
+        entries = [find_entry(name) for name in self.names]
         return next((entry for entry in entries if entry.availability().ready), entries[-1])
 
     @property
     def preferred(self) -> str:
         """The dataset that is meant, whatever this machine has."""
-        return self.dataset if isinstance(self.dataset, str) else self.dataset[0]
+        return self.names[0]
 
 
 class Study(_Table):
@@ -72,7 +76,10 @@ def load_study(name: str) -> Study:
 
     Raises UnknownNameError for a name that is neither, ConfigError that names file, key and value.
     """
-    path = _find(name)
+    known = studies()
+    if name not in known and Path(name).suffix != ".toml" and "/" not in name:
+        raise UnknownNameError("study", name, known, hint="--study FILE.toml, or one of those")
+    path = known.get(name, Path(name))
     try:
         study = Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -96,12 +103,3 @@ def studies() -> dict[str, Path]:
         for path in sorted(room.glob("*.toml")):
             found.setdefault(path.stem, path)
     return found
-
-
-def _find(name: str) -> Path:
-    known = studies()
-    if name in known:
-        return known[name]
-    if Path(name).suffix == ".toml" or "/" in name:
-        return Path(name)
-    raise UnknownNameError("study", name, known, hint="--study FILE.toml, or one of those")

@@ -1,6 +1,6 @@
 """A forecast for people."""
 
-from dualcode.study.forecast import Forecast, Range
+from dualcode.study.forecast import NOTHING, Forecast, Range
 from dualcode.tables.cells import count, duration
 from dualcode.tables.grid import listed, numbers, words
 from dualcode.tables.table import Table
@@ -14,26 +14,24 @@ def forecast_table(found: Forecast) -> Table:
     )  # fmt: skip
     rows: list[tuple[str, ...]] = []
     for row in found.rows:
-        tokens = sum((share.completion_tokens for share in row.shares), Range(least=0, most=0))
+        tokens = sum((share.completion_tokens for share in row.shares), NOTHING)
         left = str(row.tasks) if row.tasks == row.of else f"{row.tasks} of {row.of}"
         rows.append(
             (row.dataset, row.pipeline, left, _between(row.calls), _between(tokens), _time(row.seconds))
         )
-    tokens = sum((completion for _, completion in found.tokens().values()), Range(least=0, most=0))
+    sums = found.tokens()
+    tokens = sum((completion for _, completion in sums.values()), NOTHING)
     tasks = str(sum(row.tasks for row in found.rows))
     rows.append(("all", "", tasks, _between(found.calls), _between(tokens), _time(found.seconds)))
     notes = [
         f"{name}: {_between(prompt)} tokens in, {_between(completion)} out"
-        for name, (prompt, completion) in found.tokens().items()
+        for name, (prompt, completion) in sums.items()
     ]
     notes += [f"money: {name}{amount.least:.2f} – {amount.most:.2f}" for name, amount in found.money.items()]
     if not found.money:
         notes.append("money: no price is configured (price = { gpu_hour = … } in the team's endpoints)")
-    basis = (
-        f"measured on {found.measured} earlier calls to these servers"
-        if found.measured
-        else "nothing measured yet"
-    )
+    measured = f"measured on {found.measured} earlier calls to these servers"
+    basis = measured if found.measured else "nothing measured yet"
     notes.append(f"{basis}; a step never asked counts up to its token limit")
     return listed(
         "forecast", "forecast, from the least to the most", heads, rows, notes=notes,

@@ -10,15 +10,29 @@ cache: in a process of its own, so that a connection that hangs can be ended.
 import contextlib
 import importlib
 import importlib.util
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+import dualcode
+from dualcode.errors import SuiteError
+from dualcode.suites.files import Located
+
 Benchmark = Literal["HumanEvalPlus", "MbppPlus"]
+
+DOWNLOAD_SECONDS = 18
+"""How long EvalPlus's download may take: the files are under 1 MB, and without internet a name server
+that does not answer would otherwise hold the command for minutes."""
+
+TEXTS: dict[str, Any] = dict.fromkeys(("prompt", "entry_point", "canonical_solution"), str)
+KEYS: dict[str, Any] = {**TEXTS, "base_input": list, "plus_input": (list, dict), "atol": (int, float)}
+"""What stands in a row, and of what kind. Mbpp has one plus_input of {}."""
 
 
 class Release(NamedTuple):
@@ -81,6 +95,62 @@ def download(benchmark: Benchmark) -> None:
         partial = cached.with_suffix(".partial")
         shutil.copyfile(fresh, partial)
         partial.replace(cached)
+
+
+class EvalPlusOrigin:
+    """EvalPlus's own resolution: the override variable, its cache, its download."""
+
+    def __init__(self, benchmark: Benchmark, override: str) -> None:
+        self.benchmark: Benchmark = benchmark
+        self.override = override
+
+    def find(self) -> Located | None:
+        """Return the file if it is on this machine."""
+        if given := os.environ.get(self.override):
+            return Located(Path(given), f"${self.override}")
+        cached = release(self.benchmark).cached
+        return Located(cached, "EvalPlus cache") if cached.exists() else None
+
+    def fetch(self, tell: Callable[[str], None]) -> Located:
+        """Download the file into EvalPlus's cache; a SuiteError says how to do without."""
+        wanted = release(self.benchmark)
+        tell(f"{wanted.cached.name} is not in EvalPlus's cache; downloading {wanted.url}")
+        if failure := _download(self.benchmark):
+            raise self._no_data(wanted, failure)
+        return Located(wanted.cached, "EvalPlus cache")
+
+    def absence(self) -> str:
+        """Say what would make the file available."""
+        return f"not on this machine: EvalPlus downloads it, or set {self.override} or --data FILE"
+
+    def _no_data(self, wanted: Release, failure: str) -> SuiteError:
+        name = f"{self.benchmark} {wanted.version}"
+        return SuiteError(
+            f"{name} is not on this machine, and downloading {wanted.url} failed: {failure}",
+            hint=f"--data FILE or {self.override}=FILE (a {wanted.cached.name} of your own, .gz or not); "
+            "or --dataset humaneval-base or --dataset mini, which need no download",
+        )
+
+
+def _download(benchmark: Benchmark) -> str | None:
+    """Download in a child process; return what went wrong, or None."""
+    command = [sys.executable, "-P", "-m", "dualcode.suites.evalplus", benchmark]
+    environment = os.environ | {"PYTHONPATH": str(Path(dualcode.__file__).parent.parent)}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DOWNLOAD_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {DOWNLOAD_SECONDS} s"
+    lines = done.stderr.strip().splitlines()
+    return (lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else None
 
 
 def _data(name: str) -> Any:

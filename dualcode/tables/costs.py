@@ -17,6 +17,7 @@ from dualcode.tables.table import Table
 class Row:
     """A server's part in a run."""
 
+    suite: str
     costs: Costs
     alone: ServerCost
     spent: ServerCost
@@ -39,9 +40,12 @@ class Row:
 
 def costs(analysis: Analysis, published: Published) -> Table | str:
     """Return the table of runs and their servers, or why there is none."""
-    known = [analysis.costs[run.id] for run in analysis.runs if run.id in analysis.costs]
+    runs = [run for run in analysis.runs if run.id in analysis.costs]
+    known = [analysis.costs[run.id] for run in runs]
     rows = [
-        Row(each, alone, spent) for each in known for alone, spent in zip(each.alone, each.spent, strict=True)
+        Row(part_title(run, "plus"), each, alone, spent)
+        for run, each in zip(runs, known, strict=True)
+        for alone, spent in zip(each.alone, each.spent, strict=True)
     ]
     if not rows:
         return "no run has costs"
@@ -67,7 +71,7 @@ def _fields(rows: list[Row]) -> list[Field[Row] | None]:
     metered = any(row.spent.metered_seconds is not None for row in rows)
     powered = any(row.spent.joules is not None for row in rows)
     return [
-        left("Suite", lambda row: part_title(row.costs.dataset, "plus")),
+        left("Suite", lambda row: row.suite),
         left("Pipeline", lambda row: row.costs.pipeline),
         left("Server", lambda row: row.alone.endpoint),
         right("alone: tokens in", lambda row: count(row.alone.prompt_tokens)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Part, Run, Score
+from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison
 from dualcode.published.published import SUITES, Published, PublishedScore
 from dualcode.tables.cells import (
@@ -19,6 +19,7 @@ from dualcode.tables.cells import (
     signed,
 )
 from dualcode.tables.selection import covered
+from dualcode.verdict import Part
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from dualcode.published.published import Published, PublishedModel
 from dualcode.serving.hardware import Checkpoint, ServedHardware
 from dualcode.tables.cells import NOTHING, size
 from dualcode.tables.grid import Field, Grid, cited, left, right
-from dualcode.tables.selection import model_of, source
+from dualcode.tables.selection import model_of, roles_of, source
 from dualcode.tables.table import Table
 
-ROLES: tuple[Role, ...] = ("coder", "reviewer")
 GIB = 2**30
 
 
@@ -92,7 +91,7 @@ class Seated:
 
 def models_table(analysis: Analysis, published: Published) -> Table | str:
     """Return Table 1: a row for each role and model that ran, or why there is none."""
-    rows = [row for role in ROLES for row in _rows(analysis, published, role)]
+    rows = [row for role in roles_of(analysis.runs) for row in _rows(analysis, published, role)]
     if not any(row.model for row in rows):
         return "no run names a model"
     unread = any(row.model and row.weights() == NOTHING for row in rows)

@@ -52,7 +52,7 @@ def regressions(analysis: Analysis, published: Published) -> Table | str:
         return f"no pipeline lost a task that {analysis.baseline} had solved"
     lost = tuple(each for _, each in losing)
     kept = len(found) - len(losing)
-    heads = [f"{run.pipeline}, {part_title(run.dataset, run.hardest)}" for run, _ in losing]
+    heads = [f"{run.pipeline}, {part_title(run, run.hardest)}" for run, _ in losing]
     return Grid(_rows(lost, published), _fields(heads)).table(
         "regressions",
         f"Regressions: tasks that {analysis.baseline} solved and a pipeline did not",

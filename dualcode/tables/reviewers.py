@@ -1,6 +1,6 @@
 """The reviewer judged: its verdicts against the truth of the drafts, and what became of its fixes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.reviewer import Confusion, Fixes, Judged, ReviewerReport
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
+from dualcode.runs.summary import unread_warning
 from dualcode.tables.cells import NOTHING, interval, percent, ratio
 from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
 from dualcode.tables.selection import part_title
@@ -20,11 +21,12 @@ class Row:
 
     report: ReviewerReport
     judged: Judged
+    suite: str
 
     @property
     def known(self) -> int:
         """How many reviews there is a truth for."""
-        return sum(self.judged.confusion.model_dump(exclude={"unknown"}).values())
+        return self.judged.confusion.judged
 
     def precision(self) -> str:
         """Return the share of wrong drafts among those that it found wrong."""
@@ -51,8 +53,13 @@ class Row:
 
 def reviewers(analysis: Analysis, published: Published) -> Table | str:
     """Return the table of all runs whose pipeline reviews drafts, or why there is none."""
-    reports = [analysis.reviewers[run.id] for run in analysis.runs if run.id in analysis.reviewers]
-    rows = [Row(report, judged) for report in reports for judged in (report.overall, *report.quartiles)]
+    runs = [run for run in analysis.runs if run.id in analysis.reviewers]
+    reports = [analysis.reviewers[run.id] for run in runs]
+    rows = [
+        Row(report, judged, part_title(run, "plus"))
+        for run, report in zip(runs, reports, strict=True)
+        for judged in (report.overall, *report.quartiles)
+    ]
     if not rows:
         return "no run has reviews of drafts"
     if not any(row.known for row in rows):
@@ -64,7 +71,9 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
         notes=[
             analysis.note,
             "Precision: wrong drafts among those found wrong. Recall: wrong drafts that were found wrong. "
-            "unknown: the draft could not be graded, or the review had no verdict; in no share.",
+            "unread: the review's reply held no verdict; unknown: the draft could not be graded; both are in "
+            "no share.",
+            *_warnings(reports),
             "Fixes: helped, wrong before and right after; broke, right before and wrong after; the others "
             "stayed what they were. Q1 to Q4: quartiles of the specifications' richness, the leanest first."
             if any(report.quartiles for report in reports)
@@ -73,6 +82,13 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
         ],
         runs=[report.run for report in reports],
     )
+
+
+def _warnings(reports: Sequence[ReviewerReport]) -> Iterator[str]:
+    for report in reports:
+        said = unread_warning(report.overall.confusion.off_schema, report.overall.tasks)
+        if said:
+            yield f"{report.pipeline} on {report.dataset}: {said}"
 
 
 BIASED = (
@@ -90,6 +106,8 @@ def matrix(each: Confusion) -> Table:
     ]
     heads = (words("the reviewer says"), *map(numbers, ("draft wrong", "draft right", "together")))
     texts = [(name, str(wrong), str(right_), str(wrong + right_)) for name, wrong, right_ in rows]
+    if each.unknown:
+        texts += [("unread", "", "", str(each.off_schema)), ("unknown draft", "", "", str(each.ungraded))]
     return listed("matrix", "", heads, texts)
 
 
@@ -140,18 +158,21 @@ def fixes(found: Fixes) -> Table:
 
 def quartiles(judged: Sequence[Judged]) -> Table:
     """Return a row for each quartile of richness; counts as in the matrix, so that small numbers are seen."""
-    unknown = any(each.confusion.unknown for each in judged)
+    unread = any(each.confusion.off_schema for each in judged)
+    unknown = any(each.confusion.ungraded for each in judged)
     rows = [
         (
             each.label, str(each.tasks), _of(each.confusion.recall), _of(each.confusion.specificity),
             NOTHING if each.confusion.precision is None else percent(each.confusion.precision.value),
             str(each.fixes.helped), str(each.fixes.did_nothing), str(each.fixes.broke),
-            *([str(each.confusion.unknown)] if unknown else []),
+            *([str(each.confusion.off_schema)] if unread else []),
+            *([str(each.confusion.ungraded)] if unknown else []),
         )
         for each in judged
     ]  # fmt: skip
-    heads = ("tasks", "wrong found", "right approved", "precision", "helped", "nothing", "broke", "unknown")
-    columns = (words("quartile"), *map(numbers, heads if unknown else heads[:-1]))
+    heads = ["tasks", "wrong found", "right approved", "precision", "helped", "nothing", "broke"]
+    heads += ["unread"] * unread + ["unknown"] * unknown
+    columns = (words("quartile"), *map(numbers, heads))
     return listed("quartiles", "by richness of the specification, leanest first", columns, rows)
 
 
@@ -161,7 +182,7 @@ def _of(rate: Rate | None) -> str:
 
 def _fields() -> list[Field[Row] | None]:
     return [
-        left("Suite", lambda row: part_title(row.report.dataset, "plus")),
+        left("Suite", lambda row: row.suite),
         left("Pipeline", lambda row: row.report.pipeline),
         left("Tasks", lambda row: row.judged.label),
         right("reviewed", lambda row: str(row.judged.tasks)),
@@ -169,7 +190,8 @@ def _fields() -> list[Field[Row] | None]:
         right("wrong, approved", lambda row: str(row.judged.confusion.false_negative)),
         right("right, rejected", lambda row: str(row.judged.confusion.false_positive)),
         right("right, approved", lambda row: str(row.judged.confusion.true_negative)),
-        right("unknown", lambda row: str(row.judged.confusion.unknown)),
+        right("unread", lambda row: str(row.judged.confusion.off_schema)),
+        right("unknown", lambda row: str(row.judged.confusion.ungraded)),
         right("precision", Row.precision),
         right("recall", Row.recall),
         right("fixes that helped", lambda row: str(row.judged.fixes.helped)),

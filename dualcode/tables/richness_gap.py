@@ -78,9 +78,12 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
     pairs = _pairs(analysis, published, rich, lean)
     lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
     used = [each.run for each in lines if each.run]
+    first, second = (next(run for run in used if run.dataset == name) for name in (rich, lean))
+    titles, paper = (part_title(first, "plus"), part_title(second, "plus")), _is_papers(rich, lean)
     family = len(analysis.gaps)
     holm = f", corrected for all {family} gaps (p Holm)" if family > 1 else ""
-    return Grid(pairs, _fields(rich, lean, errored=any_errored(lines), several=family > 1)).table(
+    fields = _fields(titles, paper=paper, errored=any_errored(lines), several=family > 1)
+    return Grid(pairs, fields).table(
         "table-3",
         "Table 3: review by richness of specifications; "
         f"rich: {_title(used, rich)}, lean: {_title(used, lean)}",
@@ -135,9 +138,10 @@ def _claim(baseline: str, published: Published, pairs: list[Pair]) -> list[str]:
     ]
 
 
-def _fields(rich: str, lean: str, *, errored: bool, several: bool) -> list[Field[Pair] | None]:
-    first, second = part_title(rich, "plus"), part_title(lean, "plus")
-    paper = _is_papers(rich, lean)
+def _fields(
+    titles: tuple[str, str], *, paper: bool, errored: bool, several: bool
+) -> list[Field[Pair] | None]:
+    first, second = titles
     return [
         left("Configuration", lambda pair: pair.pipeline),
         right(first, lambda pair: pair.rich.score(pair.rich.part)),

@@ -4,47 +4,38 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.config import Role
 from dualcode.published.published import SUITES as PUBLISHED_SUITES
 from dualcode.published.published import Published
-from dualcode.suites.suite import SUITES, SuiteEntry
-
-
-def entry_of(dataset: str) -> SuiteEntry | None:
-    """Return the suite with this canonical name; None if dualcode does not know it."""
-    return next((entry for entry in SUITES if entry.name == dataset), None)
+from dualcode.verdict import Part
 
 
 def is_whole(run: Run) -> bool:
-    """Return whether a run covers all tasks of a known suite."""
-    entry = entry_of(run.dataset)
-    return entry is not None and len(run.tasks) == entry.size
+    """Return whether a run covers all tasks of its suite, as far as is known."""
+    return len(run.tasks) == run.size
 
 
-def part_title(dataset: str, part: Part) -> str:
+def part_title(run: Run, part: Part) -> str:
     """Return the name of a suite's base tests, or of its base and plus tests together."""
-    entry = entry_of(dataset)
-    names = PUBLISHED_SUITES.get(dataset)
+    names = PUBLISHED_SUITES.get(run.dataset)
     if names is not None:
         return (names[1] or names[0]) if part == "plus" else names[0]
-    title = entry.title if entry else dataset
-    return title if part == "plus" else f"{title}, base tests"
+    return run.suite if part == "plus" or run.parts == ("base",) else f"{run.suite}, base tests"
 
 
 def suite_title(runs: Sequence[Run]) -> str:
     """Return what runs of one dataset cover, such as `HumanEval+ (40 of 164 tasks)`."""
-    entry, name = entry_of(runs[0].dataset), part_title(runs[0].dataset, "plus")
+    size, name = runs[0].size, part_title(runs[0], "plus")
     sizes = sorted({len(run.tasks) for run in runs})
-    if entry is None or sizes == [entry.size]:
+    if size is None or sizes == [size]:
         return name
-    return f"{name} ({' or '.join(map(str, sizes))} of {entry.size} tasks)"
+    return f"{name} ({' or '.join(map(str, sizes))} of {size} tasks)"
 
 
 def covered(run: Run) -> dict[str, int | None]:
     """Return how many tasks a run selected, and of how many, for JSON."""
-    entry = entry_of(run.dataset)
-    return {"tasks": len(run.tasks), "of": entry.size if entry else None}
+    return {"tasks": len(run.tasks), "of": run.size}
 
 
 def runs_on(analysis: Analysis, dataset: str) -> list[Run]:
@@ -69,10 +60,17 @@ def checkpoint_name(root: str | None) -> str | None:
     return PurePath(root).name if root and root.startswith(("/", "~", ".")) else root
 
 
+def roles_of(runs: Sequence[Run]) -> list[Role]:
+    """Return the roles that runs bind: `coder` and `reviewer` first, the others in the runs' order."""
+    bound = [role for run in runs for role in run.records.manifest.configuration.team["roles"]]
+    return list(dict.fromkeys(["coder", "reviewer", *bound]))
+
+
 def models(runs: Sequence[Run]) -> str:
     """Return the models of runs in words: `coder A, reviewer B`."""
-    roles: tuple[Role, ...] = ("coder", "reviewer")
-    found = {role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles}
+    found = {
+        role: dict.fromkeys(filter(None, (model_of(run, role) for run in runs))) for role in roles_of(runs)
+    }
     return ", ".join(f"{role} {' or '.join(names)}" for role, names in found.items() if names)
 
 
@@ -81,10 +79,9 @@ def comparability(runs: Sequence[Run], published: Published) -> list[str]:
     notes: list[str] = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
         own = [run for run in runs if run.dataset == dataset]
-        entry = entry_of(dataset)
-        if entry and not all(is_whole(run) for run in own):
+        if own[0].size and not all(is_whole(run) for run in own):
             notes.append(
-                f"Ours is over {suite_title(own)}. A published number over all {entry.size} tasks is not "
+                f"Ours is over {suite_title(own)}. A published number over all {own[0].size} tasks is not "
                 "comparable with it."
             )
     printed = ", ".join(f"{each.role} {each.model} ({each.quantization})" for each in published.models)

@@ -115,7 +115,12 @@ def endpoint(**change: Any) -> Callable[[Configuration], dict[str, Any]]:
         (served(version="0.99"), "team", "coder's vLLM: synthetic (*); 0.99 (*-changed)"),
         (served(version="synthetic", root="/models/x"), "team", "from /models/x (*-changed)"),
         (endpoint(answer_tokens=320), "team", None),
-        (other(prompts={"fix": "ab" * 32}), "prompts", "fix missing (*); fix abababab (*-changed)"),
+        (
+            other(prompts={"write": "ab" * 32}),
+            "prompts",
+            "the prompt write: 00000000 (*); abababab (*-changed)",
+        ),
+        (other(prompts={"fix": "ab" * 32}), "prompts", None),  # another pipeline's
         (
             other(code="cd" * 32),
             "code",

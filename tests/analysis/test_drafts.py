@@ -22,25 +22,19 @@ from dualcode.analysis.drafts import (
     kept_grades,
     known_truths,
     reviewed_drafts,
-    shown_program,
     truths,
 )
 from dualcode.analysis.runs import Run, load_run
 from dualcode.bench.bench import Bench
 from dualcode.bench.scripted import ScriptedBench
-from dualcode.call import Call
 from dualcode.cli.reviewer import REVIEWING
 from dualcode.errors import SandboxError, SuiteError
 from dualcode.extraction import extract
-from dualcode.models.scripted import Answer, ScriptedChat
+from dualcode.models.scripted import Answer
 from dualcode.pipelines import builtins
-from dualcode.sampling import PAPER
 from dualcode.sandbox import open_sandbox
-from dualcode.solution import Program
-from dualcode.steps import Enrichment, critique
-from dualcode.steps.enrichment import Example
-from dualcode.suites.suite import Suite, load_suite
-from dualcode.team import Seat
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Verdict
 from tests.pipelines.test_pipelines import APPROVE, DRAFT, FIXED, OTHER, REVISE, TASK
 from tests.pipelines.test_pipelines import run as run_pipeline
@@ -68,13 +62,13 @@ WAYS: Mapping[str, tuple[list[Answer], list[Answer], Bench | None]] = {
 
 
 @pytest.mark.parametrize("name", REVIEWING)
-async def test_the_draft_in_the_reviews_message_is_the_one_extracted_from_the_writers_reply(
+async def test_the_first_review_is_about_the_program_that_was_read_from_the_writers_reply(
     name: str,
 ) -> None:
     coder, reviewer, bench = WAYS[name]
     _, calls = await run_pipeline(name, coder, reviewer, bench, gate=0.0)
     first = next(call for call in calls if call.step == "review")
-    assert shown_program(first) == extract(DRAFT, TASK).text
+    assert first.about == (extract(DRAFT, TASK).checksum,)
 
 
 def test_the_list_of_reviewing_pipelines_is_that_of_the_package() -> None:
@@ -85,40 +79,6 @@ def test_the_list_of_reviewing_pipelines_is_that_of_the_package() -> None:
         if any(word in inspect.getsource(each.solve) for word in words)
     }
     assert set(REVIEWING) == found == set(WAYS)
-
-
-async def review_of(text: str, **more: Any) -> Call:
-    """A review of a program, through the real step."""
-    calls: list[Call] = []
-    seat = Seat("reviewer", ScriptedChat([APPROVE]), PAPER, 2000, None, task_id="T/1", record=calls.append)
-    await critique(
-        seat, TASK, Program(text=text, compiles=True, defines_entry_point=True, how="block"), **more
-    )
-    return calls[0]
-
-
-FENCED = 'def double(n):\n    """Double.\n\n```\ndouble(2)\n```\n\n    """\n    return 2 * n\n'
-MORE = Enrichment(types="int", examples=(Example(call="double(0)", result="0"),), edge_cases=("zero",))
-
-
-@pytest.mark.parametrize("text", ["x = 1\n", FENCED, "s = '''\n```python\n'''\n", "s = '\\n```\\n\\n'\n"])
-@pytest.mark.parametrize("more", [{}, {"enrichment": MORE}, {"evidence": ["`double(3)` returned 5"]}])
-async def test_a_draft_is_read_whole_whatever_stands_in_it_and_follows_it(
-    text: str, more: dict[str, Any]
-) -> None:
-    assert shown_program(await review_of(text, **more)) == text
-
-
-async def test_a_reply_without_a_program_is_an_empty_draft() -> None:
-    assert shown_program(await review_of("")) == ""
-
-
-async def test_a_review_with_a_prompt_of_its_own_has_no_draft_to_read() -> None:
-    calls: list[Call] = []
-    seat = Seat("reviewer", ScriptedChat(["fine"]), PAPER, 2000, None, task_id="T/1", record=calls.append)
-    asked = (await review_of("x = 1\n")).request.messages[0]
-    await seat.ask("review", [asked])
-    assert shown_program(calls[0]) is None
 
 
 def run_of(folder: Path, stories: Mapping[str, Story], pipeline: str = "review-fix", **more: Any) -> Run:
@@ -137,6 +97,13 @@ def test_only_the_first_answered_review_of_a_task_counts(tmp_path: Path) -> None
     calls = (write, lost, answered, fix.model_copy(update={"number": 4}), later)
     records = run.records.model_copy(update={"calls": calls})
     assert first_reviews(Run(run.folder, records)) == {"T/1": answered}
+
+
+def test_a_review_that_does_not_say_what_it_is_about_has_no_draft(tmp_path: Path) -> None:
+    run = run_of(tmp_path, {"T/1": REVISED})
+    calls = tuple(call.model_copy(update={"about": ()}) for call in run.records.calls)
+    silent = Run(run.folder, run.records.model_copy(update={"calls": calls}))
+    assert (reviewed_drafts(silent), known_truths(silent, [run])) == ({}, {})
 
 
 def test_an_approved_draft_is_its_runs_own_sample_and_a_revised_one_is_not(tmp_path: Path) -> None:
@@ -188,7 +155,7 @@ Grading = Callable[[Suite, Collection[Draft], Callable[[Draft, Verdict], None]],
 
 
 def verdict(task: str, status: Any) -> Verdict:
-    return Verdict(task_id=task, base=Outcome(status=status), plus=Outcome(status=status))
+    return Verdict.of(task, base=Outcome(status=status), plus=Outcome(status=status))
 
 
 @pytest.fixture
@@ -348,7 +315,7 @@ def test_a_torn_line_loses_itself_alone(tmp_path: Path, suite: Suite) -> None:
 
 def test_a_kept_grade_counts_on_the_hardest_part(tmp_path: Path, suite: Suite) -> None:
     run = asking(tmp_path, suite)
-    half = Verdict(task_id="HumanEval/0", base=Outcome(status="passed"), plus=Outcome(status="failed"))
+    half = Verdict.of("HumanEval/0", base=Outcome(status="passed"), plus=Outcome(status="failed"))
     keep_grade(run, Draft("HumanEval/0", SOURCES["wrong"]), half)
     assert known_truths(run, []) == BOTH
 

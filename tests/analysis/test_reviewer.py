@@ -20,13 +20,12 @@ from dualcode.analysis.reviewer import (
     ReviewerReport,
     judge,
     quartiles,
-    richness_of,
 )
 from dualcode.analysis.runs import Run, load_run
 from dualcode.cli.reviewer import REVIEWING, reviewer
 from dualcode.errors import InputError
 from dualcode.metrics import rate
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from tests.suites.data import problem, write_rows
 
 THIRD = "def solve(n):\n    return n + n + n\n"
@@ -47,7 +46,7 @@ def run_of(folder: Path, cases: Sequence[Case], pipeline: str = "review-fix") ->
     run = load_run(write_run(folder, pipeline, stories))
     silent = {f"T/{number}" for number, case in enumerate(cases) if case[0] is None}
     calls = tuple(
-        call.model_copy(update={"parsed": None, "notes": ("off-schema",)})
+        call.model_copy(update={"value": None, "notes": ("off-schema",)})
         if call.step == "review" and call.task_id in silent
         else call
         for call in run.records.calls
@@ -242,14 +241,6 @@ def _became(before: bool, after: bool) -> str:
     return "helped" if after else "broke"
 
 
-def test_richness_is_that_of_the_suites_prompts() -> None:
-    found = richness_of(load_suite("mini"))
-    rich = [share for task, share in found.items() if task.startswith("MiniRich")]
-    lean = [share for task, share in found.items() if task.startswith("MiniLean")]
-    assert len(found) == 24
-    assert min(rich) > max(lean)
-
-
 # The command
 
 
@@ -272,8 +263,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         else Story(each.plus, review="approve")
         for task, each in raw.items()
     }
-    write_run(tmp_path / "runs", "raw-coder", raw, data=data.sha256)
-    write_run(tmp_path / "runs", "review-fix", fixed, data=data.sha256)
+    prompts = {f"HumanEval/{n}": row["prompt"] for n, row in enumerate(rows)}
+    write_run(tmp_path / "runs", "raw-coder", raw, data=data.sha256, prompts=prompts)
+    write_run(tmp_path / "runs", "review-fix", fixed, data=data.sha256, prompts=prompts)
     return tmp_path / "runs"
 
 
@@ -307,18 +299,17 @@ def test_suites_that_share_a_file_have_quartiles_of_their_own(tmp_path: Path) ->
     for name in ("mini-rich", "mini-lean"):
         suite = load_suite(name)
         stories = {task.id: Story(True, review="approve") for task in suite.tasks}
-        write_run(tmp_path, "review-fix", stories, dataset=name, data=suite.data.sha256)
+        prompts = {task.id: task.prompt for task in suite.tasks}
+        write_run(tmp_path, "review-fix", stories, dataset=name, data=suite.data.sha256, prompts=prompts)
     lines = told(tmp_path, "--no-grade", "--json").stdout.splitlines()
     assert [sum(each["tasks"] for each in json.loads(line)["quartiles"]) for line in lines] == [12, 12]
 
 
-def test_without_the_data_there_are_no_quartiles_and_it_is_said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_quartiles_need_no_data_but_the_runs_own_tasks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUMANEVAL_OVERRIDE_PATH", str(folder / "absent.jsonl"))
     result = told(folder, "--no-grade", "--json")
-    assert json.loads(result.stdout)["quartiles"] == []
-    assert "no quartiles of richness: the data of" in result.stderr
+    assert sum(each["tasks"] for each in json.loads(result.stdout)["quartiles"]) == 10
+    assert result.stderr == ""
 
 
 def test_runs_without_reviews_are_refused_by_name_with_the_pipelines_that_have_some(folder: Path) -> None:

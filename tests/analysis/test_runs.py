@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.runs import load_run, load_runs
+from dualcode.cli.show import show
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import rate
+from dualcode.suites.registry import load_suite
 
 TASKS = [f"HumanEval/{number}" for number in range(10)]
 RIGHT, WRONG, LOST = Story(plus=True), Story(plus=False), Story(plus=None)
@@ -77,6 +80,29 @@ def test_an_unfinished_run_is_refused_by_name(tmp_path: Path, lost: list[str], s
     with pytest.raises(RunError, match=f"{folder} is {state}") as refused:
         load_runs([tmp_path])
     assert "--dataset humaneval" in (refused.value.hint or "")
+
+
+def test_a_run_older_than_the_records_of_tasks_is_refused_by_name_and_can_be_shown(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "raw-coder", {TASKS[0]: RIGHT})
+    for name in ("tasks", "programs"):
+        (folder / f"{name}.jsonl").unlink()
+    with pytest.raises(RunError, match=f"{folder} is older than the records of tasks") as refused:
+        load_runs([tmp_path])
+    assert f"dualcode show {folder}" in (refused.value.hint or "")
+    shown = CliRunner().invoke(show, [str(folder), TASKS[0]], catch_exceptions=False)
+    assert "return 3 * n" in shown.output
+
+
+def test_richness_is_that_of_the_runs_own_tasks(tmp_path: Path) -> None:
+    tasks = load_suite("mini").tasks
+    prompts = {task.id: task.prompt for task in tasks}
+    found = load_run(
+        write_run(tmp_path, "raw-coder", dict.fromkeys(prompts, RIGHT), prompts=prompts)
+    ).richness
+    rich = [share for task, share in found.items() if task.startswith("MiniRich")]
+    lean = [share for task, share in found.items() if task.startswith("MiniLean")]
+    assert len(found) == 24
+    assert min(rich) > max(lean)
 
 
 def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dualcode.bench.richness import PROPOSED_THRESHOLD, WEIGHTS, Component, richness
 from dualcode.cli.spec import guess_entry_point, spec
 from dualcode.errors import InputError
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.task import Task
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 

@@ -14,16 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualcode.bench.visible import VisibleResult, VisibleTests, run_visible, visible_tests
-from dualcode.bench.visible.comparison import matches
-from dualcode.bench.visible.evaluation import evaluate, parse_expression
-from dualcode.bench.visible.feedback import MOST_CHARACTERS
+from dualcode.bench.visible.evaluation import UnfitError, evaluate, matches, parse_expression
 from dualcode.bench.visible.judgement import render
-from dualcode.bench.visible.wrappers import UnfitError
+from dualcode.bench.visible.running import MOST_CHARACTERS
 from dualcode.errors import SandboxError
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import Ending, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data
 
@@ -137,9 +136,15 @@ def test_assertion_of_mbpp_is_a_test() -> None:
         ("assert not f(1), 'no'", ("f(1)", "not _0")),
         ("assert f(f(1)) == f(2)", ("f(f(1))", "f(2)", "_0 == _1")),
         ("assert f(math.pi) == 1", ("f(__import__('math').pi)", "_0 == 1")),
-        ("assert f(1).upper() == 'A'", ("f(1).upper()", "_0 == 'A'")),
-        ("assert [x for x in f(1)] == [1]", ("[x for x in f(1)]", "_0 == [1]")),
-        ("assert all(x for x in f(1))", ("all((x for x in f(1)))", "_0")),
+        ("assert f(1).upper() == 'A'", ("f(1)", "_0.upper() == 'A'")),
+        ("assert [x for x in f(1)] == [1]", ("[*f(1)]", "[x for x in _0] == [1]")),
+        ("assert all(x for x in f(1))", ("[*f(1)]", "all((x for x in _0))")),
+        ("assert isinstance(f(1), int)", ("f(1)", "isinstance(_0, int)")),
+        ("assert type(f(1)) is list", ("f(1)", "type(_0) is list")),
+        ("assert f(1)[:2] == 'ab'", ("f(1)", "_0[:2] == 'ab'")),
+        ("assert f(1) == (2 if f(2) else 3)", ("f(1)", "f(2)", "_0 == (2 if _1 else 3)")),
+        ("assert f(2)(3) == 5", ("f(2)(3)", "_0 == 5")),
+        (">>> assert f(1) == 2", ("f(1)", "_0 == 2")),
     ],
 )
 def test_only_what_needs_the_program_is_run_with_it(line: str, check: tuple[str, ...]) -> None:
@@ -308,6 +313,12 @@ def test_floats_match_as_in_evalplus_and_nothing_else_is_lenient() -> None:
         "'%9999999d' % 1",
         "round(1, -10**9)",
         "open('x')",
+        "[x for x in range(5000)]",
+        "[y for x in range(9) for y in range(9)]",
+        "[[y for y in range(9)] for x in range(9)]",
+        "'a'.join(['b'])",
+        "(1).bit_length()",
+        "type(x)",
         "x",
     ],
 )
@@ -459,6 +470,87 @@ async def test_redefined_builtins_do_not_decide() -> None:
     program = "set = lambda x: 0\nround = lambda *x: 2.5\nlen = str\ndef f(n): return [n]"
     tests = "assert set(f(3)) == set([4])\nassert round(f(1)[0], 1) == 2.5\nassert set(f(1)) == {1}"
     assert (await run_here(tests, program)).passing == {2}
+
+
+@pytest.mark.parametrize(
+    ("test", "wrong"),
+    [
+        ("assert isinstance(f(1), int)", "isinstance = lambda *a: True\ndef f(n): return 'x'"),
+        ("assert type(f(1)) == int", "type = lambda *a: int\ndef f(n): return 'x'"),
+        (
+            "assert type(f(1)) == type(f(2))",
+            "class A: pass\nclass B: pass\ndef f(n): return A() if n > 1 else B()",
+        ),
+        (
+            "assert not isinstance(f(1), str)",
+            "class S(str): __eq__ = lambda *a: True\ndef f(n): return S('x')",
+        ),
+        ("assert all(x > 0 for x in f(1))", "all = lambda *a: True\ndef f(n): return [-1]"),
+        ("assert f(1).startswith('a')", "class S:\n    startswith = lambda *a: True\ndef f(n): return S()"),
+        ("assert f(1)['a'] > 0", "class E:\n    __getitem__ = lambda *a: 1\ndef f(n): return E()"),
+        (">>> isinstance(f(1), int)\nTrue", "isinstance = lambda *a: True\ndef f(n): return 'x'"),
+        (">>> print(isinstance(f(1), int))\nTrue", "isinstance = lambda *a: True\ndef f(n): return 'x'"),
+        (">>> x = f(1)\n>>> isinstance(x, int)\nTrue", "isinstance = lambda *a: True\nf = str"),
+    ],
+)
+async def test_nothing_that_the_program_defines_decides_a_test(test: str, wrong: str) -> None:
+    assert len(of_docstring(test).tests) == 1
+    assert (await run_here(test, wrong)).outcomes == ("failed",)
+
+
+@pytest.mark.parametrize(
+    ("test", "program"),
+    [
+        ("assert isinstance(f(1), int)", "def f(n): return n"),
+        ("assert type(f(1)) == int", "def f(n): return n"),
+        ("assert isinstance(f(1), (int, float)) and not isinstance(f(1), bool)", "def f(n): return n"),
+        ("assert all(x > 0 for x in f(3))", "def f(n): yield from [1, 2]"),
+        ("assert f(1).startswith('a')", "def f(n): return 'abc'"),
+        ("assert {x % 2 for x in f(1) if x} == {1}", "def f(n): return [0, 1, 3]"),
+        (">>> x = f(1)\n>>> isinstance(x, int)\nTrue", "def f(n): return n"),
+        (">>> [x * 2 for x in f(1)]\n[2]\n>>> [x for x in f(2)]\n[2]", "def f(n): return [n]"),
+    ],
+)
+async def test_right_programs_pass_what_is_decided_outside(test: str, program: str) -> None:
+    assert (await run_here(test, program)).passed
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert callable(f)",
+        "assert list(map(str, f(1))) == ['1']",
+        "assert f(1).anything()",
+        "assert f(1) == LIMIT",
+        "assert g(f(1)) == 1",
+        ">>> type(f(1))\n<class 'int'>",
+        ">>> for x in sorted(f(1)): print(x)\n1",
+        ">>> x = isinstance(f(1), int)",
+        ">>> x = f(1) == 1",
+        ">>> f(1)\n1\n>>> assert 1\n>>> 1 + 1\n2",
+    ],
+)
+def test_what_only_the_program_could_decide_is_left_out(test: str) -> None:
+    tests = of_docstring(test, "LIMIT = 1\n\n\ndef g(n):\n    return n\n\n\ndef f(n):")
+    assert [each.calls for each in tests.tests] in ([], [("f(1)",)])
+    assert reasons(tests) == ["only the program itself could say whether it holds"]
+
+
+async def test_methods_are_the_programs_own_where_the_prompt_asks_for_a_class() -> None:
+    prompt = (
+        'class Stack:\n    """A stack.\n\n    >>> s = Stack()\n    >>> s.push(3)\n    >>> s.pop()\n    3\n'
+        '    >>> len(Stack().items())\n    0\n    """\n'
+    )
+    tests = visible_tests(Task(id="T", prompt=prompt, entry_point="Stack"))
+    assert checks(tests) == [("s.pop()", "_0 == 3"), ("Stack().items()", "len(_0) == 0")]
+    program = (
+        "len = lambda x: 0\nclass Stack:\n    def __init__(self): self.all = []\n"
+        "    def items(self): return self.all\n"
+        "    def push(self, x): self.all.append(x)\n    def pop(self): return self.all.pop()\n"
+    )
+    assert (await run_visible(tests, program, InProcess())).passed
+    wrong = program.replace("return self.all\n", "return [1]\n")
+    assert (await run_visible(tests, wrong, InProcess())).passing == {0}
 
 
 async def test_generator_is_listed_only_where_the_test_does() -> None:
@@ -647,3 +739,22 @@ async def test_sandbox_and_the_fake_of_these_tests_tell_the_same(jail: Sandbox) 
         assert await run_visible(tests, program, jail, QUICK) == await run_visible(
             tests, program, InProcess()
         )
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_names_and_builtins_that_a_program_puts_into_its_process_decide_nothing(jail: Sandbox) -> None:
+    tests = of_docstring(
+        "assert isinstance(f(1), int)\nassert all(x > 0 for x in f(2))\nassert len(f(3)) == 2"
+    )
+    program = (
+        "import builtins\nbuiltins.all = isinstance = lambda *a: True\nlen = lambda x: 2\n"
+        "def f(n): return 'x' if n == 1 else [-1]\n"
+    )
+    assert (await run_visible(tests, program, jail, QUICK)).outcomes == ("failed",) * 3
+
+
+@pytest.mark.parametrize("end", ['    """\n```', "    '''", "```"])
+def test_a_stub_that_is_quoted_in_prose_ends_its_last_example(end: str) -> None:
+    prompt = f'Write this.\n\n```python\ndef f(n):\n    """Double it.\n\n    >>> f(2)\n    4\n{end}\n'
+    [test] = visible_tests(Task(id="a", prompt=prompt, entry_point="f")).tests
+    assert (test.check, test.shown.split("\n")) == ("_0 == 4", [">>> f(2)", "4"])

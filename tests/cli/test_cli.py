@@ -11,7 +11,7 @@ import pytest
 from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from dualcode.cli import main as cli
 from dualcode.record import Record
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from tests.fake_server import Answer, FakeServer, serve
 
 Run = Callable[..., tuple[int, str, str]]

@@ -15,8 +15,10 @@ from dualcode.errors import ConfigError, RunError
 from dualcode.export.evalplus import write_samples
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.grader import SandboxGrader
+from dualcode.grading.samples import read_samples
 from dualcode.sandbox import open_sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 from tests.export.runs import with_records
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
@@ -70,7 +72,9 @@ def evaluated(samples: Path, problems: Path, dataset: str, variable: str) -> dic
     command = [sys.executable, "-c", EVALUATE, dataset, str(samples)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=home, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(samples.with_name("samples_eval_results.json").read_text())["eval"]
+    folder = samples.is_dir()
+    results = samples / "eval_results.json" if folder else samples.with_name("samples_eval_results.json")
+    told = json.loads(results.read_text())["eval"]
     assert all(len(entries) == 1 for entries in told.values())
     return {task: (entry["base_status"], entry["plus_status"]) for task, (entry,) in told.items()}
 
@@ -100,6 +104,18 @@ async def test_a_run_s_own_samples_score_the_same_with_evalplus(suite: Suite, tm
     done = write_samples(run, suite, tmp_path / "out")
     told = evaluated(run.folder / "samples.jsonl", done.problems, done.dataset, done.variable)
     assert passing(told) == statuses(run.records.verdicts)
+
+
+async def test_samples_as_files_score_the_same_with_evalplus_and_here(suite: Suite, tmp_path: Path) -> None:
+    run = await graded({task: PROGRAMS[task] for task in list(PROGRAMS)[:3]}, suite, tmp_path)
+    done = write_samples(run, suite, tmp_path / "out", as_folder=True)
+    assert (done.samples / "HumanEval_0" / "0.py").read_text() == PROGRAMS["HumanEval/0"]
+    assert {each.task_id: each.program for each in read_samples(done.samples, suite)} == {
+        task: PROGRAMS[task] for task in list(PROGRAMS)[:3]
+    }
+    told = evaluated(done.samples, done.problems, done.dataset, done.variable)
+    assert passing(told) == statuses(run.records.verdicts)
+    assert write_samples(run, suite, tmp_path / "out", as_folder=True).state == "unchanged"
 
 
 async def test_exported_samples_score_the_same_without_the_errored_tasks(

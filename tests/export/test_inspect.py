@@ -16,7 +16,7 @@ from inspect_ai.model import ContentReasoning
 from benchmarks.synthetic_runs import Story
 from dualcode.analysis.runs import Run
 from dualcode.bench.bench import Shown
-from dualcode.call import Attempt, Call, Message, Usage
+from dualcode.call import Attempt, Call, Message, Usage, Value
 from dualcode.errors import ConfigError
 from dualcode.export.inspect import to_log, write_log
 from tests.export.runs import HOSTILE, STORIES, change_calls, make_run, with_records, with_shown
@@ -243,18 +243,11 @@ def test_thoughts_and_odd_endings_are_kept(run: Run, tmp_path: Path) -> None:
     assert (event.metadata or {})["notes"] == ["cut"]
 
 
-def test_what_the_bench_showed_stands_before_the_call_that_was_told(run: Run, tmp_path: Path) -> None:
-    def told(call: Call) -> Call:
-        if call.step != "fix":
-            return call
-        messages = (Message(role="user", content="It says: Expected 9, got 6."),)
-        return call.model_copy(update={"request": call.request.model_copy(update={"messages": messages})})
-
-    shown = Shown(
-        task_id="HumanEval/1", kind="visible", tests=("solve(3) == 9",), texts=("Expected 9, got 6.",)
-    )
-    silent = Shown(task_id="HumanEval/1", kind="observed", tests=("solve(1)",), texts=("returned 7",))
-    changed = with_shown(change_calls(run, told), silent, shown)
+def test_what_the_bench_showed_stands_where_it_was_shown(run: Run, tmp_path: Path) -> None:
+    task = {"task_id": "HumanEval/1", "tests": ("solve(3) == 9",), "texts": ("Expected 9, got 6.",)}
+    shown = Shown.model_validate(task | {"kind": "visible", "after": 2})
+    last = Shown.model_validate(task | {"kind": "observed", "after": 3})
+    changed = with_shown(run, last, shown)
     sample = sample_of(read(changed, tmp_path / "logs"), "HumanEval/1")
     order = [
         event.role if isinstance(event, ModelEvent) else (event.metadata or {}).get("kind", event.source)
@@ -303,7 +296,7 @@ def test_lone_surrogates_become_escapes(run: Run, tmp_path: Path) -> None:
         update={
             "reply": call.reply.model_copy(update={"content": odd}),
             "request": call.request.model_copy(update={"messages": (Message(role="user", content="x"),)}),
-            "parsed": {odd: [odd]},
+            "value": Value(kind="answer", data={odd: [odd]}),
         }
     )
     samples = {task: each.model_copy(update={"solution": odd}) for task, each in run.records.samples.items()}
@@ -311,7 +304,7 @@ def test_lone_surrogates_become_escapes(run: Run, tmp_path: Path) -> None:
     sample = sample_of(read(Run(run.folder, records), tmp_path / "logs"), changed.task_id)
     (event,) = model_events(sample)
     assert event.output.completion == sample.output.completion == "a\\udc80b"
-    assert (event.metadata or {})["parsed"] == {"a\\udc80b": ["a\\udc80b"]}
+    assert (event.metadata or {})["value"]["data"] == {"a\\udc80b": ["a\\udc80b"]}
 
 
 def test_the_same_run_gives_the_same_log_and_leaves_the_file_alone(run: Run, tmp_path: Path) -> None:

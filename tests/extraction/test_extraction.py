@@ -29,6 +29,10 @@ GOOD = "def double(xs):\n    return [2 * x for x in xs]\n"
 BAD = "def double(xs):\n    return xs\n"
 
 
+UNMARKED = ("analysis\nWe need", "We double")
+"""Beginnings that only the end of the thought gives away."""
+
+
 def fenced(code: str, tag: str = "python") -> str:
     return f"```{tag}\n{code.rstrip()}\n```\n"
 
@@ -92,10 +96,145 @@ class TestThinking:
     def test_code_only_in_unclosed_thinking_is_no_answer(self) -> None:
         assert extract(f"<think>\n{fenced(GOOD)}", DOUBLE).text == ""
 
+    @pytest.mark.parametrize(
+        "end",
+        [
+            "so I return `2 * x`",
+            'the result is "done"',
+            "it's 'x'",
+            "I'd say it's",
+            "```python\nreturn xs\n```",
+            "```\ndraft ```",
+            "(see f(x))",
+            "# done",
+            '"""',
+            "a stray ` mark",
+            "```python\nreturn xs\n``` so it's `x`",
+            "~~~\nreturn xs\n~~~",
+            "\\",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "start", ["", "\n", " ", "```text\nnote\n```\n", "```\nnote\n```\n", "It's `x`.\n"]
+    )
+    def test_a_thought_ends_whatever_its_mark_touches(self, end: str, start: str) -> None:
+        answers = [f"{start}{fenced(GOOD)}", f"{start}\n{GOOD}", start + f"Here's it:\n{fenced(GOOD)}"]
+        for thought in (f"<think>{end}</think>", f"Okay. {end}</think>", f"<think>\n{end}\n</think>"):
+            for answer in answers:
+                assert doubles(sound(thought + answer)), thought + answer
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "<think>a</think>{answer}</think>",
+            "<think>a</think>\n{draft}\nno, better:\n</think>\n{answer}",
+            "<think>a {draft}</think> and <think> </think>\n</think>{answer}\n</think>\n",
+            "<think>a</think>{answer}\nThe rest follows the </think> tag.",
+            "a {draft}\n</think>\n{answer}\n</think>",
+            "{answer}\n</think>",
+            "{answer}\nAll of it after the <think> tag is dropped.",
+            "To ignore the <think> tag, write:\n{answer}",
+        ],
+    )
+    def test_a_stray_mark_does_not_take_the_answer_with_it(self, reply: str) -> None:
+        assert doubles(sound(reply.format(answer=fenced(GOOD), draft=fenced(BAD))))
+
+    @pytest.mark.parametrize(
+        ("opening", "closing"),
+        [
+            ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+            ("<|channel|>analysis<|message|>", "<|end|>"),
+            (
+                "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>",
+                "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>",
+            ),
+            ("analysisWe need to double.", "Done.assistantfinal"),
+            ("analysis\nWe need", "assistant\nfinal\n"),
+            ("We double", "so doneassistantfinal"),
+            ("analysisWe need.assistantcommentaryI say so.", "assistantfinal"),
+            ("[THINK]", "[/THINK]"),
+            ("<seed:think>", "</seed:think>"),
+            ("<reasoning>", "</reasoning>"),
+            ("<Thought>", "</Thought>"),
+            ("<reasoning_content>", "</reasoning_content>"),
+            ("<longcat_think>", "</longcat_think>"),
+            ("<scratchpad>", "</scratchpad>"),
+            ("◁think▷", "◁/think▷"),
+            ("<|begin_of_thought|>", "<|end_of_thought|>\n<|begin_of_solution|>"),
+            ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+            ("<|thinking_start|>", "<|thinking_end|>"),
+            ("<unused94>thought\n", "<unused95>"),
+            ("<|channel>thought\n", "<channel|>"),
+            ('<details type="reasoning" done="true">\n<summary>Thought</summary>\n', "\n</details>\n"),
+            ("Thinking...\n", "\n...done thinking.\n"),
+            ("Here is my thought process:\n", "\nHere is my response:\n"),
+            ("<think>", "</think>\n<answer>\n"),
+        ],
+    )
+    def test_a_thought_in_other_marks_is_none_of_the_answer(self, opening: str, closing: str) -> None:
+        draft = fenced(BAD.replace("double", "other") + BAD)
+        for answer in (fenced(GOOD), GOOD, f"Here's it:\n\n{fenced(GOOD)}"):
+            assert doubles(sound(f"{opening}{draft}{closing}{answer}"))
+            assert doubles(sound(f"{opening}I return `{BAD}`{closing}{answer}"))
+        if opening not in UNMARKED:
+            assert extract(f"{opening}{draft}{closing}", DOUBLE).text == ""
+
+    @pytest.mark.parametrize("opening", ["<think>", "[THINK]", "analysisWe need", "◁think▷", "<seed:think>"])
+    def test_a_thought_in_any_mark_that_never_ends_is_no_answer(self, opening: str) -> None:
+        assert extract(f"{opening}\n{fenced(GOOD)}", DOUBLE).text == ""
+
+    @pytest.mark.parametrize("mark", ["</think>", "<think>", "[/THINK]", "<seed:think>", "assistantfinal"])
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "s = 'MARK'",
+            'parts = "a MARK b".split("MARK")',
+            "s = f'{xs}MARK'",
+            "s = r'MARK'  # it's a mark",
+            's = """MARK"""',
+            's = """\n    MARK\n    """',
+            '"""Double what follows the MARK tag."""',
+            "# up to MARK, if any",
+        ],
+    )
+    def test_a_mark_in_the_program_survives(self, mark: str, line: str) -> None:
+        line = line.replace("MARK", mark)
+        code = GOOD.replace(":\n", f":\n    {line}\n")
+        for before in ("", "<think>hm</think>\n", f"<think>\n{fenced(BAD)}\n</think>\n", "so `x`</think>"):
+            for answer in (fenced(code), code, f"It looks for `{mark}`:\n{fenced(code)}Done with '{mark}'."):
+                program = sound(before + answer)
+                assert doubles(program), before + answer
+                assert line in program.text
+
+    @pytest.mark.parametrize(
+        "marker", ["<|im_end|>", "</s>", "<|eot_id|>", "<｜end▁of▁sentence｜>", "<end_of_turn>"]
+    )
+    @pytest.mark.parametrize("end", ["[2 * x for x in xs]", "[2 * x for x in xs] or 'none'"])
+    def test_a_chat_marker_goes_whatever_it_touches(self, marker: str, end: str) -> None:
+        assert doubles(sound(f"def double(xs):\n    s = '{marker}'\n    return {end}{marker}"))
+
     @pytest.mark.timeout(60)  # no speed is asserted: what is worse than linear never comes to an end here
     def test_long_runs_of_tags_come_to_an_end(self) -> None:
         for text in ("<think>" * 50_000, "</think>" * 50_000, "<think>a</think>" * 25_000, "<" * 400_000):
             assert "think>" not in strip_thinking(text)
+        many = [
+            "'</think>' ",
+            "`<think>",
+            "a\n</think>\n",
+            "<|channel|>final",
+            "<|channel|>analysis <",
+            " \n",
+        ]
+        for text in (
+            *many,
+            "analysis",
+            "<details type=",
+            "<|start|>a",
+            "Thinking...\n",
+            "<|end|>",
+            "'</think>\n",
+        ):
+            extract(text * (200_000 // len(text)), DOUBLE)
 
 
 class TestFences:
@@ -163,6 +302,118 @@ class TestChoice:
 
     def test_assigned_lambda_is_a_definition(self) -> None:
         assert doubles(sound(fenced("double = lambda xs: [2 * x for x in xs]"), PROSE))
+
+
+class TestFencesInProse:
+    @pytest.mark.parametrize(
+        "lead",
+        [
+            "The final version is: ```python",
+            "Corrected: ```",
+            "So `xs` is doubled. Here's it: ```py",
+            "1. Write ```python3  ",
+            "> Here ````python",
+        ],
+    )
+    @pytest.mark.parametrize("end", ["\n```\n", "```\n", "\n``` and that's it.\n", ""])
+    def test_a_fence_at_the_end_of_a_line_of_prose_opens_a_block(self, lead: str, end: str) -> None:
+        for draft in ("", fenced(BAD), f"First: ```python\n{BAD}```\n"):
+            assert doubles(sound(f"{draft}{lead}\n{GOOD.rstrip()}{end}"))
+
+    def test_code_after_a_fence_in_prose_is_kept(self) -> None:
+        assert doubles(sound(f"{fenced(BAD)}No, it is ```{GOOD}```"))
+
+    @pytest.mark.parametrize(
+        "line", ["s = '```python'", 's = "a ``` b"', "# see ```x y```", 's = """ ``` """']
+    )
+    def test_ticks_in_a_line_of_code_cut_nothing(self, line: str) -> None:
+        code = GOOD.replace(":\n", f":\n    {line}\n")
+        program = sound(fenced(code))
+        assert doubles(program)
+        assert line in program.text
+
+
+class TestCutOff:
+    CUT = (
+        "def double(xs):\n    ys = []\n",
+        "def double(xs):\n    ys = []\n    for x in xs:\n        ys.append(2 * x)\n",
+        "def double(xs):\n    if not xs:\n        return []\n    ys = list(xs)\n",
+        "def double(xs):\n    return",
+        "def double(xs):\n    try:\n        return xs.twice()\n    except AttributeError:\n        ys = 1\n",
+        "def double(xs):\n    while xs:\n        ys = xs\n",
+    )
+
+    @pytest.mark.parametrize("cut", CUT)
+    @pytest.mark.parametrize("lead", ["```python\n", "Again: ```python\n", "", "So:\n\n```\nimport math\n\n"])
+    def test_a_last_copy_that_was_cut_off_does_not_beat_the_whole(self, cut: str, lead: str) -> None:
+        for whole in (fenced(GOOD), f"{GOOD}\n\n"):
+            assert doubles(sound(f"{whole}\n{lead}{cut}"))
+
+    @pytest.mark.parametrize("cut", CUT)
+    def test_a_copy_that_was_cut_off_is_kept_where_it_is_all_there_is(self, cut: str) -> None:
+        assert sound(f"```python\n{cut}", PROSE).text.startswith("def double(xs):\n    ")
+
+    @pytest.mark.parametrize(
+        "last",
+        [
+            "def double(xs):\n    while True:\n        return [2 * x for x in xs]\n",
+            "def double(xs):\n    if xs:\n        return [2 * x for x in xs]\n    else:\n        return []\n",
+            "def double(xs):\n    with open('/dev/null'):\n        return [2 * x for x in xs]\n",
+            "def double(xs):\n    match xs:\n        case _:\n            return [2 * x for x in xs]\n",
+        ],
+    )
+    def test_a_whole_last_copy_wins_though_no_fence_closes_it(self, last: str) -> None:
+        assert doubles(sound(f"{fenced(BAD)}\n```python\n{last}"))
+
+
+class TestAsides:
+    @pytest.mark.parametrize(
+        "lead",
+        [
+            "If you want to change the list in place, change it to:",
+            "If you'd rather triple them, use this:",
+            "Alternatively, with another meaning:",
+            "You could also replace the body:",
+            "A common mistake is to write:",
+            "Do not write it like this:",
+            "For a variant without doubling:",
+        ],
+    )
+    def test_what_is_offered_as_another_version_does_not_beat_the_answer(self, lead: str) -> None:
+        assert doubles(sound(f"{fenced(GOOD)}\nThat is it. {lead}\n\n{fenced(BAD)}"))
+
+    @pytest.mark.parametrize(
+        "lead",
+        [
+            "That was wrong. Here is the corrected version:",
+            "Don't use it: the mistake is fixed here.",
+            "Now the final code, if you want it:",
+            "With the buggy line updated:",
+        ],
+    )
+    def test_a_correction_beats_what_it_corrects(self, lead: str) -> None:
+        assert doubles(sound(f"{fenced(BAD)}\n{lead}\n\n{fenced(GOOD)}"))
+
+    @pytest.mark.parametrize(
+        "turn",
+        [
+            "<|im_end|>\n<|im_start|>user\nNow return it as it is.<|im_end|>\n<|im_start|>assistant\n",
+            "</s>[INST] Again [/INST]",
+            "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nAgain",
+            "<end_of_turn>\n<start_of_turn>user\nAgain",
+            "<|endoftext|>",
+            "<｜end▁of▁sentence｜><｜User｜>Again",
+            "\nUser: return it as it is\nAssistant:",
+            "\n### Instruction:\nreturn it as it is\n### Response:",
+            "\nHuman: and now?\n",
+        ],
+    )
+    def test_what_follows_in_the_next_turn_does_not_beat_the_answer(self, turn: str) -> None:
+        for answer in (fenced(GOOD), GOOD, f"<|im_start|>assistant\n{fenced(GOOD)}"):
+            assert doubles(sound(f"{answer}{turn}\n{fenced(BAD)}"))
+
+    def test_an_answer_that_comes_after_the_mark_of_a_turn_is_found(self) -> None:
+        assert doubles(sound(f"Sure!<|im_end|>\n<|im_start|>assistant\n{fenced(GOOD)}"))
 
 
 class TestBody:
@@ -342,6 +593,70 @@ class TestAssembly:
         program = sound(fenced(f"import sys\nsys.setrecursionlimit(5000)\n\n{GOOD}"))
         assert {"sys"} <= names(program)
         assert "setrecursionlimit" in program.text
+
+    @pytest.mark.parametrize(
+        ("set_up", "expression"),
+        [
+            ("T = {}\ndef _init():\n    for i in range(9):\n        T[i] = 2 * i\n_init()", "T[x]"),
+            ("T = None\ndef _init():\n    global T\n    T = 2\n_init()", "T * x"),
+            ("T = []\ndef add():\n    T.append(2)\ndef start():\n    add()\nstart()", "T[0] * x"),
+            ("import heapq\nH = []\nheapq.heappush(H, 2)", "H[0] * x"),
+            ("from heapq import heappush\nH = []\nfor i in (2, 3):\n    heappush(H, i)", "H[0] * x"),
+            ("from bisect import insort\nL = [1]\n[insort(L, i) for i in (2, 3)]", "L[1] * x"),
+            ("import random\nP = [2]\nrandom.shuffle(P)", "P[0] * x"),
+            ("T = {}\ndef fill(t, n):\n    t['n'] = n\nfill(T, n=2)", "T['n'] * x"),
+            ("T = {}\ndef fill(t, n):\n    t['n'] = n\nif not T:\n    fill(t=T, n=2)", "T['n'] * x"),
+            ("class C: pass\nc = C()\nsetattr(c, 'two', 2)", "c.two * x"),
+        ],
+    )
+    def test_a_call_that_fills_what_the_function_needs_is_kept(self, set_up: str, expression: str) -> None:
+        code = f"{set_up}\n\ndef double(xs):\n    return [{expression} for x in xs]\n\nprint(double([1]))\n"
+        program = sound(fenced(code))
+        assert doubles(program)
+        assert "print" not in program.text
+
+    def test_an_attribute_of_the_function_is_kept(self) -> None:
+        code = GOOD.replace("2", "double.n")
+        program = sound(fenced(f"{code}\nsetattr(double, 'n', 2)\ncheck(double)\n"))
+        assert doubles(program)
+        assert "check" not in program.text
+
+    def test_a_setting_of_a_module_that_is_used_is_kept(self) -> None:
+        code = (
+            "import decimal\ndecimal.getcontext().prec = 3\n\ndef double(x):\n    return decimal.Decimal(x)\n"
+        )
+        assert "prec = 3" in sound(fenced(code), PROSE).text
+
+    @pytest.mark.parametrize(
+        "star", ["from math import *", "import math\nfrom math import *\nprint(double([1]))"]
+    )
+    def test_a_star_import_in_another_block_is_lent_where_a_name_is_missing(self, star: str) -> None:
+        use = "def double(xs):\n    return [int(fsum((x, x))) for x in xs]\n"
+        assert doubles(sound(f"{fenced(use)}It needs:\n{fenced(star)}"))
+        assert "*" not in extract(f"{fenced(BAD)}Not:\n{fenced(star)}", PROSE).text
+
+    def test_an_annotation_can_use_an_import_from_a_later_block(self) -> None:
+        use = "def double(xs: Sequence) -> list:\n    return [2 * x for x in xs]\n"
+        assert doubles(sound(f"{fenced(use)}Add:\n{fenced('from collections.abc import Sequence')}"))
+
+    @pytest.mark.parametrize(
+        "usage",
+        [
+            "def main():\n    print(double([1]))\nmain()",
+            "def test():\n    SEEN.append(double([1]))\ntest()",
+            "def ask():\n    SEEN.append(input())\nask()",
+            "check(double)",
+            "print(SEEN)",
+            "SHOWN = []\nrun(SHOWN)",
+            "import unittest\nunittest.main()",
+        ],
+    )
+    def test_a_call_that_only_uses_the_program_is_dropped(self, usage: str) -> None:
+        code = (
+            f"SEEN = []\n\ndef double(xs):\n    SEEN.append(1)\n    return [2 * x for x in xs]\n\n{usage}\n"
+        )
+        program = sound(fenced(code))
+        assert len(ast.parse(program.text).body) == 3  # the prompt's import, the list and the function
 
     def test_future_import_stays_first(self) -> None:
         program = sound(fenced(f"from __future__ import annotations\n{GOOD}"))

@@ -140,6 +140,18 @@ def test_reviews_without_a_known_truth_are_left_out_and_said_so(paper: Analysis)
     assert any(run.id in remark for remark in less.remarks)
 
 
+def test_unread_reviews_are_counted_apart_and_a_share_of_them_is_warned_of(paper: Analysis) -> None:
+    run = paper.run("humaneval", "review-fix")
+    assert run is not None
+    report = paper.reviewers[run.id]
+    update = {"off_schema": report.overall.tasks // 10, "unknown": report.overall.tasks // 10}
+    counts = report.overall.confusion.model_copy(update=update)
+    unread = report.model_copy(update={"overall": report.overall.model_copy(update={"confusion": counts})})
+    data = confusion.matrices(replace(paper, reviewers={**paper.reviewers, run.id: unread}), PUBLISHED)
+    assert f"{counts.off_schema} unread, 0 unknown" in data.caption
+    assert any(remark.startswith(f"warning: {counts.off_schema} of") for remark in data.remarks)
+
+
 def test_each_task_is_gained_lost_both_neither_errored_or_absent(tmp_path: Path) -> None:
     def folder(pipeline: str, stories: dict[str, Story]) -> Path:
         return write_run(tmp_path, pipeline, stories)

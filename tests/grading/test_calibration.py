@@ -16,12 +16,13 @@ from dualcode.grading import reference as references
 from dualcode.grading.calibration import QUIET_RUNS, Calibration
 from dualcode.grading.calibration_cache import CalibrationCache, content_key, machine_key
 from dualcode.grading.reference import SLOW_CALL, Calibrated, Reference, Times
-from dualcode.grading.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, MEMORY, limits_of
+from dualcode.grading.rules import FACTOR, LEAST_CPU, LEAST_OUTPUT, LEAST_WAITING, MEMORY, limits_of
 from dualcode.grading.turns import Turns
 from dualcode.sandbox import open_sandbox
-from dualcode.sandbox.job import DIGEST_ABOVE, Arguments, Job, Ran, frames
+from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Arguments, Job, Ran, frames
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from tests.suites.data import problem, write_rows
 
 TASK = "HumanEval/0"
@@ -325,9 +326,17 @@ def test_humaneval_s_own_tests_have_three_seconds_together() -> None:
 
 def test_what_may_be_returned_grows_with_what_the_reference_returned() -> None:
     times, large = Times(0, {}), some(3, LEAST_OUTPUT, c0=9 * LEAST_OUTPUT)
-    assert limits_of("mbpp", some(), times).output == LEAST_OUTPUT + 20
-    assert limits_of("mbpp", large, times).output == 3 * LEAST_OUTPUT
-    assert limits_of("mbpp", large, times, whole=True).output == 21 * LEAST_OUTPUT
+    assert limits_of("mbpp", some(), times).output == LEAST_OUTPUT + MIB
+    assert limits_of("mbpp", large, times).output == 9 * LEAST_OUTPUT
+    assert limits_of("mbpp", large, times, whole=True).output == 27 * LEAST_OUTPUT
+    assert limits_of("mbpp", some(), times, capture=True).output == LEAST_OUTPUT + MIB
+
+
+def test_a_program_may_wait_as_long_as_evalplus_gives_it_by_the_clock() -> None:
+    times = Times(0, {})
+    assert limits_of("mbpp", some(3), times).waiting == LEAST_WAITING
+    assert limits_of("mbpp", some(30), times).waiting == 32
+    assert limits_of("mbpp", some(866), times).waiting == 62
 
 
 # Who may write

@@ -11,7 +11,8 @@ from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from tests.suites.data import problem, write_rows
 
 TASK = "HumanEval/0"

@@ -13,7 +13,8 @@ from dualcode.grading.rules import Rules
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import Job, Ran, frame
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Verdict
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
@@ -89,7 +90,7 @@ def base(verdict: Verdict) -> tuple[str, str | None, str | None]:
 
 
 async def test_a_right_program_passes_base_and_plus(grader: Grader) -> None:
-    assert await grader.grade(TASK, RIGHT) == Verdict(task_id=TASK, base=PASSED, plus=PASSED)
+    assert await grader.grade(TASK, RIGHT) == Verdict.of(TASK, base=PASSED, plus=PASSED)
 
 
 async def test_plus_is_graded_even_if_base_failed(grader: Grader) -> None:
@@ -178,7 +179,7 @@ async def test_a_program_that_cannot_be_loaded_fails_an_empty_set_of_tests_too(g
 async def test_base_only_runs_no_plus_tests(suite: Suite, between: Between, cache: CalibrationCache) -> None:
     async with SandboxGrader(suite, between, Rules(base_only=True), cache=cache) as grader:
         verdict = await grader.grade(TASK, RIGHT + "# mine\n")
-    assert verdict == Verdict(task_id=TASK, base=PASSED, plus=None)
+    assert verdict == Verdict.of(TASK, base=PASSED, plus=None)
     assert between.programs.count(RIGHT + "# mine\n") == 1
 
 
@@ -229,7 +230,7 @@ async def test_humaneval_base_runs_the_check_of_the_package(sandbox: Sandbox) ->
             grader.grade("HumanEval/53", "def add(x, y):\n    return x - y\n"),
             grader.grade("HumanEval/53", "def plus(x, y):\n    return x + y\n"),
         )
-    assert right == Verdict(task_id="HumanEval/53", base=PASSED, plus=None)
+    assert right == Verdict.of("HumanEval/53", base=PASSED, plus=None)
     assert wrong.base.status == "failed"
     assert str(wrong.base.reason).startswith("wrong output")
     assert base(absent) == ("failed", "does not define add", None)
@@ -277,10 +278,11 @@ async def test_mbpp_s_special_inputs_and_oracles_hold(sandbox: Sandbox) -> None:
 # Load, and a broken sandbox
 
 
-LATE = Ran("finished", frame("B", b"") + frame("L", b"") + frame("E", b""))
+BEGIN, END = frame("B", b""), frame("E", b"")
+LATE = Ran("timed_out", BEGIN, cpu=0.001, killed=True)
 
 
-@pytest.mark.parametrize("first", [LATE, Ran("timed_out", frame("B", b"")), Ran("died", b"")])
+@pytest.mark.parametrize("first", [LATE, Ran("died", b"", "signal SIGKILL", killed=True)])
 async def test_what_may_be_load_is_tried_again_alone(
     suite: Suite, between: Between, cache: CalibrationCache, first: Ran
 ) -> None:
@@ -320,6 +322,50 @@ async def test_a_second_try_has_nothing_beside_it(
         others = [grader.grade(TASK, f"{RIGHT}# {number}\n") for number in range(20)]
         await asyncio.gather(grader.grade(TASK, slow), *others)
     assert beside == [{slow}] * 2
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Ran("died", BEGIN, "exit code 0 before the end"),
+        Ran("died", BEGIN, "signal SIGSEGV"),
+        Ran("finished", BEGIN + frame("L", b"") + END, cpu=0.01),
+        Ran("timed_out", BEGIN, cpu=0.01, wall=10.1, killed=True),
+        Ran("timed_out", BEGIN, cpu=60.0, wall=60.0, killed=True),
+    ],
+    ids=["exit", "crash", "claimed time-out", "sleep", "loop"],
+)
+async def test_a_program_that_ends_by_a_coin_has_no_second_toss(
+    suite: Suite, between: Between, cache: CalibrationCache, first: Ran
+) -> None:
+    """The loop is tried again, but the second run used a small part of the first one's time."""
+    unlucky = RIGHT + "# by a coin\n"
+    tosses = iter([first])
+    between.change = lambda job, ran: next(tosses, ran) if job.program == unlucky else ran
+    async with SandboxGrader(suite, between, Rules(base_only=True), workers=2, cache=cache) as grader:
+        verdict = await grader.grade(TASK, unlucky)
+    assert verdict.base.status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("body", "runs"),
+    [
+        ("os._exit(0)", 1),
+        ("os.abort()", 1),
+        ("os.write(3, b'L\\0\\0\\0\\0E\\0\\0\\0\\0'); os._exit(0)", 1),
+        ("time.sleep(60)", 1),
+        ("while True: pass", 2),
+    ],
+    ids=["exit", "crash", "claimed time-out", "sleep", "loop"],
+)
+async def test_only_what_the_sandbox_ended_for_want_of_time_runs_again(
+    suite: Suite, between: Between, cache: CalibrationCache, body: str, runs: int
+) -> None:
+    program = f"import os, time\ndef triple(n):\n    {body}\n"
+    async with SandboxGrader(suite, between, Rules(base_only=True), workers=2, cache=cache) as grader:
+        verdict = await grader.grade(TASK, program)
+    assert verdict.base.status == "failed"
+    assert between.programs.count(program) == runs
 
 
 async def test_a_failure_of_its_own_is_not_tried_again(

@@ -32,7 +32,8 @@ from dualcode.sandbox.codec import encode
 from dualcode.sandbox.job import Arguments, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.pool import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox
-from dualcode.suites.suite import Form, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Form
 
 evalplus: Any = importlib.import_module("evalplus.eval")
 oracles: Any = importlib.import_module("evalplus.eval._special_oracle")

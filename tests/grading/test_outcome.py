@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dualcode.grading.outcome import Mismatch, describe, may_be_load, outcome, shown_input, values
-from dualcode.sandbox.job import Arguments, Ran, Told, frame
+from dualcode.sandbox.job import Arguments, Limits, Ran, Told, frame
 from dualcode.verdict import Cause, Outcome
 
 CALLS = Arguments.of("f", [[1], [2, "x"], []])
@@ -81,11 +81,37 @@ def test_values_end_at_the_first_call_that_returned_none() -> None:
     assert len(list(values(BEGIN + VALUE + frame("P", b"text") + VALUE + raised() + VALUE))) == 2
 
 
-def test_only_time_and_sudden_death_may_be_the_machine_s_load() -> None:
-    load = [outcome(Ran(ending, BEGIN), None, CALLS) for ending in ("timed_out", "died")]
-    load.append(outcome(Ran("finished", BEGIN + LATE + END), None, CALLS))
-    own = [outcome(Ran("finished", BEGIN + raised() + END), None, CALLS), Outcome(status="passed")]
-    assert [may_be_load(each) for each in (*load, *own)] == [True, True, True, False, False]
+@pytest.mark.parametrize(
+    "ran",
+    [
+        Ran("timed_out", BEGIN, cpu=1.6, wall=2.0, killed=True),
+        Ran("timed_out", BEGIN, cpu=1.6, wall=14.0, kept=12.0, killed=True),
+        Ran("finished", BEGIN + LATE + END, cpu=1.1, wall=1.2),
+        Ran("died", BEGIN, "signal SIGKILL", killed=True),
+    ],
+)
+def test_what_was_ended_from_outside_may_be_the_machine_s_load(ran: Ran) -> None:
+    assert may_be_load(ran, outcome(ran, None, CALLS), Limits(call_cpu=1.0))
+
+
+@pytest.mark.parametrize(
+    "ran",
+    [
+        Ran("died", BEGIN, "exit code 3"),
+        Ran("died", BEGIN, "signal SIGSEGV"),
+        Ran("died", BEGIN, "more than 256 threads", killed=True),
+        Ran("flooded", BEGIN, killed=True),
+        Ran("finished", BEGIN + raised() + END),
+        Ran("finished", BEGIN + LATE + END, cpu=0.01, wall=0.01),
+        Ran("finished", BEGIN + VALUE + LATE + END, cpu=1.1, wall=1.2),
+        Ran("timed_out", BEGIN, cpu=0.1, wall=10.0, killed=True),
+        Ran("timed_out", BEGIN, cpu=5.0, wall=60.0, kept=1.0, killed=True),
+    ],
+)
+def test_what_a_program_did_itself_is_not_load(ran: Ran) -> None:
+    """Exits and crashes; a time-out that it only claims; time that it slept away."""
+    limits = Limits(call_cpu=1.0, slow_calls={1: 4.0})
+    assert not may_be_load(ran, outcome(ran, None, CALLS), limits)
 
 
 def test_what_a_program_says_can_be_written_down() -> None:

@@ -14,7 +14,9 @@ from dualcode.errors import InputError
 from dualcode.grading.results import check_output, evalplus_results, write_results
 from dualcode.grading.samples import Sample
 from dualcode.grading.score import score
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.sandbox.sandbox import Tier
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Cause, Outcome, Verdict
 from tests.suites.data import HUMANEVAL_PLUS, needs_data, problem, write_rows
 
@@ -32,7 +34,7 @@ def failed(cause: Cause, at: int | None) -> Outcome:
 
 
 def entry(suite: Suite, base: Outcome, plus: Outcome | None = PASSED) -> dict[str, Any]:
-    verdict = Verdict(task_id=TASK, base=base, plus=plus)
+    verdict = Verdict.of(TASK, base=base, plus=plus)
     return evalplus_results(suite, [Sample(TASK, "x")], [verdict])["eval"][TASK][0]
 
 
@@ -75,14 +77,14 @@ def test_a_sample_that_could_not_be_graded_is_left_out(suite: Suite) -> None:
 
 def test_samples_of_a_task_stay_in_order(suite: Suite) -> None:
     samples = [Sample(TASK, "a"), Sample("HumanEval/1", "b"), Sample(TASK, "c")]
-    verdicts = [Verdict(task_id=sample.task_id, base=PASSED, plus=PASSED) for sample in samples]
+    verdicts = [Verdict.of(sample.task_id, base=PASSED, plus=PASSED) for sample in samples]
     told = evalplus_results(suite, samples, verdicts)["eval"]
     assert [each["solution"] for each in told[TASK]] == ["a", "c"]
 
 
 def test_the_file_is_written_whole_and_a_bad_place_is_refused_before(suite: Suite, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
-    write_results(path, suite, [Sample(TASK, "\ud800")], [Verdict(task_id=TASK, base=PASSED, plus=PASSED)])
+    write_results(path, suite, [Sample(TASK, "\ud800")], [Verdict.of(TASK, base=PASSED, plus=PASSED)])
     assert json.loads(path.read_text())["eval"][TASK][0]["solution"] == "\ud800"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["d.jsonl", "r.json"]
     with pytest.raises(InputError, match="would replace them"):
@@ -102,7 +104,7 @@ def test_evalplus_reads_the_file_and_prints_the_same_pass_at_k(
     verdicts: list[Verdict] = []
     for number, sample in enumerate(samples):
         base, plus = kinds[number * number % 7 % 3]
-        verdicts.append(Verdict(task_id=sample.task_id, base=base, plus=plus))
+        verdicts.append(Verdict.of(sample.task_id, base=base, plus=plus))
     path = tmp_path / "s.jsonl"
     write_results(tmp_path / "s_eval_results.json", suite, samples, verdicts)
     evaluate: Any = importlib.import_module("evalplus.evaluate")
@@ -110,7 +112,7 @@ def test_evalplus_reads_the_file_and_prints_the_same_pass_at_k(
     with contextlib.redirect_stdout(io.StringIO()) as said:
         evaluate.evaluate("humaneval", samples=str(path))
     printed = [float(number) for number in re.findall(r"pass@\d+:\s+([\d.]+)", said.getvalue())]
-    ours = score(verdicts, suite, 1.0, sandbox="")
+    ours = score(verdicts, suite, 1.0, sandbox=Tier(name="", holds=()))
     assert ours.plus is not None
     assert len(printed) == 4
     assert printed == [round(side.pass_at[k].value, 3) for side in (ours.base, ours.plus) for k in (1, 10)]

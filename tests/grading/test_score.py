@@ -14,14 +14,16 @@ from dualcode.cli.scored import score_table
 from dualcode.errors import InputError
 from dualcode.grading import samples as samples_module
 from dualcode.grading.rules import Rules
-from dualcode.grading.samples import read_samples
+from dualcode.grading.samples import Sample, read_all, read_samples
 from dualcode.grading.score import Score, score
-from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples
+from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples, warnings_of
 from dualcode.metrics import Counts
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.sandbox.sandbox import Tier
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.tables.forms import to_terminal
 from dualcode.verdict import Outcome, Status, Verdict
-from tests.suites.data import write_rows
+from tests.suites.data import MBPP_PLUS, needs_data, write_rows
 
 RIGHT = "def double(number):\n    return number * 2\n"
 WRONG = "def double(number):\n    return 0\n"
@@ -48,7 +50,7 @@ class Steps(Watcher):
 
 
 def scored(verdicts: Sequence[Verdict], suite: Suite) -> Score:
-    return score(verdicts, suite, 2.0, sandbox="namespaces")
+    return score(verdicts, suite, 2.0, sandbox=Tier(name="namespaces", holds=()))
 
 
 def sample(task_id: str = "MiniRich/0", solution: str = RIGHT) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def sample(task_id: str = "MiniRich/0", solution: str = RIGHT) -> dict[str, Any]
 
 
 def verdict(task_id: str, status: Status) -> Verdict:
-    return Verdict(task_id=task_id, base=Outcome(status=status), plus=Outcome(status=status))
+    return Verdict.of(task_id, base=Outcome(status=status), plus=Outcome(status=status))
 
 
 # What a file's rows mean
@@ -84,7 +86,7 @@ def test_gzip_and_blank_lines_are_read(tmp_path: Path, suite: Suite) -> None:
     ("rows", "message"),
     [
         ([sample(), "{not json"], "line 2: not JSON"),
-        (["[1]"], r"line 1: not a JSON object: \[1\]"),
+        (["[1]"], r"line 1: not a JSON object but list: .\[1\]"),
         ([{"solution": RIGHT}], "line 1: task_id is missing"),
         ([sample(), {"task_id": "MiniRich/1"}], "line 2 .* neither solution nor completion; it has task_id"),
         ([sample() | {"solution": [RIGHT]}], r"line 1 .* solution is no string: \['def"),
@@ -109,12 +111,12 @@ def test_a_solution_of_ten_megabytes_is_refused(tmp_path: Path, suite: Suite) ->
         read_samples(path, suite)
 
 
-def test_a_missing_file_a_folder_and_a_cut_gzip_are_refused(tmp_path: Path, suite: Suite) -> None:
+def test_a_missing_file_an_empty_folder_and_a_cut_gzip_are_refused(tmp_path: Path, suite: Suite) -> None:
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(json.dumps(sample()).encode())[:-10])
     for path, message in (
         (tmp_path / "gone.jsonl", "does not exist"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, "holds no samples"),
         (cut, "cannot be read"),
     ):
         with pytest.raises(InputError, match=message):
@@ -129,6 +131,74 @@ async def test_nothing_is_graded_if_the_last_row_is_bad(tmp_path: Path, suite: S
     assert steps.phases == []
 
 
+def test_evalplus_s_folder_form_is_read_in_the_order_of_tasks(tmp_path: Path, suite: Suite) -> None:
+    files = ["MiniRich_1/0.py", "MiniLean_0/10.py", "MiniLean_0/2.py", "MiniLean_0/0.py"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"# {name}\n", encoding="utf-8")
+    (tmp_path / "eval_results.json").write_text("{}")
+    read = read_samples(tmp_path, suite)
+    assert [(each.task_id, each.program) for each in read] == [
+        ("MiniLean/0", "# MiniLean_0/0.py\n"),
+        ("MiniLean/0", "# MiniLean_0/2.py\n"),
+        ("MiniLean/0", "# MiniLean_0/10.py\n"),
+        ("MiniRich/1", "# MiniRich_1/0.py\n"),
+    ]
+
+
+def test_a_folder_of_an_unknown_task_is_named(tmp_path: Path, suite: Suite) -> None:
+    (tmp_path / "MiniRich_99").mkdir()
+    (tmp_path / "MiniRich_99" / "0.py").write_text("x = 1\n")
+    with pytest.raises(InputError, match=r"MiniRich_99/0\.py: no task is named 'MiniRich/99'"):
+        read_samples(tmp_path, suite)
+
+
+def test_a_folder_s_file_that_is_no_text_is_refused(tmp_path: Path, suite: Suite) -> None:
+    (tmp_path / "MiniRich_1").mkdir()
+    (tmp_path / "MiniRich_1" / "0.py").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_samples(tmp_path, suite)
+
+
+@needs_data
+def test_tasks_of_an_older_mbpp_plus_are_dropped_and_said_so(tmp_path: Path) -> None:
+    mbpp = load_suite("mbpp", data=MBPP_PLUS)
+    gone = next(f"Mbpp/{n}" for n in range(1, 975) if f"Mbpp/{n}" not in mbpp.hidden)
+    rows = [sample(gone), sample("Mbpp/2"), sample(gone)]
+    read = read_all(write_rows(tmp_path / "s.jsonl", *rows), mbpp)
+    assert ([each.task_id for each in read.samples], read.dropped) == (["Mbpp/2"], (gone,))
+    (warning, missing) = warnings_of(tmp_path, read.samples, read.dropped, mbpp)
+    assert "1 tasks are not in" in warning
+    assert f"MbppPlus.jsonl.gz has it (378 tasks) and were dropped: {gone}" in warning
+    assert "377 of 378" in missing
+    with pytest.raises(InputError, match="holds no samples of"):
+        read_samples(write_rows(tmp_path / "gone.jsonl", sample(gone)), mbpp)
+    with pytest.raises(InputError, match="no task is named 'Mbpp/2000'"):
+        read_samples(write_rows(tmp_path / "odd.jsonl", sample("Mbpp/2000")), mbpp)
+
+
+RAW = [f"Sure:\n```python\n{RIGHT}```", "<think>hm</think>\n" + RIGHT, "I cannot.", f"```\n{RIGHT}```\nDone."]
+
+
+def test_raw_replies_are_told_apart_before_anything_is_graded(tmp_path: Path, suite: Suite) -> None:
+    raw = [Sample(task.id, text) for task, text in zip(suite.tasks, RAW, strict=False)]
+    path = tmp_path / "s.jsonl"
+    first, *_ = warnings_of(path, raw, (), suite)
+    assert f"none of the {len(RAW)} programs compiles" in first
+    assert f"dualcode extract --dataset mini {path} -o SAMPLES.jsonl" in first
+    mixed = [*raw, Sample(suite.tasks[-1].id, RIGHT)]
+    assert not any("compiles" in warning for warning in warnings_of(path, mixed, (), suite))
+
+
+def test_the_share_of_programs_that_do_not_compile_is_part_of_every_score(suite: Suite) -> None:
+    tier = Tier(name="namespaces", holds=())
+    done = score([verdict("MiniRich/0", "failed")], suite, 1.0, sandbox=tier, uncompiled=1)
+    assert done.to_json()["uncompiled"] == 1
+    assert "1 of 1 programs (100.0%) do not compile" in shown(done)
+    whole = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=tier)
+    assert "0 of 1 programs (0.0%) do not compile" in shown(whole)
+
+
 # What the numbers are over
 
 
@@ -140,15 +210,17 @@ async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
     done = await score_file(path, suite, ScoreOptions(workers=2), steps)
     known = done.to_json()
     assert [side.keys() for side in known.pop("intervals").values()] == [{"pass@1"}] * 2
-    assert known | {"seconds": 0, "sandbox": ""} == {
+    assert known | {"seconds": 0, "sandbox": "", "cautions": []} == {
         "dataset": "mini",
         "data": suite.data.to_json(),
         "tasks": 3,
         "samples": 3,
+        "uncompiled": 1,
         "base": {"passed": 1, "failed": 2, "errored": 0, "pass@1": 1 / 3},
         "plus": {"passed": 1, "failed": 2, "errored": 0, "pass@1": 1 / 3},
         "seconds": 0,
         "sandbox": "",
+        "cautions": [],
     }
     assert (steps.phases[-1], steps.steps) == (("grading", 3), 3)
     assert [verdict.task_id for verdict in done.verdicts] == ["MiniRich/0", "MiniLean/0", "MiniRich/1"]
@@ -220,7 +292,7 @@ def test_tasks_without_a_sample_are_said_aloud(tmp_path: Path, suite: Suite) -> 
     said: list[str] = []
 
     class Told(Watcher):
-        def on_missing(self, warning: str) -> None:
+        def on_warning(self, warning: str) -> None:
             said.append(warning)
 
     path = write_rows(tmp_path / "s.jsonl", sample())
@@ -261,3 +333,11 @@ def test_the_table_has_a_row_for_each_k(suite: Suite) -> None:
 
 def test_the_limit_of_a_solution_is_beyond_any_reply() -> None:
     assert samples_module.LARGEST_SOLUTION > 1_000_000
+
+
+def test_a_weaker_tier_says_what_it_does_not_hold(suite: Suite) -> None:
+    weaker = Tier(name="landlock", holds=(), lacks=("names of files", "numbers of processes"))
+    done = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=weaker)
+    assert done.caution == "sandbox landlock does not hold: names of files; numbers of processes"
+    assert done.to_json()["cautions"] == [done.caution]
+    assert scored([verdict("MiniRich/0", "passed")], suite).to_json()["cautions"] == []

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 
 from dualcode.call import IN_ANSWERS, Message, Reply, Request, Usage
 from dualcode.cli.ledger import ledger as ledger_command
-from dualcode.config import Endpoint, Role, TeamConfig
+from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import DualcodeError, EndpointError, InputError, RunError, UnknownNameError
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger import (
@@ -48,7 +48,7 @@ from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
 from dualcode.sampling import PAPER, Sampling
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict
 from tests.fake_server import Answer, FakeServer, serve
@@ -159,7 +159,7 @@ async def test_what_the_client_sends_changes_only_with_protocol() -> None:
             await chat.complete(request)
         await chat.close()
     sent = json.dumps([server.bodies, PROTOCOL], sort_keys=True)
-    assert hashlib.sha256(sent.encode()).hexdigest()[:16] == "4cc06417400ec24e"
+    assert hashlib.sha256(sent.encode()).hexdigest()[:16] == "799c0d16a8b154df"
 
 
 # What identifies a model.
@@ -467,7 +467,7 @@ SUITE = load_suite("mini").select(6)
 class PassAll:
     async def grade(self, task_id: str, program: str) -> Verdict:
         passed = Outcome(status="passed")
-        return Verdict(task_id=task_id, base=passed, plus=passed)
+        return Verdict.of(task_id, base=passed, plus=passed)
 
     async def close(self) -> None:
         pass
@@ -489,7 +489,7 @@ async def work(
     store.begin_session(session(concurrency), {})
     ledger, chat = Ledger.open(root / "ledger"), chat_to(url)
     kept = LedgerChat(chat, ledger, MODEL)
-    seats: dict[Role, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
+    seats: dict[str, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
     try:
         await Runner(chosen, SUITE, Team(seats), PassAll(), store, concurrency=concurrency).run()
     finally:
@@ -576,11 +576,11 @@ async def test_a_repair_of_a_replayed_reply_takes_its_own_time(ledger: Ledger) -
             "coder", LedgerChat(ScriptedChat(answers), ledger, MODEL), PAPER, 100, record=calls.append
         )
 
-        def parse(text: str | None) -> dict[str, Any] | None:
-            return {} if text == "good" else None
+        def read(text: str | None) -> Usage | None:
+            return Usage() if text == "good" else None
 
         with suppress(EndpointError):
-            await seat.ask_object("review", ASKED.messages, schema={}, parse=parse, repair="again")
+            await seat.ask("review", ASKED.messages, schema={}, read=read, repair="again")
         return calls[0].reply
 
     long_ago = reply("bad").model_copy(update={"started": 1.0, "seconds": 2.0})
@@ -603,7 +603,7 @@ async def test_every_chat_model_of_a_team_goes_through_the_ledger(ledger: Ledger
         team = bare.through(lambda chat: behind[chat.name])
         asked = len(server.bodies)
         for seat in (team.coder, team.reviewer):
-            await seat.ask("write", ASKED.messages)
+            await seat.ask("write", ASKED.messages, read=lambda _: None)
         await team.close()
     assert len(team.chats) == 1
     assert len(server.bodies) - asked == 1

@@ -1,6 +1,7 @@
 """The OpenAI-compatible client, on a scripted HTTP server: faults, retries and odd replies."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from dualcode.call import Message, Reply, Request
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+from dualcode.models.delta import said
 from dualcode.models.openai import OpenAIChat
 from dualcode.sampling import PAPER, RECOMMENDED
 from tests.fake_server import Answer, FakeServer, serve
@@ -229,6 +231,125 @@ async def test_a_thought_that_never_answers_ends_as_null_content() -> None:
         reply = await ask(server, request(**THINKING))
     assert reply.content is None
     assert len(reply.attempts) == 3
+
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+@pytest.mark.parametrize("finish", ["length", "repetition", "stop"])
+async def test_the_ladder_climbs_with_and_without_a_schema(
+    schema: dict[str, Any] | None, finish: str
+) -> None:
+    thought = Answer(content=None, reasoning="hm", finish=finish)
+    asked = request(**THINKING, json_schema=schema)
+    with serve(thought, Answer(content='{"n": 1}')) as server:
+        closed = await ask(server, asked)
+    assert (closed.content, closed.attempts[-1].kind) == ('{"n": 1}', "close")
+    with serve(thought, Answer(status=400), Answer(content='{"n": 2}')) as server:
+        penalised = await ask(server, asked)
+    assert (penalised.content, penalised.attempts[-1].kind) == ('{"n": 2}', "penalty")
+
+
+async def test_the_closed_thought_is_still_held_to_the_schema() -> None:
+    with serve(Answer(content=None, reasoning="hm", finish="length"), Answer(content="{}")) as server:
+        await ask(server, request(**THINKING, json_schema=SCHEMA))
+    path, body = server.requests[-1]
+    assert path == "/v1/completions"
+    assert body["response_format"]["json_schema"]["schema"] == SCHEMA
+
+
+async def test_a_thought_left_in_the_content_is_closed_too() -> None:
+    thought = Answer(content="<think>\nhm hm", finish="length")
+    with serve(thought, Answer(content="42")) as server:
+        reply = await ask(server, request(**THINKING))
+    assert (reply.content, reply.reasoning) == ("42", "hm hm")
+    texts = [sent["prompt"] for path, sent in server.requests if path == "/tokenize" and "prompt" in sent]
+    assert texts == ["<think>\nhm hm\n</think>\n\n"]
+
+
+@pytest.mark.parametrize("page", [{"tokens": []}, {"tokens": None}, {}, None, [], "<html>chat</html>"])
+async def test_an_odd_answer_of_tokenize_is_the_next_rung(page: Any) -> None:
+    thought, said = Answer(content=None, reasoning="hm", finish="length"), Answer(content="said")
+    with serve(thought, said) as server:
+        server.tokenized = page
+        reply = await ask(server, request(**THINKING))
+    assert [attempt.kind for attempt in reply.attempts] == ["chat", "close", "penalty"]
+    assert (reply.content, reply.attempts[0].outcome) == ("said", "ok")
+
+
+async def test_a_rung_that_a_server_refuses_leaves_what_was_said_before() -> None:
+    thought = Answer(content=None, reasoning="hm", finish="length")
+    with serve(thought, Answer(status=422)) as server:
+        reply = await ask(server, request(**THINKING, json_schema=SCHEMA))
+    assert (reply.content, reply.reasoning) == (None, "hm")
+    assert [attempt.outcome[:3] for attempt in reply.attempts] == ["ok", "end", "end"]
+    assert reply.usage.completion_tokens == 3
+
+
+async def test_a_stream_that_was_lost_is_recorded_with_the_tokens_it_told_of() -> None:
+    with serve(Answer(content="four words of it", drop_at_end=True), Answer(content="whole")) as server:
+        reply = await ask(server)
+    assert [attempt.usage.completion_tokens for attempt in reply.attempts] == [1, 3]
+
+
+@pytest.mark.parametrize("error", [TypeError("no such argument"), AssertionError(), ZeroDivisionError("0")])
+async def test_whatever_the_client_meets_is_an_error_of_the_endpoint_with_its_attempts(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("dualcode.models.openai._read_completion", odd)
+    thought = Answer(content=None, reasoning="hm", finish="length")
+    with serve(thought) as server, pytest.raises(EndpointError, match=type(error).__name__) as raised:
+        await ask(server, request(**THINKING))
+    first, second = raised.value.attempts
+    assert (first.outcome, first.usage.completion_tokens) == ("ok", 3)
+    assert second.outcome.startswith(type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("reasoning",),
+        ("reasoning_content",),
+        ("thinking",),
+        ("reasoning", "reasoning_content"),
+        ("reasoning_content", "reasoning_text", "thoughts"),
+    ],
+)
+async def test_a_thought_is_read_once_whatever_its_field_is_called(names: tuple[str, ...]) -> None:
+    with serve(Answer(content="a", reasoning="because", names=names)) as server:
+        reply = await ask(server, request(**THINKING))
+    assert (reply.reasoning, reply.content) == ("because", "a")
+
+
+async def test_a_thought_under_another_name_is_closed_by_force() -> None:
+    thought = Answer(content=None, reasoning="hm hm", names=("reasoning_content",), finish="length")
+    with serve(thought, Answer(content="42")) as server:
+        reply = await ask(server, request(**THINKING))
+    assert (reply.content, reply.reasoning) == ("42", "hm hm")
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, ("", "ab")),
+        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}]}, ("t", "")),
+        ({"content": "a", "reasoning_details": [{"type": "reasoning.text", "text": "t"}]}, ("t", "a")),
+        ({"content": None, "reasoning": None, "reasoning_content": "t"}, ("t", "")),
+        ({"content": "a", "reasoning": ""}, ("", "a")),
+    ],
+)
+def test_parts_of_a_piece_are_told_apart(delta: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert said(SimpleNamespace(**delta)) == expected
+
+
+async def test_a_structured_answer_in_the_thoughts_field_is_not_asked_for_again() -> None:
+    with serve(Answer(content=None, reasoning='{"n": 1}', names=("reasoning_content",))) as server:
+        reply = await ask(server, request(**THINKING, json_schema=SCHEMA))
+    assert (reply.reasoning, len(reply.attempts)) == ('{"n": 1}', 1)
 
 
 async def test_concurrency_is_limited_per_endpoint() -> None:

@@ -7,7 +7,7 @@ import pytest
 from dualcode.bench.bench import Bench
 from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call
-from dualcode.config import Gate, Role
+from dualcode.config import Gate
 from dualcode.errors import TeamError, UnknownNameError
 from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import builtins
@@ -44,7 +44,7 @@ async def run(
     """Run a pipeline; every scripted answer must be used, and the calls must lie within its bounds."""
     calls: list[Call] = []
     chats = ScriptedChat(coder, name="c"), ScriptedChat(reviewer, name="r")
-    seats: dict[Role, Seat] = {
+    seats: dict[str, Seat] = {
         "coder": Seat("coder", chats[0], PAPER, 2000, None),
         "reviewer": Seat("reviewer", chats[1], PAPER, 2000, 64),
     }
@@ -123,7 +123,7 @@ async def test_the_fix_continues_the_coders_own_conversation() -> None:
 async def test_a_review_that_stays_off_the_schema_counts_as_approval_and_says_so() -> None:
     calls: list[Call] = []
     reviewer = ScriptedChat(["Looks good!", "Really."])
-    seats: dict[Role, Seat] = {
+    seats: dict[str, Seat] = {
         "coder": Seat("coder", ScriptedChat([DRAFT]), PAPER, 2000),
         "reviewer": Seat("reviewer", reviewer, PAPER, 2000),
     }
@@ -217,8 +217,8 @@ async def test_enriched_reviews_against_the_enriched_specification() -> None:
 async def test_an_enrichment_that_contradicts_the_prompt_loses() -> None:
     said = enrichment(("double( 2 )", "5"), ("double(2)", "4"), ("double(7)", "14"))
     _, calls = await run("enriched", [FIXED], [said, APPROVE], task=RICH)
-    assert calls[1].parsed is not None
-    assert calls[1].parsed["contradicted"] == [{"call": "double( 2 )", "result": "5"}]
+    assert calls[1].value is not None
+    assert calls[1].value.data["contradicted"] == [{"call": "double( 2 )", "result": "5"}]
     asked = calls[2].request.messages[-1].content
     assert "`double(7)` gives `14`" in asked
     assert "gives `5`" not in asked

@@ -11,7 +11,7 @@ from dualcode.analysis.failures import FailureClass
 from dualcode.errors import UnknownNameError
 from dualcode.pipelines import builtins
 from dualcode.published.published import PUBLISHED, Published, PublishedScore, count_of, load_published
-from dualcode.suites.suite import find_entry
+from dualcode.suites.registry import find_entry
 
 PAPER = load_published()
 PLACE = re.compile(

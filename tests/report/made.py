@@ -101,6 +101,5 @@ def four_tasks() -> dict[str, dict[str, Story]]:
 def report_of(folder: Path, pipelines: Mapping[str, Mapping[str, Story]], **changes: str) -> Path:
     """Write the report of such runs, with one table and one figure, and return its path."""
     analysis = analysis_of(folder / "runs", pipelines, **changes)
-    prompts = {task: PROMPT for stories in pipelines.values() for task in stories}
     target = folder / "report.html"
-    return write_report(analysis, [table()], [figure(folder)], target, prompts=prompts)
+    return write_report(analysis, [table()], [figure(folder)], target)

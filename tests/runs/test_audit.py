@@ -1,7 +1,7 @@
 """The audit: hidden tests in a message are found, and what a model may know is no leak."""
 
 from dualcode.bench.bench import Shown
-from dualcode.call import Call, Message, Request
+from dualcode.call import Call, Message, Request, Value
 from dualcode.models.scripted import reply
 from dualcode.runs.audit import Audit, Hidden, audit
 from dualcode.sampling import Sampling
@@ -22,7 +22,7 @@ def call(number: int, asked: str, answered: str | None, parsed: dict[str, object
             messages=(Message(role="user", content=asked),), sampling=Sampling(), answer_tokens=10
         ),
         reply=reply(answered),
-        parsed=parsed,
+        value=Value(kind="review", data=parsed) if parsed else None,
     )
 
 
@@ -79,7 +79,8 @@ def test_a_bench_that_ran_a_hidden_test_is_a_leak() -> None:
     shown = visible(("rank([5, 6, 7, 8])",), ("expected [0, 1, 2, 3]",))
     outcome = audited([call(1, "expected [0, 1, 2, 3]", "x")], [shown])
     assert [(leak.call, leak.what, leak.string) for leak in outcome.leaks] == [
-        (0, "test", "rank([5, 6, 7, 8])")
+        (0, "arguments", "[5, 6, 7, 8]"),
+        (1, "expected", "[0, 1, 2, 3]"),  # so what it said of it excuses nothing
     ]
 
 

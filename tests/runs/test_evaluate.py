@@ -4,15 +4,24 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from dualcode.analysis.drafts import Draft, keep_grade
+from dualcode.analysis.runs import load_run
+from dualcode.cli import printing
+from dualcode.cli.printing import audited
+from dualcode.errors import RunError
+from dualcode.runs.audit import Audit
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
-from dualcode.runs.seal import broken, seal
+from dualcode.runs.seal import broken, inspect, seal
 from dualcode.runs.store import read_run
-from dualcode.suites.suite import load_suite
+from dualcode.runs.summary import summarize
+from dualcode.sandbox.sandbox import Tier
+from dualcode.suites.registry import load_suite
 from tests.fake_server import Answer, FakeServer, serve
 
 TEAM = """
@@ -34,7 +43,7 @@ APPROVE = json.dumps({"verdict": "approve", "findings": []})
 CHEAT = '''
 import json
 from dualcode.call import Message
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.extraction import extract
 from dualcode.pipelines import pipeline
 
@@ -43,8 +52,8 @@ async def cheat(task, team):
     """Shows the hidden tests to the model. 1 call."""
     hidden = json.loads(load_suite("mini").hidden[task.id].row)["plus_input"]
     shown = f"{task.prompt}\\nIt will be tested on: {hidden}"
-    reply = await team.coder.ask("write", [Message(role="user", content=shown)])
-    return extract(reply.content, task)
+    messages = [Message(role="user", content=shown)]
+    return await team.coder.ask("write", messages, read=lambda reply: extract(reply, task))
 '''
 
 
@@ -105,7 +114,8 @@ async def test_a_visible_failure_reaches_the_coder_and_the_record(tmp_path: Path
     with serve(Answer(content=wrong), Answer(content=PROGRAM)) as server:
         [done] = await run(server, tmp_path, "raw-retry")
         asked = server.bodies[1]["messages"][-1]["content"]
-    [shown] = read_run(done.folder).shown
+    shown, passed = read_run(done.folder).shown
+    assert passed.texts == ()
     assert shown.texts[0] in asked
     assert shown.tests[0] in asked
     assert done.audit.clean
@@ -132,7 +142,7 @@ async def test_the_audit_command_tells_by_its_exit_code(tmp_path: Path, pipeline
     command = [sys.executable, "-m", "dualcode", "audit", str(done.folder)]
     told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     assert told.returncode == code, told.stderr
-    assert ("no hidden test reached a model" if code == 0 else "MiniRich/0, call 1 (write)") in told.stdout
+    assert ("no hidden test was found" if code == 0 else "MiniRich/0, call 1 (write)") in told.stdout
 
 
 async def test_a_record_changed_after_the_seal_is_named(tmp_path: Path) -> None:
@@ -163,8 +173,8 @@ async def test_a_pipeline_that_asks_an_unbound_role_makes_tasks_errored(tmp_path
     )
 
 
-@pytest.mark.parametrize("edit", ["# a comment\n", "x = 1\n"])
-async def test_an_edited_pipeline_is_another_run(tmp_path: Path, edit: str) -> None:
+@pytest.mark.parametrize(("edit", "runs"), [("# a comment\n", 1), ("x = 1\n", 2)])
+async def test_a_pipeline_whose_code_was_edited_is_another_run(tmp_path: Path, edit: str, runs: int) -> None:
     path = tmp_path / "cheat.py"
     folders: set[Path] = set()
     with serve(Answer(content=PROGRAM)) as server:
@@ -172,4 +182,160 @@ async def test_an_edited_pipeline_is_another_run(tmp_path: Path, edit: str) -> N
             path.write_text(CHEAT + more)
             [done] = await run(server, tmp_path, f"{path}:cheat")
             folders.add(done.folder)
-    assert len(folders) == 2
+    assert len(folders) == runs
+
+
+async def test_a_finished_run_whose_records_were_changed_is_not_sealed_anew(tmp_path: Path) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+        verdicts, seal_file = done.folder / "verdicts.jsonl", done.folder / "seal.json"
+        verdicts.write_text(verdicts.read_text().replace("passed", "failed"))
+        sealed = seal_file.read_bytes()
+        with pytest.raises(RunError, match=r"verdicts\.jsonl changed since the run was sealed"):
+            await run(server, tmp_path, "raw-coder")
+    with pytest.raises(RunError, match="changed since"):
+        await seal(done.folder, load_suite("mini"))
+    assert seal_file.read_bytes() == sealed
+    assert broken(done.folder) == ["verdicts.jsonl"]
+
+
+async def test_the_audit_command_never_seals_what_it_finds_broken(tmp_path: Path) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+    (done.folder / "servers.jsonl").write_text("")
+    command = [sys.executable, "-m", "dualcode", "audit", str(done.folder)]
+    for _ in range(2):
+        told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+        assert told.returncode == 3
+        assert "servers.jsonl changed since the run was sealed" in told.stderr
+        assert "no hidden test was found" in told.stdout
+
+
+async def test_a_sealed_run_with_errored_tasks_is_resumed_and_sealed_again(tmp_path: Path) -> None:
+    with serve(Answer(status=400)) as server:
+        [first] = await run(server, tmp_path, "raw-coder")
+    assert first.summary.base.errored == 1
+    with serve(Answer(content=PROGRAM)) as server:
+        server.models[0]["root"] = "org/m"
+        [second] = await run(server, tmp_path, "raw-coder")
+    assert second.folder == first.folder
+    assert second.summary.base.passed == 1
+    assert second.audit.clean
+    assert broken(second.folder) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "pipeline.py", "drafts.jsonl", "shown.jsonl", "tasks.jsonl", "programs.jsonl"]
+)
+async def test_the_seal_covers_every_file_and_those_that_were_not_there(tmp_path: Path, name: str) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+    with (done.folder / name).open("a") as file:
+        file.write("\n")
+    assert broken(done.folder) == [name]
+
+
+async def test_a_draft_that_is_graded_later_is_sealed_and_one_that_is_forged_is_not(tmp_path: Path) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+    verdict = read_run(done.folder).verdicts["MiniRich/0"]
+    for text in ("a = 1", "a = 2"):
+        keep_grade(load_run(done.folder), Draft("MiniRich/0", text), verdict)
+    assert broken(done.folder) == []
+    drafts = done.folder / "drafts.jsonl"
+    drafts.write_text(drafts.read_text().replace("passed", "failed"))
+    keep_grade(load_run(done.folder), Draft("MiniRich/0", "a = 3"), verdict)
+    assert broken(done.folder) == ["drafts.jsonl"]
+    drafts.unlink()  # what it held can be made again
+    assert broken(done.folder) == []
+
+
+Edit = Callable[[list[str]], list[str]]
+
+
+async def edited(server: FakeServer, folder: Path, name: str, edit: Edit) -> Audit:
+    """Run review-fix, edit a file of records, take the seal away, and audit what is left."""
+    [done] = await run(server, folder, "review-fix")
+    path = done.folder / name
+    path.write_text("".join(edit(path.read_text().splitlines(keepends=True))))
+    (done.folder / "seal.json").unlink()
+    return await inspect(done.folder, load_suite("mini"))
+
+
+EDITS: list[tuple[str, Edit, str]] = [
+    ("calls.jsonl", lambda lines: lines[:0], "took 2 calls, and calls.jsonl holds of them: none"),
+    ("calls.jsonl", lambda lines: lines[:-1], "took 2 calls, and calls.jsonl holds of them: 1"),
+    ("calls.jsonl", lambda lines: lines[1:], "took 2 calls, and calls.jsonl holds of them: 2"),
+    ("calls.jsonl", lambda lines: lines * 2, "call 1 of MiniRich/0 stands there 2 times"),
+    ("samples.jsonl", lambda lines: lines * 2, "the sample of MiniRich/0 stands there 2 times"),
+    ("samples.jsonl", lambda lines: lines[:0], "MiniRich/0 has a verdict and no sample"),
+    ("verdicts.jsonl", lambda lines: lines * 2, "the verdict of MiniRich/0 stands there 2 times"),
+    (
+        "programs.jsonl",
+        lambda lines: lines[:0],
+        "call 2 of MiniRich/0 names a program that programs.jsonl lacks",
+    ),
+    (
+        "programs.jsonl",
+        lambda lines: [line.replace("return", "return 1 +") for line in lines],
+        "call 1 of MiniRich/0 names a program that programs.jsonl lacks",
+    ),
+    (
+        "tasks.jsonl",
+        lambda lines: [line.replace("def ", "# Mind this.\\ndef ", 1) for line in lines],
+        "MiniRich/0 has another prompt in tasks.jsonl than in the benchmark",
+    ),
+    (
+        "verdicts.jsonl",
+        lambda lines: [*lines, lines[0].replace("Rich/0", "Rich/1")],
+        "MiniRich/1 is none of the run's tasks",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "edit", "flaw"), EDITS)
+async def test_records_that_do_not_answer_for_each_other_are_findings(
+    tmp_path: Path, name: str, edit: Edit, flaw: str
+) -> None:
+    with serve(Answer(content=PROGRAM), Answer(content=APPROVE)) as server:
+        found = await edited(server, tmp_path, name, edit)
+    assert not found.clean
+    assert any(flaw in each for each in found.flaws), found.flaws
+    assert "THE RECORDS DO NOT ANSWER FOR EACH OTHER" in audited(found)
+
+
+async def test_a_run_without_a_count_of_its_calls_is_held_to_the_fewest(tmp_path: Path) -> None:
+    def older(lines: list[str]) -> list[str]:
+        return [line.replace(',"calls":2}', "}") for line in lines]
+
+    with serve(Answer(content=PROGRAM), Answer(content=APPROVE)) as server:
+        found = await edited(server, tmp_path, "samples.jsonl", older)
+        assert found.clean
+        [folder] = (tmp_path / "runs").glob("mini-*")
+        (folder / "calls.jsonl").write_text("")
+        found = await inspect(folder, load_suite("mini"))
+    assert found.flaws == ("MiniRich/0 took 2 calls, and calls.jsonl holds of them: none",)
+
+
+async def test_a_call_that_stands_there_twice_is_counted_once(tmp_path: Path) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+    calls = done.folder / "calls.jsonl"
+    calls.write_text(calls.read_text() * 2)
+    assert summarize(read_run(done.folder)).calls == 1
+
+
+async def test_a_result_says_first_what_its_sandbox_did_not_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+    records = read_run(done.folder)
+    weak = Tier(name="landlock", holds=(), lacks=("names of files",))
+    sessions = [each.model_copy(update={"sandbox": weak}) for each in records.manifest.sessions]
+    manifest = records.manifest.model_copy(update={"sessions": sessions})
+    summary = summarize(records.model_copy(update={"manifest": manifest}))
+    capsys.readouterr()
+    printing.result(summary, done.folder)
+    assert capsys.readouterr().out.startswith("sandbox landlock does not hold: names of files\n")
+    assert summary.to_json()["cautions"] == ["sandbox landlock does not hold: names of files"]

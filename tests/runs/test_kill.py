@@ -55,13 +55,16 @@ def essence(records: RunRecords) -> dict[str, Any]:
             call.role,
             call.request,
             call.reply and (call.reply.content, call.reply.usage),
-            call.parsed,
+            call.value,
+            call.about,
             call.notes,
         )
         for call in records.calls
     }
     assert len(calls) == len(records.calls)
     return {
+        "tasks": records.tasks,
+        "programs": {key: program.text for key, program in records.programs.items()},
         "calls": calls,
         "samples": records.samples,
         "verdicts": records.verdicts,

@@ -17,7 +17,9 @@ from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.store import RunRecords, RunStore, read_run
 from dualcode.runs.summary import summarize
 from dualcode.sampling import PAPER
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.solution import Program
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 from dualcode.verdict import Outcome, Verdict
@@ -42,7 +44,7 @@ class PassAll:
         if task_id in self.broken:
             return Verdict.of_error(task_id, GraderError("sandbox broke").message, plus=True)
         passed = Outcome(status="passed")
-        return Verdict(task_id=task_id, base=passed, plus=passed)
+        return Verdict.of(task_id, base=passed, plus=passed)
 
     async def close(self) -> None:
         pass
@@ -93,6 +95,42 @@ async def test_a_run_holds_a_call_a_sample_and_a_verdict_for_each_task(tmp_path:
     records = await work(tmp_path, suite, answers())
     assert len(records.calls) == len(records.samples) == len(records.verdicts) == 6
     assert records.done == {task.id for task in suite.tasks}
+
+
+async def test_a_run_holds_its_tasks_and_every_program_once_with_its_first_place(
+    tmp_path: Path, suite: Suite
+) -> None:
+    records = await work(tmp_path, suite, answers())
+    assert list(records.tasks.values()) == list(suite.tasks)
+    assert len(records.programs) == 6  # each is its task's draft and solution
+    for call in records.calls:
+        assert call.program is not None
+        named = records.programs[call.task_id, call.program]
+        assert (named.step, named.call) == ("write", 1)
+        assert named.text == records.samples[call.task_id].solution
+
+
+async def test_what_a_kill_left_of_tasks_and_programs_is_completed_and_nothing_stands_twice(
+    tmp_path: Path, suite: Suite
+) -> None:
+    whole = await work(tmp_path, suite, answers())
+    for name, keep in (("tasks", 3), ("programs", 4), ("calls", 3), ("samples", 2), ("verdicts", 2)):
+        path = tmp_path / "run" / f"{name}.jsonl"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:keep]) + lines[keep][:20])
+    resumed = await work(tmp_path, suite, answers())
+    assert (resumed.tasks, resumed.programs) == (whole.tasks, whole.programs)
+    for name in ("tasks", "programs"):
+        assert len((tmp_path / "run" / f"{name}.jsonl").read_text().splitlines()) == 6
+
+
+async def test_a_program_that_no_call_wrote_is_on_record_too(tmp_path: Path, suite: Suite) -> None:
+    store = open_run(tmp_path, made_with(suite), fresh=False)
+    program = Program(text="x = 1\n", compiles=True, defines_entry_point=False, how="mine")
+    store.add_sample("MiniRich/0", program)
+    store.close()
+    named = read_run(store.folder).programs["MiniRich/0", program.checksum]
+    assert (named.text, named.step, named.call) == ("x = 1\n", "solution", 0)
 
 
 async def test_samples_are_in_evalplus_format(tmp_path: Path, suite: Suite) -> None:

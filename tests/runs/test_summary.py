@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthetic_runs import Story, write_run
-from dualcode.call import Attempt, Call, Message, Request, Usage
+from dualcode.call import Attempt, Call, Message, Request, Usage, Value
 from dualcode.cli import printing
 from dualcode.config import Price
 from dualcode.metrics import duration
@@ -14,9 +14,9 @@ from dualcode.models.openai import Meter
 from dualcode.models.scripted import reply
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
-from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds
+from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds, unread_warning
 from dualcode.sampling import PAPER
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.verdict import Outcome, Verdict
 
 USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
@@ -24,10 +24,10 @@ USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
 
 def call(step: str, *notes: str, verdict: str | None = None) -> Call:
     request = Request(messages=(Message(role="user", content="x"),), sampling=PAPER.plain, answer_tokens=1)
-    parsed = {"verdict": verdict} if verdict else None
+    value = Value(kind="review", data={"verdict": verdict}) if verdict else None
     return Call(
         task_id="T/1", number=1, step=step, role="coder", endpoint="e", model="m", request=request,
-        reply=reply("x"), parsed=parsed, notes=notes,
+        reply=reply("x"), value=value, notes=notes,
     )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_gpu_price_counts_the_wall() -> None:
     assert cost(Price(gpu_hour=1.2), USAGE, 1800.0) == pytest.approx(0.6)
 
 
-def test_reviews_without_a_verdict_count_as_approvals_and_as_off_schema() -> None:
+def test_reviews_without_a_verdict_are_unread_and_no_approvals() -> None:
     calls = [
         call("write"),
         call("review", verdict="approve"),
@@ -62,7 +62,10 @@ def test_reviews_without_a_verdict_count_as_approvals_and_as_off_schema() -> Non
         call("fix"),
     ]
     counts = review_counts(calls)
-    assert counts.model_dump() == {"approved": 2, "revised": 2, "off_schema": 2, "repaired": 1, "fixes": 2}
+    assert counts.model_dump() == {
+        "approved": 1, "revised": 2, "unread": 1, "off_schema": 2, "repaired": 1, "fixes": 2,
+    }  # fmt: skip
+    assert counts.total == 4
 
 
 def test_usage_of_a_call_is_that_of_all_its_attempts() -> None:
@@ -92,7 +95,7 @@ def test_time_left_counts_only_this_session() -> None:
 
 def test_plus_alone_cannot_be_errored() -> None:
     with pytest.raises(ValueError, match="errored together"):
-        Verdict(task_id="T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
+        Verdict.of("T/1", base=Outcome(status="passed"), plus=Outcome(status="errored"))
 
 
 def test_rate_is_over_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,3 +129,14 @@ def test_a_run_s_result_says_whose_data_it_was_made_with(
 
     assert shown(summary).startswith("not EvalPlus's own data: ")
     assert "own data" not in shown(own)
+
+
+@pytest.mark.parametrize(
+    ("unread", "total", "warned"), [(0, 0, False), (1, 20, False), (1, 19, True), (3, 3, True)]
+)
+def test_a_share_of_unread_reviews_above_5_percent_is_a_warning(
+    unread: int, total: int, warned: bool
+) -> None:
+    said = unread_warning(unread, total)
+    assert (said is not None) == warned
+    assert said is None or f"{unread} of {total} reviews" in said

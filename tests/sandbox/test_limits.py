@@ -1,5 +1,6 @@
 """Every limit is enforced from outside the candidate's process, and every ending is told from the others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -207,3 +208,76 @@ async def test_expressions_have_the_calls_limit(sandbox: Pool) -> None:
     job = Job("", Expressions(("1", "sum(iter(int, 1))", "2")), limits=CALL)
     ran = await sandbox.run(job)
     assert (ran.ending, kinds(ran)) == ("timed_out", "BV")
+
+
+SPEND = """
+import os, time, signal
+def spend(seconds, meanwhile=lambda: None):
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        until = time.process_time() + 0.15
+        while time.process_time() < until: pass
+        meanwhile()
+"""
+
+
+async def test_a_program_that_cancels_its_timer_meets_the_watch(sandbox: Pool) -> None:
+    ran = await sandbox.run(calling(SPEND + "def f(x): spend(5)", limits=CALL))
+    assert (ran.ending, ran.detail, ran.killed) == ("timed_out", "0.2 s of CPU time for a call", True)
+    assert ran.cpu < 2
+
+
+async def test_dribbled_bytes_gain_a_call_no_time(sandbox: Pool) -> None:
+    """The bytes are a right frame's, so that the stream is whole in the end."""
+    program = (
+        SPEND
+        + """
+rest = list(b"V\\x01\\0\\0\\0N")
+def f(x):
+    if x == 2: return
+    spend(0.8, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))
+    os.write(3, bytes(rest))
+"""
+    )
+    job = Job(program, Arguments.of("f", [[1], [2], [2]]), limits=CALL)
+    ran = await sandbox.run(job)
+    assert (ran.ending, ran.detail, ran.killed) == ("timed_out", "0.2 s of CPU time for a call", False)
+    roomy = Limits(call_cpu=0.2, slow_calls={0: 2.0})
+    assert (await sandbox.run(replace(job, limits=roomy))).ending == "finished"
+
+
+async def test_frames_before_their_time_gain_a_call_no_time(sandbox: Pool) -> None:
+    """Answers to calls that were not made are given away: the next answers are held against these calls."""
+    program = SPEND + "def f(x):\n    spend(2, lambda: os.write(3, b'V\\x01\\0\\0\\0N'))"
+    ran = await sandbox.run(Job(program, Arguments.of("f", [[1]] * 4), limits=CALL))
+    assert (ran.ending, ran.detail) == ("died", "exit code 0 before the end")
+
+
+async def test_a_limit_that_is_only_told_is_no_time_out(sandbox: Pool) -> None:
+    program = "import os\ndef f(x):\n    os.write(3, b'L' + bytes(4) + b'E' + bytes(4))\n    os._exit(0)"
+    ran = await sandbox.run(calling(program))
+    assert (ran.ending, ran.killed) == ("died", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "killed"),
+    [
+        ("while True: pass", True),
+        ("import os\n    os._exit(0)", False),
+        ("import ctypes\n    ctypes.string_at(0)", False),
+        ("return x", False),
+        ("raise ValueError", False),
+    ],
+)
+async def test_a_run_says_whether_it_was_ended_from_outside(sandbox: Pool, body: str, killed: bool) -> None:
+    assert (await sandbox.run(calling(f"def f(x):\n    {body}", limits=CALL))).killed is killed
+
+
+async def test_a_quick_call_is_not_blamed_for_the_slow_one_behind_it(sandbox: Pool) -> None:
+    """Frames of quick calls wait for the next, which may be one that is allowed to take long."""
+    busy = "import time\ndef f(x):\n end = time.process_time() + x\n while time.process_time() < end: pass\n"
+    limits = Limits(call_cpu=0.1, slow_calls={2: 4.0}, total_cpu=10.0)
+    ran = await sandbox.run(Job(busy, Arguments.of("f", [[0.0], [0.0], [1.5], [0.0]]), limits))
+    assert (ran.ending, ran.detail) == ("finished", "")

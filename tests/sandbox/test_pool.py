@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 
 from dualcode.errors import SandboxError
 from dualcode.sandbox import pool as pools
-from dualcode.sandbox.job import Arguments, Job, Limits
+from dualcode.sandbox.job import Arguments, Job, Limits, Ran
 from dualcode.sandbox.pool import Pool, bound_workers, open_sandbox
 from dualcode.sandbox.tiers import TIERS, probe
+from dualcode.sandbox.worker import Worker
 
 SAME = Job("def f(x): return x", Arguments.of("f", [[1]]))
 SLEEP = Job("import time\ndef f(x): time.sleep(60)", Arguments.of("f", [[1]]))
+SLEEP_SHORTLY = Job("import time\ndef f(x): time.sleep(0.2)", Arguments.of("f", [[1]]))
 SPIN = Job("def f(x):\n    while True: pass", Arguments.of("f", [[1]]), limits=Limits(call_cpu=0.3))
 
 
@@ -64,19 +67,57 @@ async def test_a_server_that_dies_between_jobs_is_replaced(tier: str) -> None:
         assert (await sandbox.run(SAME)).ending == "finished"
 
 
-async def test_a_server_that_dies_twice_under_a_job_is_an_error_of_ours(tier: str) -> None:
+BREAKS = Job("# breaks its server", Arguments.of("f", [[1]]))
+
+
+def break_servers(monkeypatch: pytest.MonkeyPatch, breaks: Callable[[Job], bool]) -> list[int]:
+    """Kill the server of each job that is said to break it, as that begins; return those that were killed."""
+    run, killed = Worker.run, list[int]()
+
+    async def run_broken(worker: Worker, job: Job) -> Ran:
+        if breaks(job):
+            os.kill(worker.pid, signal.SIGKILL)
+            killed.append(worker.pid)
+        return await run(worker, job)
+
+    monkeypatch.setattr(Worker, "run", run_broken)
+    return killed
+
+
+async def test_a_program_that_breaks_servers_where_no_other_does_has_died(
+    tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_sandbox(2, tier=tier) as sandbox:
+        await sandbox.run(SAME)
+        killed = break_servers(monkeypatch, lambda job: job is BREAKS)
+        ran = await sandbox.run(BREAKS)
+        assert (ran.ending, ran.stream, ran.killed) == ("died", b"", True)
+        assert "the fork server broke in 2 tries" in ran.detail
+        assert len(set(killed)) == pools.TRIES
+        assert (await sandbox.run(SAME)).ending == "finished"
+        assert len(sandbox.servers) == 1
+
+
+async def test_servers_that_break_under_any_job_are_an_error_of_ours(
+    tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_sandbox(1, tier=tier) as sandbox:
         await sandbox.run(SAME)
-        idle = len(descendants())
-        running = asyncio.create_task(sandbox.run(SLEEP))
-        for _ in range(pools.TRIES):
-            await until(lambda: len(descendants()) > idle)
-            (server,) = sandbox.servers
-            os.kill(server, signal.SIGKILL)
-            await until(lambda: server not in sandbox.servers)  # noqa: B023
-        with pytest.raises(SandboxError, match="the fork server broke in 2 tries"):
-            await running
+        break_servers(monkeypatch, lambda _: True)
+        with pytest.raises(SandboxError, match="in 2 tries .* under a job that is known to be good"):
+            await sandbox.run(SAME)
+        monkeypatch.undo()
         assert (await sandbox.run(SAME)).ending == "finished"
+
+
+async def test_servers_that_died_while_idle_are_not_held_against_the_next_job(tier: str) -> None:
+    async with open_sandbox(2, tier=tier) as sandbox:
+        await asyncio.gather(*(sandbox.run(SLEEP_SHORTLY) for _ in range(2)))
+        servers = sandbox.servers
+        for server in servers:
+            os.kill(server, signal.SIGKILL)
+        assert (await sandbox.run(SAME)).ending == "finished"
+        assert not servers & sandbox.servers
 
 
 async def test_a_cancelled_run_ends_and_its_server_lives_on(tier: str) -> None:

@@ -1,5 +1,6 @@
 """What a program meets in the sandbox, and what comes back of it."""
 
+import builtins
 import hashlib
 import marshal
 import struct
@@ -235,10 +236,12 @@ def f(x):
     ((ours, argv, server, environment),) = values(await sandbox.run(calling(program)))
     assert (ours, argv, server) == ([], [""], None)
     assert set(environment) <= {
+        "HOME",
         "LANG",
         "LC_CTYPE",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
+        "PATH",
         "PYTHONHASHSEED",
         "TMPDIR",
     }
@@ -250,3 +253,74 @@ async def test_the_run_is_accounted(sandbox: Pool) -> None:
     )
     assert 0 < ran.cpu < ran.wall + 1
     assert 200 << 20 < ran.peak < 400 << 20
+
+
+SHADOWS = {
+    "names of its own": "len = range = print = list = isinstance = str = type = exec = 3",
+    "builtins": "import builtins\nfor name in {names!r}: setattr(builtins, name, 3)",
+    "builtins, by functions": "import builtins\n"
+    "for name in {names!r}: setattr(builtins, name, lambda *a, **k: 7)",
+    "the dict of builtins": "for name in {names!r}: __builtins__[name] = 3",
+    "builtins, in the call": "def g(x):\n    for name in {names!r}: __builtins__[name] = 3\n    return f(x)",
+    "clocks": "import time\ntime.monotonic = time.process_time = time.perf_counter = None",
+    "packing": "import struct, marshal\nstruct.pack = marshal.dumps = marshal.loads = struct.Struct = None",
+    "the process": "import os, signal\nos.write = os._exit = signal.setitimer = signal.signal = None",
+    "what shows exceptions": "import json, traceback, linecache\njson.dumps = traceback.walk_tb = None\n"
+    "traceback.StackSummary = traceback.format_exception_only = linecache.getline = None",
+    "the way modules are found": "import sys\nsys.meta_path.clear(); sys.path.clear(); sys.modules.clear()",
+}
+"""What a program may put in the place of what a harness uses."""
+
+
+@pytest.mark.parametrize("raising", [False, True])
+@pytest.mark.parametrize("what", SHADOWS)
+async def test_a_program_may_replace_what_the_harness_uses(sandbox: Pool, what: str, raising: bool) -> None:
+    kept = ("__build_class__", "__import__", "__name__", "setattr")
+    names = [name for name in vars(builtins) if name not in kept]
+    shadow = SHADOWS[what].format(names=names)
+    body = "{}[x]" if raising else "return [x, {x: 1.5}, (x, 'ä')]"
+    entry = "g" if "def g" in shadow else "f"
+    program = f"def f(x):\n    {body}\n{shadow}\n"
+    ran = await sandbox.run(Job(program, Arguments.of(entry, [[n] for n in range(20)]), timed=True))
+    told = ran.told()
+    if raising:
+        assert told is not None
+        assert (ran.ending, kinds(ran), told.type) == ("finished", "BRTE", "KeyError")
+    else:
+        assert (ran.ending, kinds(ran), told) == ("finished", "B" + 20 * "V" + "TE", None)
+
+
+async def test_a_program_without_a_free_descriptor_gets_its_own_error(sandbox: Pool) -> None:
+    program = """
+import os
+kept = []
+def f(x):
+    for _ in range(100): kept.append(os.pipe())
+"""
+    ran = await sandbox.run(calling(program, [1], [2], go_on=True))
+    told = ran.told()
+    assert told is not None
+    assert (ran.ending, kinds(ran)) == ("finished", "BRRE")
+    assert (told.type, told.message) == ("OSError", "[Errno 24] Too many open files")
+    assert "in f\n    for _ in range(100)" in told.traceback
+
+
+@pytest.mark.parametrize("message", ["ä\ud800\U0001f600", '"\\\n\0\x1f\x7f', "x" * 3000])
+async def test_a_message_arrives_as_it_was(sandbox: Pool, message: str) -> None:
+    told = (await sandbox.run(calling(f"def f(x): raise ValueError({message!r})"))).told()
+    assert told is not None
+    assert told.message == message[:2000].replace("\ud800", "?")  # half a character is no text
+
+
+async def test_an_exceptions_text_may_be_of_a_class_of_its_own(sandbox: Pool) -> None:
+    program = """
+class Text(str):
+    def __getitem__(self, at): return 7
+    def translate(self, table): return 7
+class E(Exception):
+    def __str__(self): return Text("told")
+def f(x): raise E
+"""
+    told = (await sandbox.run(calling(program))).told()
+    assert told is not None
+    assert (told.type, told.message) == ("E", "told")

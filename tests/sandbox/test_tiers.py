@@ -16,7 +16,7 @@ from dualcode.errors import SandboxError
 from dualcode.sandbox import policy, tiers
 from dualcode.sandbox.job import Ran, frame
 from dualcode.sandbox.libraries import Libraries, all_reachable, find_libraries
-from dualcode.sandbox.wire import Answer, Request, Settings, Work
+from dualcode.sandbox.wire import Answer, Arrival, Request, Settings, Work
 
 CONTAINER = """
 import ctypes, errno, os, sys
@@ -149,12 +149,14 @@ def test_a_folder_comes_before_what_lies_in_it() -> None:
 
 def test_messages_arrive_as_they_were_sent() -> None:
     settings = Settings("landlock", "/tmp/x", None, b"\0\1", 65534)
-    request = Request(7, 1.0, 2.0, 3.0, 4, 5, 6, 8)
-    answer = Answer(7, "died", 1.0, 2.0, 3, 4, "signal SIGSEGV ä")
+    request = Request(7, 1.0, 2.0, 3.0, 4.0, 4, 5, 6)
+    answer = Answer(7, "died", 9, 1.0, 2.0, 3, 4, [Arrival(0, 0.0, 0.5), Arrival(4, 0.5, 0.5)], "cancelled ä")
+    by_itself = answer._replace(ending=None, status=-1, arrivals=[], detail="")
     work = Work("x = 1\0\udc80", None, ("1", "2"), 1.0, {0: 2.0}, True, False, None, True, 5)
     assert Settings.unpack(settings.pack()) == settings
     assert Request.unpack(request.pack()) == request
     assert Answer.unpack(answer.pack()) == answer
+    assert Answer.unpack(by_itself.pack()) == by_itself
     assert Work.unpack(work.pack()) == work
 
 

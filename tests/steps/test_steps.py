@@ -6,17 +6,21 @@ import jinja2
 import pytest
 
 from dualcode import prompts
+from dualcode.models.scripted import ScriptedChat
+from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.steps.conversation import imports_of
+from dualcode.steps.plan import plan
 from dualcode.steps.review import (
     FINDING_CHARACTERS,
     MOST_FINDINGS,
     REVIEW_TOKENS,
-    parse_review,
+    read_review,
     review_schema,
 )
 from dualcode.steps.schema import read_object
 from dualcode.task import Task
+from dualcode.team import Seat
 
 PROMPT = '''from typing import List
 import math
@@ -56,8 +60,8 @@ def test_code_is_not_escaped() -> None:
     )
 
 
-def test_every_prompt_has_a_hash() -> None:
-    assert set(prompts.hashes()) >= {"coder", "reviewer", "write", "imports", "review", "repair", "fix"}
+def test_a_prompt_is_hashed_with_those_that_it_includes() -> None:
+    assert list(prompts.hashes(["implement", "no prompt"])) == ["implement", "imports", "write"]
 
 
 @pytest.mark.parametrize(
@@ -69,9 +73,9 @@ def test_every_prompt_has_a_hash() -> None:
     ],
 )
 def test_a_review_on_the_schema_is_read(text: str) -> None:
-    parsed = parse_review(text)
-    assert parsed is not None
-    assert parsed["verdict"] in text
+    found = read_review(text)
+    assert found is not None
+    assert found.verdict in text
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,64 @@ def test_a_review_on_the_schema_is_read(text: str) -> None:
     ],
 )
 def test_a_review_off_the_schema_is_none(text: str | None) -> None:
-    assert parse_review(text) is None
+    assert read_review(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>Take d = {1: 2}.</think>REVISE",
+        "<think>I could say APPROVE, but `x`</think>\nREVISE",
+        "Take d = {1: 2}.\nREVISE",
+        "REVISE\nNote: {x} is a set, and {'a': 1} a dict.",
+        'REVISE {"note": 1}',
+        "APPROVE\nNo, on second thoughts:\nREVISE",
+        "[THINK]APPROVE[/THINK]```json\nREVISE\n```\nThat's {all}.",
+        "<|channel|>analysis<|message|>APPROVE<|end|><|start|>assistant<|channel|>final<|message|>REVISE",
+        "analysisWe say APPROVE.assistantfinalREVISE",
+        "{{REVISE",
+        '{"draft": APPROVE, REVISE',
+        "REVISE</think>",
+    ],
+)
+def test_the_last_whole_object_that_fits_counts(text: str) -> None:
+    found = read_review(
+        text.replace("REVISE", review("revise", FINDING)).replace("APPROVE", review("approve"))
+    )
+    assert found is not None
+    assert found.verdict == "revise"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>I could say {review('approve')}, hm",
+        f"<think>{review('approve')}</think>The program is fine.",
+        f"{review('approve')[:-1]}, then {{}}",
+    ],
+)
+def test_an_object_in_a_thought_or_cut_off_is_no_review(text: str) -> None:
+    assert read_review(text) is None
+
+
+def test_a_mark_of_a_thought_inside_an_object_is_text() -> None:
+    finding = FINDING | {"where": "s.split('</think>')", "actual": "no <think> at all"}
+    for before in ("", "<think>hm</think>", "I look for `</think>` here: "):
+        found = read_review(before + review("revise", finding))
+        assert found is not None
+        assert [each.model_dump() for each in found.findings] == [finding]
+
+
+@pytest.mark.timeout(60)  # no speed is asserted: what is worse than linear never comes to an end here
+@pytest.mark.parametrize("part", ["{", '{"a":', '{"a":[', '{"a":1}', '{"a":"', "{1} "])
+def test_long_runs_of_braces_come_to_an_end(part: str) -> None:
+    assert read_review(part * (100_000 // len(part))) is None
+
+
+@pytest.mark.parametrize("thought", ["<think>a {1: 2}</think>", "so `x`</think>", "[THINK]a[/THINK]"])
+async def test_a_plan_is_handed_on_without_its_thought(thought: str) -> None:
+    seat = Seat("reviewer", ScriptedChat([f"{thought}\nSort it."]), PAPER, answer_tokens=100)
+    assert await plan(seat, TASK) == "Sort it."
 
 
 def test_the_longest_review_fits_its_tokens() -> None:
@@ -105,6 +166,6 @@ def test_schema_couples_verdict_and_findings() -> None:
 
 
 def test_half_a_surrogate_pair_in_a_structured_answer_can_be_recorded() -> None:
-    found = read_object('{"verdict": "\\ud800 and \\ud83d\\ude00"}')
+    found = read_object('{"verdict": "\\ud800 and \\ud83d\\ude00"}', dict[str, str])
     assert found == {"verdict": "\ufffd and \U0001f600"}
     assert json.dumps(found, ensure_ascii=False).encode()

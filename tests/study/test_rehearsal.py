@@ -8,8 +8,9 @@ from dualcode.config import load_team
 from dualcode.pipelines import builtins, pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.solution import Program
+from dualcode.steps.plan import Plan
 from dualcode.study.rehearsal import Rehearsal, rehearse
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.task import Task
 from dualcode.team import Team
 from tests.mini_model import TEAM
@@ -50,8 +51,8 @@ async def test_pipelines_that_begin_alike_share_their_first_calls(tmp_path: Path
 async def test_a_pipeline_that_raises_on_scripts_asked_what_it_had(tmp_path: Path) -> None:
     @pipeline("odd", roles=("coder",))
     async def odd(task: Task, team: Team) -> Program:
-        reply = await team.coder.ask("write", [])
-        raise ValueError(reply.content)
+        plan = await team.coder.ask("write", [], read=lambda reply: Plan(text=reply or ""))
+        raise ValueError(plan.text)
 
     team = tmp_path / "team.toml"
     team.write_text(TEAM.format(url="http://127.0.0.1:9/v1"))

@@ -7,7 +7,7 @@ import pytest
 from dualcode.errors import ConfigError, UnknownNameError
 from dualcode.pipelines.find import find_pipelines
 from dualcode.study.study import Study, SuiteChoice, load_study, studies
-from dualcode.suites.suite import find_entry
+from dualcode.suites.registry import find_entry
 
 PAPER = ["raw-coder", "raw-planner", "plan-code", "review-fix", "review-fix-retry", "adversarial"]
 

@@ -13,7 +13,8 @@ import pytest
 
 from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 
 ROWS: list[dict[str, Any]] = [

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from dualcode.errors import ConfigError, SuiteError, UnknownNameError
-from dualcode.suites import files
+from dualcode.suites import evalplus
 from dualcode.suites.files import DataSource
-from dualcode.suites.suite import SUITES, find_entry, load_suite
+from dualcode.suites.registry import entries, find_entry, load_suite
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 
@@ -86,7 +86,7 @@ def test_checksum_is_the_same_for_a_file_and_its_gzip(tmp_path: Path) -> None:
 
 
 def test_without_data_the_error_names_every_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_download", lambda _: "no route to host")  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
+    monkeypatch.setattr(evalplus, "_download", lambda _: "no route to host")  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
     told: list[str] = []
     with pytest.raises(SuiteError, match="no route to host") as caught:
         load_suite("humaneval", tell=told.append)
@@ -96,7 +96,7 @@ def test_without_data_the_error_names_every_way_out(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_download_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "DOWNLOAD_SECONDS", 0.01)
+    monkeypatch.setattr(evalplus, "DOWNLOAD_SECONDS", 0.01)
     with pytest.raises(SuiteError, match="no answer within"):
         load_suite("mbpp", tell=quietly)
 
@@ -170,9 +170,9 @@ def test_a_partial_file_is_named_as_such(tmp_path: Path) -> None:
 
 
 def test_the_listing_downloads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(files, "_download", lambda _: pytest.fail("downloads"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
+    monkeypatch.setattr(evalplus, "_download", lambda _: pytest.fail("downloads"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(tmp_path / "gone.jsonl"))
-    ready = {entry.name: entry.availability().ready for entry in SUITES}
+    ready = {entry.name: entry.availability().ready for entry in entries()}
     assert [name for name in ready if not ready[name]] == ["humaneval", "mbpp"]
     assert "gone.jsonl, which does not exist" in find_entry("mbpp").availability().detail
 
@@ -187,7 +187,7 @@ def test_the_halves_of_mini_are_its_rich_and_its_lean_tasks() -> None:
 
 def test_importing_suites_imports_no_evalplus() -> None:
     command = (
-        "import sys, dualcode.suites.suite; "
+        "import sys, dualcode.suites.registry; "
         "print([name for name in sys.modules if name.startswith(('evalplus', 'numpy'))])"
     )
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)

@@ -16,6 +16,7 @@ from rich.console import Console
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.comparisons import compare_runs
 from dualcode.analysis.costs import costs_of
+from dualcode.analysis.reviewer import Judged
 from dualcode.analysis.runs import load_runs
 from dualcode.published.published import load_published
 from dualcode.tables import tables
@@ -54,7 +55,13 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
         *(make(each.overall.confusion) for each in reports for make in (matrix, rates)),
         *(fixes(each.overall.fixes) for each in reports),
         *(quartiles(each.quartiles) for each in reports),
+        *(quartiles([_unread(quartile) for quartile in each.quartiles]) for each in reports),
     ]
+
+
+def _unread(judged: Judged) -> Judged:
+    counts = judged.confusion.model_copy(update={"unknown": 5, "off_schema": 3})
+    return judged.model_copy(update={"confusion": counts})
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -88,6 +88,6 @@ class Case:
 
     @property
     def last_reply(self) -> Call | None:
-        """The last call of the transcript that may have held the program."""
-        writers = [call for call in self.calls if call.reply is not None and call.parsed is None]
+        """The last call of the transcript that was read as a program."""
+        writers = [call for call in self.calls if call.program is not None]
         return writers[-1] if writers else None

@@ -1,14 +1,14 @@
 """One task of two runs: its programs and their difference, what the reviews said, and why it was lost."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
 
 from dualcode.analysis.failures.case import Case
 from dualcode.analysis.failures.regression import case_of, check_comparable
 from dualcode.analysis.failures.rules import classify, diff
 from dualcode.analysis.failures.taxonomy import Regression
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.record import Record
+from dualcode.verdict import Part
 
 
 class Explained(Record):
@@ -60,8 +60,5 @@ def _standing(passed: bool | None) -> str:
 
 def _findings(case: Case) -> Iterator[Mapping[str, str]]:
     for call in case.calls:
-        reported: Any = (call.parsed or {}).get("findings")
-        if isinstance(reported, list):
-            for each in cast("list[Any]", reported):
-                texts = {key: str(each.get(key, "")) for key in ("where", "actual", "expected")}
-                yield {"call": f"{call.number} {call.step}", **texts}
+        for each in call.findings:
+            yield {"call": f"{call.number} {call.step}", **each}

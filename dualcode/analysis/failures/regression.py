@@ -1,20 +1,12 @@
 """From two runs to their regressions."""
 
-import re
-
 from dualcode.analysis.failures.case import Case
 from dualcode.analysis.failures.rules import classify
 from dualcode.analysis.failures.source import Source
 from dualcode.analysis.failures.taxonomy import Regressions
-from dualcode.analysis.runs import Part, Run
+from dualcode.analysis.runs import Run
 from dualcode.errors import RunError, UnknownNameError
-from dualcode.extraction.source import is_stub
-from dualcode.verdict import Outcome, Verdict
-
-# The prompts are dualcode's own (`prompts/write.md`): the problem in a fence, or between two paragraphs.
-_FENCED = re.compile(r"```python\n(.*?)```", re.DOTALL)
-_BETWEEN = re.compile(r"that solves this problem\.\n\n(.*?)\n\nAllowed imports:", re.DOTALL)
-_NAMED = re.compile(r"Keep the name and the parameters of `(\w+)`|Write a Python function named `(\w+)`")
+from dualcode.verdict import Outcome, Part, Verdict
 
 
 def regressions(baseline: Run, run: Run, part: Part) -> Regressions:
@@ -53,13 +45,13 @@ def case_of(baseline: Run, run: Run, task_id: str, part: Part) -> Case:
     for each in (baseline, run):
         if task_id not in each.tasks:
             raise UnknownNameError("task", task_id, each.tasks, hint=f"dualcode show {each.folder}")
-    prompt, entry_point = _asked(baseline, run, task_id)
+    task = run.records.tasks[task_id]
     samples = [each.records.samples.get(task_id) for each in (baseline, run)]
     verdict = run.records.verdicts.get(task_id)
     return Case(
         task_id=task_id,
-        entry_point=entry_point,
-        prompt=Source(prompt),
+        entry_point=task.entry_point,
+        prompt=Source(task.prompt),
         baseline=Source(samples[0].solution if samples[0] else ""),
         program=Source(samples[1].solution if samples[1] else ""),
         how=samples[1].extraction if samples[1] else "",
@@ -74,32 +66,3 @@ def outcome_of(verdict: Verdict | None, part: Part) -> Outcome | None:
     if verdict is None or part == "base" or verdict.base.status != "passed":
         return verdict.base if verdict else None
     return verdict.plus
-
-
-def _asked(baseline: Run, run: Run, task_id: str) -> tuple[str, str]:
-    """Return the prompt and the entry point, from what a writer was asked in either run."""
-    program = _text(baseline, task_id)
-    for message in [*_messages(baseline, task_id), *_messages(run, task_id)]:
-        found = _FENCED.search(message) or _BETWEEN.search(message)
-        if found is not None:
-            named = _NAMED.search(message)
-            known = (named[1] or named[2]) if named else _last_stub(found[1])
-            return found[1], known or _last_stub(program) or ""
-    return "", _last_stub(program) or ""
-
-
-def _messages(run: Run, task_id: str) -> list[str]:
-    calls = run.calls.get(task_id, ())
-    return [each.content for call in calls for each in call.request.messages if each.role == "user"]
-
-
-def _text(run: Run, task_id: str) -> str:
-    sample = run.records.samples.get(task_id)
-    return sample.solution if sample else ""
-
-
-def _last_stub(text: str) -> str | None:
-    """Return the last function that is to be completed, or else the last one."""
-    functions = Source(text).functions
-    stubs = [name for name, function in functions.items() if is_stub(function)]
-    return (stubs or list(functions) or [None])[-1]

@@ -4,12 +4,10 @@ import ast
 from collections.abc import Sequence
 
 from dualcode.bench.visible import notations
-from dualcode.bench.visible.evaluation import is_constant, parse_expression, parse_statements
-from dualcode.bench.visible.found import Found, undefined
-from dualcode.bench.visible.interactive import add_doctests
-from dualcode.bench.visible.notations import Example
-from dualcode.bench.visible.queries import calls_entry, unknown_names
-from dualcode.bench.visible.tests import Kind, LeftOut, VisibleTest, VisibleTests
+from dualcode.bench.visible.doctests import add_doctests
+from dualcode.bench.visible.evaluation import equates, is_constant, parse_expression, parse_statements
+from dualcode.bench.visible.found import Found, calls_entry, undefined, unknown_names
+from dualcode.bench.visible.tests import LeftOut, VisibleTest, VisibleTests
 from dualcode.bench.visible.text import Prompt, Text, read_prompt
 from dualcode.task import Task
 
@@ -42,16 +40,18 @@ def _search(prompt: Prompt, text: Text, entry_point: str) -> Found:
     found = Found(prompt, entry_point, text)
     add_doctests(found)
     _add_assertions(found)
-    for example in notations.call_examples(text.lines, entry_point):
-        _add_example(found, "notation", example)
-    if prompt.parameters:
-        for example in notations.assigned_examples(
-            text.lines, entry_point, prompt.parameters, prompt.required
-        ):
-            _add_example(found, "input-output", example)
-    _add_comparisons(found)
-    for example in notations.other_examples(text.lines, entry_point):
-        _add_example(found, "notation", example)
+    found.add_examples("notation", notations.call_examples(text.lines, entry_point))
+    if parameters := prompt.parameters:
+        assigned = notations.assigned_examples(text.lines, entry_point, parameters, prompt.required)
+        found.add_examples("input-output", assigned)
+    # A comparison of an expression around the entry point: `sorted(f(3)) == [1, 2]`.
+    for start, line in enumerate(text.lines):
+        node = parse_expression(line) if start not in found.taken and f"{entry_point}(" in line else None
+        if not isinstance(node, ast.Compare) or not calls_entry(node.left, entry_point):
+            continue
+        if not unknown_names(node, found.names) and all(map(is_constant, node.comparators)):
+            found.add_query(start, start + 1, "notation", node)
+    found.add_examples("notation", notations.other_examples(text.lines, entry_point))
     return found
 
 
@@ -74,11 +74,15 @@ def _add_assertions(found: Found) -> None:
     for start, line in enumerate(lines):
         if start in found.taken or not line.strip().startswith(("assert ", "assert(")):
             continue
-        end, node = _assertion(lines, start)
-        if node is None:
+        for end in range(start + 1, min(len(lines), start + MOST_ASSERTION_LINES) + 1):
+            match parse_statements("\n".join([line.strip(), *lines[start + 1 : end]])):
+                case [ast.Assert() as node]:
+                    break
+                case _:
+                    pass
+        else:
             continue  # `assert f(3) => 4` is a notation
-        code = ast.Module([node], [])
-        if not calls_entry(code, found.entry_point):
+        if not calls_entry(node, found.entry_point):
             found.leave_out(start, end, "does not use the entry point")
         elif unknown := unknown_names(node.test, found.names):
             found.leave_out(start, end, undefined(unknown))
@@ -86,28 +90,14 @@ def _add_assertions(found: Found) -> None:
             found.add_query(start, end, "assertion", node.test)
 
 
-def _assertion(lines: Sequence[str], start: int) -> tuple[int, ast.Assert | None]:
-    """Return the assertion that begins on a line, and the line behind it."""
-    for end in range(start + 1, min(len(lines), start + MOST_ASSERTION_LINES) + 1):
-        text = "\n".join([lines[start].strip(), *lines[start + 1 : end]])
-        body = parse_statements(text)
-        if body and isinstance(body[0], ast.Assert) and len(body) == 1:
-            return end, body[0]
-    return start + 1, None
+def known_results(task: Task) -> dict[str, str]:
+    """Return call -> result, both as source, for the examples that are one call compared with one value.
 
-
-def _add_example(found: Found, kind: Kind, example: Example) -> None:
-    if found.taken.isdisjoint(range(example.start, example.end)):
-        found.add_example(kind, example)
-
-
-def _add_comparisons(found: Found) -> None:
-    """Add lines that are a comparison of an expression around the entry point: `sorted(f(3)) == [1, 2]`."""
-    for start, line in enumerate(found.text.lines):
-        if start in found.taken or f"{found.entry_point}(" not in line:
-            continue
-        node = parse_expression(line)
-        if not isinstance(node, ast.Compare) or not calls_entry(node.left, found.entry_point):
-            continue
-        if not unknown_names(node, found.names) and all(map(is_constant, node.comparators)):
-            found.add_query(start, start + 1, "notation", node)
+    They are facts that no model may contradict.
+    """
+    known: dict[str, str] = {}
+    for test in visible_tests(task).tests:
+        check = parse_expression(test.check)
+        if len(test.calls) == 1 and not test.setup and equates(check) and isinstance(check.left, ast.Name):
+            known[test.calls[0]] = ast.unparse(check.comparators[0])
+    return known

@@ -1,14 +1,33 @@
-"""Tests as they are gathered from one passage of a prompt."""
+"""Tests as they are gathered: each split in calls for the program's process and a check of what they return.
+
+Nothing of the program's decides what a test finds. Its process only evaluates calls of the entry point, what
+an example's earlier lines bound, and, where the prompt asks for a class, methods of its objects. Whatever a
+test wraps around these is evaluated outside (`evaluation`); what can be evaluated nowhere but there is left
+out.
+"""
 
 import ast
-from collections.abc import Sequence
+import builtins
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dualcode.bench.visible.evaluation import parse_expression
+from dualcode.bench.visible.evaluation import ITERATING, TYPES, UnfitError, dotted, parse_expression, supports
 from dualcode.bench.visible.notations import Example
-from dualcode.bench.visible.queries import source, split, unknown_names
 from dualcode.bench.visible.tests import Kind, LeftOut, VisibleTest
 from dualcode.bench.visible.text import Prompt, Text
+
+_BUILTINS = frozenset(dir(builtins))
+_MODULES = frozenset(
+    {"bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq"}
+    | {"itertools", "json", "math", "operator", "random", "re", "statistics", "string", "sys"}
+)
+# Statements of these can hand the program's values on, print them, and nothing else.
+_HANDING_ON = (
+    ast.Module, ast.Expr, ast.Assign, ast.For, ast.Call, ast.Name, ast.Constant, ast.Tuple, ast.List,
+    ast.Starred, ast.expr_context,
+)  # fmt: skip
+UNDECIDED = "only the program itself could say whether it holds"
 
 
 @dataclass
@@ -22,6 +41,8 @@ class Found:
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
     taken: set[int] = field(default_factory=set[int])
     """Lines that belong to an example already."""
+    bound: set[str] = field(default_factory=set[str])
+    """Names that earlier lines of a doctest bound, in the program's process: it may have changed them."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -40,9 +61,11 @@ class Found:
         self.taken.update(range(start, end))
 
     def add_query(self, start: int, end: int, kind: Kind, expression: ast.expr) -> None:
-        """Add the test that an expression holds."""
-        query = split(expression, self.entry_point)
-        self.add(start, end, new_test(kind, calls=query.calls, check=query.check))
+        """Add the test that an expression holds, or leave it out."""
+        try:
+            self.add(start, end, self.query(kind, expression))
+        except UnfitError as error:
+            self.leave_out(start, end, str(error))
 
     def add_example(self, kind: Kind, example: Example) -> None:
         """Add the test that an example in some notation is, or leave it out."""
@@ -55,6 +78,40 @@ class Found:
             self.add(*span, new_test(kind, calls=(source(call),), raises=example.raises))
         else:
             self.add_query(*span, kind, equation(call, example.expected))
+
+    def add_examples(self, kind: Kind, examples: Iterable[Example]) -> None:
+        """Add what does not overlap an earlier example."""
+        for example in examples:
+            if self.taken.isdisjoint(range(example.start, example.end)):
+                self.add_example(kind, example)
+
+    def query(self, kind: Kind, expression: ast.expr, **fields: object) -> VisibleTest:
+        """Return the test that an expression holds: the smallest calls, and the rest over `_0`, `_1`, …
+
+        `set(f(1)) == {2}` becomes `[*f(1)]` and `set(_0) == {2}`. Raises UnfitError where the rest is more
+        than `evaluation` knows.
+        """
+        calls, rest = self.split(expression)
+        if not calls or not supports(rest, [*TYPES, *(f"_{index}" for index in range(len(calls)))]):
+            raise UnfitError(UNDECIDED)
+        return new_test(kind, calls=tuple(calls), check=ast.unparse(rest), **fields)
+
+    def split(self, code: ast.AST) -> tuple[list[str], ast.AST]:
+        """Return the sources of what is the program's in some code, and the code with names in its place."""
+        loops = [each.target for each in ast.walk(code) if isinstance(each, ast.comprehension)]
+        local = {each.id for loop in loops for each in ast.walk(loop) if isinstance(each, ast.Name)}
+        punch = _Punch(self.entry_point, self.prompt.is_class, self.bound - local)
+        rest = punch.visit(_copy(code))
+        return punch.calls, rest
+
+    def hands_on(self, code: ast.AST) -> bool:
+        """Tell whether code does nothing with the program's values but pass them on, bind or print them."""
+        calls, rest = self.split(code)
+        known = {"print", *bound_names(code), *(f"_{index}" for index in range(len(calls)))}
+        return all(
+            isinstance(each, _HANDING_ON) and (not isinstance(each, ast.Name) or each.id in known)
+            for each in ast.walk(rest)
+        )
 
 
 def new_test(kind: Kind, **fields: object) -> VisibleTest:
@@ -70,3 +127,92 @@ def equation(left: ast.expr, right: str) -> ast.Compare:
 def undefined(names: Sequence[str]) -> str:
     """Say why code with unknown names is no test."""
     return f"a name that the prompt does not define: {', '.join(names)}"
+
+
+def source(node: ast.AST) -> str:
+    """Return code that runs in a program's namespace, whether or not the program imports what it names."""
+    return ast.unparse(_Imports().visit(_copy(node)))
+
+
+def calls_entry(node: ast.AST, entry_point: str) -> bool:
+    """Tell whether the code mentions the entry point."""
+    return any(isinstance(each, ast.Name) and each.id == entry_point for each in ast.walk(node))
+
+
+def unknown_names(node: ast.AST, known: Collection[str]) -> list[str]:
+    """Return the names that neither the code itself, nor Python, nor `known` gives a meaning."""
+    own = set(bound_names(node))
+    read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return sorted(read - own - _BUILTINS - _MODULES - set(known))
+
+
+def bound_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names that the code binds, in whichever scope."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
+            yield each.id
+        elif isinstance(each, ast.arg):
+            yield each.arg
+        elif isinstance(each, ast.FunctionDef | ast.ClassDef):
+            yield each.name
+        elif isinstance(each, ast.alias):
+            yield each.asname or each.name.partition(".")[0]
+
+
+def _copy(node: ast.AST) -> ast.AST:
+    """Return a copy through the text; transformers change in place."""
+    tree = ast.parse(ast.unparse(node), mode="eval" if isinstance(node, ast.expr) else "exec")
+    return tree.body if isinstance(tree, ast.Expression) else tree
+
+
+@dataclass
+class _Punch(ast.NodeTransformer):
+    """Replaces what is the program's by names."""
+
+    entry_point: str
+    is_class: bool
+    bound: set[str]
+    calls: list[str] = field(default_factory=list[str])
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.expr) and self._is_programs(node):
+            return self._hole(source(node))
+        # The items, so that a generator in `list(f(3))` can be sent as well.
+        if isinstance(node, ast.Call) and dotted(node.func) in ITERATING and len(node.args) == 1:
+            node.args = [self._items(node.args[0])]
+        elif isinstance(node, ast.comprehension):
+            node.iter = self._items(node.iter)
+        return self.generic_visit(node)
+
+    def _is_programs(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a call of the entry point, or otherwise the program's own value.
+
+        A method is the program's own only where the prompt asks for a class: any other object that a function
+        returned could have been given a `startswith` that is always true.
+        """
+        if isinstance(node, ast.Name):
+            return node.id in self.bound and isinstance(node.ctx, ast.Load)
+        if isinstance(node, ast.Attribute):
+            return self.is_class and self._is_programs(node.value)
+        if not isinstance(node, ast.Call) or isinstance(node.func, ast.Name):
+            return isinstance(node, ast.Call) and dotted(node.func) == self.entry_point
+        return self._is_programs(node.func)
+
+    def _items(self, node: ast.expr) -> ast.expr:
+        called = isinstance(node, ast.Call) and self._is_programs(node)
+        return self._hole(f"[*{source(node)}]") if called else node
+
+    def _hole(self, call: str) -> ast.expr:
+        self.calls.append(call)
+        return ast.Name(f"_{len(self.calls) - 1}", ast.Load())
+
+
+class _Imports(ast.NodeTransformer):
+    """Turns `math.pi` into an import in place: a test must not import for the program."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id in _MODULES & sys.stdlib_module_names:
+            name = ast.Constant(node.value.id)
+            node.value = ast.Call(ast.Name("__import__", ast.Load()), [name], [])
+            return node
+        return self.generic_visit(node)

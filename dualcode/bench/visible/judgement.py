@@ -5,9 +5,9 @@ import doctest
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard, cast
+from typing import Any, Literal, cast
 
-from dualcode.bench.visible.evaluation import FAULTS, evaluate, is_constant, parse_expression
+from dualcode.bench.visible.evaluation import FAULTS, TYPES, constant, equates, evaluate, parse_expression
 from dualcode.bench.visible.tests import VisibleTest
 from dualcode.sandbox.codec import CodecError, Opaque, decode
 from dualcode.sandbox.job import HEAD, VALUE_KINDS, Ending, Frame, Told, told
@@ -17,7 +17,7 @@ Outcome = Literal["passed", "failed", "raised", "timed_out", "died", "not_run"]
 `timed_out`, `died`: a limit, or the end of the process, while the test ran. `not_run`: after such an end.
 Each but the first is the program's fault; a fault of the sandbox is a SandboxError and no outcome."""
 
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")  # another one in each process
 
 
 @dataclass(frozen=True)
@@ -80,38 +80,32 @@ def _judge(test: VisibleTest, events: Sequence[Event], ending: Ending) -> Judgem
     if failed := next((event for event in setup if event.kind == "R"), None):
         return Judgement("raised", raised=told(failed.payload), printed=failed.printed)
     if test.raises and calls and calls[-1].kind == "R":
-        return _judge_exception(test, told(calls[-1].payload))
+        # As doctest does, the type by its last name.
+        raised, wanted = told(calls[-1].payload), test.message
+        right_type = raised.type.rpartition(".")[2] == test.raises.rpartition(".")[2]
+        if right_type and (wanted is None or _same_text(wanted, raised.message, doctest.ELLIPSIS)):
+            return Judgement("passed")
+        expected = test.raises if wanted is None else f"{test.raises}: {wanted}"
+        return Judgement("failed", expected, raised=raised)
     if failed := next((event for event in calls if event.kind == "R"), None):
         expected = "" if test.raises else _expected(test)
         return Judgement("raised", expected, raised=told(failed.payload), printed=failed.printed)
     if len(calls) < len(test.calls):
         return Judgement("timed_out" if ending == "timed_out" else "died")
-    return _judge_values(test, calls)
-
-
-def _judge_exception(test: VisibleTest, raised: Told) -> Judgement:
-    """Compare type and message as doctest does; the type by its last name."""
-    right_type = raised.type.rpartition(".")[2] == test.raises.rpartition(".")[2]
-    wanted = test.message
-    if right_type and (wanted is None or _same_text(wanted, raised.message, doctest.ELLIPSIS)):
-        return Judgement("passed")
-    expected = test.raises if wanted is None else f"{test.raises}: {wanted}"
-    return Judgement("failed", expected, raised=raised)
-
-
-def _judge_values(test: VisibleTest, events: Sequence[Event]) -> Judgement:
-    values = {f"_{index}": value_of(event) for index, event in enumerate(events)}
-    printed = "".join(event.printed for event in events)
+    values = {f"_{index}": value_of(event) for index, event in enumerate(calls)}
+    printed = "".join(event.printed for event in calls)
     if test.raises:
-        return Judgement("failed", test.raises, render(values[f"_{len(events) - 1}"]), printed=printed)
-    if test.check and _holds(test.check, values):
+        return Judgement("failed", test.raises, render(values[f"_{len(calls) - 1}"]), printed=printed)
+    check = parse_expression(test.check)
+    if check is not None and _value(ast.UnaryOp(ast.Not(), check), values, True) is False:
         return Judgement("passed")
-    if test.output is not None and _same_text(test.output, _displayed(values["_0"], printed), test.flags):
+    # What a Python prompt would show. The value is a repr already, made in the program's process.
+    shown = printed if values["_0"] is None else f"{printed}{values['_0']}"
+    if test.output is not None and _same_text(test.output, shown, test.flags):
         return Judgement("passed")
     if test.check:
-        got = _got(test, values)
-        return Judgement("failed", _expected(test), got, printed=printed)
-    return Judgement("failed", test.output or "", _displayed(values["_0"], printed))
+        return Judgement("failed", _expected(test), _got(test, values), printed=printed)
+    return Judgement("failed", test.output or "", shown)
 
 
 def value_of(event: Event) -> Any:
@@ -125,24 +119,9 @@ def value_of(event: Event) -> Any:
         return _Unseen("a value that cannot be read")
 
 
-def _holds(check: str, values: Mapping[str, Any]) -> bool:
-    node = parse_expression(check)
-    if node is None:
-        return False
-    try:
-        return bool(evaluate(node, values))
-    except FAULTS:
-        return False
-
-
 def _same_text(want: str, got: str, flags: int) -> bool:
     """Compare text as doctest does; a missing line end at the end is no difference."""
     return doctest.OutputChecker().check_output(f"{want.rstrip()}\n", f"{got.rstrip()}\n", flags)
-
-
-def _displayed(value: Any, printed: str) -> str:
-    """Return what a Python prompt would show. The value is a repr already, made in the program's process."""
-    return printed if value is None else f"{printed}{value}"
 
 
 def _expected(test: VisibleTest) -> str:
@@ -150,50 +129,43 @@ def _expected(test: VisibleTest) -> str:
     if test.output is not None and not test.check:
         return test.output
     node = parse_expression(test.check)
-    if _equates(node):
-        return render(_value(node.comparators[0], {}), ast.unparse(node.comparators[0]))
+    if equates(node):
+        return render(constant(node.comparators[0]), ast.unparse(node.comparators[0]))
     return "None" if test.check == "_0 is None" else ""
 
 
 def _got(test: VisibleTest, values: Mapping[str, Any]) -> str:
     node = parse_expression(test.check)
-    if _equates(node):
-        got = render(_value(node.left, values, *values.values()))
-        differs = got != _expected(test)
-        return got if differs else f"{got} (a {type(_value(node.left, values)).__name__})"
+    if equates(node):
+        value = _value(node.left, values, next(iter(values.values())))
+        got = render(value)
+        return got if got != _expected(test) else f"{got} (a {type(value).__name__})"
     if test.check == "_0 is None":
         return render(values["_0"])
     pairs = zip(test.calls, values.values(), strict=False)
     return "\n".join(f"{call} returned {render(value)}" for call, value in pairs)
 
 
-def _equates(node: ast.expr | None) -> TypeGuard[ast.Compare]:
-    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq):
-        return False
-    return is_constant(node.comparators[0])
-
-
-def _value(node: ast.expr, values: Mapping[str, Any], *fallback: Any) -> Any:
+def _value(node: ast.expr, values: Mapping[str, Any], otherwise: Any) -> Any:
     try:
-        return evaluate(node, values)
+        return evaluate(node, {**TYPES, **values})
     except FAULTS:
-        return fallback[0] if fallback else Opaque(ast.unparse(node))
+        return otherwise
 
 
 def render(value: Any, otherwise: str = "") -> str:
     """Return a value as Python would write it, the same in every process: sets sorted, no addresses."""
     try:
-        return _ADDRESS.sub("0x…", _written(value))
+        return ADDRESS.sub("0x…", _written(value))
     except FAULTS:  # an integer of too many digits, containers too deep
         return otherwise or f"<a {type(value).__name__}>"
 
 
 def _written(value: Any) -> str:
     kind = cast(type[object], type(value))
-    if kind is list:
-        return f"[{_listed(value)}]"
-    if kind is tuple:
-        return f"({_listed(value)}{',' if len(value) == 1 else ''})"
+    if kind in (list, tuple):
+        members = ", ".join(map(_written, value))
+        return f"[{members}]" if kind is list else f"({members}{',' if len(value) == 1 else ''})"
     if kind in (set, frozenset):
         members = ", ".join(sorted(map(_written, cast(set[Any], value))))
         text = f"{{{members}}}" if members else "set()"
@@ -202,7 +174,3 @@ def _written(value: Any) -> str:
         pairs = cast(dict[Any, Any], value).items()
         return "{" + ", ".join(f"{_written(key)}: {_written(each)}" for key, each in pairs) + "}"
     return repr(value)
-
-
-def _listed(values: Sequence[Any]) -> str:
-    return ", ".join(map(_written, values))

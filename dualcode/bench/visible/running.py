@@ -1,12 +1,15 @@
-"""Visible tests run on a program, in the sandbox, and the first failure as a text for a model."""
+"""Visible tests run on a program, in the sandbox, and the first failure as a text for a model.
 
-from collections.abc import Sequence
+The text is bounded in length, and the same for the same program and test.
+"""
 
-from dualcode.bench.visible.feedback import first_failure, unloaded, without_entry_point
-from dualcode.bench.visible.judgement import Event, Judgement, Outcome, judge, read_events
+import itertools
+import re
+
+from dualcode.bench.visible.judgement import ADDRESS, Judgement, Outcome, judge, read_events, render
 from dualcode.bench.visible.tests import VisibleTest, VisibleTests
 from dualcode.record import Record
-from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Expressions, Job, Limits, Ran
+from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Expressions, Job, Limits, Ran, Told
 from dualcode.sandbox.sandbox import Sandbox
 
 LIMITS = Limits(call_cpu=3.0, total_cpu=10.0, wall=20.0, output=2 * MIB, printed=8 << 10)
@@ -15,6 +18,16 @@ LIMITS = Limits(call_cpu=3.0, total_cpu=10.0, wall=20.0, output=2 * MIB, printed
 LONGEST_VALUE = DIGEST_ABOVE
 """Bytes of a value as sent. No prompt shows one so long, so a longer one is a wrong one. The bound also keeps
 the time small that a value made to be slow (members that collide) takes outside the jail."""
+
+
+MOST_CHARACTERS = 2400
+"""Of a feedback; each part has its own bound below."""
+_TEST, _VALUE, _MESSAGE, _PRINTED, _LINE = 1000, 400, 300, 200, 120
+_FRAMES = 4
+
+_FILE = re.compile(r'\s*File "<string>", line (?P<line>\d+)(?:, in (?P<name>\S+))?')
+_AT_LINE = re.compile(r"\(<string>, line (?P<line>\d+)\)$")
+_SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
 class VisibleResult(Record):
@@ -50,25 +63,20 @@ async def run_visible(
 
     Raises SandboxError if the sandbox broke, which says nothing about the program.
     """
+    sources = [source for test in tests.tests for source in (*test.setup, *test.calls)]
     job = Job(
         program=program,
-        calls=Expressions((tests.entry_point, *_sources(tests.tests))),
+        calls=Expressions((tests.entry_point, *sources)),
         limits=limits,
         go_on=True,
         digest_above=LONGEST_VALUE,
         capture=True,
     )
-    return _result(tests, program, await sandbox.run(job), limits)
-
-
-def _sources(tests: Sequence[VisibleTest]) -> list[str]:
-    return [source for test in tests for source in (*test.setup, *test.calls)]
-
-
-def _result(tests: VisibleTests, program: str, ran: Ran, limits: Limits) -> VisibleResult:
+    ran = await sandbox.run(job)
     events = read_events(ran.frames())
-    fault = _loading_fault(tests.entry_point, program, ran, events)
-    if fault is not None:
+    if not events or events[0].kind == "R":  # the first source is the entry point's name
+        lacking = f"The program does not define `{tests.entry_point}`."
+        fault = cut(lacking if events else _unloaded(program, ran), MOST_CHARACTERS)
         none: tuple[Outcome, ...] = ("not_run",) * len(tests.tests)
         return VisibleResult(loads=False, outcomes=none, feedback=fault)
     judgements = judge(tests.tests, events[1:], ran.ending)
@@ -76,23 +84,74 @@ def _result(tests: VisibleTests, program: str, ran: Ran, limits: Limits) -> Visi
     failed = next((index for index, outcome in enumerate(outcomes) if outcome != "passed"), None)
     if failed is None:
         return VisibleResult(loads=True, outcomes=outcomes)
-    feedback = _first_failure(tests, program, judgements, failed, limits)
-    return VisibleResult(loads=True, outcomes=outcomes, feedback=feedback, shown=(tests.tests[failed].shown,))
+    test = tests.tests[failed]
+    parts = [
+        f"The program passes {outcomes.count('passed')} of {len(outcomes)} examples of the specification."
+        " The first that it fails:",
+        cut(test.shown, _TEST),
+        _fault(test, judgements[failed], program, limits.call_cpu),
+    ]
+    feedback = cut("\n\n".join(parts), MOST_CHARACTERS)
+    return VisibleResult(loads=True, outcomes=outcomes, feedback=feedback, shown=(test.shown,))
 
 
-def _loading_fault(entry_point: str, program: str, ran: Ran, events: Sequence[Event]) -> str | None:
-    """Return why the program could not be loaded; the first source is the entry point's name."""
-    if events and events[0].kind == "R":
-        return without_entry_point(entry_point)
-    if events:
-        return None
-    return unloaded(program, ran)
+def _unloaded(program: str, ran: Ran) -> str:
+    """Return the text for a program of which nothing came but how it ended."""
+    raised = ran.told()
+    if raised is None:
+        ends = {"timed_out": "did not end in time", "flooded": "put out too much"}
+        how = ends.get(ran.ending, "ended its own process, or used too much memory")
+        return f"The program {how}, while it was loaded or run on the first example."
+    if raised.type not in _SYNTAX:
+        return f"The program cannot be loaded.\n\n{_exception(raised, program)}"
+    place = _AT_LINE.search(raised.message)
+    message = cut(_AT_LINE.sub("", raised.message).strip(), _MESSAGE)
+    if place is None:
+        return f"The program does not compile: {message}"
+    number = int(place["line"])
+    return f"The program does not compile: {message}, line {number}:\n\n{_line(program, number)}"
 
 
-def _first_failure(
-    tests: VisibleTests, program: str, judgements: Sequence[Judgement], failed: int, limits: Limits
-) -> str:
-    passed = sum(judgement.outcome == "passed" for judgement in judgements)
-    return first_failure(
-        tests.tests[failed], judgements[failed], program, f"{passed} of {len(judgements)}", limits.call_cpu
-    )
+def cut(text: str, most: int) -> str:
+    """Return a text with its middle taken out if it is longer than `most` characters."""
+    if len(text) <= most:
+        return text
+    mark = f" … ({len(text)} characters in all) … "
+    kept = max(most - len(mark), 2)
+    return text[: kept - kept // 3] + mark + text[len(text) - kept // 3 :]
+
+
+def _fault(test: VisibleTest, judgement: Judgement, program: str, call_seconds: float) -> str:
+    if judgement.outcome == "timed_out":
+        return f"It did not end in time (more than {call_seconds:g} s)."
+    if judgement.outcome == "died":
+        return "It ended the process, or used too much memory or output."
+    lines: list[str] = []
+    if judgement.expected:
+        lines.append(f"Expected: {cut(judgement.expected, _VALUE)}")
+    if judgement.raised is not None:
+        lines.append(_exception(judgement.raised, program))
+    elif judgement.expected or test.output is not None:
+        lines.append(f"Got: {cut(judgement.got, _VALUE) or 'nothing'}")
+    else:
+        lines.append(cut(judgement.got, _VALUE))
+    if judgement.printed.strip() and test.output is None:
+        lines.append(f"Printed: {cut(render(judgement.printed.strip()), _PRINTED)}")
+    return "\n".join(lines)
+
+
+def _exception(raised: Told, program: str) -> str:
+    """Return an exception with the last lines of the program that it passed."""
+    message = cut(ADDRESS.sub("0x…", raised.message), _MESSAGE)
+    name = cut(raised.type, _LINE)
+    lines = [f"Raised {name}: {message}" if message else f"Raised {name}"]
+    places = [match for match in map(_FILE.match, raised.traceback.splitlines()) if match]
+    for place in places[-_FRAMES:]:
+        number = int(place["line"])
+        lines.append(f"  line {number}, in {cut(place['name'] or '?', _LINE)}: {_line(program, number)}")
+    return "\n".join(line for line, _ in itertools.groupby(lines))  # a recursion's are alike
+
+
+def _line(program: str, number: int) -> str:
+    lines = program.splitlines()
+    return cut(lines[number - 1].strip() if 0 < number <= len(lines) else "", _LINE)

@@ -1,4 +1,4 @@
-"""A prompt as lines to search for tests, each with the line that the prompt shows for it."""
+"""A prompt as lines to search for tests, and where a piece of Python ends in a line of prose."""
 
 import ast
 import re
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dualcode.bench.visible.evaluation import parse_expression, parse_statements
-from dualcode.bench.visible.scanning import closing
 
 MOST_CHARACTERS = 50_000
 """Of a prompt; what lies behind is not searched."""
@@ -41,6 +40,8 @@ class Prompt:
     """What the prompt's own Python binds: imports, helpers, constants."""
     signature: ast.FunctionDef | ast.AsyncFunctionDef | None
     """The entry point's definition as far as the prompt shows it."""
+    is_class: bool
+    """Whether the entry point is a class, so that its methods are the program's own."""
     prints: bool
     """Whether the entry point is said to print, not to return."""
 
@@ -61,17 +62,27 @@ def read_prompt(prompt: str, entry_point: str) -> Prompt:
     """Split a prompt; one that is no Python is a single passage."""
     source = prompt[:MOST_CHARACTERS].replace("\r\n", "\n").replace("\r", "\n")
     # A prompt may end right after the signature's colon.
-    body = parse_statements(source) or parse_statements(f"{source.rstrip()}\n    pass")
-    if not body:
-        signature = _quoted_signature(source, entry_point)
-        return Prompt((_as_written(source),), frozenset(), signature, says_prints(source))
-    entry = _entry(body, entry_point)
-    function = entry if isinstance(entry, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    body = parse_statements(source) or parse_statements(f"{source.rstrip()}\n    pass") or []
+    entry = next((n for n in reversed(body) if isinstance(n, Definition) and n.name == entry_point), None)
+    function = None if isinstance(entry, ast.ClassDef) else entry
+    gives_none = function and isinstance(function.returns, ast.Constant) and function.returns.value is None
+    words = set(re.findall(r"[a-z]+", source.lower()))
+    says_prints = words & {"print", "prints", "printed"} and not words & {"return", "returns", "returned"}
+    quoted_class = re.search(rf"^[ \t`]*class[ \t]+{re.escape(entry_point)}\b", source, re.MULTILINE)
+    names: list[str] = []
+    for node in body:
+        if isinstance(node, Definition):
+            names.append(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.Assign):
+            names += [each.id for each in node.targets if isinstance(each, ast.Name)]
     return Prompt(
-        passages=tuple(_passages(source, body, entry)),
-        names=frozenset(_bound(body)) - {entry_point},
+        passages=tuple(_passages(source, body, entry)) if body else (_as_written(source),),
+        names=frozenset(names) - {entry_point},
         signature=function or _quoted_signature(source, entry_point),
-        prints=_returns_none(function) or says_prints(source),
+        is_class=isinstance(entry, ast.ClassDef) or bool(entry_point and not entry and quoted_class),
+        prints=bool(gives_none or says_prints),
     )
 
 
@@ -89,39 +100,19 @@ def _quoted_signature(source: str, entry_point: str) -> ast.FunctionDef | ast.As
     return node if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None
 
 
-def says_prints(text: str) -> bool:
-    """Tell whether a prompt speaks of printing and not of returning."""
-    words = set(re.findall(r"[a-z]+", text.lower()))
-    return bool(words & {"print", "prints", "printed"}) and not words & {"return", "returns", "returned"}
-
-
-def _entry(body: list[ast.stmt], name: str) -> Definition | None:
-    found = [node for node in body if isinstance(node, Definition) and node.name == name]
-    return found[-1] if found else None
-
-
-def _returns_none(node: ast.FunctionDef | ast.AsyncFunctionDef | None) -> bool:
-    returns = node.returns if node else None
-    return isinstance(returns, ast.Constant) and returns.value is None
-
-
 def _passages(source: str, body: list[ast.stmt], entry: Definition | None) -> Iterator[tuple[Text, ...]]:
     owners = [body, *([entry.body] if entry else [])]
     if isinstance(entry, ast.ClassDef):
         owners += [node.body for node in entry.body if isinstance(node, ast.FunctionDef)]
     for statements in owners:
-        if docstring := _docstring(statements):
-            yield _readings(source, docstring)
+        match statements:
+            case [ast.Expr(ast.Constant(str()) as docstring), *_]:
+                yield _readings(source, docstring)
+            case _:
+                pass
     for node in body:
         if isinstance(node, ast.Assert) and (segment := ast.get_source_segment(source, node)):
             yield _as_written(segment)
-
-
-def _docstring(body: list[ast.stmt]) -> ast.Constant | None:
-    first = body[0] if body else None
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        return first.value if isinstance(first.value.value, str) else None
-    return None
 
 
 def _readings(source: str, node: ast.Constant) -> tuple[Text, ...]:
@@ -132,19 +123,14 @@ def _readings(source: str, node: ast.Constant) -> tuple[Text, ...]:
     segment = ast.get_source_segment(source, node) or ""
     inner = segment.lstrip("rRuUbBfF")
     quote = next((each for each in ('"""', "'''", '"', "'") if inner.startswith(each)), "")
-    written = inner[len(quote) : len(inner) - len(quote)]
+    literal = parse_expression(segment)
+    lines = resolved = tuple(str(node.value).split("\n"))
     # Parts that are joined implicitly, or parentheses: only the value is one text.
-    whole = bool(quote) and inner.endswith(quote) and _value(segment) == node.value
-    lines = tuple((written if whole else str(node.value)).split("\n"))
-    resolved = tuple(str(node.value).split("\n"))
+    if quote and inner.endswith(quote) and isinstance(literal, ast.Constant) and literal.value == node.value:
+        lines = tuple(inner[len(quote) : len(inner) - len(quote)].split("\n"))
     if lines == resolved or len(lines) != len(resolved):
         return (Text(lines, lines),)
     return (Text(resolved, lines), Text(lines, lines))
-
-
-def _value(segment: str) -> object:
-    node = parse_expression(segment)
-    return node.value if isinstance(node, ast.Constant) else None
 
 
 def _as_written(text: str) -> tuple[Text, ...]:
@@ -152,11 +138,48 @@ def _as_written(text: str) -> tuple[Text, ...]:
     return (Text(lines, lines),)
 
 
-def _bound(body: list[ast.stmt]) -> Iterator[str]:
-    for node in body:
-        if isinstance(node, Definition):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Assign):
-            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+# Where a piece of Python ends
+
+_CLOSING = {")": "(", "]": "[", "}": "{"}
+
+
+def walk(text: str, start: int = 0) -> Iterator[tuple[int, str, int]]:
+    """Yield (index, character, depth of brackets) outside strings; a bracket has its inner depth."""
+    depth, quote, escaped = 0, "", False
+    for index in range(start, len(text)):
+        character = text[index]
+        if quote:
+            ends, escaped = character == quote and not escaped, character == "\\" and not escaped
+            quote = "" if ends or character == "\n" else quote
+            if character != "\n":
+                continue
+        depth += character in "([{"
+        yield index, character, depth
+        depth = max(0, depth - (character in _CLOSING))
+        if character in "\"'":
+            quote, escaped = character, False
+
+
+def closing(text: str, start: int) -> int | None:
+    """Return the index behind the bracket that closes the one at `start`; None if none does."""
+    for index, character, depth in walk(text, start):
+        if depth == 1 and character in _CLOSING and index > start:
+            return index + 1
+    return None
+
+
+def first_line(text: str) -> str:
+    """Return a text up to the first line's end in no bracket; the bare first line if there is none."""
+    if ends := outside(text, "\n"):
+        return text[: ends[0]]
+    depth = 0
+    for _, character, inner in walk(text):
+        depth = inner - (character in _CLOSING)
+    return text.partition("\n")[0] if depth > 0 else text
+
+
+def outside(text: str, wanted: str) -> list[int]:
+    """Return where one of the wanted characters stands outside all brackets and strings."""
+    return [
+        at for at, character, depth in walk(text) if character in wanted and depth == (character in "([{)]}")
+    ]

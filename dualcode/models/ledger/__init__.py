@@ -1,9 +1,9 @@
 """The ledger: a content-addressed store of model calls. The same request to the same model is paid for once.
 
-A call's key is the SHA-256 of the model's fingerprint and the whole request (`key.py`). `LedgerChat` wraps a
-chat model: it answers what the ledger knows, and asks and keeps the rest. Only finished, error-free replies
-are kept. A replayed reply carries its original tokens, attempts and times, each attempt marked `from_ledger`:
-a run accounts its calls as if alone, and beside that what it really spent.
+A call's key is the SHA-256 of the model's fingerprint and the whole request (`fingerprint.py`). `LedgerChat`
+wraps a chat model: it answers what the ledger knows, and asks and keeps the rest. Only finished, error-free
+replies are kept. A replayed reply carries its original tokens, attempts and times, each attempt marked
+`from_ledger`: a run accounts its calls as if alone, and beside that what it really spent.
 
 **The store is SQLite in WAL mode**, one file for all runs of a folder. A commit is a whole entry or nothing;
 many processes write to one file; statistics are a query; deleted space is given back. diskcache is SQLite
@@ -20,8 +20,7 @@ Since one process writes at a time, checkpoints included, SQLite's WAL-reset bug
 """
 
 from dualcode.models.ledger.chat import Ledger, LedgerChat, behind_ledger
-from dualcode.models.ledger.fingerprint import Fingerprint, identify
-from dualcode.models.ledger.key import key_of
+from dualcode.models.ledger.fingerprint import Fingerprint, identify, key_of
 from dualcode.models.ledger.stats import Entries, LedgerStats, ModelStats, Pruned
 from dualcode.models.ledger.store import FOLDER, LedgerStore
 

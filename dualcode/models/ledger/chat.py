@@ -11,8 +11,7 @@ from typing import Self, TypeVar
 from dualcode.call import Reply, Request
 from dualcode.config import TeamConfig
 from dualcode.models.endpoints import Served
-from dualcode.models.ledger.fingerprint import Fingerprint, identify
-from dualcode.models.ledger.key import key_of
+from dualcode.models.ledger.fingerprint import Fingerprint, identify, key_of
 from dualcode.models.ledger.locks import place_of
 from dualcode.models.ledger.store import LedgerStore
 from dualcode.models.openai import ChatModel
@@ -55,15 +54,10 @@ class Ledger:
     @asynccontextmanager
     async def flight(self, key: bytes) -> AsyncGenerator[None]:
         """Be the only one, of all tasks and processes, that asks for `key`."""
-        async with self._alone(key), self._claimed(place_of(key)):
-            yield
-
-    @asynccontextmanager
-    async def _alone(self, key: bytes) -> AsyncGenerator[None]:
         lock, users = self._flights.get(key, (asyncio.Lock(), 0))
         self._flights[key] = (lock, users + 1)
         try:
-            async with lock:
+            async with lock, self._claimed(place_of(key)):
                 yield
         finally:
             lock, users = self._flights.pop(key)
@@ -109,13 +103,12 @@ class LedgerChat:
             return known
         async with self._ledger.flight(key):
             known = await self._ledger.find(key)  # whoever was before us may have asked it
-            return known if known is not None else await self._ask(key, request)
-
-    async def _ask(self, key: bytes, request: Request) -> Reply:
-        reply = await self._chat.complete(request)
-        if reply.finish_reason not in FINISHED:
-            return reply
-        return await self._ledger.keep(key, self.fingerprint, reply)
+            if known is not None:
+                return known
+            reply = await self._chat.complete(request)
+            if reply.finish_reason not in FINISHED:
+                return reply
+            return await self._ledger.keep(key, self.fingerprint, reply)
 
     async def close(self) -> None:
         """Close the chat model; the ledger is others' too."""

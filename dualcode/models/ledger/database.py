@@ -44,38 +44,29 @@ def open_database(path: Path) -> sqlite3.Connection:
     """Open the file, made if need be; the caller has the turn to write. Raises RunError."""
     database = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
-        if _is_new(database, path):
-            _create(database)
+        application, schema, tables = (
+            database.execute(query).fetchone()[0]
+            for query in (
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+                "SELECT COUNT(*) FROM sqlite_master",
+            )
+        )
+        if application == 0 and tables == 0:
+            database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first page is written
+            database.execute("PRAGMA journal_mode = WAL")
+            marks = f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA};"
+            database.executescript(f"BEGIN; {_TABLES} {marks} COMMIT;")
+        elif application != APPLICATION:
+            raise RunError(f"{path} is a database of another program, not a ledger", hint=_aside(path))
+        elif schema != SCHEMA:
+            told = f"{path} is a ledger of schema {schema}; this dualcode knows schema {SCHEMA}"
+            raise RunError(told, hint=_aside(path))
         database.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         database.close()
         raise
     return database
-
-
-def _is_new(database: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file is still to become a ledger. Raises RunError if it must not, or cannot."""
-    application, schema, tables = (
-        database.execute(query).fetchone()[0]
-        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_master")
-    )
-    if application == 0 and tables == 0:
-        return True
-    if application != APPLICATION:
-        raise RunError(f"{path} is a database of another program, not a ledger", hint=_aside(path))
-    if schema != SCHEMA:
-        raise RunError(
-            f"{path} is a ledger of schema {schema}; this dualcode knows schema {SCHEMA}", hint=_aside(path)
-        )
-    return False
-
-
-def _create(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first page is written
-    database.execute("PRAGMA journal_mode = WAL")
-    database.executescript(
-        f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
-    )
 
 
 @contextmanager

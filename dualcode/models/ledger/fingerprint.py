@@ -1,4 +1,4 @@
-"""What identifies a model for the ledger: everything beside the request that can change a reply."""
+"""What a reply is kept under: the whole request, and all beside it that can change a reply: the model."""
 
 import hashlib
 import json
@@ -59,23 +59,31 @@ async def identify(chat: ChatModel, served: Served, endpoint: Endpoint) -> Finge
     Raises EndpointError if the server does not answer.
     """
     probe = Request(messages=CONVERSATION, sampling=PAPER.plain, answer_tokens=1)
+    system = (await chat.complete(probe)).system_fingerprint
+    rendered: list[Any] = [None]
+    if isinstance(chat, OpenAIChat):
+        rendered = [await chat.rendering(CONVERSATION, thinking=thinking) for thinking in (False, True)]
+    folder = Path(served.root) if served.root else None
+    marks: list[tuple[str, int, int]] | None = None
+    if folder and folder.is_dir():
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return Fingerprint(
         **served.model_dump(),
-        system=(await chat.complete(probe)).system_fingerprint,
-        template=await _template(chat) if isinstance(chat, OpenAIChat) else None,
-        weights=_weights(Path(served.root)) if served.root else None,
+        system=system,
+        template=None if None in rendered else hashlib.sha256(canonical(rendered)).hexdigest(),
+        weights=None if marks is None else hashlib.sha256(canonical(marks)).hexdigest(),
         thinking=endpoint.thinking,
     )
 
 
-async def _template(chat: OpenAIChat) -> str | None:
-    rendered = [await chat.rendering(CONVERSATION, thinking=thinking) for thinking in (False, True)]
-    return None if None in rendered else hashlib.sha256(canonical(rendered)).hexdigest()
+def key_of(fingerprint: Fingerprint, request: Request) -> bytes:
+    """Return the 32 bytes that the reply to `request` is kept under.
 
-
-def _weights(folder: Path) -> str | None:
-    if not folder.is_dir():
-        return None
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(canonical(marks)).hexdigest()
+    Every field of the request counts, those at their defaults too: a default that changes later must not
+    bring back an old reply. A schema counts as written, not sorted: a server that is held to it writes the
+    properties in its order.
+    """
+    schema = None if request.json_schema is None else json.dumps(request.json_schema)
+    asked = request.model_dump(mode="json", exclude={"json_schema"}) | {"json_schema": schema}
+    return hashlib.sha256(canonical({"model": fingerprint.digest, "request": asked})).digest()

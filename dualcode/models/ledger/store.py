@@ -82,21 +82,21 @@ class LedgerStore:
 
     def keep(self, key: bytes, fingerprint: Fingerprint, reply: Reply) -> Reply:
         """Keep the reply and return it, or the one that another process kept before."""
-        packed, now, usage = _pack(reply), time.time(), reply.usage
+        now, usage = time.time(), reply.usage
+        # json.dumps escapes what UTF-8 cannot hold; a model may write half a surrogate pair.
+        text = json.dumps(reply.model_dump(mode="json"), separators=(",", ":"))
+        packed = zlib.compress(text.encode(), level=1)
         with self._turn():
-            model = self._model(fingerprint)
+            named = (fingerprint.digest, fingerprint.model, fingerprint.to_line())
+            self._database.execute(
+                "INSERT OR IGNORE INTO models (digest, model, fingerprint) VALUES (?, ?, ?)", named
+            )
+            found = self._database.execute("SELECT id FROM models WHERE digest = ?", named[:1])
+            (model,) = found.fetchone()
+            tokens = (usage.prompt_tokens, usage.completion_tokens)
+            row = (key, model, now, now, *tokens, _seal(key, packed), packed)
             added = self._database.execute(
-                "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key,
-                    model,
-                    now,
-                    now,
-                    usage.prompt_tokens,
-                    usage.completion_tokens,
-                    _seal(key, packed),
-                    packed,
-                ),
+                "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
             ).rowcount
             self._database.execute(
                 "UPDATE models SET misses = misses + 1, paid_tokens = paid_tokens + ? WHERE id = ?",
@@ -109,23 +109,38 @@ class LedgerStore:
 
     def stats(self) -> LedgerStats:
         """Count what is there and what it saved."""
-        models = """
+        query = """
             SELECT models.digest, fingerprint, COUNT(key), TOTAL(prompt_tokens), TOTAL(completion_tokens),
                    hits, hit_tokens, misses, paid_tokens
             FROM models LEFT JOIN entries ON entries.model = models.id
             GROUP BY models.id ORDER BY models.model, models.id"""
         with explained(self.path):
             self._database.execute("BEGIN")  # one moment for both queries
-            rows = self._database.execute(models).fetchall()
+            rows = self._database.execute(query).fetchall()
             entries, oldest, newest = self._database.execute(
                 "SELECT COUNT(*), MIN(created), MAX(created) FROM entries"
             ).fetchone()
             self._database.execute("COMMIT")
+        models: list[ModelStats] = []
+        for digest, fingerprint, *counts in rows:
+            held, prompt, completion, hits, hit_tokens, misses, paid = map(int, counts)
+            models.append(
+                ModelStats(
+                    fingerprint=Fingerprint.model_validate_json(fingerprint),
+                    digest=digest,
+                    entries=held,
+                    usage=Usage(prompt_tokens=prompt, completion_tokens=completion),
+                    hits=hits,
+                    hit_tokens=hit_tokens,
+                    misses=misses,
+                    paid_tokens=paid,
+                )
+            )
         return LedgerStats(
             path=self.path,
             entries=entries,
             bytes=sum(file.stat().st_size for file in self.path.parent.glob(f"{FILE}*")),
-            models=tuple(_model_stats(*row) for row in rows),
+            models=tuple(models),
             oldest=oldest,
             newest=newest,
         )
@@ -137,52 +152,52 @@ class LedgerStore:
         Raises UnknownNameError for a model of which the ledger holds nothing.
         """
         with explained(self.path):
-            keys = self._damaged(self._keys(which)) if which.damaged else self._keys(which)
+            keys = self._keys(which)
         batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-        counts = [self._measure(batch) if dry_run else self._delete(batch) for batch in batches]
+        counts: list[tuple[int, int, int]] = []
+        for batch in batches:
+            if dry_run:
+                with explained(self.path):
+                    counts.append(self._measure(batch))
+                continue
+            with self._turn():
+                counts.append(self._measure(batch))
+                self._database.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in batch])
+                self._database.execute("DELETE FROM models WHERE id NOT IN (SELECT model FROM entries)")
         entries, tokens, size = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
         return Pruned(entries=entries, tokens=tokens, bytes=size if dry_run else self._shrink())
 
     def _keys(self, which: Entries) -> list[bytes]:
-        models = self._models(which.model) if which.model is not None else None
+        models = self._database.execute("SELECT id, model, digest FROM models").fetchall()
+        wanted = {
+            id_
+            for id_, model, digest in models
+            if which.model in (None, model) or (len(which.model) >= 8 and digest.startswith(which.model))
+        }
+        if which.model is not None and not wanted:
+            known = {model for _, model, _ in models}
+            raise UnknownNameError("model", which.model, known, hint="dualcode ledger stats")
         before = time.time() - (which.unused_for or 0.0)
         rows = self._database.execute(
             "SELECT key, model FROM entries WHERE used <= ? ORDER BY rowid", (before,)
         ).fetchall()
-        return [key for key, model in rows if models is None or model in models]
+        keys = [key for key, model in rows if model in wanted]
+        return [key for key in keys if self._is_damaged(key)] if which.damaged else keys
 
-    def _models(self, name: str) -> set[int]:
-        rows = self._database.execute("SELECT id, model, digest FROM models").fetchall()
-        found = {id_ for id_, model, digest in rows if name == model or _abbreviates(name, digest)}
-        if not found:
-            raise UnknownNameError("model", name, {row[1] for row in rows}, hint="dualcode ledger stats")
-        return found
-
-    def _damaged(self, keys: list[bytes]) -> list[bytes]:
-        return [key for key in keys if not self._whole(key)]
-
-    def _whole(self, key: bytes) -> bool:
+    def _is_damaged(self, key: bytes) -> bool:
         row = self._database.execute("SELECT seal, reply FROM entries WHERE key = ?", (key,)).fetchone()
         try:
-            return row is None or bool(self._unpack(key, *row))
+            return row is not None and not self._unpack(key, *row)
         except RunError:
-            return False
+            return True
 
     def _measure(self, keys: list[bytes]) -> tuple[int, int, int]:
         marks = ",".join("?" * len(keys))
-        with explained(self.path):
-            return self._database.execute(
-                "SELECT COUNT(*), COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(LENGTH(reply)), 0) "
-                f"FROM entries WHERE key IN ({marks})",
-                keys,
-            ).fetchone()
-
-    def _delete(self, keys: list[bytes]) -> tuple[int, int, int]:
-        with self._turn():
-            counts = self._measure(keys)
-            self._database.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in keys])
-            self._database.execute("DELETE FROM models WHERE id NOT IN (SELECT model FROM entries)")
-        return counts
+        return self._database.execute(
+            "SELECT COUNT(*), COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(LENGTH(reply)), 0) "
+            f"FROM entries WHERE key IN ({marks})",
+            keys,
+        ).fetchone()
 
     def _shrink(self) -> int:
         """Give free pages back, a few in a turn; return the bytes."""
@@ -197,14 +212,6 @@ class LedgerStore:
 
     def _free_pages(self) -> int:
         return self._database.execute("PRAGMA freelist_count").fetchone()[0]
-
-    def _model(self, fingerprint: Fingerprint) -> int:
-        values = (fingerprint.digest, fingerprint.model, fingerprint.to_line())
-        self._database.execute(
-            "INSERT OR IGNORE INTO models (digest, model, fingerprint) VALUES (?, ?, ?)", values
-        )
-        found = self._database.execute("SELECT id FROM models WHERE digest = ?", values[:1])
-        return found.fetchone()[0]
 
     @contextmanager
     def _turn(self) -> Generator[None]:
@@ -229,29 +236,6 @@ class LedgerStore:
                 f"{self.path}: the entry {key.hex()[:16]} is damaged: {error}",
                 hint=f"dualcode ledger prune --damaged --run-dir {self.path.parent.parent}",
             ) from error
-
-
-def _model_stats(digest: str, fingerprint: str, entries: int, *counts: float) -> ModelStats:
-    prompt, completion, hits, hit_tokens, misses, paid = map(int, counts)
-    return ModelStats(
-        fingerprint=Fingerprint.model_validate_json(fingerprint),
-        digest=digest,
-        entries=entries,
-        usage=Usage(prompt_tokens=prompt, completion_tokens=completion),
-        hits=hits,
-        hit_tokens=hit_tokens,
-        misses=misses,
-        paid_tokens=paid,
-    )
-
-
-def _abbreviates(name: str, digest: str) -> bool:
-    return len(name) >= 8 and digest.startswith(name)
-
-
-def _pack(reply: Reply) -> bytes:
-    # json.dumps escapes what UTF-8 cannot hold; a model may write half a surrogate pair.
-    return zlib.compress(json.dumps(reply.model_dump(mode="json"), separators=(",", ":")).encode(), level=1)
 
 
 def _seal(key: bytes, packed: bytes) -> bytes:

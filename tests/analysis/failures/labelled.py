@@ -14,7 +14,8 @@ from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox.job import Job, Ran
 from dualcode.sandbox.sandbox import Sandbox, Tier
-from dualcode.suites.suite import Suite, load_suite
+from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 from tests.suites.data import problem, write_rows
 

@@ -71,7 +71,7 @@ def test_a_task_that_the_run_never_came_to_is_no_failure_of_a_program(tmp_path: 
     assert "ended before" in found.regressions[0].signs[0].evidence
 
 
-def test_prompt_and_entry_point_come_from_what_the_writer_was_asked(folder: Path) -> None:
+def test_prompt_and_entry_point_are_those_of_the_runs_own_tasks(folder: Path) -> None:
     case = case_of(load_run(own(folder, "raw-coder")), load_run(own(folder)), TASKS[1], "plus")
     assert case.entry_point == "solve"
     assert case.prompt.text.startswith("def solve(n):\n")

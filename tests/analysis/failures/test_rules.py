@@ -26,7 +26,7 @@ def case(
     return Case(
         task_id="HumanEval/0", entry_point="solve", prompt=Source(prompt), baseline=Source(baseline),
         program=Source(program), how="block", outcome=outcome,
-        verdict=Verdict(task_id="HumanEval/0", base=outcome, plus=None),
+        verdict=Verdict.of("HumanEval/0", base=outcome, plus=None),
     )  # fmt: skip
 
 

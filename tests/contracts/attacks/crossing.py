@@ -1,11 +1,31 @@
 """Attacks from one candidate on the next, and on the server that both come from."""
 # ruff: noqa: E501 - a try of an attack stays on its line
 
+from dualcode.sandbox.job import Limits
 from tests.contracts.attacks.attack import Attack
+from tests.sandbox.walk import WALK
 
 _PATHS = """
 PATHS = ["left", "a/left", "/tmp/dualcode-left", "/dev/shm/dualcode-left", "/var/tmp/dualcode-left"]
 """
+
+_MARK = "mark-of-the-candidate-before"
+_MASKED = [byte ^ 0xA5 for byte in _MARK.encode()]
+_SPREAD = f"""
+import marshal, struct, sys
+MARK = {_MARK!r}
+def tries():
+    payload = marshal.dumps([MARK * 99] * 99, 2)
+    for _ in range(9):
+        os.write(3, struct.pack("<cI", b"V", len(payload)) + payload)
+    for number in range(99):
+        os.mkdir(f"{{MARK}}-{{number}}")
+    print(MARK * 99)
+    sys.stderr.write(MARK)
+    os.environ[MARK] = MARK
+    achieved.append(MARK * 9)
+"""
+"""What leaves a candidate by every way there is: frames, names of files, what it prints and returns."""
 
 CROSSING = [
     Attack(
@@ -80,6 +100,34 @@ def tries():
     os.umask(0o111)
     sys.setrecursionlimit(12345)
 """,
+    ),
+    Attack(
+        "walk all memory for the candidate before",
+        WALK
+        + f"""
+def tries():
+    seen, (elsewhere,), ranges, size = walk({_MASKED!r})
+    assert seen and size > 32 << 20
+    attempt("places", lambda: elsewhere or False)
+""",
+        limits=Limits(call_cpu=20.0, total_cpu=20.0, wall=60.0),
+        before=_SPREAD,
+        bare=False,  # two plain processes share no memory; `tests/sandbox/test_memory.py` has the control
+    ),
+    Attack(
+        "write to every descriptor up to 100,000",
+        """
+def tries():
+    for number in range(100_000):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        if number > 3:
+            attempt(f"descriptor {number}", lambda: os.write(number, b"cancel"))
+    attempt("one beside the stream", lambda: False)
+""",
+        bare=False,  # a plain process inherits none here; `tests/sandbox/test_descriptors.py` has the control
     ),
     Attack(
         "find the candidate before in memory",

@@ -83,6 +83,96 @@ def tries():
         limits=WIDE,
     ),
     Attack(
+        "hold files that have no name",
+        """
+def tries():
+    import mmap, time
+    def hold(make, keep):
+        kept = []
+        for number in range(40):
+            descriptor = make(str(number))
+            for _ in range(15):
+                os.write(descriptor, bytes(1 << 20))
+            kept.append(keep(descriptor))
+        time.sleep(0.5)
+        for each in kept:
+            os.close(each) if isinstance(each, int) else each.close()
+        return "600 MiB without a name"
+    def unlinked(name):
+        descriptor = os.open(name, os.O_CREAT | os.O_RDWR)
+        os.unlink(name)
+        return descriptor
+    def nameless(name):
+        return os.open(".", os.O_TMPFILE | os.O_RDWR)
+    def mapped(descriptor):
+        page = mmap.mmap(descriptor, 4096)
+        os.close(descriptor)
+        return page
+    for make in (unlinked, nameless):
+        for keep in (int, mapped):
+            attempt(f"{make.__name__}, {keep.__name__}", hold, make, keep)
+""",
+        limits=WIDE,
+    ),
+    Attack(
+        "reserve blocks beyond the end of a file",
+        """
+def tries():
+    import ctypes
+    fallocate = libc().fallocate
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
+    descriptor = os.open("reserved", os.O_CREAT | os.O_WRONLY)
+    def reserve(mode):
+        if fallocate(descriptor, mode, 0, 256 << 20):
+            raise OSError(ctypes.get_errno(), "fallocate")
+        return os.fstat(descriptor).st_blocks * 512 > 200 << 20 and "256 MiB"
+    attempt("with the size kept", reserve, 1)
+    attempt("with the size kept, zeroed", reserve, 0x11)
+    attempt("with the size", reserve, 0)
+    os.unlink("reserved")
+""",
+        limits=WIDE,
+    ),
+    Attack(
+        "give threads descriptors of their own",
+        """
+def tries():
+    import platform, threading
+    def alone():
+        if libc().close_range(1000, 1000, 2):  # CLOSE_RANGE_UNSHARE
+            raise OSError("close_range")
+        mine.append(os.open(".", os.O_RDONLY))
+    def look():
+        try:
+            os.fstat(mine[0])
+        except OSError:
+            return "the others do not see them"
+    mine = []
+    thread = threading.Thread(target=attempt, args=("close_range", alone))
+    thread.start()
+    thread.join()
+    if mine:
+        attempt("look", look)
+    if platform.machine() == "x86_64":
+        try:  # these flags the kernel refuses as nonsense, if a filter lets them through: no thread comes of it
+            syscall(56, 0x10000 | 0x800 | 0x100 | 0x1000 | 0x100000, 0, 0, 0, 0)
+        except OSError as error:
+            (achieved if error.errno == 22 else refused).append(f"clone: OSError: {error}")
+""",
+    ),
+    Attack(
+        "look as if killed from outside",
+        """
+def tries():
+    import signal
+    attempt("kill", lambda: signal.raise_signal(signal.SIGKILL) or True)
+    attempt("stop", lambda: signal.raise_signal(signal.SIGSTOP) or True)
+    attempt("a thread's signal", lambda: signal.pthread_kill(__import__("threading").get_ident(), signal.SIGKILL) or True)
+    attempt("real-time", lambda: signal.raise_signal(signal.SIGRTMIN + 5) or True)
+""",
+        bare=False,  # it would end the control
+    ),
+    Attack(
         "make 200,000 files",
         """
 def tries():
@@ -106,6 +196,8 @@ def tries():
     for act in (deep, lambda: os.mkfifo("fifo"), lambda: os.symlink(VAULT, "vault"), lambda: os.symlink("loop", "loop"),
                 lambda: (os.mkdir("shut"), os.close(os.open("shut/file", os.O_CREAT)), os.chmod("shut", 0)),
                 lambda: os.mkdir(b"\\xff\\n\\x01"), lambda: os.link("fifo", "hard"),
+                lambda: (os.mkdir("a"), os.mkdir("a/b"), os.mkdir("a/b/shut", 0), os.mkdir("a/blind", 0o300),
+                         os.close(os.open("a/blind/file", os.O_CREAT)), os.symlink("/", "a/b/root")),
                 lambda: os.chmod(".", 0)):
         try:
             act()

@@ -13,7 +13,7 @@ from dualcode.grading.grader import SandboxGrader
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import Expressions, Job, Ran
 from dualcode.sandbox.sandbox import Sandbox
-from dualcode.suites.suite import load_suite
+from dualcode.suites.registry import load_suite
 from dualcode.verdict import Outcome, Verdict
 from tests.contracts.attacks import forging
 from tests.contracts.attacks.attack import Attack

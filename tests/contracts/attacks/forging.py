@@ -69,6 +69,25 @@ class Liar(int):
     __class__ = property(lambda self: float)
 """
 
+_SLOW = """
+import os, signal, struct, time
+def answer(n):
+    return struct.pack("<cIci", b"V", 5, b"i", 3 * n)
+def end(n, told=0):
+    inputs = [1, 2, 7] if n == 1 else [0, -1, 10]
+    os.write(3, b"".join(map(answer, inputs[told:])) + b"E" + bytes(4))
+    os._exit(0)
+def spend(seconds, meanwhile=lambda: None):
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        until = time.process_time() + 0.4
+        while time.process_time() < until: pass
+        meanwhile()
+"""
+"""Knows the answers of `triple`, and takes more time over the first than a call has, less than all calls have."""
+
 FORGERIES: dict[str, str] = {
     "equal to everything": "\nclass A:\n    def __eq__(self, other): return True\n    __ne__ = __eq__\n"
     "def ENTRY(n): return A()\n",
@@ -183,6 +202,15 @@ FORGERIES: dict[str, str] = {
     "        open(os.path.expanduser(path) + '/x.pkl', 'wb').write(pickle.dumps(1))\n    except Exception: pass\n" + WRONG,
     "changed inputs": "\ndef ENTRY(n):\n    import gc\n    for thing in gc.get_referrers(n):\n"
     "        if isinstance(thing, list): thing[:] = [0]\n    return 0\n",
+    "more time than a call has: a cancelled timer": _SLOW + "def ENTRY(n):\n    spend(2)\n    end(n)\n",
+    "more time than a call has: a right answer byte by byte": _SLOW
+    + "def ENTRY(n):\n    rest = list(answer(n))\n    spend(2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
+    "    os.write(3, bytes(rest))\n    end(n, 1)\n",
+    "more time than a call has: nonsense meanwhile": _SLOW
+    + "def ENTRY(n):\n    spend(2, lambda: os.write(3, b'?'))\n    end(n)\n",
+    "forged frame: a limit": _FRAMES + "tell(frame(b'B') + frame(b'L') + frame(b'E'))\nos._exit(0)\n" + WRONG,
+    "forged frame: a limit, after right answers": _SLOW
+    + "def ENTRY(n):\n    os.write(3, answer(n) + b'L' + bytes(4) + b'E' + bytes(4))\n    os._exit(0)\n",
     "kills the worker": "\nimport os, signal\ndef ENTRY(n):\n    os.kill(os.getppid(), signal.SIGKILL)\n",
 }  # fmt: skip
 """Programs that must fail, by what they try."""

@@ -64,6 +64,7 @@ class Outside:
             "ABSTRACT_SOCKET": self.abstract_socket,
             "VICTIM": self._victim.pid,
             "HOST": os.getpid(),
+            "HOST_NAME": socket.gethostname(),
             "PYTHON": sys.executable,
         }
 

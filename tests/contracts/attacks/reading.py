@@ -46,6 +46,22 @@ def _by_libc():
 """,
     ),
     Attack(
+        "read the host's name",
+        """
+def tries():
+    import socket
+    attempt("uname", lambda: os.uname().nodename == HOST_NAME)
+    attempt("gethostname", lambda: socket.gethostname() == HOST_NAME)
+    attempt("libc", _by_libc_name)
+
+def _by_libc_name():
+    import ctypes
+    name = ctypes.create_string_buffer(256)
+    return libc().gethostname(name, 256) == 0 and name.value.decode() == HOST_NAME
+""",
+        admitted="the host's name",
+    ),
+    Attack(
         "read well-known files",
         """
 def tries():

@@ -11,7 +11,7 @@ import pytest
 
 from dualcode.errors import InputError
 from dualcode.extraction import extract
-from dualcode.extraction.responses import ExtractionReport, extract_file
+from dualcode.grading.responses import ExtractionReport, extract_file
 from dualcode.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,22 @@ class TestExtractFile:
         report = extract_file(source, tmp_path / "out.jsonl", TASKS)
         how = {"block": 2, "fragment": 1, "none": 1}
         assert report == ExtractionReport(rows=4, compiled=3, defined=2, without_code=1, how=how)
+
+    @pytest.mark.parametrize("key", ["response", "solution", "completion"])
+    def test_evalplus_s_raw_files_and_others_are_read_by_their_keys(self, tmp_path: Path, key: str) -> None:
+        row = {"task_id": "HumanEval/0", key: GOOD["response"], "_identifier": "HumanEval/0 0"}
+        report = extract_file(write(tmp_path / "s.raw.jsonl", row), tmp_path / "out.jsonl", TASKS)
+        assert report.defined == 1
+
+    def test_any_key_can_be_named(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.jsonl", GOOD | {"generated_text": "    return 2 * x", "response": None})
+        report = extract_file(source, tmp_path / "out.jsonl", TASKS, key="generated_text")
+        assert report.how == {"body": 1}
+
+    def test_a_named_key_that_is_missing_is_refused(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.jsonl", GOOD)
+        with pytest.raises(InputError, match="'text' missing; keys found: 'task_id', 'response'"):
+            extract_file(source, tmp_path / "out.jsonl", TASKS, key="text")
 
     def test_null_response_is_an_empty_program(self, tmp_path: Path) -> None:
         source = write(tmp_path / "in.jsonl", {"task_id": "HumanEval/0", "response": None})
@@ -113,9 +129,9 @@ class TestRefusals:
         assert "[1, 2]" in refusal(tmp_path, "[1, 2]\n")
 
     def test_missing_key_lists_those_found(self, tmp_path: Path) -> None:
-        message = refusal(tmp_path, '{"task_id": "HumanEval/0", "solution": "x"}\n')
-        assert "'response' missing" in message
-        assert "'solution'" in message
+        message = refusal(tmp_path, '{"task_id": "HumanEval/0", "text": "x"}\n')
+        assert "'response' or 'solution' or 'completion' missing" in message
+        assert "'text'" in message
 
     @pytest.mark.parametrize("value", [3, ["a"], {"content": "x"}, True])
     def test_response_of_a_wrong_type_is_shown(self, tmp_path: Path, value: object) -> None:

