@@ -116,3 +116,13 @@ def _status_plus(verdict: Verdict) -> Status:
 def _counts(statuses: Iterable[Status]) -> Counts:
     seen = list(statuses)
     return Counts(passed=seen.count("passed"), failed=seen.count("failed"), errored=seen.count("errored"))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words: `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -56,12 +56,15 @@ def find_differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
     Data, selections and first drafts are compared within a suite; models, sampling and limits by role, among
     the runs that use the role.
     """
-    suites = _by_dataset(runs)
+    suites = [[run for run in runs if run.dataset == name] for name in dict.fromkeys(r.dataset for r in runs)]
     found = _differing("suite", "not comparable: different suites", runs, lambda run: run.dataset)
     for kind, look in (("data", _data), ("selection", _selections), ("pipeline", _pipelines)):
         found += [each for own in suites for each in look(own) if each.kind == kind]
     found += _settings(runs)
-    found += [*_prompts(runs), *_differing("code", "dualcode's code", runs, lambda run: _code(run))]
+    found += [
+        *_prompts(runs),
+        *_differing("code", "dualcode's code", runs, lambda run: _configuration(run).code[:12]),
+    ]
     found += _packages(runs)
     drafts = [each for own in suites for each in _drafts(own)]
     return tuple(_changed(runs) + found + drafts + _errored(runs))
@@ -79,13 +82,6 @@ def _changed(runs: Sequence[Run]) -> list[Difference]:
         for run in runs
         if (files := broken(run.folder))
     ]
-
-
-def _by_dataset(runs: Sequence[Run]) -> list[list[Run]]:
-    suites: dict[str, list[Run]] = {}
-    for run in runs:
-        suites.setdefault(run.dataset, []).append(run)
-    return list(suites.values())
 
 
 def _configuration(run: Run) -> Configuration:
@@ -127,7 +123,10 @@ def _selections(runs: Sequence[Run]) -> list[Difference]:
     selections = list(dict.fromkeys(run.tasks for run in runs))
     if len({frozenset(tasks) for tasks in selections}) < 2:
         return []
-    names = {tasks: f"{_amount(runs[0].size, tasks)}{_first(tasks)}" for tasks in selections}
+    names = {
+        tasks: f"{_amount(runs[0].size, tasks)}{f' from {tasks[0]} on' if tasks else ''}"
+        for tasks in selections
+    }
     if len(set(names.values())) < len(names):  # as many, from the same one on: only all ids tell them apart
         names = {tasks: f"{_amount(runs[0].size, tasks)}: {', '.join(tasks)}" for tasks in selections}
     shared = len(set[str].intersection(*(set(tasks) for tasks in selections)))
@@ -144,10 +143,6 @@ def _amount(size: int | None, tasks: Sequence[str]) -> str:
     if size is None:
         return f"{len(tasks)} tasks"
     return f"all {size} tasks" if len(tasks) == size else f"{len(tasks)} of {size} tasks"
-
-
-def _first(tasks: Sequence[str]) -> str:
-    return f" from {tasks[0]} on" if tasks else ""
 
 
 def _pipelines(runs: Sequence[Run]) -> list[Difference]:
@@ -191,14 +186,10 @@ def _team(run: Run) -> dict[str, str]:
 
 def _sampling(run: Run) -> dict[str, str]:
     return {
-        f"{role}'s sampling{_words(path)}": str(value)
+        f"{role}'s sampling" + (f" ({', '.join(path)})" if path != ("name",) else ""): str(value)
         for role, profile in _configuration(run).sampling.items()
         for path, value in _leaves(profile.model_dump())
     }
-
-
-def _words(path: Sequence[str]) -> str:
-    return f" ({', '.join(path)})" if path != ("name",) else ""
 
 
 def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
@@ -218,10 +209,6 @@ def _prompts(runs: Sequence[Run]) -> list[Difference]:
             "prompts", f"the prompt {name}", rendering, lambda run, n=name: _configuration(run).prompts[n][:8]
         )
     return found
-
-
-def _code(run: Run) -> str:
-    return _configuration(run).code[:12]
 
 
 def _packages(runs: Sequence[Run]) -> list[Difference]:
@@ -251,16 +238,13 @@ def _drafts(runs: Sequence[Run]) -> list[Difference]:
             earlier, other = seen.setdefault(key, (content, run.id))
             (same if content == earlier else changed).setdefault(other, []).append(task)
         for other, tasks in changed.items():
-            found.append(_redrawn(run.id, other, tasks, len(tasks) + len(same.get(other, ()))))
+            asked = len(tasks) + len(same.get(other, ()))
+            text = (
+                f"{run.id} and {other} began with the same request on {asked} tasks and got different replies"
+                f" on {len(tasks)} ({_named(tasks)}): their difference there is not the pipelines' alone"
+            )
+            found.append(Difference(kind="drafts", text=text))
     return found
-
-
-def _redrawn(run: str, other: str, tasks: Sequence[str], asked: int) -> Difference:
-    text = (
-        f"{run} and {other} began with the same request on {asked} tasks and got different replies on"
-        f" {len(tasks)} ({_named(tasks)}): their difference there is not the pipelines' alone"
-    )
-    return Difference(kind="drafts", text=text)
 
 
 def _errored(runs: Sequence[Run]) -> list[Difference]:

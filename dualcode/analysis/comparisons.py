@@ -1,4 +1,4 @@
-"""Many runs against their baselines, suite by suite: what `dualcode compare` shows."""
+"""Many runs against their baselines, suite by suite, as `dualcode compare` was asked to choose them."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,11 @@ from typing import Any
 
 from dualcode.analysis.comparability import Difference, find_differences
 from dualcode.analysis.runs import Run, Score
-from dualcode.analysis.statistics import Comparison, Gap, compare, gap, holm
+from dualcode.analysis.statistics import LEANER, Comparison, Gap, compare, compare_gaps, corrected
 from dualcode.errors import InputError
 from dualcode.verdict import Part
 
 RAW = "raw-coder"
-_LEANER = ("mbpp",)
-"""Suites whose specifications say less than the others' (paper §4.2): they come second in a gap."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class SuiteComparisons:
     scores: Mapping[str, Score]
     """By run id."""
     comparisons: tuple[Comparison, ...]
-    """Of every run but the baseline."""
+    """Of every run but the baseline; corrected for those of all suites."""
 
     @property
     def others(self) -> tuple[Run, ...]:
@@ -41,11 +39,7 @@ class Comparisons:
     """All suites, and what is between them."""
 
     suites: tuple[SuiteComparisons, ...]
-    adjusted: Mapping[str, float]
-    """Holm's adjusted p-value of each compared run, by its id; over all comparisons here."""
     gaps: tuple[Gap, ...]
-    adjusted_gaps: tuple[float, ...]
-    """Holm's, over all gaps here."""
     differences: tuple[Difference, ...]
     """In what the runs differ beyond their pipelines and suites."""
 
@@ -54,14 +48,9 @@ class Comparisons:
         return {
             "runs": [_run_json(suite, run) for suite in self.suites for run in suite.runs],
             "comparisons": [
-                {**each.model_dump(mode="json"), "p_holm": self.adjusted[each.run]}
-                for suite in self.suites
-                for each in suite.comparisons
+                each.model_dump(mode="json") for suite in self.suites for each in suite.comparisons
             ],
-            "gaps": [
-                {**each.model_dump(mode="json"), "p_holm": adjusted}
-                for each, adjusted in zip(self.gaps, self.adjusted_gaps, strict=True)
-            ],
+            "gaps": [each.model_dump(mode="json") for each in self.gaps],
             "differences": [
                 {**each.model_dump(), "not_comparable": each.breaks} for each in self.differences
             ],
@@ -93,15 +82,25 @@ def compare_runs(runs: Sequence[Run], baseline: str | None = None, part: Part | 
     """
     _check(runs)
     wanted = _baseline_pipeline(runs, baseline)
-    named = {dataset: [run for run in runs if run.dataset == dataset] for dataset in _datasets(runs)}
-    suites = tuple(_suite(own, _pick(own, baseline, wanted), part) for own in named.values())
-    made = [each for suite in suites for each in suite.comparisons]
-    gaps = tuple(_gaps(suites))
+    suites = sorted(dict.fromkeys(run.dataset for run in runs), key=lambda name: name in LEANER)
+    named = {dataset: [run for run in runs if run.dataset == dataset] for dataset in suites}
+    bases = {dataset: _pick(own, baseline, wanted) for dataset, own in named.items()}
+    parts: dict[str, Part] = {dataset: part or base.hardest for dataset, base in bases.items()}
+    others = [run for own in named.values() for run in own if run is not bases[run.dataset]]
+    pairs = [(bases[run.dataset], run) for run in others]
+    made = corrected([compare(base, run, parts[run.dataset]) for base, run in pairs])
     return Comparisons(
-        suites=suites,
-        adjusted=dict(zip((each.run for each in made), holm([each.p_value for each in made]), strict=True)),
-        gaps=gaps,
-        adjusted_gaps=tuple(holm([each.p_value for each in gaps])),
+        suites=tuple(
+            SuiteComparisons(
+                baseline=bases[dataset],
+                part=parts[dataset],
+                runs=tuple(own),
+                scores={run.id: run.score(parts[dataset]) for run in own},
+                comparisons=tuple(each for each in made if each.baseline == bases[dataset].id),
+            )
+            for dataset, own in named.items()
+        ),
+        gaps=compare_gaps(pairs, made, {}),
         differences=tuple(each for each in find_differences(runs) if each.kind != "suite"),
     )
 
@@ -123,11 +122,6 @@ def _check(runs: Sequence[Run]) -> None:
                 f" {run.dataset}",
                 hint=f"two or more runs of {run.dataset}, or leave it out",
             )
-
-
-def _datasets(runs: Sequence[Run]) -> list[str]:
-    """Return the suites, richer specifications first."""
-    return sorted(dict.fromkeys(run.dataset for run in runs), key=lambda name: name in _LEANER)
 
 
 def _is(run: Run, name: str) -> bool:
@@ -165,31 +159,3 @@ def _pick(runs: Sequence[Run], baseline: str | None, pipeline: str | None) -> Ru
         f"no run of {pipeline} on {runs[0].dataset} to compare {ids} with",
         hint=f"dualcode eval --pipeline {pipeline} --dataset {runs[0].address}, or another --baseline",
     )
-
-
-def _suite(runs: Sequence[Run], baseline: Run, part: Part | None) -> SuiteComparisons:
-    chosen = part or baseline.hardest
-    return SuiteComparisons(
-        baseline=baseline,
-        part=chosen,
-        runs=tuple(runs),
-        scores={run.id: run.score(chosen) for run in runs},
-        comparisons=tuple(compare(baseline, run, chosen) for run in runs if run is not baseline),
-    )
-
-
-def _gaps(suites: Sequence[SuiteComparisons]) -> list[Gap]:
-    """Return the gaps of every pipeline that ran once in two suites of different tasks."""
-    found: list[Gap] = []
-    for rich, lean in itertools.combinations(suites, 2):
-        if rich.baseline.pipeline != lean.baseline.pipeline or rich.part != lean.part:
-            continue
-        if {task for run in rich.runs for task in run.tasks} & {t for run in lean.runs for t in run.tasks}:
-            continue
-        found += [
-            gap((rich.baseline, first), (lean.baseline, second), rich.part)
-            for first in rich.others
-            for second in lean.others
-            if first.pipeline == second.pipeline
-        ]
-    return found

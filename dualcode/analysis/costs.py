@@ -1,13 +1,12 @@
 """What a run took: tokens, seconds of each server, money, joules; per task and per solved task."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
 from dualcode.analysis.runs import Run
 from dualcode.record import Record
 from dualcode.runs.monitor import Reading
-from dualcode.runs.store import read_servers
 from dualcode.runs.summary import ServerUse, union_seconds
 
 Side = Literal["alone", "spent"]
@@ -49,6 +48,11 @@ class ServerCost(Record):
     `metered_seconds` and `joules` were not for this run alone. None without readings."""
     same_server: tuple[str, ...] = ()
     """All endpoints of the run that are this very server, this one included."""
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Its GPUs times wall time; None where it is not known what it ran on."""
+        return None if self.gpus is None else len(self.gpus) * self.wall_seconds / 3600
 
 
 class Total(Record):
@@ -124,7 +128,7 @@ def costs_of(run: Run) -> Costs:
 
     Raises RunError if `servers.jsonl` is damaged.
     """
-    readings = read_servers(run.folder)
+    readings = run.readings
     spent = tuple(_spent(run, use, readings) for use in run.summary.servers)
     alone = tuple(_alone(run, use, really) for use, really in zip(run.summary.servers, spent, strict=True))
     records = run.records
@@ -166,23 +170,20 @@ def _spent(run: Run, use: ServerUse, readings: Sequence[Reading]) -> ServerCost:
 
 
 def _alone(run: Run, use: ServerUse, spent: ServerCost) -> ServerCost:
+    # How long the servers took for what was replayed, as the summary's cost by the hour has it.
+    attempts = (each for call in run.records.calls + run.records.superseded for each in call.attempts)
+    replayed = union_seconds((a.started, a.started + a.seconds) for a in attempts if a.from_ledger)
     update = {
         "prompt_tokens": use.usage.prompt_tokens,
         "completion_tokens": use.usage.completion_tokens,
         "reasoning_tokens": use.usage.reasoning_tokens,
         "busy_seconds": use.busy_seconds,
-        "wall_seconds": use.wall_seconds + _replayed_seconds(run),
+        "wall_seconds": use.wall_seconds + replayed,
         "money": use.cost,
     }
     if not _undisturbed(run):  # meters saw what happened, not what would have
         update |= {"metered_seconds": None, "joules": None, "gpu_joules": {}, "shared": None}
     return spent.model_copy(update=update)
-
-
-def _replayed_seconds(run: Run) -> float:
-    """Return how long the servers took for what was replayed, as the summary's cost by the hour has it."""
-    attempts = (each for call in run.records.calls + run.records.superseded for each in call.attempts)
-    return union_seconds((each.started, each.started + each.seconds) for each in attempts if each.from_ledger)
 
 
 def _undisturbed(run: Run) -> bool:
@@ -253,40 +254,25 @@ def _total(servers: Sequence[ServerCost]) -> Total:
     for server in servers:
         if server.currency is not None and server.money is not None:
             money[server.currency] = money.get(server.currency, 0.0) + server.money
+    metered = [server.metered_seconds for server in once if server.metered_seconds is not None]
+    held = {gpu for server in servers for gpu in server.gpus or ()}
+    by_gpu = {gpu: joules for server in servers for gpu, joules in server.gpu_joules.items()}
+    whole = all(server.joules is not None or server.gpus == () for server in servers)
     return Total(
         prompt_tokens=sum(server.prompt_tokens for server in servers),
         completion_tokens=sum(server.completion_tokens for server in servers),
         reasoning_tokens=sum(server.reasoning_tokens for server in servers),
         busy_seconds=sum(server.busy_seconds for server in servers),
-        metered_seconds=_sum(server.metered_seconds for server in once),
+        metered_seconds=sum(metered) if once and len(metered) == len(once) else None,
         wall_seconds=wall,
-        gpu_hours=_gpu_hours(servers, wall),
+        gpu_hours=len(held) * wall / 3600 if all(server.gpus is not None for server in servers) else None,
         money=money,
-        joules=_all_joules(servers),
+        joules=sum(by_gpu.values()) if by_gpu and whole else None,
     )
 
 
 def _share(amount: float | None, count: int) -> float | None:
     return None if amount is None else amount / count
-
-
-def _sum(amounts: Iterable[float | None]) -> float | None:
-    found = list(amounts)
-    known = [amount for amount in found if amount is not None]
-    return sum(known) if found and len(known) == len(found) else None
-
-
-def _gpu_hours(servers: Sequence[ServerCost], wall: float) -> float | None:
-    gpus = [server.gpus for server in servers]
-    known = [each for each in gpus if each is not None]
-    held = {gpu for each in known for gpu in each}
-    return len(held) * wall / 3600 if len(known) == len(gpus) else None
-
-
-def _all_joules(servers: Sequence[ServerCost]) -> float | None:
-    by_gpu = {gpu: joules for server in servers for gpu, joules in server.gpu_joules.items()}
-    whole = all(server.joules is not None or server.gpus == () for server in servers)
-    return sum(by_gpu.values()) if by_gpu and whole else None
 
 
 def _notes(run: Run, spent: Sequence[ServerCost], readings: Sequence[Reading]) -> Iterator[str]:

@@ -11,7 +11,8 @@ from dualcode.call import Call
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import Rate, rate
 from dualcode.record import Record
-from dualcode.runs.store import RunRecords, read_run
+from dualcode.runs.monitor import Reading
+from dualcode.runs.store import RunRecords, read_run, read_servers
 from dualcode.runs.summary import Summary, summarize
 from dualcode.suites.registry import known_entry
 from dualcode.verdict import Part
@@ -100,6 +101,11 @@ class Run:
     def summary(self) -> Summary:
         """The run in numbers."""
         return summarize(self.records)
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """What the run saw of its servers. Raises RunError if that record is damaged."""
+        return tuple(read_servers(self.folder))
 
     @cached_property
     def calls(self) -> Mapping[str, tuple[Call, ...]]:

@@ -1,17 +1,50 @@
-"""Two runs compared task by task, and what they gain on two suites. docs/statistics.md says how."""
+"""The one engine that compares: runs task by task, what they gain on two suites, and how sure that is.
 
-from collections.abc import Sequence
+Whatever is shown together is corrected together: `compare_pairs` and `compare_gaps` make values that hold p
+and the corrected p, and only the corrected one says whether there is a difference (docs/statistics.md).
+"""
 
-from dualcode.analysis.changes import Changes, gap_interval, gap_p_value, ratio_interval
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Literal, TypeVar
+
+from dualcode.analysis.changes import LEVEL, Changes, gap_interval, gap_p_value, ratio_interval
 from dualcode.analysis.comparability import differences
 from dualcode.analysis.runs import Run
 from dualcode.errors import InputError
 from dualcode.record import Record
 from dualcode.verdict import Part
 
+LEANER = ("mbpp", "mini-lean")
+"""Suites whose specifications say less than others' (paper §2.2), where their prompts are not at hand."""
 
-class Comparison(Record):
-    """Two runs over the same tasks, task by task (paired). `delta` is run less baseline, as a share."""
+
+class Tested(Record):
+    """What a test said, alone and among all that is shown with it."""
+
+    p_value: float
+    """Two-sided, of no difference, as if nothing else had been tested."""
+    p_holm: float
+    """The same, corrected for all `family` tests at once by Holm's step-down (1979): what may be claimed."""
+    family: int = 1
+    """How many tests are shown together, this one included."""
+
+    @property
+    def significant(self) -> bool:
+        """Whether there is a difference: the corrected p is below 5 %."""
+        return self.p_holm < LEVEL
+
+
+T = TypeVar("T", bound=Tested)
+Standing = Literal["better", "worse", "unclear"]
+
+
+class Comparison(Tested):
+    """Two runs over the same tasks, task by task (paired). `delta` is run less baseline, as a share.
+
+    p is of McNemar's exact test, and 1.0 where no task changed.
+    """
 
     baseline: str
     """The run's id."""
@@ -28,8 +61,6 @@ class Comparison(Record):
     low: float
     high: float
     """The 95 % interval of `delta`, tasks drawn anew in pairs (bootstrap)."""
-    p_value: float
-    """McNemar's exact two-sided test; 1.0 where no task changed."""
     needed: int | None
     """How many tasks would show this difference, at these rates of gain and loss, with p < 0.05 and a power
     of 80 %; None where there is no difference to see."""
@@ -43,9 +74,16 @@ class Comparison(Record):
         """The counts that the numbers follow from."""
         return Changes(len(self.gained), len(self.lost), self.tasks)
 
+    @property
+    def standing(self) -> Standing:
+        """How the run stands against its baseline, as far as that can be claimed."""
+        if not self.significant:
+            return "unclear"
+        return "better" if self.delta > 0 else "worse"
 
-class Gap(Record):
-    """The difference between one pipeline's deltas on two suites (the paper's "4x gap")."""
+
+class Gap(Tested):
+    """The difference between one pipeline's deltas on two suites (the paper's "4x gap"); p by permutation."""
 
     pipeline: str
     baseline: str
@@ -57,17 +95,15 @@ class Gap(Record):
     low: float
     high: float
     """The 95 % interval of `difference`; suites are drawn independently, each in pairs."""
-    p_value: float
-    """Two-sided, of no difference, by permutation."""
     ratio: float | None
-    """rich.delta / lean.delta; None where the lean one is 0."""
+    """rich.delta / lean.delta. It and its 95 % interval are None where the draws put a sign change or a zero
+    into the interval: then no ratio can be claimed, and none is given."""
     ratio_low: float | None
     ratio_high: float | None
-    """None where the draws put a sign change or a zero into the interval: no ratio can be claimed."""
 
 
 def compare(baseline: Run, run: Run, part: Part) -> Comparison:
-    """Compare two runs of one suite on the tasks that both graded.
+    """Compare two runs of one suite on the tasks that both graded, as if nothing else were compared.
 
     Raises InputError if the suites differ, if one was not graded on `part`, or if no task is shared.
     """
@@ -101,14 +137,54 @@ def compare(baseline: Run, run: Run, part: Part) -> Comparison:
         low=interval.low,
         high=interval.high,
         p_value=changes.p_value,
+        p_holm=changes.p_value,
         needed=changes.needed(),
-        unpaired=_unpaired(baseline, run, set(shared)),
+        unpaired=tuple(task for task in dict.fromkeys(baseline.tasks + run.tasks) if task not in set(shared)),
         warnings=differences((baseline, run)),
     )
 
 
-def _unpaired(baseline: Run, run: Run, shared: set[str]) -> tuple[str, ...]:
-    return tuple(task for task in dict.fromkeys(baseline.tasks + run.tasks) if task not in shared)
+def compare_pairs(pairs: Iterable[tuple[Run, Run]], part: Part | None = None) -> tuple[Comparison, ...]:
+    """Compare each (baseline, run) on a part, or on the run's hardest, corrected for all of them at once.
+
+    Raises InputError for what `compare` refuses.
+    """
+    return corrected([compare(base, run, part or run.hardest) for base, run in pairs])
+
+
+def compare_gaps(
+    pairs: Sequence[tuple[Run, Run]], made: Sequence[Comparison], richness: Mapping[str, float]
+) -> tuple[Gap, ...]:
+    """Return what each pipeline gains on a rich suite less what on a lean one, corrected for all at once.
+
+    `made` are the pairs' comparisons. There is a gap between every two suites that share no task. Which one
+    is the richer is told by its tasks' `richness`, or, where that is not known, by `LEANER`.
+    """
+    found: list[Gap] = []
+    for one, other in itertools.combinations(zip(pairs, made, strict=True), 2):
+        (names, first), (others, second) = (
+            (tuple(r.pipeline for r in pair), pair[1]) for pair, _ in (one, other)
+        )
+        if names == others and first.dataset != second.dataset and not {*first.tasks} & {*second.tasks}:
+            ordered = (one, other) if _is_richer(first, second, richness) else (other, one)
+            found.append(_gap(names, *(comparison for _, comparison in ordered)))
+    return corrected(found)
+
+
+def _is_richer(first: Run, second: Run, richness: Mapping[str, float]) -> bool:
+    known = [[richness[task] for task in run.tasks if task in richness] for run in (first, second)]
+    if all(known):
+        return fmean(known[0]) >= fmean(known[1])
+    return first.dataset not in LEANER or second.dataset in LEANER
+
+
+def corrected(tested: Sequence[T]) -> tuple[T, ...]:
+    """Return the tests, each with its p corrected for all of them."""
+    adjusted = holm([each.p_value for each in tested])
+    return tuple(
+        each.model_copy(update={"p_holm": p_holm, "family": len(tested)})
+        for each, p_holm in zip(tested, adjusted, strict=True)
+    )
 
 
 def gap(rich: tuple[Run, Run], lean: tuple[Run, Run], part: Part | None = None) -> Gap:
@@ -129,18 +205,24 @@ def gap(rich: tuple[Run, Run], lean: tuple[Run, Run], part: Part | None = None) 
             hint="humaneval and mbpp",
         )
     first, second = (compare(*pair, part or pair[1].hardest) for pair in (rich, lean))
+    return _gap(names[0], first, second)
+
+
+def _gap(names: Sequence[str], first: Comparison, second: Comparison) -> Gap:
+    """Return the gap of (baseline, pipeline) from its comparisons on the rich and on the lean suite."""
     changes = first.changes, second.changes
-    difference, ratio = gap_interval(*changes), ratio_interval(*changes)
+    difference, ratio, p_value = gap_interval(*changes), ratio_interval(*changes), gap_p_value(*changes)
     return Gap(
-        pipeline=rich[1].pipeline,
-        baseline=rich[0].pipeline,
+        pipeline=names[1],
+        baseline=names[0],
         rich=first,
         lean=second,
         difference=first.delta - second.delta,
         low=difference.low,
         high=difference.high,
-        p_value=gap_p_value(*changes),
-        ratio=first.delta / second.delta if second.delta else None,
+        p_value=p_value,
+        p_holm=p_value,
+        ratio=first.delta / second.delta if ratio else None,
         ratio_low=ratio.low if ratio else None,
         ratio_high=ratio.high if ratio else None,
     )

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from dualcode.analysis.statistics import Comparison
     from dualcode.verdict import Part
+
+LISTED = 6
+"""Tasks of a kind that are listed where not all are asked for."""
 
 
 @click.command("compare")
@@ -36,13 +40,44 @@ def compare(
       dualcode compare runs/mini-raw-coder-1a2b3c4d runs/mini-review-fix-5e6f7a8b
       dualcode compare runs --baseline review-fix --tasks
     """
-    from dualcode.analysis import comparison_tables
     from dualcode.analysis.comparisons import compare_runs
     from dualcode.analysis.runs import load_runs
-    from dualcode.cli.printing import console
+    from dualcode.cli.printing import boxed, show
+    from dualcode.tables.comparisons import gaps_table, reading, suite_table
 
     found = compare_runs(load_runs(paths), baseline, part)
     if as_json:
         click.echo(json.dumps(found.to_json()))
         return
-    console().print(comparison_tables.page(found, every_task=tasks))
+    loud = [each.text for each in found.differences if each.breaks]
+    if loud:
+        loud.append("Only the tasks that a run shares with its baseline are compared below.")
+        show(boxed("\n".join(loud), "NOT THE SAME TASKS AND TESTS"))
+    for each in found.differences:
+        if not each.breaks:
+            show(f"differs: {each.text}", style="yellow")
+    family = sum(len(suite.comparisons) for suite in found.suites)
+    for suite in found.suites:
+        show(suite_table(suite, family))
+        for each in suite.comparisons:
+            _tell_changes(each, tasks)
+        click.echo()
+    if found.gaps:
+        show(gaps_table(found))
+        click.echo()
+    for line in reading(found):
+        show(line, style="dim")
+
+
+def _tell_changes(comparison: "Comparison", every: bool) -> None:
+    """Print which tasks were gained and lost: the first few, or every one."""
+    from dualcode.cli.printing import show
+
+    told: list[str] = []
+    kinds = (("gained", comparison.gained), ("lost", comparison.lost), ("not in both", comparison.unpaired))
+    for name, found in kinds:
+        shown = found if every else found[:LISTED]
+        more = f" and {len(found) - len(shown)} more" if len(shown) < len(found) else ""
+        told += [f"{name} {len(found)}: {', '.join(shown)}{more}"] if found else []
+    if told:
+        show(f"{comparison.run}: {'; '.join(told)}")

@@ -62,7 +62,7 @@ def command(tasks: str | None, as_json: bool, **options: Any) -> None:
         else:
             _print_result(each)
     if len(done) > 1 and not as_json:
-        printing.console().print(printing.comparison([each.summary for each in done]))
+        printing.show(printing.comparison([each.summary for each in done]))
     if not all(each.audit.clean for each in done):
         sys.exit(EXIT_LEAK)
     if not all(each.summary.complete for each in done):
@@ -74,7 +74,7 @@ def _print_result(done: "Result") -> None:
 
     if done.resumed == done.summary.tasks:
         click.echo("this run was complete already; --fresh runs it anew", err=True)
-    printing.console().print(printing.result(done.summary, done.folder))
+    printing.result(done.summary, done.folder)
     if done.sandbox is not None:
         click.echo(f"programs ran in: {done.sandbox.name} (dualcode sandbox says what holds there)")
     click.echo(printing.audited(done.audit))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from dualcode.analysis.failures.explanation import Explained
     from dualcode.analysis.runs import Run
     from dualcode.verdict import Part
 
@@ -41,17 +42,17 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
     """
     from dualcode.analysis.failures import regressions
     from dualcode.analysis.failures.baseline import find_baseline
-    from dualcode.analysis.failures.explanation import explain_task, overview, view
+    from dualcode.analysis.failures.explanation import explain_task
     from dualcode.analysis.runs import load_run
-    from dualcode.cli import printing
+    from dualcode.cli.printing import show
+    from dualcode.tables.regressions import classes, lost_tasks
 
     own = load_run(run)
     other = load_run(baseline) if baseline else find_baseline(own)
     tests = part or own.hardest
-    console = printing.console()
     if task is not None:
         told = explain_task(other, own, task, tests)
-        click.echo(told.model_dump_json()) if as_json else console.print(view(told))
+        click.echo(told.model_dump_json()) if as_json else _view(told)
         if not as_json and told.failing_input:
             click.echo(_see(own, task))
         return
@@ -61,9 +62,38 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
         click.echo(json.dumps({**found.model_dump(), "counts": counts}))
         return
     _warn([other, own])
-    console.print(overview(found, sum(other.passed(tests).values())))
+    passed = sum(other.passed(tests).values())
+    show(
+        f"{found.run}: {len(found.regressions)} of {passed} tasks lost that {found.baseline} passed ({tests})"
+    )
     if found.regressions:
+        for table in (classes(found), lost_tasks(found)):
+            click.echo()
+            show(table)
         click.echo(f"see dualcode failures {run} --explain {found.regressions[0].task_id}")
+
+
+def _view(told: "Explained") -> None:
+    """Print a task: what passed, what changed, on which input it fails, and why."""
+    from dualcode.analysis.failures.source import one_line, printable
+    from dualcode.cli.printing import code, show
+
+    show(f"{told.task_id}  {told.standing} ({told.part})\n", style="bold")
+    if told.regression is None:
+        show("This task is no regression, so it has no class.\n")
+    show(code(printable(told.baseline_program), f"baseline's program ({told.baseline})"))
+    if told.diff:
+        show(code(printable(told.diff), f"change to the run's program ({told.run})", "diff"))
+    else:
+        show("The run's program is the baseline's, text for text.")
+    for each in told.findings:
+        where, actual, expected = (one_line(each[key], 200) for key in ("where", "actual", "expected"))
+        show(f"review (call {one_line(each['call'])}): {where}: {actual} Expected: {expected}")
+    if told.reason:
+        where = f"\n  input: {printable(told.failing_input)}" if told.failing_input else ""
+        show(f"verdict: {printable(told.reason)}{where}")
+    for number, sign in enumerate(told.regression.signs if told.regression else ()):
+        show(f"{'also ' if number else chr(10)}{sign.kind}: {printable(sign.evidence)}")
 
 
 def _see(run: "Run", task: str) -> str:

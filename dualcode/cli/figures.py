@@ -7,7 +7,7 @@ import click
 
 NAMES = (
     "figure-1", "figure-2", "figure-2-others", "figure-3", "figure-4", "figure-5",
-    "reviewers", "changes", "efficiency", "servers",
+    "gate", "reviewers", "changes", "efficiency", "servers",
 )  # fmt: skip
 """The catalog's names, here too because importing the catalog takes a second."""
 

@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from dualcode.call import Attempt, Call
 from dualcode.errors import UnknownNameError
 from dualcode.metrics import Counts
 from dualcode.runs.audit import Audit
-from dualcode.runs.progress import duration
 from dualcode.runs.store import RunRecords
-from dualcode.runs.summary import ServerUse, Summary
-from dualcode.verdict import Outcome, Verdict
+from dualcode.runs.summary import Summary
+from dualcode.tables.cells import NOTHING, count, decimal, duration, interval, money, percent
+from dualcode.tables.forms import COLOURS, to_terminal
+from dualcode.tables.grid import listed, numbers, words
+from dualcode.tables.table import Table
+from dualcode.verdict import Verdict
 
+MOST_SHOWN = 20_000
+"""Characters of a program or a diff that are shown."""
 PLAIN_WIDTH = 120
 """Columns where the output is no terminal."""
 
@@ -29,45 +32,59 @@ def console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
 
 
-def result(summary: Summary, folder: Path) -> RenderableType:
-    """Return the result of a run: what its sandbox lacked, rates with intervals, cost, and where it lies."""
-    parts: list[RenderableType] = [Text(line, "yellow") for line in summary.cautions]
-    if notice := summary.data.notice(summary.dataset):
-        parts.append(Text(notice, style="bold yellow"))
-    if summary.reviews.warning:
-        parts.append(Text(summary.reviews.warning, "bold yellow"))
-    parts.append(_scores(summary))
+def show(what: RenderableType | Table, *, style: str = "", to: Console | None = None) -> None:
+    """Print a table in its form for this terminal, or anything else that rich prints."""
+    screen = to or console()
+    if isinstance(what, Table):
+        what = to_terminal(what, screen.width)
+    screen.print(Text(what) if isinstance(what, str) else what, style=style)
+
+
+def boxed(text: str, title: str) -> Panel:
+    """Return a text that nobody overlooks."""
+    return Panel(Text(text), title=title, border_style="red", title_align="left")
+
+
+def code(text: str, title: str, language: str = "python") -> Panel:
+    """Return a program, or a difference of two, cut where it is endless."""
+    shown = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}\n… ({len(text) - MOST_SHOWN:,} more)"
+    body = Syntax(shown, language, word_wrap=True) if text.strip() else Text("(empty)")
+    return Panel(body, title=Text(title), title_align="left")
+
+
+def result(summary: Summary, folder: Path) -> None:
+    """Print the result of a run: what its sandbox lacked, rates with intervals, cost, and where it lies."""
+    for line in summary.cautions:
+        show(line, style="yellow")
+    for warning in (summary.data.notice(summary.dataset), summary.reviews.warning):
+        if warning:
+            show(warning, style="bold yellow")
+    show(_scores(summary))
     if summary.reviews.total:
-        parts.append(_reviews(summary))
-    parts += [_servers(summary), _foot(summary, folder)]
-    return Group(*parts)
+        show(_reviews(summary))
+    show(_servers(summary))
+    show(_foot(summary, folder))
 
 
 def _scores(summary: Summary) -> Table:
-    table = Table(
-        title=f"{summary.pipeline} on {summary.title}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for name in ("tests", "pass@1", "95 % interval", "passed", "failed", "errored"):
-        table.add_column(name, justify="left" if name == "tests" else "right")
-    for name, counts in (("base", summary.base), ("base + plus", summary.plus)):
-        if counts is not None:
-            table.add_row(name, *_counts(counts))
-    return table
+    heads = (words("tests"), *map(numbers, ("pass@1", "95 % interval", "passed", "failed", "errored")))
+    sides = (("base", summary.base), ("base + plus", summary.plus))
+    rows = [
+        (name, *_rate(counts), str(counts.passed), str(counts.failed), str(counts.errored))
+        for name, counts in sides
+        if counts is not None
+    ]
+    return listed("scores", f"{summary.pipeline} on {summary.title}", heads, rows)
 
 
-def _counts(counts: Counts) -> list[str]:
+def _rate(counts: Counts) -> tuple[str, str]:
     rate = counts.rate
-    shown = ["–", "–"] if rate is None else [f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}"]
-    return [*shown, str(counts.passed), str(counts.failed), str(counts.errored)]
+    return (NOTHING, NOTHING) if rate is None else (percent(rate.value), interval(rate.low, rate.high))
 
 
 def _reviews(summary: Summary) -> Text:
     reviews = summary.reviews
-    words = [
+    told = [
         f"{reviews.total} reviews",
         f"{reviews.approved} approved",
         f"{reviews.revised} found bugs",
@@ -75,37 +92,29 @@ def _reviews(summary: Summary) -> Text:
         f"{reviews.fixes} fixes",
     ]
     if reviews.off_schema:
-        words.append(f"{reviews.off_schema} off the schema ({reviews.repaired} repaired)")
-    return Text(" · ".join(words))
+        told.append(f"{reviews.off_schema} off the schema ({reviews.repaired} repaired)")
+    return Text(" · ".join(told))
 
 
 def _servers(summary: Summary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = ["server", "model", "calls", "tokens in", "out", "tok/s", "busy", "cost"]
     thoughts = any(server.usage.reasoning_tokens for server in summary.servers)
-    if thoughts:
-        columns.insert(5, "thought")
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("server", "model") else "right", no_wrap=True)
-    for server in summary.servers:
-        table.add_row(*_server(server, thoughts))
-    return table
-
-
-def _server(server: ServerUse, thoughts: bool) -> list[str]:
-    usage, rate, share = server.usage, server.tokens_per_second, server.busy_share
-    price = "–" if server.cost is None else f"{server.currency}{server.cost:.4f}"
-    return [
-        server.endpoint,
-        server.model,
-        str(server.calls),
-        f"{usage.prompt_tokens:,}",
-        f"{usage.completion_tokens:,}",
-        *([f"{usage.reasoning_tokens:,}"] if thoughts else []),
-        "–" if rate is None else f"{rate:.0f}",
-        "–" if share is None else f"{share:.0%}",
-        price,
-    ]
+    heads = (
+        words("server"), words("model", drop=4), numbers("calls"), numbers("tokens in"), numbers("out"),
+        *([numbers("thought")] if thoughts else []), numbers("tok/s", drop=2), numbers("busy", drop=3),
+        numbers("cost"),
+    )  # fmt: skip
+    rows = [
+        (
+            server.endpoint, server.model, count(server.calls), count(server.usage.prompt_tokens),
+            count(server.usage.completion_tokens),
+            *([count(server.usage.reasoning_tokens)] if thoughts else []),
+            decimal(server.tokens_per_second, 0),
+            NOTHING if server.busy_share is None else percent(server.busy_share),
+            NOTHING if server.cost is None else money({server.currency or "": server.cost}),
+        )
+        for server in summary.servers
+    ]  # fmt: skip
+    return listed("servers", "", heads, rows)
 
 
 def _foot(summary: Summary, folder: Path) -> Text:
@@ -134,36 +143,30 @@ def _foot(summary: Summary, folder: Path) -> Text:
 
 def _spending(summary: Summary) -> str:
     usages = [server.spent.usage for server in summary.servers]
-    money = ", ".join(f"{currency}{amount:.4f}" for currency, amount in summary.spent.items())
+    paid = money(summary.spent) if summary.spent else ""
     return (
         f"{summary.replayed} calls from the ledger, counted above as if made here; really spent: "
         f"{sum(usage.prompt_tokens for usage in usages):,} tokens in, "
-        f"{sum(usage.completion_tokens for usage in usages):,} out" + (f", {money}" if money else "")
+        f"{sum(usage.completion_tokens for usage in usages):,} out" + (f", {paid}" if paid else "")
     )
 
 
 def comparison(summaries: Sequence[Summary]) -> Table:
     """Return several runs of one suite, a line each."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=summaries[0].title, title_justify="left")
-    for name in (
-        "pipeline",
-        "base",
-        "base + plus",
-        "95 % interval",
-        "calls a task",
-        "from the ledger",
-        "tokens",
-    ):
-        table.add_column(name, justify="left" if name == "pipeline" else "right")
+    heads = (
+        words("pipeline"), numbers("base"), numbers("base + plus", short="+ plus"),
+        numbers("95 % interval", short="95 %"),
+        numbers("calls a task", drop=3), numbers("from the ledger", drop=2), numbers("tokens", drop=1),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
     for each in summaries:
-        judged = each.plus or each.base
-        share, interval, *_ = _counts(judged)
+        share, bounds = _rate(each.plus or each.base)
         tokens = sum(server.usage.prompt_tokens + server.usage.completion_tokens for server in each.servers)
-        calls = f"{each.calls / each.tasks:.2f}" if each.tasks else "–"
-        kept = f"{each.replayed / each.calls:.0%}" if each.calls else "–"
-        plus = share if each.plus else "–"
-        table.add_row(each.pipeline, _counts(each.base)[0], plus, interval, calls, kept, f"{tokens:,}")
-    return table
+        calls = decimal(each.calls / each.tasks, 2) if each.tasks else NOTHING
+        kept = percent(each.replayed / each.calls) if each.calls else NOTHING
+        plus = share if each.plus else NOTHING
+        rows.append((each.pipeline, _rate(each.base)[0], plus, bounds, calls, kept, count(tokens)))
+    return listed("comparison", summaries[0].title, heads, rows)
 
 
 def audited(audit: Audit, *, every: bool = False) -> str:
@@ -215,47 +218,36 @@ def _notes(audit: Audit, every: bool) -> list[str]:
 
 def task_list(records: RunRecords) -> Table:
     """Return a run's tasks, a line each: the verdict, the steps, the tokens."""
-    table = Table(
-        title=records.manifest.id,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for name in ("task", "base", "plus", "steps", "tokens", "s", "why not"):
-        table.add_column(
-            name, justify="right" if name in ("tokens", "s") else "left", no_wrap=name != "why not"
-        )
-    for task_id in records.manifest.configuration.tasks:
-        calls = [call for call in records.calls if call.task_id == task_id]
-        table.add_row(task_id, *_task_cells(records.verdicts.get(task_id), calls))
-    return table
+    heads = (
+        words("task"), words("base"), words("plus"), words("steps", wraps=True, drop=2),
+        numbers("tokens", drop=1), numbers("s", drop=3), words("why not", wraps=True),
+    )  # fmt: skip
+    calls: dict[str, list[Call]] = {}
+    for call in records.calls:
+        calls.setdefault(call.task_id, []).append(call)
+    rows = [
+        (task_id, *_task_cells(records.verdicts.get(task_id), calls.get(task_id, ())))
+        for task_id in records.manifest.configuration.tasks
+    ]
+    return listed("tasks", records.manifest.id, heads, rows)
 
 
-def _task_cells(verdict: Verdict | None, calls: Sequence[Call]) -> list[str | Text]:
+def _task_cells(verdict: Verdict | None, calls: Sequence[Call]) -> list[str]:
     steps = " → ".join(_step(call) for call in calls)
     tokens = sum(call.usage.completion_tokens for call in calls)
     seconds = sum(call.reply.seconds for call in calls if call.reply)
+    took = [steps, count(tokens), decimal(seconds)]
     if verdict is None:
-        return ["–", "–", steps, str(tokens), f"{seconds:.1f}", "not done"]
-    why = _brief(verdict.base.reason or (verdict.plus.reason if verdict.plus else None) or "")
-    return [_status(verdict.base), _status(verdict.plus), steps, str(tokens), f"{seconds:.1f}", why]
-
-
-def _brief(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
+        return [NOTHING, NOTHING, *took, "not done"]
+    why = verdict.base.reason or (verdict.plus.reason if verdict.plus else None) or ""
+    plus = verdict.plus.status if verdict.plus else NOTHING
+    return [verdict.base.status, plus, *took, why if len(why) <= 40 else f"{why[:39]}…"]
 
 
 def _step(call: Call) -> str:
     if call.verdict is not None:
         return f"{call.step} ({call.verdict})"
     return call.step if call.reply else f"{call.step} (failed)"
-
-
-def _status(outcome: Outcome | None) -> Text:
-    if outcome is None:
-        return Text("–")
-    return Text(outcome.status, {"passed": "green", "failed": "red", "errored": "yellow"}[outcome.status])
 
 
 def print_transcript(console: Console, records: RunRecords, task_id: str, *, prompts: bool) -> None:
@@ -295,9 +287,9 @@ def _took(call: Call) -> str:
     if call.reply is None:
         return "failed"
     usage = call.usage
-    words = [f"{usage.prompt_tokens} + {usage.completion_tokens} tokens", f"{call.reply.seconds:.1f} s"]
-    words += [call.reply.finish_reason, *call.notes, *(["from the ledger"] if call.from_ledger else [])]
-    return " · ".join(words)
+    told = [f"{usage.prompt_tokens} + {usage.completion_tokens} tokens", f"{call.reply.seconds:.1f} s"]
+    told += [call.reply.finish_reason, *call.notes, *(["from the ledger"] if call.from_ledger else [])]
+    return " · ".join(told)
 
 
 def _attempt(attempt: Attempt) -> Text:
@@ -310,7 +302,7 @@ def _verdict(verdict: Verdict | None) -> RenderableType:
     lines: list[Text] = []
     for name, outcome in (("base", verdict.base), ("plus", verdict.plus)):
         if outcome is not None:
-            line = Text.assemble(f"{name}: ", _status(outcome))
+            line = Text.assemble(f"{name}: ", (outcome.status, COLOURS[outcome.status]))
             line.append(f", {outcome.reason}" if outcome.reason else "")
             line.append(f", on {outcome.failing_input}" if outcome.failing_input else "")
             lines.append(line)

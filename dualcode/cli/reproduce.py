@@ -78,7 +78,7 @@ async def _reproduce(
     if only_forecast and as_json:
         click.echo(predicted.model_dump_json())
         return 0
-    (printing.console() if only_forecast else told).print(words.forecast_table(predicted))
+    printing.show(words.forecast_table(predicted), to=None if only_forecast else told)
     if only_forecast:
         return 0
     results = await perform(prepared, told)
@@ -93,7 +93,7 @@ async def _reproduce(
     else:
         for dataset in dict.fromkeys(each.summary.dataset for each in results):
             own = [each.summary for each in results if each.summary.dataset == dataset]
-            printing.console().print(printing.comparison(own))
+            printing.show(printing.comparison(own))
         click.echo(f"report   {made.report}\npage     {made.page}\ntables   {output / 'tables'}")
         click.echo(f"figures  {output / 'figures'}")
     for name, reason in made.left_out.items():

@@ -53,17 +53,44 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: 
       dualcode reviewer runs/humaneval-review-fix-1a2b3c4d runs/humaneval-raw-coder-5e6f7a8b
       dualcode reviewer runs --no-grade --json
     """
-    from dualcode.analysis import reviewer_tables
     from dualcode.analysis.runs import load_runs
-    from dualcode.cli.printing import console
 
     judged = judge_runs(load_runs(paths), grade=not no_grade, data=data)
     for run, report in judged:
         if as_json:
             click.echo(json.dumps(report.to_json()))
         else:
-            console().print(reviewer_tables.page(report, run))
-            click.echo()
+            _print(report, run)
+
+
+def _print(report: "ReviewerReport", run: "Run") -> None:
+    from dualcode.cli.printing import show
+    from dualcode.runs.summary import unread_warning
+    from dualcode.tables import reviewers as tables
+
+    whole = report.overall
+    tests = "base and plus tests" if run.hardest == "plus" else "base tests"
+    show(f"{report.run}: {report.pipeline} on {run.title}", style="bold")
+    if warning := unread_warning(whole.confusion.off_schema, whole.tasks):
+        show(warning, style="bold yellow")
+    show(f"{whole.tasks} of {len(run.tasks)} tasks reviewed; right and wrong as hidden {tests} say")
+    if whole.confusion.ungraded:
+        show(
+            f"drafts not graded: {whole.confusion.ungraded}; they are unknown, and in no rate", style="yellow"
+        )
+        show(tables.BIASED, style="yellow")
+    if whole.confusion.off_schema:
+        show(
+            f"unread reviews, whose replies held no verdict: {whole.confusion.off_schema}; their drafts stood"
+            " unjudged, and are in no rate",
+            style="yellow",
+        )
+    for table in (tables.matrix(whole.confusion), tables.rates(whole.confusion), tables.fixes(whole.fixes)):
+        show(table)
+        click.echo()
+    if report.quartiles:
+        show(tables.quartiles(report.quartiles))
+        click.echo()
 
 
 def judge_runs(

@@ -63,8 +63,8 @@ def score(
       dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
       dualcode score SAMPLES.jsonl --dataset humaneval --explain HumanEval/32
     """
-    from rich.console import Console
-
+    from dualcode.cli.printing import show
+    from dualcode.cli.scored import Bar, score_table
     from dualcode.grading import results, scoring
 
     wanted = scoring.ScoreOptions.of(**options)
@@ -74,8 +74,8 @@ def score(
         told = scoring.explain_samples(samples, load(dataset, data), explained, wanted)
         click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(_text(told)))
         return
-    error = Console(stderr=True)
-    suite, read, result = scoring.score_samples(samples, lambda: load(dataset, data), error, wanted)
+    with Bar() as bar:
+        suite, read, result = scoring.score_samples(samples, lambda: load(dataset, data), bar, wanted)
     if output is not None:
         results.write_results(output, suite, read, result.verdicts)
     if as_json:
@@ -83,7 +83,9 @@ def score(
     else:
         if result.caution:
             click.echo(result.caution)
-        Console().print(result.table())
+        if notice := result.data.notice(result.dataset):
+            show(notice, style="bold yellow")
+        show(score_table(result))
     _tell_errored(result.verdicts)
     if result.base.errored:
         sys.exit(EXIT_ERRORED)

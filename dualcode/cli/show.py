@@ -20,9 +20,9 @@ def show(run: Path, task: str | None, prompts: bool) -> None:
     from dualcode.runs.store import read_run
     from dualcode.runs.summary import summarize
 
-    records, console = read_run(run), printing.console()
+    records = read_run(run)
     if task is not None:
-        printing.print_transcript(console, records, task, prompts=prompts)
+        printing.print_transcript(printing.console(), records, task, prompts=prompts)
         return
-    console.print(printing.task_list(records))
-    console.print(printing.result(summarize(records), run))
+    printing.show(printing.task_list(records))
+    printing.result(summarize(records), run)

@@ -6,15 +6,7 @@ from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run, Score
-from dualcode.figures.content import (
-    LEADERBOARD,
-    PUBLISHED,
-    ours,
-    percent,
-    published_percent,
-    suite_name,
-    suite_title,
-)
+from dualcode.figures.content import LEADERBOARD, PUBLISHED, ours, published_percent, suite_name, suite_title
 from dualcode.figures.sheet import Sheet
 from dualcode.figures.style import (
     BLACK,
@@ -33,16 +25,17 @@ from dualcode.figures.style import (
     width_of,
 )
 from dualcode.published.published import Published
+from dualcode.tables.cells import plain_percent
 
 Standing = Literal["baseline", "better", "worse", "unclear", "alone"]
-"""Against the baseline by McNemar's exact test at 5 %; `alone`: there is no baseline run to compare with."""
+"""Against the baseline, by the p that is corrected for all comparisons; `alone`: there is no baseline run."""
 REFERENCES = ("O1 Preview", "GPT-4o")
 """The proprietary models of the paper's Figure 2."""
 
 LOOKS: dict[Standing, tuple[str, str, str]] = {
     "baseline": (GREY, "", "baseline"),
-    "better": (GREEN, "", "above it, p < 0.05"),
-    "worse": (VERMILLION, "/////", "below it, p < 0.05"),
+    "better": (GREEN, "", "above it, p < 0.05 (Holm)"),
+    "worse": (VERMILLION, "/////", "below it, p < 0.05 (Holm)"),
     "unclear": (SKY, "\\\\\\\\", "no clear difference"),
     "alone": (ORANGE, "xxxx", "no baseline run"),
 }
@@ -82,8 +75,8 @@ class Panel:
     def words(self) -> str:
         """Return the values as a sentence's part."""
         return f"{self.title}: " + ", ".join(
-            f"{bar.pipeline} {percent(bar.score.rate.value)} %"
-            f" [{percent(bar.score.rate.low)}, {percent(bar.score.rate.high)}]"
+            f"{bar.pipeline} {plain_percent(bar.score.rate.value)} %"
+            f" [{plain_percent(bar.score.rate.low)}, {plain_percent(bar.score.rate.high)}]"
             + (f" (published {bar.published:.1f} %)" if bar.published is not None else "")
             for bar in self.bars
         )
@@ -115,11 +108,7 @@ def standing(analysis: Analysis, run: Run) -> Standing:
     if run.pipeline == analysis.baseline:
         return "baseline"
     comparison = analysis.comparisons.get(run.id, {}).get(run.hardest)
-    if comparison is None:
-        return "alone"
-    if comparison.p_value >= 0.05:
-        return "unclear"
-    return "better" if comparison.delta > 0 else "worse"
+    return "alone" if comparison is None else comparison.standing
 
 
 def references(published: Published, suite: str) -> tuple[tuple[str, float], ...]:
@@ -157,7 +146,7 @@ def draw_panel(
     _draw_lines(axes, data)
     for y, bar in enumerate(data.bars):
         _draw_bar(axes, y, bar)
-        _write(axes, room, 0.36, y, percent(bar.score.rate.value), len(bar.score.errored))
+        _write(axes, room, 0.36, y, plain_percent(bar.score.rate.value), len(bar.score.errored))
         if bar.published is not None:
             _write(axes, room, 0.36 + value, y, f"{bar.published:.1f}", 0, style="italic")
     _write(axes, room, 0.36, -0.85, "ours", 0)

@@ -22,6 +22,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, PALE, TEXT, VERMILLION, swatch, width_of
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 State = Literal["both", "neither", "gained", "lost", "errored", "absent"]
 """Of one task in two runs. `errored`: at least one of them has no verdict; `absent`: not selected in both."""
@@ -67,6 +68,10 @@ class Strip:
     tasks: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    def words(self) -> str:
+        """Return what each pipeline gained and lost."""
+        return f"{self.title}: " + ", ".join(f"{row.pipeline} {row.words}" for row in self.rows)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Changes(Content):
@@ -89,11 +94,20 @@ def changes(analysis: Analysis, published: Published) -> Changes:
         nothing(
             f"no run stands beside one of {analysis.baseline}: {some_ids(analysis.runs) or 'there is none'}"
         )
-    strips = tuple(_strip(base, others) for base, others in groups)
+    strips: list[Strip] = []
+    for base, others in groups:
+        tasks = tuple(dict.fromkeys(task for run in (base, *others) for task in run.tasks))
+        rows = [Row(base.pipeline, states(base, base, tasks), baseline=True)]
+        rows += [Row(run.pipeline, states(base, run, tasks)) for run in others]
+        strips.append(Strip(suite_title(base), tasks, tuple(rows)))
     runs = [run for base, others in groups for run in (base, *others)]
     return Changes(
         title=f"Tasks gained and lost against {analysis.baseline}",
-        caption=_caption(strips, analysis.baseline),
+        caption=(
+            "Every task (a column) for every pipeline (a row), in the suite's order: gained and lost against "
+            f"{analysis.baseline}, solved by both or by neither, or without a verdict (errored). "
+            f"{'; '.join(strip.words() for strip in strips)}."
+        ),
         runs=tuple(run.id for run in runs),
         remarks=(
             "At the right: tasks gained (+) and lost (−), and without a verdict in one of the two runs (?).",
@@ -101,16 +115,10 @@ def changes(analysis: Analysis, published: Published) -> Changes:
             *warning_remarks(analysis, runs),
         ),
         headline=headline(analysis),
-        strips=strips,
+        models=models(analysis.runs),
+        strips=tuple(strips),
         baseline=analysis.baseline,
     )
-
-
-def _strip(base: Run, others: Sequence[Run]) -> Strip:
-    tasks = tuple(dict.fromkeys(task for run in (base, *others) for task in run.tasks))
-    rows = [Row(base.pipeline, states(base, base, tasks), baseline=True)]
-    rows += [Row(run.pipeline, states(base, run, tasks)) for run in others]
-    return Strip(suite_title(base), tasks, tuple(rows))
 
 
 def states(base: Run, run: Run, tasks: Sequence[str]) -> tuple[State, ...]:
@@ -131,17 +139,6 @@ def states(base: Run, run: Run, tasks: Sequence[str]) -> tuple[State, ...]:
     return tuple(state(task) for task in tasks)
 
 
-def _caption(strips: Sequence[Strip], baseline: str) -> str:
-    said = "; ".join(
-        f"{strip.title}: " + ", ".join(f"{row.pipeline} {row.words}" for row in strip.rows)
-        for strip in strips
-    )
-    return (
-        f"Every task (a column) for every pipeline (a row), in the suite's order: gained and lost against "
-        f"{baseline}, solved by both or by neither, or without a verdict (errored). {said}."
-    )
-
-
 def draw_changes(data: Changes) -> Sheet:
     """Draw the strips, two columns wide."""
     names = max(width_of(row.pipeline) for strip in data.strips for row in strip.rows) + 0.08
@@ -150,7 +147,14 @@ def draw_changes(data: Changes) -> Sheet:
     parts = [(strip, piece) for strip in data.strips for piece in pieces(len(strip.tasks))]
     cell = min(CELL, room / max(len(piece) for _, piece in parts))
     heights = [0.16 + ROW * len(strip.rows) + 0.24 for strip, _ in parts]
-    sheet = Sheet(data, width=DOUBLE, body=sum(heights) + 0.02, legend=_legend(data.baseline), columns=5)
+    legend = [
+        swatch(BLUE, "gained (upper half)", edge="none"),
+        swatch(VERMILLION, "lost (lower half)", edge="none"),
+        swatch(PALE, f"both passed (in {data.baseline}'s row: passed)", edge="none"),
+        swatch(GREY, "neither (failed)", edge="none"),
+        swatch(BLACK, "errored", edge="none"),
+    ]
+    sheet = Sheet(data, width=DOUBLE, body=sum(heights) + 0.02, legend=legend, columns=5)
     for number, (strip, piece) in enumerate(parts):
         top = sum(heights[:number])
         axes = sheet.axes(MARGIN + names, top + 0.16, cell * len(piece), ROW * len(strip.rows))
@@ -213,13 +217,3 @@ def _stretches(states: Sequence[State], wanted: State) -> Iterator[tuple[int, in
         if state == wanted:
             yield position, position + length
         position += length
-
-
-def _legend(baseline: str) -> list[Any]:
-    return [
-        swatch(BLUE, "gained (upper half)", edge="none"),
-        swatch(VERMILLION, "lost (lower half)", edge="none"),
-        swatch(PALE, f"both passed (in {baseline}'s row: passed)", edge="none"),
-        swatch(GREY, "neither (failed)", edge="none"),
-        swatch(BLACK, "errored", edge="none"),
-    ]

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.reviewer import Confusion, Fixes, Judged
+from dualcode.analysis.reviewer import Confusion, Fixes
 from dualcode.figures.content import Content, errored_remarks, headline, nothing, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, DOUBLE, LABEL, SINGLE, TEXT, shorten
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
 from dualcode.runs.summary import unread_warning
+from dualcode.tables.selection import models
 
 ACROSS = {SINGLE: 2, DOUBLE: 4}
 CELL_H, PANEL_H = 0.3, 1.42
@@ -24,6 +25,15 @@ class Matrix:
     suite: str
     confusion: Confusion
     fixes: Fixes
+
+    def words(self) -> str:
+        """Return the counts as a sentence."""
+        each = self.confusion
+        return (
+            f"{self.pipeline} on {self.suite}: {each.true_positive} wrong and {each.false_positive} right "
+            f"drafts sent back, {each.false_negative} wrong and {each.true_negative} right ones approved, "
+            f"{each.off_schema} unread, {each.ungraded} unknown"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +59,8 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
         title="The reviewer judged: its verdicts against the hidden truth of the drafts",
         caption=(
             "Confusion matrix of each reviewer: rows, whether the draft was wrong or right by hidden tests; "
-            f"columns, whether the review asked for a revision or approved. {'. '.join(map(_words, found))}."
+            f"columns, whether the review asked for a revision or approved. "
+            f"{'. '.join(each.words() for each in found)}."
         ),
         runs=tuple(run.id for run in known),
         remarks=(
@@ -57,25 +68,13 @@ def matrices(analysis: Analysis, published: Published) -> Matrices:
             "those sent back; both in %, with 95 % Wilson intervals; base: the share of wrong drafts, the "
             "P of a reviewer that objects without reading. Shade: share of the row. Fixes: wrong drafts "
             "made right, right ones broken.",
-            *(warning for _, all_ in reports if (warning := _unread(all_))),
+            *filter(None, (unread_warning(each.confusion.off_schema, each.tasks) for _, each in reports)),
             *([f"Left out, as no draft's truth is known: {some_ids(left_out)}."] if left_out else []),
             *errored_remarks(known),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         matrices=found,
-    )
-
-
-def _unread(judged: Judged) -> str | None:
-    return unread_warning(judged.confusion.off_schema, judged.tasks)
-
-
-def _words(matrix: Matrix) -> str:
-    each = matrix.confusion
-    return (
-        f"{matrix.pipeline} on {matrix.suite}: {each.true_positive} wrong and {each.false_positive} right "
-        f"drafts sent back, {each.false_negative} wrong and {each.true_negative} right ones approved, "
-        f"{each.off_schema} unread, {each.ungraded} unknown"
     )
 
 
@@ -109,8 +108,9 @@ def _draw_matrix(sheet: Sheet, matrix: Matrix, left: float, top: float, width: f
     axes.tick_params(length=0, pad=1.5, labelsize=LABEL)
     for side in axes.spines.values():
         side.set_visible(True)
+    base = f"; base {100 * each.base_rate.value:.0f}" if each.base_rate else ""
     lines = (
-        f"P {_rate(each.precision)}" + _base(each),
+        f"P {_rate(each.precision)}{base}",
         f"R {_rate(each.recall)}",
         f"fixes: {matrix.fixes.helped} helped, {matrix.fixes.broke} broke"
         + (f"; {each.off_schema} unread" if each.off_schema else "")
@@ -130,10 +130,6 @@ def _draw_cell(axes: Any, x: int, y: int, count: int, share: float) -> None:
         x + 0.5, y + 0.5, str(count), ha="center", va="center", size=TEXT,
         color="white" if share > 0.55 else BLACK,
     )  # fmt: skip
-
-
-def _base(confusion: Confusion) -> str:
-    return f"; base {100 * confusion.base_rate.value:.0f}" if confusion.base_rate else ""
 
 
 def _rate(found: Rate | None) -> str:

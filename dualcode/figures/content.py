@@ -40,6 +40,8 @@ class Content:
     """Small print above the runs' ids: what is not comparable, what was left out."""
     headline: str
     """The analysis's own title and note, such as that the model is a demo's; may be empty."""
+    models: str
+    """Which models the runs are of, by role."""
 
 
 def headline(analysis: Analysis) -> str:
@@ -100,6 +102,13 @@ def warning_remarks(analysis: Analysis, runs: Iterable[Run]) -> list[str]:
     return [f"Not fully comparable with the baseline: {shown}{end}{more}"]
 
 
+def correction(analysis: Analysis) -> str:
+    """Say what a claimed difference was corrected for."""
+    if analysis.family == 1:
+        return "one comparison"
+    return f"p corrected for all {analysis.family} comparisons of these runs (Holm)"
+
+
 def errored_remarks(runs: Sequence[Run]) -> list[str]:
     """Say how many tasks of the runs have no verdict."""
     found = [(run.pipeline, suite_name(run), len(run.errored)) for run in runs if run.errored]
@@ -135,14 +144,3 @@ def published_percent(published: Published, run: Run) -> float | None:
     """Return what the paper's tables print for a run's pipeline and hardest part, in per cent."""
     found = published.score(suite_name(run), run.pipeline)
     return found.percent if found else None
-
-
-def percent(share: float) -> str:
-    """Return a share as per cent with one decimal, without the sign."""
-    return f"{100 * share:.1f}"
-
-
-def points(share: float) -> str:
-    """Return a difference of shares in percentage points, signed, without the unit."""
-    rounded = round(100 * share, 1)
-    return "0.0" if rounded == 0 else f"{rounded:+.1f}".replace("-", "−")

@@ -20,7 +20,11 @@ def draw(
     bytes. Raises UnknownNameError for a name that is no figure's, before anything is drawn, and InputError if
     matplotlib is missing or the folder cannot be written.
     """
-    _require_matplotlib()
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError(
+            "figures are drawn with matplotlib, which is not installed",
+            hint="pip install 'dualcode[figures]'",
+        )
     import matplotlib as mpl
 
     from dualcode.figures.catalog import FIGURES
@@ -48,11 +52,3 @@ def draw(
             except OSError as error:
                 raise InputError(f"{folder} cannot be written: {error}", hint="-o FOLDER") from error
     return drawn, missing
-
-
-def _require_matplotlib() -> None:
-    if importlib.util.find_spec("matplotlib") is None:
-        raise InputError(
-            "figures are drawn with matplotlib, which is not installed",
-            hint="pip install 'dualcode[figures]'",
-        )

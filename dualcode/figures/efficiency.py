@@ -7,21 +7,14 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.costs import Costs
 from dualcode.analysis.runs import Run, Score
-from dualcode.figures.content import (
-    Content,
-    errored_remarks,
-    headline,
-    nothing,
-    ours,
-    percent,
-    some_ids,
-    suite_title,
-)
+from dualcode.figures.content import Content, errored_remarks, headline, nothing, ours, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, SINGLE, TEXT, rule, spread, width_of
 from dualcode.published.published import Published
+from dualcode.tables.cells import plain_percent
+from dualcode.tables.selection import models
 
-NAME_ROW = 0.115
+NAME_ROW, HIGHEST = 0.115, 3.2
 
 
 @dataclass(frozen=True)
@@ -43,6 +36,24 @@ class Panel:
     unit: str
     points: tuple[Point, ...]
 
+    def words(self) -> str:
+        """Return every point's price and pass@1."""
+        said = (
+            f"{p.pipeline} {p.x:.3g} for {plain_percent(p.score.rate.value)} %{' (front)' if p.front else ''}"
+            for p in self.points
+        )
+        return f"{self.suite}, {self.unit}: {', '.join(said)}"
+
+    @property
+    def room(self) -> float:
+        """How high it must be, in inches, for names to stand at their values, as far as a page allows."""
+        rates = [p.score.rate for p in self.points]
+        values = [rate.value for rate in rates]
+        whole = max(rate.high for rate in rates) - min(rate.low for rate in rates) + 0.06
+        share = (max(values) - min(values)) / whole
+        rows = NAME_ROW * (len(values) + 1)
+        return min(max(1.3, rows / share if share else 0, rows), HIGHEST)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Efficiency(Content):
@@ -62,7 +73,10 @@ def efficiency(analysis: Analysis, published: Published) -> Efficiency:
     without = [run for run in priced if money(analysis.costs[run.id]) is None]
     return Efficiency(
         title="What pass@1 costs, and the Pareto front",
-        caption=_caption(panels),
+        caption=(
+            "pass@1 with 95 % Wilson intervals against calls and money a task, all ours. "
+            f"{'; '.join(panel.words() for row in panels for panel in row)}."
+        ),
         runs=tuple(run.id for run in priced),
         remarks=(
             "Calls and money as if each run were alone (nothing from the ledger). The front follows the "
@@ -71,6 +85,7 @@ def efficiency(analysis: Analysis, published: Published) -> Efficiency:
             *errored_remarks(priced),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         panels=panels,
     )
 
@@ -113,25 +128,11 @@ def front(names: Sequence[str], prices: Sequence[float], scores: Sequence[Score]
     )
 
 
-def _caption(panels: Sequence[Sequence[Panel]]) -> str:
-    said = "; ".join(
-        f"{panel.suite}, {panel.unit}: "
-        + ", ".join(
-            f"{p.pipeline} {p.x:.3g} for {percent(p.score.rate.value)} %{' (front)' if p.front else ''}"
-            for p in panel.points
-        )
-        for row in panels
-        for panel in row
-    )
-    return f"pass@1 with 95 % Wilson intervals against calls and money a task, all ours. {said}."
-
-
 def draw_efficiency(data: Efficiency) -> Sheet:
     """Draw the panels: two columns wide if there is a price, else one."""
     across = max(len(row) for row in data.panels)
     width = DOUBLE if across > 1 else SINGLE
-    most = max(len(panel.points) for row in data.panels for panel in row)
-    plot = max(1.3, NAME_ROW * (most + 1))
+    plot = max(panel.room for row in data.panels for panel in row)
     height = plot + 0.67
     points = [p for row in data.panels for panel in row for p in panel.points]
     sheet = Sheet(
@@ -158,7 +159,10 @@ def _draw_panel(axes: Any, panel: Panel, plot: float) -> None:
     axes.set_ylabel("pass@1, %", labelpad=1.5)
     axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter("{x:.3g}")
-    _draw_front(axes, panel, top)
+    # The front as steps: what is reached for at most a price.
+    chosen = sorted((p.x, 100 * p.score.rate.value) for p in panel.points if p.front)
+    xs, ys = [x for x, _ in chosen] + [top], [y for _, y in chosen] + [chosen[-1][1]]
+    axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=0.9, zorder=3)
     for point in panel.points:
         rate = point.score.rate
         axes.vlines(point.x, 100 * rate.low, 100 * rate.high, color="#b0b0b0", lw=0.8, zorder=2)
@@ -167,13 +171,6 @@ def _draw_panel(axes: Any, panel: Panel, plot: float) -> None:
             [point.x], [100 * rate.value], markersize=4, mec=BLACK, mew=0.4, zorder=5, clip_on=False, **look
         )
     _name(axes, panel.points, plot, low, high, top)
-
-
-def _draw_front(axes: Any, panel: Panel, top: float) -> None:
-    """Draw the front as steps: what is reached for at most a price."""
-    chosen = sorted((p.x, 100 * p.score.rate.value) for p in panel.points if p.front)
-    xs, ys = [x for x, _ in chosen] + [top], [y for _, y in chosen] + [chosen[-1][1]]
-    axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, lw=0.9, zorder=3)
 
 
 def _name(axes: Any, points: Sequence[Point], plot: float, low: float, high: float, top: float) -> None:
@@ -195,7 +192,7 @@ def _name(axes: Any, points: Sequence[Point], plot: float, low: float, high: flo
 
 
 def _label(point: Point) -> str:
-    return f"{point.pipeline} {percent(point.score.rate.value)}"
+    return f"{point.pipeline} {plain_percent(point.score.rate.value)}"
 
 
 def _legend(points: Sequence[Point]) -> list[Any]:

@@ -14,8 +14,6 @@ from dualcode.figures.content import (
     errored_remarks,
     headline,
     main_dataset,
-    percent,
-    published_percent,
     selection_remarks,
     suite_name,
     suite_title,
@@ -23,6 +21,8 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, BLUE, HOLLOW, LABEL, ORANGE, SINGLE, TEXT, shorten
 from dualcode.published.published import Published
+from dualcode.tables.cells import plain_percent
+from dualcode.tables.selection import models as named
 
 PLAN, REVIEW = "plan-code", "review-fix"
 HEIGHT = 1.3
@@ -37,13 +37,26 @@ class Diagram:
     score: Score | None
     published: float | None
 
+    def own(self) -> str:
+        """Return our value with its interval and counts."""
+        if self.score is None:
+            return "not run by us"
+        rate = self.score.rate
+        bounds = f"[{plain_percent(rate.low)}, {plain_percent(rate.high)}]"
+        return f"ours {plain_percent(rate.value)} % {bounds}, {rate.passed}/{rate.total}"
+
+    def words(self) -> str:
+        """Return both values, ours first."""
+        theirs = f"; published {self.published:.1f} %" if self.published is not None else ""
+        return f"{self.title}: {self.own()}{theirs}."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interactions(Content):
     """Both patterns on one suite."""
 
     suite: str
-    models: tuple[tuple[str, str], ...]
+    seats: tuple[tuple[str, str], ...]
     """Role and model."""
     diagrams: tuple[Diagram, ...]
 
@@ -54,58 +67,33 @@ def interactions(analysis: Analysis, published: Published) -> Interactions:
     runs = [run for name in (PLAN, REVIEW) if (run := analysis.run(dataset, name))]
     some = runs[0]
     titles = {PLAN: "(a) Plan-then-code", REVIEW: "(b) Review-then-fix"}
-    diagrams = tuple(
-        _diagram(analysis, published, some, name, title, analysis.run(dataset, name))
-        for name, title in titles.items()
-    )
+    diagrams: list[Diagram] = []
+    for name, title in titles.items():
+        run, printed = analysis.run(dataset, name), published.score(suite_name(some), name)
+        score = analysis.scores[run.id][run.hardest] if run else None
+        diagrams.append(Diagram(name, title, score, printed.percent if printed else None))
     return Interactions(
-        title=f"Two interaction patterns on {suite_title(some)}",
-        caption=_caption(diagrams),
+        title=f"Figure 1: two interaction patterns on {suite_title(some)}",
+        caption=(
+            "Two ways for two models to interact. Plan-then-code: the reviewer plans from the task, the "
+            "coder implements the plan. Review-then-fix: the coder writes a draft, the reviewer reviews it, "
+            "and the coder fixes it only if there are findings; an approved draft is the program. "
+            f"{' '.join(each.words() for each in diagrams)}"
+        ),
         runs=tuple(run.id for run in runs),
         remarks=(*selection_remarks(runs, published=True), *errored_remarks(runs)),
         headline=headline(analysis),
+        models=named(analysis.runs),
         suite=suite_title(some),
-        models=models(some),
-        diagrams=diagrams,
+        seats=seats(some),
+        diagrams=tuple(diagrams),
     )
 
 
-def _diagram(
-    analysis: Analysis, published: Published, some: Run, name: str, title: str, run: Run | None
-) -> Diagram:
-    score = analysis.scores[run.id][run.hardest] if run else None
-    if run:
-        return Diagram(name, title, score, published_percent(published, run))
-    found = published.score(suite_name(some), name)
-    return Diagram(name, title, None, found.percent if found else None)
-
-
-def models(run: Run) -> tuple[tuple[str, str], ...]:
+def seats(run: Run) -> tuple[tuple[str, str], ...]:
     """Return which model held each role of a run."""
     team = run.records.manifest.configuration.team
     return tuple((role, str(team["endpoints"][name]["model"])) for role, name in team["roles"].items())
-
-
-def _caption(diagrams: tuple[Diagram, ...]) -> str:
-    said = " ".join(f"{each.title}: {_value(each)}." for each in diagrams)
-    return (
-        "Two ways for two models to interact. Plan-then-code: the reviewer plans from the task, the coder "
-        "implements the plan. Review-then-fix: the coder writes a draft, the reviewer reviews it, and the "
-        f"coder fixes it only if there are findings; an approved draft is the program. {said}"
-    )
-
-
-def _value(diagram: Diagram) -> str:
-    theirs = f"; published {diagram.published:.1f} %" if diagram.published is not None else ""
-    return f"{_own(diagram)}{theirs}"
-
-
-def _own(diagram: Diagram) -> str:
-    if diagram.score is None:
-        return "not run by us"
-    rate = diagram.score.rate
-    interval = f"[{percent(rate.low)}, {percent(rate.high)}]"
-    return f"ours {percent(rate.value)} % {interval}, {rate.passed}/{rate.total}"
 
 
 def draw_interactions(data: Interactions) -> Sheet:
@@ -120,7 +108,7 @@ def draw_interactions(data: Interactions) -> Sheet:
         axes.text(0, 0.1, diagram.title, size=TEXT, weight="bold", va="center")
         (_draw_plan if diagram.pipeline == PLAN else _draw_review)(axes)
         _draw_value(axes, diagram)
-    for number, (role, model) in enumerate(data.models):
+    for number, (role, model) in enumerate(data.seats):
         text = shorten(f"{role}: {model}", width, LABEL)
         sheet.text(MARGIN, sheet.top + HEIGHT * 2 + 0.11 * number, text, size=LABEL)
     return sheet
@@ -193,7 +181,7 @@ def _bend(axes: Any, start: float, end: float, low: float, label: str) -> None:
 def _draw_value(axes: Any, diagram: Diagram) -> None:
     filled = {**HOLLOW, "marker": "s", "markerfacecolor": BLACK if diagram.score else "#bbbbbb"}
     axes.plot([0.05], [1.04], **filled)
-    axes.text(0.14, 1.04, _own(diagram), va="center", size=TEXT, weight="bold")
+    axes.text(0.14, 1.04, diagram.own(), va="center", size=TEXT, weight="bold")
     if diagram.published is not None:
         axes.plot([0.05], [1.18], **HOLLOW)
         axes.text(

@@ -1,11 +1,12 @@
 """Figure 4: gated and enriched against unconditional review, on both suites."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.figures.bars import Panel, draw_panel, legend, panel
 from dualcode.figures.content import (
     Content,
+    correction,
     errored_remarks,
     headline,
     main_dataset,
@@ -17,6 +18,7 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import DOUBLE, SINGLE
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 UNCONDITIONAL, MITIGATIONS = "review-fix", ("gated", "enriched")
 
@@ -43,11 +45,12 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
     base = [found for group in groups if (found := analysis.run(group[0].dataset, analysis.baseline))]
     panels = tuple(panel(analysis, published, group) for group in groups)
     return Mitigations(
-        title="Mitigation attempts: gating and enriching beside unconditional review",
+        title="Figure 4: mitigation attempts, gating and enriching beside unconditional review",
         caption=(
             "pass@1 of unconditional review (review-fix), spec-gated and spec-enriched review, ours as bars "
             f"with 95 % Wilson intervals. {'; '.join(each.words() for each in panels)}. Dashed line: our "
-            f"{analysis.baseline}. Hollow diamonds: the paper's numbers."
+            f"{analysis.baseline}. Hollow diamonds: the paper's numbers. Colour and hatch: McNemar's exact "
+            f"test at 5 %, {correction(analysis)}."
         ),
         runs=tuple(dict.fromkeys(run.id for run in [*base, *runs])),
         remarks=(
@@ -56,12 +59,9 @@ def mitigations(analysis: Analysis, published: Published) -> Mitigations:
             *warning_remarks(analysis, runs),
         ),
         headline=headline(analysis),
-        panels=tuple(_without_models(each) for each in panels),
+        models=models(analysis.runs),
+        panels=tuple(replace(each, references=()) for each in panels),
     )
-
-
-def _without_models(data: Panel) -> Panel:
-    return Panel(data.title, data.bars, data.baseline, data.baseline_name, references=())
 
 
 def draw_mitigations(data: Mitigations) -> Sheet:

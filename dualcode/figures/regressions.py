@@ -1,6 +1,5 @@
 """Figure 5: why plan-code lost tasks that the coder had solved alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -19,8 +18,8 @@ from dualcode.figures.content import (
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, HOLLOW, SINGLE, TEXT, VERMILLION, diamond, swatch, width_of
-from dualcode.metrics import rate
 from dualcode.published.published import Published
+from dualcode.tables.selection import models
 
 PLAN = "plan-code"
 CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
@@ -33,9 +32,6 @@ class ClassCount:
 
     kind: str
     count: int
-    low: float
-    high: float
-    """The 95 % Wilson interval of its share, times the number of regressions."""
     published: int | None
 
 
@@ -62,53 +58,39 @@ def breakdown(analysis: Analysis, published: Published) -> Breakdown:
         theirs[each.kind] = theirs.get(each.kind, 0) + each.count
     total = len(found.regressions)
     mine = found.counts()
-    counts = tuple(_class_count(kind, mine.get(kind, 0), total, theirs.get(kind)) for kind in CLASSES)
+    counts = tuple(ClassCount(kind, mine.get(kind, 0), theirs.get(kind)) for kind in CLASSES)
     base = [each for each in analysis.runs if each.id == found.baseline]
     gained = len(analysis.comparisons[run.id][run.hardest].gained) if run.id in analysis.comparisons else None
+    said = ", ".join(f"{each.kind} {each.count}" for each in counts if each.count)
+    printed = ", ".join(f"{each.kind} {each.published}" for each in counts if each.published)
+    against = f", against {gained} gained" if gained is not None else ""
+    # What dualcode takes the paper's count to mean, where it does not fit the paper's own tables.
+    readings = [each for each in published.contradictions if each.name == "regressions"]
     return Breakdown(
-        title=f"{_tasks(total)} that {analysis.baseline} solved and {PLAN} did not, {suite_title(run)}",
-        caption=_caption(counts, total, gained, analysis.baseline),
+        title=f"Figure 5: {_tasks(total)} that {analysis.baseline} solved and {PLAN} did not, "
+        f"{suite_title(run)}",
+        caption=(
+            f"The {_tasks(total)} that {analysis.baseline} solved and {PLAN} did not{against}, by primary "
+            f"class of failure. Ours: {said}."
+            + (f" Published (hollow diamonds): {printed}." if theirs else "")
+        ),
         runs=(found.baseline, run.id),
         remarks=(
-            "Whiskers: 95 % Wilson interval of a class's share of the regressions.",
-            *_readings(published),
+            *(f"The paper's regressions: {each.reading}" for each in readings),
             *selection_remarks([run], published=bool(theirs)),
             *errored_remarks([*base, run]),
             *warning_remarks(analysis, [run]),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         counts=counts,
         total=total,
         published_total=sum(theirs.values()),
     )
 
 
-def _readings(published: Published) -> list[str]:
-    """Return what dualcode takes the paper's count to mean, where it does not fit the paper's own tables."""
-    return [
-        f"The paper's regressions: {each.reading}"
-        for each in published.contradictions
-        if each.name == "regressions"
-    ]
-
-
-def _class_count(kind: str, count: int, total: int, published: int | None) -> ClassCount:
-    share = rate(count, total)
-    return ClassCount(kind, count, share.low * total, share.high * total, published)
-
-
 def _tasks(count: int) -> str:
     return f"{count} task{'' if count == 1 else 's'}"
-
-
-def _caption(counts: Sequence[ClassCount], total: int, gained: int | None, baseline: str) -> str:
-    mine = ", ".join(f"{each.kind} {each.count}" for each in counts if each.count)
-    theirs = ", ".join(f"{each.kind} {each.published}" for each in counts if each.published)
-    against = f", against {gained} gained" if gained is not None else ""
-    return (
-        f"The {_tasks(total)} that {baseline} solved and {PLAN} did not{against}, by primary class of "
-        f"failure. Ours: {mine}." + (f" Published (hollow diamonds): {theirs}." if theirs else "")
-    )
 
 
 def draw_breakdown(data: Breakdown) -> Sheet:
@@ -116,36 +98,25 @@ def draw_breakdown(data: Breakdown) -> Sheet:
     names, columns, head = max(width_of(each.kind) for each in data.counts) + 0.13, 0.62, 0.18
     room = SINGLE - 2 * MARGIN - names - columns
     height = ROW * len(data.counts)
-    sheet = Sheet(data, width=SINGLE, body=head + height + 0.36, legend=_legend(data), columns=1)
+    legend: list[Any] = [swatch(VERMILLION, f"ours ({_tasks(data.total)} lost)", "/////")]
+    if data.published_total:
+        legend.append(diamond(f"{PUBLISHED} ({data.published_total} lost)"))
+    sheet = Sheet(data, width=SINGLE, body=head + height + 0.36, legend=legend, columns=1)
     axes = sheet.axes(MARGIN + names, head, room, height)
-    most = max(max(each.high, each.published or 0) for each in data.counts)
+    most = max(max(each.count, each.published or 0) for each in data.counts)
     axes.set(xlim=(0, most * 1.05), ylim=(len(data.counts) - 0.5, -0.5), xlabel="regressions")
     axes.set_yticks(range(len(data.counts)), [each.kind for each in data.counts])
     axes.tick_params(axis="y", length=0, pad=5)
     axes.xaxis.get_major_locator().set_params(integer=True)
     place = axes.get_yaxis_transform()
     for y, each in enumerate(data.counts):
-        _draw_count(axes, y, each)
+        axes.barh(y, each.count, height=0.6, color=VERMILLION, hatch="/////", edgecolor=BLACK, linewidth=0.4)
         axes.text(1 + 0.24 / room, y, str(each.count), transform=place, ha="right", va="center", size=TEXT)
         if each.published is not None:
+            axes.plot([each.published], [y], clip_on=False, **HOLLOW)
             theirs = {"transform": place, "ha": "right", "va": "center", "style": "italic"}
             axes.text(1 + 0.58 / room, y, str(each.published), **theirs)
     axes.text(1 + 0.26 / room, -0.85, "ours", transform=place, ha="right", va="center")
     if data.published_total:
         axes.text(1 + 0.62 / room, -0.85, "publ.", transform=place, ha="right", va="center", style="italic")
     return sheet
-
-
-def _draw_count(axes: Any, y: int, each: ClassCount) -> None:
-    axes.barh(y, each.count, height=0.6, color=VERMILLION, hatch="/////", edgecolor=BLACK, linewidth=0.4)
-    axes.hlines(y, each.low, each.high, color=BLACK, lw=0.9, zorder=4)
-    axes.plot([each.low, each.high], [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
-    if each.published is not None:
-        axes.plot([each.published], [y], clip_on=False, **HOLLOW)
-
-
-def _legend(data: Breakdown) -> list[Any]:
-    entries: list[Any] = [swatch(VERMILLION, f"ours ({_tasks(data.total)} lost)", "/////")]
-    if data.published_total:
-        entries.append(diamond(f"{PUBLISHED} ({data.published_total} lost)"))
-    return entries

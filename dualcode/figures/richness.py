@@ -13,7 +13,6 @@ from dualcode.figures.content import (
     errored_remarks,
     headline,
     nothing,
-    points,
     selection_remarks,
     some_ids,
     spread_of,
@@ -24,6 +23,8 @@ from dualcode.figures.content import (
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import BLACK, GREEN, GREY, HOLLOW, LABEL, SINGLE, diamond, swatch, width_of
 from dualcode.published.published import Published
+from dualcode.tables.cells import points
+from dualcode.tables.selection import models
 
 PAPERS = ("review-fix", "enriched")
 GROUP = 0.62
@@ -37,9 +38,17 @@ class Effect:
     delta: float
     low: float
     high: float
-    p_value: float
     tasks: int
     published: float | None
+
+    def text(self) -> str:
+        """Return the difference with its interval."""
+        return f"{points(self.delta)} [{points(self.low)}, {points(self.high)}]"
+
+    def words(self) -> str:
+        """Return it with what is published of it and the suite."""
+        theirs = f", published {self.published:+.1f}" if self.published is not None else ""
+        return f"{points(self.delta)} pp [{points(self.low)}, {points(self.high)}]{theirs} on {self.suite}"
 
 
 @dataclass(frozen=True)
@@ -64,23 +73,44 @@ def richness(analysis: Analysis, published: Published) -> Richness:
     """Return the data of Figure 3. It takes review pipelines that ran on a rich and on a lean suite."""
     chosen = [gap for gap in analysis.gaps if gap.pipeline in PAPERS or gap.rich.run in analysis.reviewers]
     if not chosen:
-        _say_why(analysis)
+        nothing(
+            f"no review pipeline ran, with {analysis.baseline}, on a rich and on a lean suite: "
+            f"{some_ids(analysis.runs)} on {' and '.join(analysis.datasets)}"
+            if analysis.runs
+            else "there is no run"
+        )
     chosen.sort(key=lambda gap: PAPERS.index(gap.pipeline) if gap.pipeline in PAPERS else len(PAPERS))
     known = {run.id: run for run in analysis.runs}
     ids = [each for gap in chosen for c in (gap.rich, gap.lean) for each in (c.baseline, c.run)]
     runs = [known[each] for each in dict.fromkeys(ids)]
-    pairs = tuple(_pair(gap, known, published) for gap in chosen)
+    pairs = tuple(
+        Pair(
+            gap.pipeline,
+            _effect(gap.rich, known[gap.rich.run], published, gap.baseline),
+            _effect(gap.lean, known[gap.lean.run], published, gap.baseline),
+            gap_text(gap),
+        )
+        for gap in chosen
+    )
+    said = (f"{each.pipeline} {each.rich.words()}, {each.lean.words()}, {each.gap}" for each in pairs)
     return Richness(
-        title="Review effectiveness by specification richness",
-        caption=_caption(pairs, analysis.baseline),
+        title="Figure 3: review effectiveness by specification richness",
+        caption=(
+            f"Difference of pass@1 to {analysis.baseline} on a suite with rich and on one with lean "
+            f"specifications, ours as bars with 95 % intervals. {'; '.join(said)}. Hollow diamonds: the "
+            "paper's differences."
+        ),
         runs=tuple(run.id for run in runs),
         remarks=(
-            "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean.",
+            "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean. "
+            f"p Holm: corrected for the {chosen[0].family} gaps of these runs; an interval is of one alone, "
+            "so it can exclude 0 where p Holm claims nothing.",
             *selection_remarks(runs, published=any(_published(each) for each in pairs)),
             *errored_remarks(runs),
             *warning_remarks(analysis, runs),
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         pairs=pairs,
         baseline=analysis.baseline,
     )
@@ -90,64 +120,25 @@ def _published(pair: Pair) -> bool:
     return pair.rich.published is not None or pair.lean.published is not None
 
 
-def _say_why(analysis: Analysis) -> None:
-    if not analysis.runs:
-        nothing("there is no run")
-    nothing(
-        f"no review pipeline ran, with {analysis.baseline}, on a rich and on a lean suite: "
-        f"{some_ids(analysis.runs)} {'are' if len(analysis.runs) > 1 else 'is'} on "
-        f"{' and '.join(analysis.datasets)}"
-    )
-
-
-def _pair(gap: Gap, known: dict[str, Run], published: Published) -> Pair:
-    return Pair(
-        gap.pipeline,
-        _effect(gap.rich, known[gap.rich.run], published),
-        _effect(gap.lean, known[gap.lean.run], published),
-        _gap_text(gap),
-    )
-
-
-def _effect(comparison: Comparison, run: Run, published: Published) -> Effect:
-    found = published.score(suite_name(run), run.pipeline)
+def _effect(comparison: Comparison, run: Run, published: Published, baseline: str) -> Effect:
     return Effect(
         suite=suite_title(run),
         delta=comparison.delta,
         low=comparison.low,
         high=comparison.high,
-        p_value=comparison.p_value,
         tasks=comparison.tasks,
-        published=found.delta if found else None,
+        published=published.delta(suite_name(run), run.pipeline, baseline),
     )
 
 
-def _gap_text(gap: Gap) -> str:
-    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {_p(gap.p_value)}"
-    if gap.ratio is None or gap.ratio_low is None or gap.ratio_high is None:
+def gap_text(gap: Gap) -> str:
+    """Return a gap with its corrected p, and its ratio where one can be claimed."""
+    name = "p Holm" if gap.family > 1 else "p"
+    p = f"{name} < 0.001" if gap.p_holm < 0.001 else f"{name} = {gap.p_holm:.2g}"
+    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {p}"
+    if gap.ratio is None:
         return f"{difference}; no ratio to claim"
     return f"{difference}; ratio {gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
-
-
-def _caption(pairs: Sequence[Pair], baseline: str) -> str:
-    said = "; ".join(
-        f"{pair.pipeline} {_words(pair.rich)} on {pair.rich.suite}, {_words(pair.lean)} on {pair.lean.suite}"
-        f", {pair.gap}"
-        for pair in pairs
-    )
-    return (
-        f"Difference of pass@1 to {baseline} on a suite with rich and on one with lean specifications, ours "
-        f"as bars with 95 % intervals. {said}. Hollow diamonds: the paper's differences."
-    )
-
-
-def _words(effect: Effect) -> str:
-    theirs = f", published {effect.published:+.1f}" if effect.published is not None else ""
-    return f"{points(effect.delta)} pp [{points(effect.low)}, {points(effect.high)}]{theirs}"
 
 
 def draw_richness(data: Richness) -> Sheet:
@@ -186,8 +177,7 @@ def _draw_pair(axes: Any, number: int, pair: Pair, names: float, room: float) ->
         axes.hlines(y, 100 * effect.low, 100 * effect.high, color=BLACK, lw=0.9, zorder=4)
         ends = [100 * effect.low, 100 * effect.high]
         axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
-        text = f"{points(effect.delta)} [{points(effect.low)}, {points(effect.high)}]"
-        axes.text(1 + 1.0 / room, y, text, transform=place, ha="right", va="center", size=LABEL)
+        axes.text(1 + 1.0 / room, y, effect.text(), transform=place, ha="right", va="center", size=LABEL)
         if effect.published is not None:
             axes.plot([effect.published], [y], **HOLLOW)
             theirs = f"{effect.published:+.1f}"

@@ -33,16 +33,17 @@ class Sheet:
         """Lay out a page. `width` and `body` (the height for panels) are in inches."""
         inner = width - 2 * MARGIN
         title = wrap(content.title, inner, TITLE, bold=True)
+        said = (f"models: {content.models}", *content.remarks)
         small = [
             *((line, True) for line in wrap(content.headline, inner, SMALL + 0.5, bold=True)),
-            *((line, False) for each in content.remarks for line in wrap(each, inner, SMALL)),
+            *((line, False) for each in said for line in wrap(each, inner, SMALL)),
             *((line, False) for line in id_lines(content.runs, inner)),
         ]
         line, head = SMALL * 1.28 / 72, TITLE * 1.3 / 72
         rows = -(-len(legend) // columns)
         self.width, self.top = width, MARGIN + len(title) * head + 0.04
-        self._legend_at = self.top + body
-        below = self._legend_at + (rows * LEGEND_ROW + 0.07 if rows else 0)
+        legend_at = self.top + body
+        below = legend_at + (rows * LEGEND_ROW + 0.07 if rows else 0)
         self.height = below + len(small) * line + MARGIN
         self.figure: Any = Figure(figsize=(width, self.height))
         for number, text in enumerate(title):
@@ -53,7 +54,10 @@ class Sheet:
                 size=SMALL + 0.5 * strong, weight="bold" if strong else "normal", color="#444444",
             )  # fmt: skip
         if legend:
-            self._legend(legend, columns)
+            self.figure.legend(
+                handles=legend, loc="upper left", ncols=columns, borderaxespad=0, borderpad=0,
+                bbox_to_anchor=(MARGIN / width, 1 - legend_at / self.height),
+            )  # fmt: skip
 
     def axes(self, left: float, top: float, width: float, height: float) -> Any:
         """Add a panel; `top` counts from the body's upper edge. All in inches."""
@@ -65,12 +69,6 @@ class Sheet:
         """Write a text whose upper left corner is at x, y, in inches from the page's."""
         chosen = {"va": "top", "ha": "left", "size": TEXT, **style}
         self.figure.text(x / self.width, 1 - y / self.height, text, **chosen)
-
-    def _legend(self, handles: Sequence[Any], columns: int) -> None:
-        self.figure.legend(
-            handles=handles, loc="upper left", ncols=columns, borderaxespad=0, borderpad=0,
-            bbox_to_anchor=(MARGIN / self.width, 1 - self._legend_at / self.height),
-        )  # fmt: skip
 
 
 def id_lines(ids: Sequence[str], width: float) -> list[str]:

@@ -106,15 +106,20 @@ def hide_spines(axes: Any, sides: Iterable[str]) -> None:
 
 
 def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Move ascending positions as little as their order allows, so that neighbours are `gap` apart.
+    """Move ascending positions as little as can be, in sum of squares, so that neighbours are `gap` apart.
 
     They lie between `low` and `high`; where there is no room for that, they are evenly spaced.
     """
     if len(wanted) > 1 and gap * (len(wanted) - 1) > high - low:
         gap = (high - low) / (len(wanted) - 1)
-    placed: list[float] = []
+    # Less its place times the gap, each position may only ascend: neighbours that do not are pooled.
+    pools: list[tuple[float, int]] = []
     for number, each in enumerate(wanted):
-        floor = placed[-1] + gap if placed else low
-        ceiling = high - gap * (len(wanted) - 1 - number)
-        placed.append(min(max(each, floor), ceiling))
-    return placed
+        mean, size = each - number * gap, 1
+        while pools and pools[-1][0] > mean:
+            before, count = pools.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        pools.append((mean, size))
+    flat = [mean for mean, size in pools for _ in range(size)]
+    most = high - gap * (len(wanted) - 1)
+    return [min(max(each, low), most) + number * gap for number, each in enumerate(flat)]

@@ -24,8 +24,9 @@ from dualcode.figures.style import (
     width_of,
 )
 from dualcode.published.published import Published
-from dualcode.runs.store import read_servers
 from dualcode.runs.summary import union_seconds
+from dualcode.tables.cells import duration
+from dualcode.tables.selection import models
 
 BINS = 160
 PANEL, WORDS = 0.3, 0.13
@@ -56,6 +57,20 @@ class Timeline:
     replayed: int
     lanes: tuple[Lane, ...]
 
+    def said(self) -> str:
+        """Return how long it took and how busy each server was."""
+        busy = ", ".join(f"{lane.endpoint} busy {lane.busy:.0%}" for lane in self.lanes)
+        return f"{self.pipeline} on {self.dataset}: {duration(self.seconds)}, {busy}"
+
+    def words(self) -> str:
+        """Return the same, and how many requests were made, as the text above its panel."""
+        if not self.requests:
+            return f"{duration(self.seconds)}: all {self.replayed} requests replayed from the ledger"
+        busy = ", ".join(f"{lane.endpoint} {lane.busy:.0%}" for lane in self.lanes)
+        requests = f"{self.requests} request{'' if self.requests == 1 else 's'}"
+        replayed = f", {self.replayed} replayed" if self.replayed else ""
+        return f"{duration(self.seconds)}; busy: {busy}; {requests}{replayed}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Utilisation(Content):
@@ -77,7 +92,7 @@ def utilisation(analysis: Analysis, published: Published) -> Utilisation:
         title="Server utilisation: requests in flight over each run's time",
         caption=(
             "Requests in flight at each server over the time of each run, as the client saw them; what the "
-            f"ledger replayed is left out. {'. '.join(_said(each) for _, each in found)}."
+            f"ledger replayed is left out. {'. '.join(each.said() for _, each in found)}."
         ),
         runs=tuple(run.id for run in analysis.runs),
         remarks=(
@@ -85,6 +100,7 @@ def utilisation(analysis: Analysis, published: Published) -> Utilisation:
             "with a request in flight. Replays from the ledger and the time between sessions are left out.",
         ),
         headline=headline(analysis),
+        models=models(analysis.runs),
         timelines=tuple(each for _, each in found),
         titles=tuple((dataset, titles[dataset]) for dataset in analysis.datasets),
     )
@@ -97,7 +113,7 @@ def timeline(run: Run) -> Timeline:
     made = list(dict.fromkeys((name, a) for name, a in attempts if not a.from_ledger))
     sessions = _sessions(run, [attempt for _, attempt in made])
     seconds = sum(end - start for start, end in sessions)
-    readings = read_servers(run.folder)
+    readings = run.readings
     lanes: list[Lane] = []
     for name in records.manifest.configuration.served:
         spans = [
@@ -156,18 +172,6 @@ def in_flight(
     return tuple(total / size for total in totals)
 
 
-def _said(each: Timeline) -> str:
-    busy = ", ".join(f"{lane.endpoint} busy {lane.busy:.0%}" for lane in each.lanes)
-    return f"{each.pipeline} on {each.dataset}: {duration(each.seconds)}, {busy}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def draw_utilisation(data: Utilisation) -> Sheet:
     """Draw a small panel for each run: datasets across, pipelines down."""
     pipelines = list(dict.fromkeys(each.pipeline for each in data.timelines))
@@ -177,11 +181,17 @@ def draw_utilisation(data: Utilisation) -> Sheet:
     step = (width - 2 * MARGIN - names) / across
     height = PANEL + WORDS + 0.02
     endpoints = list(dict.fromkeys(lane.endpoint for each in data.timelines for lane in each.lanes))
+    legend: list[Any] = [
+        swatch((BLUE, ORANGE)[at % 2], f"ours, {name}, {('up', 'down')[at % 2]}wards: in flight", edge="none")
+        for at, name in enumerate(endpoints)
+    ]
+    if any(level is not None for each in data.timelines for lane in each.lanes for level in lane.running):
+        legend.append(rule("running, by the server's own metrics", width=0.6))
     sheet = Sheet(
         data,
         width=width,
         body=0.17 + height * len(pipelines) + 0.1,
-        legend=_legend(data, endpoints),
+        legend=legend,
         columns=2,
     )
     lanes = [lane for each in data.timelines for lane in each.lanes]
@@ -197,19 +207,10 @@ def draw_utilisation(data: Utilisation) -> Sheet:
             t.pipeline != each.pipeline or t.dataset != data.titles[0][0] for t in data.timelines
         ):
             sheet.text(MARGIN, sheet.top + top + WORDS + PANEL / 2, each.pipeline, va="center")
-        words = shorten(_words(each), step - 0.12, LABEL - 0.5)
+        words = shorten(each.words(), step - 0.12, LABEL - 0.5)
         sheet.text(left, sheet.top + top + 0.02, words, size=LABEL - 0.5)
         _draw_timeline(sheet.axes(left, top + WORDS, step - 0.12, PANEL), each, endpoints, peak, column == 0)
     return sheet
-
-
-def _words(each: Timeline) -> str:
-    if not each.requests:
-        return f"{duration(each.seconds)}: all {each.replayed} requests replayed from the ledger"
-    busy = ", ".join(f"{lane.endpoint} {lane.busy:.0%}" for lane in each.lanes)
-    requests = f"{each.requests} request{'' if each.requests == 1 else 's'}"
-    replayed = f", {each.replayed} replayed" if each.replayed else ""
-    return f"{duration(each.seconds)}; busy: {busy}; {requests}{replayed}"
 
 
 def _draw_timeline(axes: Any, each: Timeline, endpoints: Sequence[str], peak: float, scale: bool) -> None:
@@ -227,15 +228,3 @@ def _draw_timeline(axes: Any, each: Timeline, endpoints: Sequence[str], peak: fl
         read = [(x + 0.5, sign * level) for x, level in enumerate(lane.running) if level is not None]
         axes.plot([x for x, _ in read], [y for _, y in read], color=BLACK, lw=0.6, zorder=4)
     axes.axhline(0, color=BLACK, lw=0.5)
-
-
-def _legend(data: Utilisation, endpoints: Sequence[str]) -> list[Any]:
-    sides = ("upwards", "downwards")
-    entries: list[Any] = [
-        swatch((BLUE, ORANGE)[place % 2], f"ours, {name}, {sides[place % 2]}: in flight", edge="none")
-        for place, name in enumerate(endpoints)
-    ]
-    lanes = (lane for each in data.timelines for lane in each.lanes)
-    if any(level is not None for lane in lanes for level in lane.running):
-        entries.append(rule("running, by the server's own metrics", width=0.6))
-    return entries

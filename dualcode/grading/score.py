@@ -4,9 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from dualcode.metrics import Counts, bootstrap, count, pass_at_k, rate
 from dualcode.record import Record
 from dualcode.sandbox.sandbox import Tier
@@ -26,6 +23,11 @@ class Estimate(Record):
     high: float | None
     """The 95 % interval: Wilson's if every task has one sample, else by bootstrap over tasks, for samples of
     one task are not independent of each other. None where tasks do not differ: then nothing can be said."""
+
+    @property
+    def interval(self) -> list[float] | None:
+        """Both bounds, or None."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
 
 
 class Side(Record):
@@ -53,7 +55,7 @@ class Side(Record):
 
     def intervals(self) -> dict[str, list[float] | None]:
         """Return the 95 % interval of each `pass@k`."""
-        return {f"pass@{k}": _pair(each) for k, each in self.pass_at.items()}
+        return {f"pass@{k}": each.interval for k, each in self.pass_at.items()}
 
 
 class Score(Record):
@@ -98,29 +100,9 @@ class Score(Record):
             "cautions": [self.caution] if self.caution else [],
         }
 
-    def table(self) -> Table:
-        """Return the score as a table, a row for each set of tests and each k."""
-        notice = self.data.notice(self.dataset)
-        heading = self._heading() if notice is None else f"{escape(notice)}\n{self._heading()}"
-        table = Table(
-            title=heading, title_justify="left", title_style="bold",
-            caption=self._compiled(), caption_justify="left",
-        )  # fmt: skip
-        ks = [k for k in KS if k in self.base.pass_at] or [1]
-        names = ["tests", *(["k"] if len(ks) > 1 else []), "pass@1" if len(ks) == 1 else "pass@k"]
-        for name in (*names, "95 % interval", "passed", "failed", "errored"):
-            table.add_column(name, justify="left" if name == "tests" else "right")
-        for label, side in (("base", self.base), ("base + plus", self.plus)):
-            for k in ks if side else ():
-                table.add_row(*_cells(label, side, k, several=len(ks) > 1))
-        return table
-
-    def _heading(self) -> str:
-        samples = len(self.verdicts)
-        more = f", {samples} samples" if samples != self.tasks else ""
-        return f"{self.title}: {self.tasks} tasks{more} in {self.seconds:.1f} s, sandbox {self.sandbox}"
-
-    def _compiled(self) -> str:
+    @property
+    def compiled(self) -> str:
+        """How many of the programs do not compile, in words."""
         share = self.uncompiled / max(1, len(self.verdicts))
         return f"{self.uncompiled} of {len(self.verdicts)} programs ({share:.1%}) do not compile"
 
@@ -171,19 +153,3 @@ def _estimate(graded: Sequence[Counts], k: int) -> Estimate:
         return Estimate(value=mean, low=wilson.low, high=wilson.high)
     low, high = bootstrap(values) or (None, None)
     return Estimate(value=mean, low=low, high=high)
-
-
-def _pair(estimate: Estimate) -> list[float] | None:
-    if estimate.low is None or estimate.high is None:
-        return None
-    return [estimate.low, estimate.high]
-
-
-def _cells(label: str, side: Side | None, k: int, *, several: bool) -> list[str]:
-    assert side is not None
-    estimate, counts = side.pass_at.get(k), side.samples
-    pair = _pair(estimate) if estimate else None
-    share = f"{estimate.value:.1%}" if estimate else "–"
-    interval = f"{pair[0]:.1%} – {pair[1]:.1%}" if pair else "–"
-    numbers = [str(counts.passed), str(counts.failed), str(counts.errored)] if k == 1 else [""] * 3
-    return [label if k == 1 else "", *([str(k)] if several else []), share, interval, *numbers]

@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from dualcode.extraction.source import compiles
 from dualcode.grading.explain import Explanation, explain
 from dualcode.grading.grader import SandboxGrader, all_cores
@@ -47,6 +44,9 @@ class ScoreOptions(Record):
 class Watcher:
     """Sees how far the work is; this one does nothing with it."""
 
+    def on_warning(self, warning: str) -> None:
+        """Something must be known before anything is graded."""
+
     def on_phase(self, name: str, total: int) -> None:
         """A phase of so many steps begins."""
 
@@ -54,41 +54,21 @@ class Watcher:
         """A step of the phase is done."""
 
 
-class Bar(Watcher):
-    """A progress bar on a terminal."""
-
-    def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._phase = self.progress.add_task("reading", total=None)
-
-    def on_phase(self, name: str, total: int) -> None:
-        """Begin a bar."""
-        self.progress.remove_task(self._phase)
-        self._phase = self.progress.add_task(name, total=total)
-
-    def on_step(self) -> None:
-        """Move it on."""
-        self.progress.advance(self._phase)
-
-
 def score_samples(
-    path: Path, load: Callable[[], Suite], console: Console, options: ScoreOptions
+    path: Path, load: Callable[[], Suite], watcher: Watcher, options: ScoreOptions
 ) -> tuple[Suite, list[Sample], Score]:
-    """Score a file for the command line: progress and warnings go to `console`. Starts an event loop."""
-    return asyncio.run(_score_samples(path, load, console, options))
+    """Score a file for the command line: progress and warnings go to `watcher`. Starts an event loop."""
+    return asyncio.run(_score_samples(path, load, watcher, options))
 
 
 async def _score_samples(
-    path: Path, load: Callable[[], Suite], console: Console, options: ScoreOptions
+    path: Path, load: Callable[[], Suite], watcher: Watcher, options: ScoreOptions
 ) -> tuple[Suite, list[Sample], Score]:
     sandbox, (suite, (samples, dropped)) = await _opened(options, lambda: _read(path, load()))
     try:
         for warning in warnings_of(path, samples, dropped, suite):
-            console.print(warning, style="bold yellow", markup=False, highlight=False)
-        bar = Bar(console)
-        with bar.progress:
-            return suite, samples, await grade_samples(samples, suite, options, bar, sandbox)
+            watcher.on_warning(warning)
+        return suite, samples, await grade_samples(samples, suite, options, watcher, sandbox)
     finally:
         await sandbox.close()
 

@@ -129,6 +129,18 @@ class Published(Record):
         found = (each for each in self.scores if (each.suite, each.pipeline) == (suite, pipeline))
         return next(found, None)
 
+    def delta(self, suite: str, pipeline: str, baseline: str) -> float | None:
+        """Return the published difference to a baseline, in percentage points; None where it cannot be told.
+
+        Against raw-coder it is the printed one, against another it follows from the printed percentages.
+        """
+        own, other = self.score(suite, pipeline), self.score(suite, baseline)
+        if own is None or pipeline == baseline:
+            return None
+        if baseline == "raw-coder":
+            return own.delta
+        return round(own.percent - other.percent, 1) if other else None
+
     def passed(self, suite: str, pipeline: str) -> int | None:
         """Return how many tasks the printed percentage stands for; None if nothing is printed."""
         score = self.score(suite, pipeline)

@@ -14,7 +14,6 @@ from dualcode.call import Attempt, Call
 from dualcode.report.findings import locate
 from dualcode.report.tasks import Row
 from dualcode.report.text import printable
-from dualcode.runs.store import RunRecords
 from dualcode.verdict import Outcome, Verdict
 
 Kind = Literal["program", "reply", "message", "reasoning"]
@@ -66,7 +65,7 @@ def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
     solution = (sample.solution.strip("\n") or None) if sample else None
     found: Data = {
         "id": printable(run.id),
-        "calls": [_exchange(run.records, call, texts) for call in run.calls[task]],
+        "calls": [_exchange(run, call, texts) for call in run.calls[task]],
         "final": texts.add(solution, "program"),
         "how": sample.extraction if sample else None,
         "verdict": _verdict(run.records.verdicts.get(task)),
@@ -85,10 +84,10 @@ def _signs(analysis: Analysis, run: Run, task: str) -> Data:
     return {"signs": [[sign.kind, printable(sign.evidence)] for sign in own.signs]} if own else {}
 
 
-def _exchange(records: RunRecords, call: Call, texts: Texts) -> Data:
+def _exchange(run: Run, call: Call, texts: Texts) -> Data:
     """Return a call with the program that it wrote and the one that it started from."""
-    about = [text.strip("\n") for text in records.about(call)]
-    program = (records.program(call.task_id, call.program) or "").strip("\n") or None
+    about = [text.strip("\n") for text in run.records.about(call)]
+    program = (run.records.program(call.task_id, call.program) or "").strip("\n") or None
     found = _call(call, texts) | {"program": texts.add(program, "program")}
     if call.step == "review":
         return found | {"review": _review(call, about[0] if about else "", texts)}

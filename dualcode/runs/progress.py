@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from dualcode.call import Call
+from dualcode.metrics import duration
 from dualcode.models.openai import ChatModel, Meter
 from dualcode.verdict import Verdict
 
@@ -228,13 +229,3 @@ class Display:
 def _left(what: Tally | Whole) -> str:
     seconds = what.seconds_left()
     return f"{duration(seconds)} left" if seconds else ""
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in words: `42 s`, `3 min 5 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

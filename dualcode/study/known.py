@@ -2,12 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-
-from rich.console import Console
 
 from dualcode.call import Call
 from dualcode.errors import DualcodeError, RunError
@@ -76,7 +74,7 @@ def learn(run_dir: Path, served: Mapping[str, Served]) -> Known:
 
 
 async def try_speed(
-    pipelines: Sequence[Pipeline], workshop: Workshop, known: Known, console: Console
+    pipelines: Sequence[Pipeline], workshop: Workshop, known: Known, tell: Callable[[str], None]
 ) -> None:
     """Add to `known` what the one-call pipelines' first tasks take, for endpoints without any measurement.
 
@@ -90,7 +88,7 @@ async def try_speed(
         if known.rate(endpoint) is not None:
             continue
         tasks = workshop.suite.tasks[: min(MOST, workshop.config.endpoints[endpoint].concurrency)]
-        console.print(f"trying the speed of {endpoint} on {len(tasks)} drafts, which are kept", style="dim")
+        tell(f"trying the speed of {endpoint} on {len(tasks)} drafts, which are kept")
         team, _, _ = await workshop.tools()
         calls: list[Call] = []
         solving = (pipeline(task, team.for_task(task.id, calls.append)) for task in tasks)

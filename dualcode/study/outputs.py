@@ -63,6 +63,7 @@ def _page(
     if analysis.note:
         lines += [f"**{analysis.note}**", ""]
     lines += ["The whole of it, with every transcript: [report.html](report.html).", ""]
+    lines += ["Where such a run is not the paper's, and why: `docs/deviations.md`.", ""]
     for table in made:
         lines += [to_text([table], "md"), ""]
     for each in drawn:

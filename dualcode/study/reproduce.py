@@ -81,7 +81,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     if not options.no_ledger:
         evaluation = options.of(suites[0].address, study.asked, study.suites[0].limit)
         async with job.Workshop(evaluation, suites[0], config, roles, served) as workshop:
-            await try_speed(pipelines, workshop, known, console)
+            await try_speed(pipelines, workshop, known, lambda text: console.print(text, style="dim"))
     return Prepared(study, options, config, served, pipelines, suites, known)
 
 

@@ -1,47 +1,46 @@
-"""A forecast and a study's end, for people."""
+"""A forecast for people."""
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from dualcode.runs.progress import duration
 from dualcode.study.forecast import NOTHING, Forecast, Range
+from dualcode.tables.cells import count, duration
+from dualcode.tables.grid import listed, numbers, words
+from dualcode.tables.table import Table
 
 
-def forecast_table(found: Forecast) -> RenderableType:
-    """Return the forecast: a line a run, the sums, and what they rest on."""
-    table = Table(
-        title="forecast, from the least to the most",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_footer=True,
-    )
-    names = ("dataset", "pipeline", "tasks left", "calls", "tokens out", "time")
-    sums = found.tokens()
-    out = sum((completion for _, completion in sums.values()), NOTHING)
-    left = str(sum(row.tasks for row in found.rows))
-    total = ("all", "", left, _count(found.calls), _count(out), _time(found.seconds))
-    for name, foot in zip(names, total, strict=True):
-        table.add_column(name, foot, justify="left" if name in ("dataset", "pipeline") else "right")
+def forecast_table(found: Forecast) -> Table:
+    """Return a study's forecast: a line a run, the sums, and what they rest on."""
+    heads = (
+        words("dataset"), words("pipeline"), numbers("tasks left", drop=2), numbers("calls", drop=1),
+        numbers("tokens out"), numbers("time"),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
     for row in found.rows:
-        tokens = _count(sum((share.completion_tokens for share in row.shares), NOTHING))
+        tokens = sum((share.completion_tokens for share in row.shares), NOTHING)
         left = str(row.tasks) if row.tasks == row.of else f"{row.tasks} of {row.of}"
-        table.add_row(row.dataset, row.pipeline, left, _count(row.calls), tokens, _time(row.seconds))
-    lines = [f"{name}: {_count(given)} tokens in, {_count(made)} out" for name, (given, made) in sums.items()]
-    lines += [f"money: {unit}{each.least:.2f} – {each.most:.2f}" for unit, each in found.money.items()]
+        rows.append(
+            (row.dataset, row.pipeline, left, _between(row.calls), _between(tokens), _time(row.seconds))
+        )
+    sums = found.tokens()
+    tokens = sum((completion for _, completion in sums.values()), NOTHING)
+    tasks = str(sum(row.tasks for row in found.rows))
+    rows.append(("all", "", tasks, _between(found.calls), _between(tokens), _time(found.seconds)))
+    notes = [
+        f"{name}: {_between(prompt)} tokens in, {_between(completion)} out"
+        for name, (prompt, completion) in sums.items()
+    ]
+    notes += [f"money: {name}{amount.least:.2f} – {amount.most:.2f}" for name, amount in found.money.items()]
     if not found.money:
-        lines.append("money: no price is configured (price = { gpu_hour = … } in the team's endpoints)")
+        notes.append("money: no price is configured (price = { gpu_hour = … } in the team's endpoints)")
     measured = f"measured on {found.measured} earlier calls to these servers"
     basis = measured if found.measured else "nothing measured yet"
-    lines.append(f"{basis}; a step never asked counts up to its token limit")
-    return Group(table, *(Text(line, "dim") for line in lines))
+    notes.append(f"{basis}; a step never asked counts up to its token limit")
+    return listed(
+        "forecast", "forecast, from the least to the most", heads, rows, notes=notes,
+        tones=[""] * len(found.rows) + ["bold"],
+    )  # fmt: skip
 
 
-def _count(amount: Range) -> str:
-    least, most = f"{amount.least:,.0f}", f"{amount.most:,.0f}"
+def _between(amount: Range) -> str:
+    least, most = count(amount.least), count(amount.most)
     return least if least == most else f"{least} – {most}"
 
 

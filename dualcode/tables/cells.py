@@ -1,5 +1,14 @@
 """Numbers as the texts that stand in cells, in one form everywhere."""
 
+from collections.abc import Mapping
+
+from dualcode.metrics import duration
+
+__all__ = [
+    "MINUS", "NOTHING", "count", "decimal", "duration", "energy", "interval", "money", "p_value", "percent",
+    "plain_percent", "points", "points_interval", "printed", "ratio", "signed", "size",
+]  # fmt: skip
+
 NOTHING = "–"
 """In a cell with nothing to say."""
 MINUS = "−"
@@ -8,6 +17,11 @@ MINUS = "−"
 def percent(share: float) -> str:
     """Return a share of one as per cent: `87.8 %`."""
     return f"{100 * share:.1f} %"
+
+
+def plain_percent(share: float) -> str:
+    """Return a share of one as per cent without the sign, where a head or an axis has it: `87.8`."""
+    return f"{100 * share:.1f}"
 
 
 def printed(value: float) -> str:
@@ -48,10 +62,22 @@ def ratio(part: int, whole: int) -> str:
 
 def decimal(value: float | None, digits: int = 1) -> str:
     """Return a number with this many decimals; nothing for None."""
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    return NOTHING if value is None else count(value, digits)
 
 
-def money(amounts: dict[str, float], divisor: float = 1) -> str:
+def count(amount: float, digits: int = 0) -> str:
+    """Return a count or an amount with its thousands apart: `12,345`."""
+    return f"{amount:,.{digits}f}"
+
+
+def energy(joules: float | None) -> str:
+    """Return an energy: `812.0 J`, `12.3 kJ`."""
+    if joules is None:
+        return NOTHING
+    return f"{count(joules, 1)} J" if joules < 10_000 else f"{count(joules / 1000, 1)} kJ"
+
+
+def money(amounts: Mapping[str, float], divisor: float = 1) -> str:
     """Return amounts by currency, over `divisor`, with four significant digits; nothing if there are none."""
     if not amounts or not divisor:
         return NOTHING

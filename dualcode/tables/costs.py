@@ -1,13 +1,14 @@
 """What each server did for each run: as if the run were alone, and what was really spent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.costs import Costs, ServerCost
+from dualcode.analysis.costs import Costs, ServerCost, Side, Total
 from dualcode.published.published import Published
-from dualcode.tables.cells import decimal, money
-from dualcode.tables.grid import Field, Grid, left, right
+from dualcode.tables.cells import NOTHING, count, decimal, energy, money
+from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
 from dualcode.tables.selection import part_title
 from dualcode.tables.table import Table
 
@@ -65,10 +66,6 @@ def costs(analysis: Analysis, published: Published) -> Table | str:
     )
 
 
-def _amount(server: ServerCost) -> str:
-    return money({} if server.money is None else {server.currency or "": server.money})
-
-
 def _fields(rows: list[Row]) -> list[Field[Row] | None]:
     priced = any(row.alone.money is not None for row in rows)
     metered = any(row.spent.metered_seconds is not None for row in rows)
@@ -77,17 +74,66 @@ def _fields(rows: list[Row]) -> list[Field[Row] | None]:
         left("Suite", lambda row: row.suite),
         left("Pipeline", lambda row: row.costs.pipeline),
         left("Server", lambda row: row.alone.endpoint),
-        right("alone: tokens in", lambda row: str(row.alone.prompt_tokens)),
-        right("out", lambda row: str(row.alone.completion_tokens)),
-        right("thought", lambda row: str(row.alone.reasoning_tokens)),
+        right("alone: tokens in", lambda row: count(row.alone.prompt_tokens)),
+        right("out", lambda row: count(row.alone.completion_tokens)),
+        right("thought", lambda row: count(row.alone.reasoning_tokens)),
         right("busy s", lambda row: decimal(row.alone.busy_seconds)),
         right("wall s", lambda row: decimal(row.alone.wall_seconds)),
-        right("money", lambda row: _amount(row.alone)) if priced else None,
-        right("spent: tokens in", lambda row: str(row.spent.prompt_tokens)),
-        right("spent: out", lambda row: str(row.spent.completion_tokens)),
+        right("money", lambda row: money(_money(row.alone))) if priced else None,
+        right("spent: tokens in", lambda row: count(row.spent.prompt_tokens)),
+        right("spent: out", lambda row: count(row.spent.completion_tokens)),
         right("spent: busy s", lambda row: decimal(row.spent.busy_seconds)),
         right("spent: metered s", lambda row: decimal(row.spent.metered_seconds)) if metered else None,
         right("spent: wall s", lambda row: decimal(row.spent.wall_seconds)),
-        right("spent: money", lambda row: _amount(row.spent)) if priced else None,
+        right("spent: money", lambda row: money(_money(row.spent))) if priced else None,
         right("spent: joules", lambda row: decimal(row.spent.joules, 0)) if powered else None,
     ]
+
+
+def run_costs(costs: Costs, title: str) -> Table:
+    """Return one run's costs: each side's servers, their total, and that by task and by solved task."""
+    heads = (
+        words(""), numbers("tokens in", short="in"), numbers("out"), numbers("thought", drop=5),
+        numbers("busy s", drop=3), numbers("metered s", drop=6), numbers("wall s"), numbers("GPU-h", drop=2),
+        numbers("money"), numbers("energy", drop=4),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
+    tones: list[str] = []
+    sides: tuple[tuple[str, Side, tuple[ServerCost, ...]], ...] = (
+        ("as if alone", "alone", costs.alone), ("really spent", "spent", costs.spent),
+    )  # fmt: skip
+    for name, side, servers in sides:
+        total, by_task, by_solved = costs.total(side), costs.per_task(side), costs.per_solved(side)
+        rows.append((name, *[""] * (len(heads) - 1)))
+        rows += [(f"  {each.endpoint}", *_cells(each, 1, each.gpu_hours, _money(each))) for each in servers]
+        rows.append(("  total", *_cells(total, 1, total.gpu_hours, total.money)))
+        for label, share in (("  a task", by_task), ("  a solved task", by_solved)):
+            cells = _cells(share, 2, share.gpu_hours, share.money) if share else [NOTHING] * (len(heads) - 1)
+            rows.append((label, *cells))
+        tones += ["bold"] + [""] * (len(servers) + 3)
+    solved = [] if costs.solved else ["no cost per solved task: none was solved"]
+    return listed(
+        "run-costs",
+        f"{costs.run}: {costs.pipeline} on {title}, {costs.solved} of {costs.tasks} tasks solved, "
+        f"{costs.calls} calls",
+        heads, rows, notes=[*costs.notes, *solved], tones=tones,
+    )  # fmt: skip
+
+
+def _cells(
+    of: ServerCost | Total, digits: int, hours: float | None, amounts: Mapping[str, float]
+) -> list[str]:
+    """Return the cells of a server (`digits` 1), of a total, or (2) of a task's share of it."""
+    tokens = (of.prompt_tokens, of.completion_tokens, of.reasoning_tokens)
+    seconds = (of.busy_seconds, of.metered_seconds, of.wall_seconds)
+    return [
+        *(count(amount, digits - 1) for amount in tokens),
+        *(decimal(amount, digits) for amount in seconds),
+        decimal(hours, 2 * digits + 1),
+        money(amounts),
+        energy(of.joules),
+    ]
+
+
+def _money(server: ServerCost) -> dict[str, float]:
+    return {} if server.money is None else {server.currency or "": server.money}

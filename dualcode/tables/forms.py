@@ -1,4 +1,4 @@
-"""The forms in which tables are written: Markdown, CSV, LaTeX, JSON."""
+"""The forms in which tables are written: Markdown, CSV, LaTeX, JSON, and the one for a terminal."""
 
 import csv
 import io
@@ -6,13 +6,23 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dualcode.errors import InputError
 from dualcode.tables.cells import MINUS, NOTHING
 from dualcode.tables.latex import to_latex
 from dualcode.tables.table import Column, Table
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BETWEEN = 2
+"""Blanks between two columns on a terminal."""
+LEAST_TEXT = 14
+"""Columns that a text which wraps keeps."""
+COLOURS = {"passed": "green", "failed": "red", "errored": "yellow"}
 _NEGATIVE = re.compile(rf"{MINUS}(?=\d+(\.\d+)?$)")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 def to_markdown(table: Table) -> str:
@@ -44,7 +54,7 @@ def _markdown_cell(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Return heads and rows; `–` is an empty cell, and a number alone has an ASCII minus.
+    """Return heads and rows; `–` is an empty cell, a number alone has an ASCII minus and no commas.
 
     Notes and runs stand in the JSON. A head that says (paper) or (published) is of numbers that were not
     measured here.
@@ -57,6 +67,8 @@ def to_csv(table: Table) -> str:
 
 
 def _csv_cell(text: str) -> str:
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
     return "" if text == NOTHING else _NEGATIVE.sub("-", text)
 
 
@@ -72,6 +84,62 @@ FORMS: dict[str, Callable[[Table], str]] = {
     "json": to_json,
 }
 """By the file's ending."""
+
+
+def fit(table: Table, width: int) -> dict[int, int]:
+    """Return the columns that a terminal shows, by their places, and how wide each is.
+
+    Where they do not fit as they are, heads are folded and shortened and texts that wrap are narrowed; where
+    that is not enough, whole columns are left out: those with the highest `drop` first, then from the right.
+    """
+    wide: dict[int, int] = {}
+    narrow: dict[int, int] = {}
+    for at, column in enumerate(table.columns):
+        cells = [row[at] for row in table.rows]
+        longest = max((len(line) for cell in cells for line in cell.split("\n")), default=0)
+        wide[at] = max(longest, len(column.name))
+        word = max((len(word) for cell in cells for word in cell.split()), default=0)
+        least = min(longest, max(LEAST_TEXT, word)) if column.wraps else longest
+        narrow[at] = max(least, *(len(word) for word in (column.short or column.name).split() or [""]), 1)
+    while sum(narrow.values()) + BETWEEN * (len(narrow) - 1) > width:
+        if len(narrow) == 1:
+            break
+        del narrow[max(narrow, key=lambda at: (table.columns[at].drop, at))]
+    room = width - sum(narrow.values()) - BETWEEN * (len(narrow) - 1)
+    for at in sorted(narrow, key=lambda at: not table.columns[at].wraps):
+        more = max(0, min(room, wide[at] - narrow[at]))
+        narrow[at] += more
+        room -= more
+    return narrow
+
+
+def to_terminal(table: Table, width: int, *, more: str = "--json") -> "RenderableType":
+    """Return a table for a terminal of so many columns, with its notes below.
+
+    Never wider, and never silent: columns that are left out are named, with `more` as where they are.
+    """
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    shown = fit(table, width)
+    drawn = Drawn(
+        title=Text(table.title, "bold") if table.title else None, title_justify="left", box=box.SIMPLE_HEAD,
+        pad_edge=False, padding=(0, BETWEEN - 1, 0, 0), show_edge=False,
+    )  # fmt: skip
+    for at, size in shown.items():
+        column = table.columns[at]
+        head = column.name if len(column.name) <= size or not column.short else column.short
+        drawn.add_column(Text(head), justify=column.align, width=size, overflow="fold")
+    for number, row in enumerate(table.rows):
+        cells = (Text(row[at], COLOURS.get(row[at], "")) for at in shown)
+        drawn.add_row(*cells, style=table.tones[number] if table.tones else "")
+    gone = [column.name for at, column in enumerate(table.columns) if at not in shown]
+    notes = list(table.notes)
+    if gone:
+        notes.append(f"left out at {width} columns: {', '.join(gone)} (a wider terminal or {more} has them)")
+    return Group(drawn, *(Text(note, "dim") for note in notes))
 
 
 def to_text(tables: Sequence[Table], form: str) -> str:

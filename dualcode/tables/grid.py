@@ -10,19 +10,51 @@ Field = tuple[Column, Callable[[R], str]]
 """A column and the text of a row in it."""
 
 
-def left(name: str, text: Callable[[R], str]) -> Field[R]:
-    """Return a column of words."""
-    return Column(name=name, align="left"), text
+def left(name: str, text: Callable[[R], str], **more: Any) -> Field[R]:
+    """Return a column of words; `more` is of `Column`, such as `drop`."""
+    return Column(name=name, align="left", **more), text
 
 
-def right(name: str, text: Callable[[R], str]) -> Field[R]:
+def right(name: str, text: Callable[[R], str], **more: Any) -> Field[R]:
     """Return a column of our numbers."""
-    return Column(name=name), text
+    return Column(name=name, **more), text
 
 
 def cited(name: str, text: Callable[[R], str], *, align: Any = "right") -> Field[R]:
     """Return a column of somebody else's numbers."""
     return Column(name=name, published=True, align=align), text
+
+
+def words(name: str, **more: Any) -> Column:
+    """Return the head of a column of words."""
+    return Column(name=name, align="left", **more)
+
+
+def numbers(name: str, **more: Any) -> Column:
+    """Return the head of a column of numbers."""
+    return Column(name=name, **more)
+
+
+def listed(
+    name: str,
+    title: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    notes: Sequence[str] = (),
+    tones: Sequence[Any] = (),
+) -> Table:
+    """Return a table of texts that are at hand; it has no values, for the command prints its own JSON."""
+    return Table(
+        name=name,
+        title=title,
+        columns=tuple(columns),
+        rows=tuple(tuple(row) for row in rows),
+        notes=tuple(notes),
+        runs=(),
+        values=(),
+        tones=tuple(tones),
+    )
 
 
 class Grid(Generic[R]):
@@ -39,8 +71,9 @@ class Grid(Generic[R]):
         title: str,
         *,
         values: Callable[[R], dict[str, Any]],
-        notes: Iterable[str],
-        runs: Sequence[str],
+        notes: Iterable[str] = (),
+        runs: Sequence[str] = (),
+        tones: Callable[[R], Any] | None = None,
     ) -> Table:
         """Return the table; a note that comes twice is kept once, an empty one not at all."""
         return Table(
@@ -51,4 +84,5 @@ class Grid(Generic[R]):
             notes=tuple(dict.fromkeys(note for note in notes if note)),
             runs=tuple(dict.fromkeys(runs)),
             values=tuple(values(row) for row in self.rows),
+            tones=tuple(tones(row) for row in self.rows) if tones else (),
         )

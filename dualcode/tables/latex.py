@@ -49,11 +49,12 @@ def to_latex(table: Table) -> str:
     It needs `\usepackage[T1]{fontenc}`, booktabs and graphicx; one that is wider than the text is made
     smaller.
     """
+    caption = re.sub(r"^Table \d+: ", "", table.title)  # LaTeX counts itself
     lines = [
         "% needs \\usepackage[T1]{fontenc}, \\usepackage{booktabs} and \\usepackage{graphicx}",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape(_caption(table))}}}",
+        rf"\caption{{{escape(caption)}}}",
         rf"\label{{tab:{table.name}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join(column.align[0] for column in table.columns)}}}",
@@ -70,11 +71,6 @@ def to_latex(table: Table) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _caption(table: Table) -> str:
-    """Return the title without `Table N: `, which LaTeX counts itself."""
-    return re.sub(r"^Table \d+: ", "", table.title)
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -136,8 +136,8 @@ def _fields(ours: list[Entry]) -> list[Field[Entry] | None]:
         title = {"humaneval": "HumanEval+", "mbpp": "MBPP+"}[dataset]
         fields.append(right(f"{title} (ours)", lambda entry, name=dataset: entry.ours(name)))
         fields.append(right(f"{title} (ours), 95 %", lambda entry, name=dataset: entry.interval(name)))
-    return [*fields, *map(_printed, SUITES), left("Note", lambda entry: entry.note or NOTHING)]
-
-
-def _printed(suite: str) -> Field[Entry]:
-    return cited(f"{suite} (published)", lambda entry: entry.printed(suite))
+    return [
+        *fields,
+        *(cited(f"{suite} (published)", lambda entry, name=suite: entry.printed(name)) for suite in SUITES),
+        left("Note", lambda entry: entry.note or NOTHING),
+    ]

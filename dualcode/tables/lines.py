@@ -32,6 +32,8 @@ class Line:
     scores: Mapping[Part, Score]
     comparisons: Mapping[Part, Comparison]
     published: Mapping[Part, PublishedScore]
+    deltas: Mapping[Part, float]
+    """The published differences to the same baseline, where they can be told."""
 
     @property
     def part(self) -> Part:
@@ -78,14 +80,17 @@ class Line:
         """Return McNemar's exact p of the difference."""
         return NOTHING if self.comparison is None else p_value(self.comparison.p_value)
 
+    def p_holm(self) -> str:
+        """Return it corrected for all comparisons of the analysis."""
+        return NOTHING if self.comparison is None else p_value(self.comparison.p_holm)
+
     def printed(self, part: Part) -> str:
         """Return the published percentage."""
         return printed(self.published[part].percent) if part in self.published else NOTHING
 
     def printed_delta(self, part: Part) -> str:
-        """Return the published difference, as printed."""
-        delta = self.published[part].delta if part in self.published else None
-        return NOTHING if delta is None else signed(delta)
+        """Return the published difference to the same baseline."""
+        return signed(self.deltas[part]) if part in self.deltas else NOTHING
 
     def ours(self) -> dict[str, Any] | None:
         """Return what was measured here, for JSON."""
@@ -124,6 +129,11 @@ def line(analysis: Analysis, published: Published, dataset: str, pipeline: str) 
         scores=analysis.scores[run.id] if run else {},
         comparisons=analysis.comparisons.get(run.id, {}) if run else {},
         published={part: score for part, score in found.items() if score},
+        deltas={
+            part: delta
+            for part, score in found.items()
+            if score and (delta := published.delta(score.suite, pipeline, analysis.baseline)) is not None
+        },
     )
 
 
@@ -149,10 +159,23 @@ def caveats(lines: Sequence[Line]) -> list[str]:
     return notes + [warning for each in known for warning in each.warnings]
 
 
-def statistics(baseline: str) -> str:
+def recomputed(baseline: str) -> list[str]:
+    """Return the note on published differences where the baseline is not the paper's."""
+    if baseline == "raw-coder":
+        return []
+    return [f"Δ (paper) is against {baseline} too: from the printed percentages, as the paper prints none."]
+
+
+def statistics(analysis: Analysis) -> str:
     """Return the note that says what intervals, Δ and p are."""
+    holm = (
+        f"; p Holm: the same, corrected for all {analysis.family} comparisons of these runs: what may be "
+        "claimed. An interval is of one comparison alone, so it can exclude 0 where p Holm claims nothing"
+        if analysis.family > 1
+        else ""
+    )
     return (
         "95 %: Wilson's interval of pass@1, counts in parentheses. Δ: percentage points against "
-        f"{baseline} on the tasks that both graded, with a paired interval; p: McNemar's exact test "
-        "(docs/statistics.md)."
+        f"{analysis.baseline} on the tasks that both graded, with a paired interval; p: McNemar's exact test"
+        f"{holm} (docs/statistics.md)."
     )

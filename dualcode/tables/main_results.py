@@ -3,7 +3,7 @@
 from dualcode.analysis.analyse import Analysis
 from dualcode.published.published import Published
 from dualcode.tables.grid import Field, Grid, cited, left, right
-from dualcode.tables.lines import Line, any_errored, caveats, line, statistics
+from dualcode.tables.lines import Line, any_errored, caveats, line, recomputed, statistics
 from dualcode.tables.selection import comparability, runs_on, source, suite_title
 from dualcode.tables.table import Table
 
@@ -19,7 +19,9 @@ def main_results(analysis: Analysis, published: Published) -> Table | str:
     lines = [line(analysis, published, dataset, name) for name in _pipelines(analysis, published, dataset)]
     has_plus = any("plus" in run.parts for run in runs)
     missing = [each.pipeline for each in lines if each.run is None]
-    return Grid(lines, _fields(has_plus=has_plus, errored=any_errored(lines))).table(
+    return Grid(
+        lines, _fields(has_plus=has_plus, errored=any_errored(lines), several=analysis.family > 1)
+    ).table(
         "table-2",
         f"Table 2: pass@1 on HumanEval and {suite_title(runs)}"
         if has_plus
@@ -30,7 +32,8 @@ def main_results(analysis: Analysis, published: Published) -> Table | str:
             *comparability(runs, published),
             *caveats(lines),
             f"Not run here: {', '.join(missing)}." if missing else "",
-            statistics(analysis.baseline),
+            statistics(analysis),
+            *recomputed(analysis.baseline),
             source(published, *(score.place for each in lines for score in each.published.values())),
         ],
         runs=[run.id for run in runs],
@@ -44,7 +47,7 @@ def _pipelines(analysis: Analysis, published: Published, dataset: str) -> list[s
     return list(dict.fromkeys([*printed, *ran]))
 
 
-def _fields(*, has_plus: bool, errored: bool) -> list[Field[Line] | None]:
+def _fields(*, has_plus: bool, errored: bool, several: bool) -> list[Field[Line] | None]:
     return [
         left("Configuration", lambda each: each.pipeline),
         right("HumanEval", lambda each: each.score("base")),
@@ -55,6 +58,7 @@ def _fields(*, has_plus: bool, errored: bool) -> list[Field[Line] | None]:
         right("Δ (pp)", Line.delta),
         right("Δ, 95 %", Line.delta_interval),
         right("p", Line.p_value),
+        right("p Holm", Line.p_holm) if several else None,
         cited("HumanEval (paper)", lambda each: each.printed("base")),
         cited("HumanEval+ (paper)", lambda each: each.printed("plus")) if has_plus else None,
         cited("Δ (paper)", lambda each: each.printed_delta("plus")) if has_plus else None,

@@ -90,15 +90,11 @@ def _models(published: Published) -> Table:
 def _leaderboard(published: Published) -> Table:
     fields: list[Field[LeaderboardEntry] | None] = [
         left("Model", lambda each: each.model),
-        *map(_of_suite, published.suites),
+        *(cited(suite, lambda each, name=suite: printed(each.scores[name])) for suite in published.suites),
         left("Note", lambda each: each.note),
         left("Place", lambda each: each.place),
     ]
     return _table(Grid(published.leaderboard, fields), "Leaderboard")
-
-
-def _of_suite(suite: str) -> Field[LeaderboardEntry]:
-    return cited(suite, lambda each: printed(each.scores[suite]))
 
 
 def _regressions(published: Published) -> Table:

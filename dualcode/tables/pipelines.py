@@ -62,14 +62,14 @@ def pipelines(analysis: Analysis, published: Published) -> Table | str:
         for run in analysis.runs
     ]
     lines = [row.line for row in rows]
-    return Grid(rows, _fields(rows)).table(
+    return Grid(rows, _fields(rows, several=analysis.family > 1)).table(
         "pipelines",
         "Pipelines: pass@1 and what it took",
         values=Priced.values,
         notes=[
             analysis.note,
             *caveats(lines),
-            statistics(analysis.baseline),
+            statistics(analysis),
             "95 %, Δ and p are of the last part: base and plus tests together where the suite has both.",
             "A task's calls, tokens (read and written), seconds and money are as if the run were alone: what "
             "the ledger replayed counts as it was paid for. wall: the run's duration over its tasks, many of "
@@ -80,7 +80,7 @@ def pipelines(analysis: Analysis, published: Published) -> Table | str:
     )
 
 
-def _fields(rows: list[Priced]) -> list[Field[Priced] | None]:
+def _fields(rows: list[Priced], *, several: bool) -> list[Field[Priced] | None]:
     priced = any(row.task and row.task.money for row in rows)
     return [
         left("Suite", lambda row: row.suite),
@@ -92,6 +92,7 @@ def _fields(rows: list[Priced]) -> list[Field[Priced] | None]:
         right("Δ (pp)", lambda row: row.line.delta()),
         right("Δ, 95 %", lambda row: row.line.delta_interval()),
         right("p", lambda row: row.line.p_value()),
+        right("p Holm", lambda row: row.line.p_holm()) if several else None,
         right("calls/task", Priced.calls),
         right("tokens/task", Priced.tokens),
         right("busy s/task", lambda row: decimal(row.task.busy_seconds if row.task else None)),

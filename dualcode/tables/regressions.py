@@ -5,9 +5,11 @@ from typing import Any, get_args
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.failures import FailureClass, Regressions
+from dualcode.analysis.failures.source import printable
+from dualcode.analysis.failures.taxonomy import CLASSES
 from dualcode.published.published import Published, PublishedRegressions
 from dualcode.tables.cells import NOTHING
-from dualcode.tables.grid import Field, Grid, cited, left, right
+from dualcode.tables.grid import Field, Grid, cited, left, listed, numbers, right, words
 from dualcode.tables.selection import comparability, part_title
 from dualcode.tables.table import Table
 
@@ -66,6 +68,34 @@ def regressions(analysis: Analysis, published: Published) -> Table | str:
         ],
         runs=[run.id for run, _ in found],
     )
+
+
+def classes(found: Regressions) -> Table:
+    """Return one run's classes: how often each is the primary one, and how often it is there at all."""
+    primary, any_ = found.counts(), found.occurrences()
+    rows = [(kind, str(primary.get(kind, 0)), str(any_.get(kind, 0))) for kind in CLASSES]
+    tones = ["" if kind in any_ else "dim" for kind in CLASSES]
+    return listed("classes", "", (words("class"), numbers("primary"), numbers("any")), rows, tones=tones)
+
+
+def lost_tasks(found: Regressions) -> Table:
+    """Return a line for every task that one run lost."""
+    heads = (
+        words("task"),
+        words("primary"),
+        words("also", wraps=True, drop=1),
+        words("evidence", wraps=True),
+    )
+    rows = [
+        (
+            each.task_id,
+            each.primary,
+            ", ".join(sign.kind for sign in each.signs[1:]),
+            printable(each.signs[0].evidence),
+        )
+        for each in found.regressions
+    ]
+    return listed("tasks", "", heads, rows)
 
 
 def _rows(lost: tuple[Regressions, ...], published: Published) -> list[Row]:

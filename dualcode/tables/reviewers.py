@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.reviewer import Judged, ReviewerReport
+from dualcode.analysis.reviewer import Confusion, Fixes, Judged, ReviewerReport
+from dualcode.metrics import Rate
 from dualcode.published.published import Published
 from dualcode.runs.summary import unread_warning
-from dualcode.tables.cells import ratio
-from dualcode.tables.grid import Field, Grid, left, right
+from dualcode.tables.cells import NOTHING, interval, percent, ratio
+from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
 from dualcode.tables.selection import part_title
 from dualcode.tables.table import Table
 
@@ -88,6 +89,95 @@ def _warnings(reports: Sequence[ReviewerReport]) -> Iterator[str]:
         said = unread_warning(report.overall.confusion.off_schema, report.overall.tasks)
         if said:
             yield f"{report.pipeline} on {report.dataset}: {said}"
+
+
+BIASED = (
+    "The rates are biased: a run knows the drafts that it kept, so unknown ones are mostly those that were"
+    " revised. Give the run that the drafts are from as well, or let them be graded."
+)
+
+
+def matrix(each: Confusion) -> Table:
+    """Return verdicts against the truth of the drafts."""
+    rows = [
+        ("revise: it has a bug", each.true_positive, each.false_positive),
+        ("approve", each.false_negative, each.true_negative),
+        ("together", each.true_positive + each.false_negative, each.false_positive + each.true_negative),
+    ]
+    heads = (words("the reviewer says"), *map(numbers, ("draft wrong", "draft right", "together")))
+    texts = [(name, str(wrong), str(right_), str(wrong + right_)) for name, wrong, right_ in rows]
+    if each.unknown:
+        texts += [("unread", "", "", str(each.off_schema)), ("unknown draft", "", "", str(each.ungraded))]
+    return listed("matrix", "", heads, texts)
+
+
+def rates(each: Confusion) -> Table:
+    """Return the rates that follow from the matrix, with their intervals."""
+    known = (
+        ("precision", each.precision, "of the drafts that it found wrong, those that are"),
+        ("base rate", each.base_rate, "the precision of a reviewer that objects without reading"),
+        ("recall", each.recall, "of the wrong drafts, those that it found wrong"),
+        ("specificity", each.specificity, "of the right drafts, those that it approved"),
+        ("accuracy", each.accuracy, "of all drafts, those on which it was right"),
+    )
+    rows = [
+        (name, percent(rate.value), interval(rate.low, rate.high), f"{rate.passed}/{rate.total}", meaning)
+        if rate
+        else (name, NOTHING, NOTHING, "0", meaning)
+        for name, rate, meaning in known
+    ]
+    heads = (
+        words("rate"),
+        numbers("value"),
+        numbers("95 % interval", short="95 %"),
+        numbers("of"),
+        words("meaning", wraps=True),
+    )
+    return listed("rates", "", heads, rows)
+
+
+def fixes(found: Fixes) -> Table:
+    """Return what became of the drafts that were sent back."""
+    stayed = f"{found.wrong_stayed} stayed wrong, {found.right_stayed} stayed right"
+    rows = [
+        ("helped", str(found.helped), "wrong → right"),
+        ("did nothing", str(found.did_nothing), stayed),
+        ("broke a right draft", str(found.broke), "right → wrong"),
+    ]
+    if found.unknown:
+        rows.append(("unknown", str(found.unknown), "draft or final program not graded"))
+    known = found.total - found.unknown
+    note = (
+        f"net {found.net:+d} tasks; the final program is the draft's text in {found.unchanged} of {known}"
+        if found.total
+        else "no fix was asked for"
+    )
+    heads = (words("asked to fix"), numbers("fixes"), words("draft → final program", wraps=True))
+    return listed("fixes", "", heads, rows if found.total else (), notes=[note])
+
+
+def quartiles(judged: Sequence[Judged]) -> Table:
+    """Return a row for each quartile of richness; counts as in the matrix, so that small numbers are seen."""
+    unread = any(each.confusion.off_schema for each in judged)
+    unknown = any(each.confusion.ungraded for each in judged)
+    rows = [
+        (
+            each.label, str(each.tasks), _of(each.confusion.recall), _of(each.confusion.specificity),
+            NOTHING if each.confusion.precision is None else percent(each.confusion.precision.value),
+            str(each.fixes.helped), str(each.fixes.did_nothing), str(each.fixes.broke),
+            *([str(each.confusion.off_schema)] if unread else []),
+            *([str(each.confusion.ungraded)] if unknown else []),
+        )
+        for each in judged
+    ]  # fmt: skip
+    heads = ["tasks", "wrong found", "right approved", "precision", "helped", "nothing", "broke"]
+    heads += ["unread"] * unread + ["unknown"] * unknown
+    columns = (words("quartile"), *map(numbers, heads))
+    return listed("quartiles", "by richness of the specification, leanest first", columns, rows)
+
+
+def _of(rate: Rate | None) -> str:
+    return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
 
 
 def _fields() -> list[Field[Row] | None]:

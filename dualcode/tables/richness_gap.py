@@ -9,7 +9,7 @@ from dualcode.analysis.statistics import Gap
 from dualcode.published.published import SUITES, Published
 from dualcode.tables.cells import NOTHING, p_value, points, points_interval
 from dualcode.tables.grid import Field, Grid, cited, left, right
-from dualcode.tables.lines import Line, any_errored, caveats, line, statistics
+from dualcode.tables.lines import Line, any_errored, caveats, line, recomputed, statistics
 from dualcode.tables.selection import comparability, part_title, source, suite_title
 from dualcode.tables.table import Table
 
@@ -42,10 +42,14 @@ class Pair:
         """Return p of no difference."""
         return NOTHING if self.gap is None else p_value(self.gap.p_value)
 
+    def p_holm(self) -> str:
+        """Return it corrected for all gaps of the analysis."""
+        return NOTHING if self.gap is None else p_value(self.gap.p_holm)
+
     def ratio(self) -> str:
         """Return the ratio of the deltas, with its interval if a ratio can be claimed."""
         gap = self.gap
-        if gap is None or gap.ratio is None or gap.ratio_low is None or gap.ratio_high is None:
+        if gap is None or gap.ratio is None:
             return NOTHING
         return f"{gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
 
@@ -69,13 +73,17 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
             f"no pipeline ran on a rich and a lean suite, with {analysis.baseline} on both, such as "
             "HumanEval+ and MBPP+"
         )
-    rich, lean = _datasets(analysis)
+    datasets = {run.id: run.dataset for run in analysis.runs}
+    rich, lean = datasets[analysis.gaps[0].rich.run], datasets[analysis.gaps[0].lean.run]
     pairs = _pairs(analysis, published, rich, lean)
     lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
     used = [each.run for each in lines if each.run]
     first, second = (next(run for run in used if run.dataset == name) for name in (rich, lean))
-    titles = part_title(first, "plus"), part_title(second, "plus")
-    return Grid(pairs, _fields(titles, paper=_is_papers(rich, lean), errored=any_errored(lines))).table(
+    titles, paper = (part_title(first, "plus"), part_title(second, "plus")), _is_papers(rich, lean)
+    family = len(analysis.gaps)
+    holm = f", corrected for all {family} gaps (p Holm)" if family > 1 else ""
+    fields = _fields(titles, paper=paper, errored=any_errored(lines), several=family > 1)
+    return Grid(pairs, fields).table(
         "table-3",
         "Table 3: review by richness of specifications; "
         f"rich: {_title(used, rich)}, lean: {_title(used, lean)}",
@@ -84,19 +92,14 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
             analysis.note,
             *(comparability(used, published) if _is_papers(rich, lean) else ()),
             *caveats(lines),
-            statistics(analysis.baseline),
+            statistics(analysis),
             "gap: Δ on the rich suite less Δ on the lean one, tasks of each drawn anew in pairs; p by "
-            "permutation. A ratio is given only where its interval holds neither zero nor a change of sign.",
-            *(_claim(published, pairs) if _is_papers(rich, lean) else ()),
+            f"permutation{holm}. A ratio is given only where its interval holds neither zero nor a change of "
+            "sign.",
+            *(_claim(analysis.baseline, published, pairs) if _is_papers(rich, lean) else ()),
         ],
         runs=[run.id for run in used],
     )
-
-
-def _datasets(analysis: Analysis) -> tuple[str, str]:
-    datasets = {run.id: run.dataset for run in analysis.runs}
-    gap = analysis.gaps[0]
-    return datasets[gap.rich.run], datasets[gap.lean.run]
 
 
 def _pairs(analysis: Analysis, published: Published, rich: str, lean: str) -> list[Pair]:
@@ -123,17 +126,21 @@ def _is_papers(rich: str, lean: str) -> bool:
     return rich in SUITES and lean in SUITES
 
 
-def _claim(published: Published, pairs: list[Pair]) -> list[str]:
+def _claim(baseline: str, published: Published, pairs: list[Pair]) -> list[str]:
     """Return the notes on the paper's own gap, and on where its numbers stand."""
     gap = published.number("gap")
     places = [each["place"] for pair in pairs for each in pair.values()["published"]]
     return [
-        f"The paper calls the ratio of its Δ {gap.value:g}x ({gap.place}), without an interval.",
+        f"The paper calls the ratio of its Δ against raw-coder {gap.value:g}x ({gap.place}), without an "
+        "interval.",
+        *recomputed(baseline),
         source(published, *places),
     ]
 
 
-def _fields(titles: tuple[str, str], *, paper: bool, errored: bool) -> list[Field[Pair] | None]:
+def _fields(
+    titles: tuple[str, str], *, paper: bool, errored: bool, several: bool
+) -> list[Field[Pair] | None]:
     first, second = titles
     return [
         left("Configuration", lambda pair: pair.pipeline),
@@ -148,6 +155,7 @@ def _fields(titles: tuple[str, str], *, paper: bool, errored: bool) -> list[Fiel
         right("gap (pp)", Pair.difference),
         right("gap, 95 %", Pair.difference_interval),
         right("p", Pair.p_value),
+        right("p Holm", Pair.p_holm) if several else None,
         right("ratio", Pair.ratio),
         cited(f"{first} (paper)", lambda pair: pair.rich.printed(pair.rich.part)) if paper else None,
         cited(f"{first}, Δ (paper)", lambda pair: pair.rich.printed_delta(pair.rich.part)) if paper else None,

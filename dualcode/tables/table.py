@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from dualcode.record import Record
 
 
@@ -12,6 +14,12 @@ class Column(Record):
     align: Literal["left", "right"] = "right"
     published: bool = False
     """Whether its numbers are somebody else's: never measured here, and shown as such."""
+    short: str = Field(default="", exclude=True)
+    """The name where there is little room."""
+    wraps: bool = Field(default=False, exclude=True)
+    """Whether its texts may be broken between words; others stand on one line each."""
+    drop: int = Field(default=0, exclude=True)
+    """Which column is left out first where there is no room: the highest; of equal ones the last."""
 
 
 class Table(Record):
@@ -29,3 +37,5 @@ class Table(Record):
     """Ids of the runs that our numbers came from."""
     values: tuple[dict[str, Any], ...]
     """A row each, unrounded, for JSON."""
+    tones: tuple[Literal["", "bold", "dim"], ...] = Field(default=(), exclude=True)
+    """How a row stands out on a terminal; none where it is empty."""

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.false_claims import coloured
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import analyse
+from dualcode.analysis.comparisons import compare_runs
 from dualcode.analysis.runs import load_runs
+from dualcode.analysis.statistics import holm
 from dualcode.errors import InputError, RunError
+from tests.figures.synthetic import analysis
 
 PASSED, FAILED = Story(plus=True), Story(plus=False)
 
@@ -59,3 +63,36 @@ def test_two_runs_of_one_pipeline_are_refused_by_name(tmp_path: Path) -> None:
         analyse(load_runs([one, two]))
     assert str(one) in refused.value.message
     assert str(two) in refused.value.message
+
+
+def test_p_is_corrected_for_all_that_is_shown_together(tmp_path: Path) -> None:
+    found = analysis(tmp_path, ["raw-coder", "review-fix", "enriched"], count=40)
+    shown = [made["plus"] for made in found.comparisons.values()]
+    assert {each.family for each in shown} == {found.family} == {4}
+    assert [each.p_holm for each in shown] == holm([each.p_value for each in shown])
+    lesser = [made["base"] for made in found.comparisons.values()]
+    assert [each.p_holm for each in lesser] == holm([each.p_value for each in lesser])
+    assert [each.p_holm for each in found.gaps] == holm([each.p_value for each in found.gaps])
+
+
+def test_the_analysis_and_the_command_compare_by_one_engine(tmp_path: Path) -> None:
+    found = analysis(tmp_path, ["raw-coder", "review-fix", "enriched"], count=40)
+    told = compare_runs(found.runs)
+    made = {each.run: each for suite in told.suites for each in suite.comparisons}
+    assert made == {run: each["plus"] for run, each in found.comparisons.items()}
+    assert told.gaps == found.gaps
+    assert all(gap.rich == made[gap.rich.run] for gap in told.gaps)
+
+
+def test_only_the_corrected_p_may_claim(tmp_path: Path) -> None:
+    found = analysis(tmp_path, ["raw-coder", "review-fix"], ["humaneval"], count=40)
+    (made,) = (each["plus"] for each in found.comparisons.values())
+    for p_holm, delta, standing in ((0.04, 0.1, "better"), (0.04, -0.1, "worse"), (0.06, 0.1, "unclear")):
+        changed = made.model_copy(update={"p_value": 0.001, "p_holm": p_holm, "delta": delta})
+        assert changed.standing == standing
+
+
+def test_studies_of_equal_pipelines_colour_a_bar_in_at_most_5_percent() -> None:
+    shown = coloured(studies=400, changed=0.1, seed=1)
+    assert shown["p"] > 0.4
+    assert shown["p_holm"] <= 0.05

@@ -58,8 +58,8 @@ def test_the_page_names_runs_rates_changes_and_tasks(tmp_path: Path) -> None:
     fixed = write(tmp_path, "review-fix", "-" + "+" * 17 + "--")
     text = page(tmp_path / raw, tmp_path / fixed)
     own = rate(17, 20)
-    assert f"{raw} 50.0 (29.9 – 70.1) baseline" in text
-    assert f"85.0 ({100 * own.low:.1f} – {100 * own.high:.1f}) +35.0 (" in text
+    assert f"raw-coder {raw[-8:]} 50.0 % [29.9, 70.1] baseline" in text
+    assert f"85.0 % [{100 * own.low:.1f}, {100 * own.high:.1f}] +35.0 [" in text
     assert "8/1 0.0391" in text
     assert "gained 8: HumanEval/10, HumanEval/11" in text
     assert "HumanEval/15 and 2 more; lost 1: HumanEval/0" in text
@@ -178,7 +178,7 @@ def test_errored_tasks_are_shown_with_the_interval_that_they_leave(tmp_path: Pat
     write(tmp_path, "review-fix", "??" + "+" * 10 + "-" * 8)
     text = page(tmp_path)
     low, high = rate(10, 20).low, rate(12, 20).high
-    assert f"2 ({100 * low:.1f} – {100 * high:.1f})" in text
+    assert f"2: [{100 * low:.1f}, {100 * high:.1f}]" in text
     assert "2 of 20 tasks have no verdict (HumanEval/0, HumanEval/1)" in text
     assert "not in both 2: HumanEval/0, HumanEval/1" in text
 
@@ -190,7 +190,7 @@ def test_several_comparisons_have_holm_s_p_values(tmp_path: Path) -> None:
     told = {each["run"].split("-")[2]: each for each in found(tmp_path)["comparisons"]}
     assert told["review"]["p_holm"] == pytest.approx(2 * told["review"]["p_value"])
     assert told["enriched"]["p_holm"] == told["enriched"]["p_value"]
-    assert "p Holm: adjusted for 2 comparisons at once" in page(tmp_path)
+    assert "p Holm: corrected for 2 comparisons at once" in page(tmp_path)
 
 
 def test_two_suites_are_grouped_and_have_gaps(tmp_path: Path) -> None:
@@ -205,8 +205,8 @@ def test_two_suites_are_grouped_and_have_gaps(tmp_path: Path) -> None:
     assert not any(each["kind"] == "suite" for each in told["differences"])
     text = page(tmp_path)
     assert text.index("HumanEval+, plus tests, against raw-coder") < text.index("MBPP+, plus tests")
-    assert "+50.0 +6.7 +43.3 (" in text
-    assert "<0.001 none" in text
+    assert "+50.0 +6.7 +43.3 [" in text
+    assert "< 0.001 none" in text
 
 
 def test_542_tasks_in_14_runs_are_compared(tmp_path: Path) -> None:

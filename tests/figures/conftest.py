@@ -11,4 +11,4 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
     """Return the paper's pipelines on two suites of 48 tasks, with prices and two errored tasks."""
     price = {"gpu_hour": 1.0, "currency": "$"}
     folder = tmp_path_factory.mktemp("paper")
-    return analysis(folder, PAPERS, count=48, price=price, errored={"plan-code": (3, 9)})
+    return analysis(folder, PAPERS, count=48, price=price, errored={"plan-code": (3, 9)}, rich=True)

@@ -103,12 +103,14 @@ def analysis(
     price: Mapping[str, Any] | None = None,
     errored: Mapping[str, Sequence[int]] | None = None,
     known: bool = True,
+    rich: bool = False,
     note: str = "made-up outcomes, no model's",
     solved: float | None = None,
     baseline: str = "raw-coder",
     **options: Any,
 ) -> Analysis:
-    """Write synthetic runs into an empty folder and return their analysis. `known`: of the drafts' truth."""
+    """Write synthetic runs into an empty folder and return their analysis. `known`: of the drafts' truth;
+    `rich`: with a richness for each task."""
     folders = [
         write_run(
             folder / "runs", pipeline,
@@ -120,4 +122,6 @@ def analysis(
     ]  # fmt: skip
     runs = load_runs(folders)
     truths = {run.id: truth(run.dataset, count, solved) for run in runs} if known else {}
-    return analyse(runs, baseline=baseline, title="SYNTHETIC", note=note, truth=truths)
+    tasks = [task for run in runs for task in run.tasks] if rich else []
+    richness = {task: random.Random(task).uniform(0.2 if "Mbpp" in task else 0.4, 0.7) for task in tasks}
+    return analyse(runs, baseline=baseline, title="SYNTHETIC", note=note, truth=truths, richness=richness)

@@ -1,7 +1,6 @@
 """Whole runs on a scripted server and the real sandbox: pipelines, ledger, bench, audit."""
 
 import asyncio
-import io
 import json
 import subprocess
 import sys
@@ -326,7 +325,9 @@ async def test_a_call_that_stands_there_twice_is_counted_once(tmp_path: Path) ->
     assert summarize(read_run(done.folder)).calls == 1
 
 
-async def test_a_result_says_first_what_its_sandbox_did_not_hold(tmp_path: Path) -> None:
+async def test_a_result_says_first_what_its_sandbox_did_not_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serve(Answer(content=PROGRAM)) as server:
         [done] = await run(server, tmp_path, "raw-coder")
     records = read_run(done.folder)
@@ -334,7 +335,7 @@ async def test_a_result_says_first_what_its_sandbox_did_not_hold(tmp_path: Path)
     sessions = [each.model_copy(update={"sandbox": weak}) for each in records.manifest.sessions]
     manifest = records.manifest.model_copy(update={"sessions": sessions})
     summary = summarize(records.model_copy(update={"manifest": manifest}))
-    out = Console(file=io.StringIO(), width=100, record=True)
-    out.print(printing.result(summary, done.folder))
-    assert out.export_text().startswith("sandbox landlock does not hold: names of files\n")
+    capsys.readouterr()
+    printing.result(summary, done.folder)
+    assert capsys.readouterr().out.startswith("sandbox landlock does not hold: names of files\n")
     assert summary.to_json()["cautions"] == ["sandbox landlock does not hold: names of files"]

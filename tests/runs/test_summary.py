@@ -1,19 +1,18 @@
 """A run in numbers: pure functions over records."""
 
-import io
 import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage, Value
 from dualcode.cli import printing
 from dualcode.config import Price
+from dualcode.metrics import duration
 from dualcode.models.openai import Meter
 from dualcode.models.scripted import reply
-from dualcode.runs.progress import Rate, Tally, duration
+from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds, unread_warning
 from dualcode.sampling import PAPER
@@ -116,17 +115,17 @@ def test_durations_are_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-def test_a_run_s_result_says_whose_data_it_was_made_with(tmp_path: Path) -> None:
+def test_a_run_s_result_says_whose_data_it_was_made_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     summary = summarize(read_run(write_run(tmp_path, "raw-coder", {"HumanEval/0": Story(True)})))
     own = summary.model_copy(update={"data": load_suite("mini").data})
     assert summary.to_json()["data"]["official"] is False
     assert own.to_json()["data"] == load_suite("mini").data.to_json()
 
     def shown(each: Summary) -> str:
-        console = Console(width=200, file=io.StringIO())
-        with console.capture() as said:
-            console.print(printing.result(each, tmp_path))
-        return said.get().lstrip()
+        printing.result(each, tmp_path)
+        return capsys.readouterr().out.lstrip()
 
     assert shown(summary).startswith("not EvalPlus's own data: ")
     assert "own data" not in shown(own)

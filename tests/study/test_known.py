@@ -1,12 +1,10 @@
 """What earlier runs, and a short trial, say about the calls to come."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage
@@ -112,11 +110,11 @@ async def tried(trial: Trial, known: Known, name: str = "raw-coder") -> str:
         calls, roles = pipeline.calls, pipeline.roles
         __call__ = staticmethod(trial.play)
 
-    told = io.StringIO()
+    told: list[str] = []
     pipelines: Any = [Played()]
     workshop: Any = trial
-    await try_speed(pipelines, workshop, known, Console(file=told))
-    return told.getvalue()
+    await try_speed(pipelines, workshop, known, told.append)
+    return "\n".join(told)
 
 
 async def test_an_unknown_speed_is_tried_on_as_many_tasks_as_the_server_takes_at_once() -> None:

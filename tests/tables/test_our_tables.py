@@ -6,7 +6,9 @@ from pathlib import Path
 from benchmarks.synthetic_runs import Story
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.failures import Regression, Regressions, Sign
+from dualcode.analysis.reviewer import Confusion, Fixes, Judged
 from dualcode.tables import tables
+from dualcode.tables.reviewers import matrix, quartiles
 from tests.tables.runs import PAPER, cell, only, outcomes, run, simple, value
 
 
@@ -59,6 +61,19 @@ def test_unread_reviews_are_a_column_of_their_own_and_warned_of(tmp_path: Path) 
     shown = dict(zip([column.name for column in table.columns], table.rows[0], strict=True))
     assert [shown[name] for name in ("unread", "unknown", "right, approved")] == ["2", "0", "1"]
     assert any("2 of 3 reviews (67%) are unread" in note for note in table.notes)
+
+
+def test_unread_reviews_stand_apart_from_unknown_drafts_in_matrix_and_quartiles() -> None:
+    counts = Confusion(
+        true_positive=1, false_positive=2, false_negative=3, true_negative=4, unknown=7, off_schema=5
+    )
+    assert matrix(counts).rows[-2:] == (("unread", "", "", "5"), ("unknown draft", "", "", "2"))
+    assert len(matrix(counts.model_copy(update={"unknown": 0, "off_schema": 0})).rows) == 3
+    fixes = Fixes(helped=1, broke=0, right_stayed=2, wrong_stayed=0, unchanged=0, unknown=0)
+    judged = Judged(label="Q1", tasks=17, confusion=counts, fixes=fixes)
+    table = quartiles([judged])
+    assert [column.name for column in table.columns][-2:] == ["unread", "unknown"]
+    assert table.rows[0][-2:] == ("5", "2")
 
 
 def regressed(*kinds: str) -> tuple[Regression, ...]:

@@ -230,3 +230,31 @@ def test_table_1_takes_the_latest_reading_of_the_runs_sessions(tmp_path: Path) -
     table = only(tables(analyse([load_run(folder)]), PAPER, ["table-1"]))
     assert cell(table, "coder", "Memory") == "20.0 GiB"
     assert cell(table, "coder", "Params") == "14.8 B"
+
+
+def test_a_published_difference_stands_beside_ours_only_against_the_same_baseline(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, name, "humaneval", outcomes("humaneval", passed, 10))
+        for name, passed in (("raw-coder", 3), ("plan-code", 4), ("review-fix", 5), ("best-of-k", 6))
+    ]
+    table = only(tables(analyse(runs, baseline="plan-code"), PAPER, ["table-2"]))
+    assert cell(table, "review-fix", "Δ (paper)") == "+12.2"
+    assert cell(table, "plan-code", "Δ (paper)") == cell(table, "best-of-k", "Δ (paper)") == "–"
+    assert any("from the printed percentages" in note for note in table.notes)
+    unknown = only(tables(analyse(runs, baseline="best-of-k"), PAPER, ["table-2"]))
+    assert {row[-1] for row in unknown.rows} == {"–"}
+
+
+def test_p_is_shown_with_what_may_be_claimed_where_there_are_several(tmp_path: Path) -> None:
+    one = only(tables(simple(tmp_path / "a", PAIR), PAPER, ["table-2"]))
+    assert "p Holm" not in [column.name for column in one.columns]
+    more = {**PAIR, ("humaneval", "enriched"): 9}
+    several = only(tables(simple(tmp_path / "b", more), PAPER, ["table-2"]))
+    assert cell(several, "enriched", "p") == "0.0312"
+    assert cell(several, "enriched", "p Holm") == "0.0625"
+    assert any("corrected for all 2 comparisons" in note for note in several.notes)
+
+
+def test_no_ratio_is_in_a_table_or_its_values_where_none_can_be_claimed(tmp_path: Path) -> None:
+    table = only(tables(simple(tmp_path, BOTH), PAPER, ["table-3"]))
+    assert value(table, "review-fix")["ours"]["gap"]["ratio"] is None

@@ -1,0 +1,75 @@
+"""The score of a samples file for people, and how far the grading is."""
+
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dualcode.cli.printing import console
+from dualcode.grading.score import KS, Score
+from dualcode.grading.scoring import Watcher
+from dualcode.tables.cells import NOTHING, interval, percent
+from dualcode.tables.grid import listed, numbers, words
+from dualcode.tables.table import Table
+
+
+def score_table(score: Score) -> Table:
+    """Return a row for each set of tests and each k."""
+    ks = [k for k in KS if k in score.base.pass_at] or [1]
+    several = len(ks) > 1
+    heads = (
+        words("tests"), *([numbers("k")] if several else []), numbers("pass@k" if several else "pass@1"),
+        *map(numbers, ("95 % interval", "passed", "failed", "errored")),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
+    sides = {"base": score.base} | ({"base + plus": score.plus} if score.plus else {})
+    for label, side in sides.items():
+        for k in ks:
+            found, counts = side.pass_at.get(k), side.samples
+            bounds = found.interval if found else None
+            rows.append(
+                (
+                    label if k == 1 else "",
+                    *([str(k)] if several else []),
+                    percent(found.value) if found else NOTHING,
+                    interval(*bounds) if bounds else NOTHING,
+                    *([str(counts.passed), str(counts.failed), str(counts.errored)] if k == 1 else [""] * 3),
+                )
+            )
+    samples = len(score.verdicts)
+    more = f", {samples} samples" if samples != score.tasks else ""
+    title = f"{score.title}: {score.tasks} tasks{more} in {score.seconds:.1f} s, sandbox {score.sandbox}"
+    return listed("score", title, heads, rows, notes=[score.compiled])
+
+
+class Bar(Watcher):
+    """A progress bar on a terminal, and warnings on stderr."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(
+            *columns, console=self._console, transient=True, disable=not self._console.is_terminal
+        )
+        self._phase = self._progress.add_task("reading", total=None)
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def on_warning(self, warning: str) -> None:
+        """Warn."""
+        self._console.print(warning, style="bold yellow", markup=False, highlight=False)
+
+    def on_phase(self, name: str, total: int) -> None:
+        """Begin a bar."""
+        self._progress.remove_task(self._phase)
+        self._phase = self._progress.add_task(name, total=total)
+
+    def on_step(self) -> None:
+        """Move it on."""
+        self._progress.advance(self._phase)
