@@ -11,8 +11,8 @@ from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply
 from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.extraction import strip_thinking
+from dualcode.models.chat import ChatModel
 from dualcode.models.delta import ends_in_object
-from dualcode.models.openai import ChatModel, OpenAIChat
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.solution import Program
@@ -306,6 +306,8 @@ class Team:
 
 def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
     """Return the team with one chat model per endpoint that one of `roles` is bound to."""
+    from dualcode.models.openai import OpenAIChat  # its library takes a second to import
+
     chats = {
         name: OpenAIChat(
             name, config.endpoints[name], api_key=os.environ.get(config.endpoints[name].api_key_env)

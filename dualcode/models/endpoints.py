@@ -4,12 +4,12 @@ import asyncio
 import os
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from dualcode.config import Role, TeamConfig
 from dualcode.errors import TeamError
-from dualcode.models.openai import is_loopback
 from dualcode.record import Record
 
 
@@ -99,3 +99,9 @@ def _check_room(name: str, config: TeamConfig, served: Served) -> None:
             f"no room for a prompt in the server's max_model_len {served.max_model_len}",
             hint="lower thinking_budget or answer_tokens",
         )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine's own: a proxy from the environment must not get in between."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")

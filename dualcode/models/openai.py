@@ -1,4 +1,4 @@
-"""The chat-model seam: one protocol, and the client that speaks to an OpenAI-compatible server."""
+"""The client that speaks to an OpenAI-compatible server."""
 
 import asyncio
 import re
@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Protocol, cast
-from urllib.parse import urlsplit
+from typing import Any, Literal, cast
 
 import httpx
 import openai
@@ -19,41 +18,12 @@ from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
 from dualcode.extraction import strip_thinking
+from dualcode.models.chat import Meter
 from dualcode.models.delta import ends_in_object, said
+from dualcode.models.endpoints import is_loopback
 
-PROTOCOL = 2
-"""Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
-
-
-@dataclass
-class Meter:
-    """What a chat model is doing right now, for the progress display."""
-
-    in_flight: int = 0
-    tokens: int = 0
-    """Completion tokens received so far, the running streams included."""
-
-
-class ChatModel(Protocol):
-    """Anything that answers requests: a server, or a script in tests."""
-
-    name: str
-    """The endpoint's name in the team's configuration."""
-    model: str
-    meter: Meter
-
-    async def complete(self, request: Request) -> Reply:
-        """Answer the request.
-
-        Raises EndpointError, with its `attempts` filled in, when retries are exhausted or cannot help.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Release connections."""
-        ...
 
 
 class _TransientError(Exception):
@@ -434,12 +404,6 @@ def _outcome(error: Exception) -> str:
 
 def _unexpected(error: Exception) -> str:
     return f"{type(error).__name__}: {_short(str(error))}"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the address is this machine's own: a proxy from the environment must not get in between."""
-    host = urlsplit(url).hostname or ""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from dualcode.call import Attempt, Reply, Request, Usage
 from dualcode.errors import EndpointError
-from dualcode.models.openai import Meter
+from dualcode.models.chat import Meter
 
 Answer = str | None | Reply | EndpointError
 """Text (None: an answer without content), a whole reply, or a fault to raise."""

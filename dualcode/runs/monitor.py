@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx
 
-from dualcode.models.openai import ChatModel, Meter, is_loopback
+from dualcode.models.chat import ChatModel, Meter
+from dualcode.models.endpoints import is_loopback
 from dualcode.record import Record
 from dualcode.serving.hardware import ServedHardware
 

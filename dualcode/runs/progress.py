@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dualcode.call import Call
 from dualcode.metrics import duration
-from dualcode.models.openai import ChatModel, Meter
+from dualcode.models.chat import ChatModel, Meter
 from dualcode.verdict import Verdict
 
 RATE_WINDOW = 5.0

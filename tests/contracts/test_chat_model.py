@@ -8,8 +8,9 @@ import pytest
 from dualcode.call import Message, Request
 from dualcode.config import Endpoint
 from dualcode.errors import EndpointError
+from dualcode.models.chat import ChatModel
 from dualcode.models.ledger import Fingerprint, Ledger, LedgerChat
-from dualcode.models.openai import ChatModel, OpenAIChat
+from dualcode.models.openai import OpenAIChat
 from dualcode.models.scripted import ScriptedChat
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair

@@ -25,6 +25,7 @@ from dualcode.call import IN_ANSWERS, Message, Reply, Request, Usage
 from dualcode.cli.ledger import ledger as ledger_command
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import DualcodeError, EndpointError, InputError, RunError, UnknownNameError
+from dualcode.models.chat import PROTOCOL, ChatModel
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger import (
     Entries,
@@ -39,7 +40,7 @@ from dualcode.models.ledger import (
 from dualcode.models.ledger import chat as ledger_chat
 from dualcode.models.ledger.database import APPLICATION, FILE
 from dualcode.models.ledger.locks import Locks, place_of
-from dualcode.models.openai import PROTOCOL, ChatModel, OpenAIChat
+from dualcode.models.openai import OpenAIChat
 from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines.find import find_pipeline

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from dualcode.errors import RunError
-from dualcode.models.openai import Meter
+from dualcode.models.chat import Meter
 from dualcode.models.scripted import ScriptedChat
 from dualcode.runs import monitor
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate

@@ -10,7 +10,7 @@ from dualcode.call import Attempt, Call, Message, Request, Usage, Value
 from dualcode.cli import printing
 from dualcode.config import Price
 from dualcode.metrics import duration
-from dualcode.models.openai import Meter
+from dualcode.models.chat import Meter
 from dualcode.models.scripted import reply
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run

@@ -10,11 +10,11 @@ from typing import Self, TypeVar
 
 from dualcode.call import Reply, Request
 from dualcode.config import TeamConfig
+from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger.fingerprint import Fingerprint, identify, key_of
 from dualcode.models.ledger.locks import place_of
 from dualcode.models.ledger.store import LedgerStore
-from dualcode.models.openai import ChatModel
 
 FINISHED = frozenset({"stop", "length", "repetition"})
 """Finish reasons of replies that are kept. vLLM also knows `abort` and `error`: a server that shuts down."""

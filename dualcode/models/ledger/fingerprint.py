@@ -7,8 +7,8 @@ from typing import Any
 
 from dualcode.call import Message, Request
 from dualcode.config import Endpoint
+from dualcode.models.chat import PROTOCOL, ChatModel
 from dualcode.models.endpoints import Served
-from dualcode.models.openai import PROTOCOL, ChatModel, OpenAIChat
 from dualcode.record import Record
 from dualcode.sampling import PAPER
 
@@ -61,6 +61,8 @@ async def identify(chat: ChatModel, served: Served, endpoint: Endpoint) -> Finge
     probe = Request(messages=CONVERSATION, sampling=PAPER.plain, answer_tokens=1)
     system = (await chat.complete(probe)).system_fingerprint
     rendered: list[Any] = [None]
+    from dualcode.models.openai import OpenAIChat
+
     if isinstance(chat, OpenAIChat):
         rendered = [await chat.rendering(CONVERSATION, thinking=thinking) for thinking in (False, True)]
     folder = Path(served.root) if served.root else None

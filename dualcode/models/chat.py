@@ -1,0 +1,38 @@
+"""The chat-model seam: whatever answers requests. The client is imported where one is made: it is heavy."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dualcode.call import Reply, Request
+
+PROTOCOL = 2
+"""Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""
+
+
+@dataclass
+class Meter:
+    """What a chat model is doing right now, for the progress display."""
+
+    in_flight: int = 0
+    tokens: int = 0
+    """Completion tokens received so far, the running streams included."""
+
+
+class ChatModel(Protocol):
+    """Anything that answers requests: a server, or a script in tests."""
+
+    name: str
+    """The endpoint's name in the team's configuration."""
+    model: str
+    meter: Meter
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer the request.
+
+        Raises EndpointError, with its `attempts` filled in, when retries are exhausted or cannot help.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
