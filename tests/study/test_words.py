@@ -8,12 +8,13 @@ from dualcode.config import Price
 from dualcode.study.forecast import Forecast, forecast
 from dualcode.study.known import Known
 from dualcode.study.words import forecast_table
+from dualcode.tables.forms import to_terminal
 from tests.study.test_forecast import RAW, REVIEWED, measured, plan, team
 
 
 def shown(found: Forecast) -> str:
     written = io.StringIO()
-    Console(file=written, width=140).print(forecast_table(found))
+    Console(file=written, width=140).print(to_terminal(forecast_table(found), 140))
     return written.getvalue()
 
 
