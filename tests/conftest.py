@@ -23,6 +23,7 @@ _LONG = (
 """Files that take more than some ten seconds."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests together in one process, and all that talk to the real pair: it is started once.
 
