@@ -4,7 +4,7 @@
 #   scripts/test.sh --quick   for contributors: no servers, no browser, no long files; nothing but .venv is needed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-side_by_side=(-n auto --dist loadgroup)
+side_by_side=(-n auto)  # tests/conftest.py says what stays together
 if [ "${1:-}" = --quick ]; then
   shift
   scripts/setup.sh client

@@ -1,6 +1,9 @@
 """Fixtures for all tests, and which of them run side by side."""
 
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from tests.servers import servers
 
@@ -23,18 +26,35 @@ _LONG = (
 """Files that take more than some ten seconds."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests together in one process, and all that talk to the real pair: it is started once.
+_ON_SERVERS = (
+    "tests/contracts/test_chat_model.py",
+    "tests/runs/test_monitor.py",
+    "tests/serving/test_flags.py",
+    "tests/serving/test_hardware.py",
+    "tests/serving/test_real.py",
+    "tests/test_real_pair.py",
+)
+"""Files that talk to the real pair."""
 
-    Those come first, since they take longest.
-    """
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long, or a browser."""
     for item in items:
-        on_servers = item.get_closest_marker("servers") is not None
-        name = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("servers" if on_servers else name))
-        if name.startswith(_IN_BROWSERS):
+        if item.nodeid.startswith(_IN_BROWSERS):
             item.add_marker(pytest.mark.browser)
-        if name.startswith(_LONG):
+        if item.nodeid.startswith(_LONG):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("servers") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Keep a file's tests together in one process, and all that talk to the real pair: it is started once."""
+    return FilesAndServers(config, log)
+
+
+class FilesAndServers(LoadFileScheduling):
+    """Gives out whole files, and those on servers as if they were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        name = nodeid.partition("::")[0]
+        return "servers" if name in _ON_SERVERS else name
