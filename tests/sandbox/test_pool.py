@@ -163,13 +163,15 @@ async def test_closing_ends_what_runs(tier: str) -> None:
 
 HOST = """
 import asyncio, json, psutil
-from dualcode.sandbox.job import Arguments, Job
+from dualcode.sandbox.job import Arguments, Job, Limits
 from dualcode.sandbox.pool import open_sandbox
 async def main():
     async with open_sandbox(2, tier={tier!r}) as sandbox:
-        job = Job("def f(x):\\n    while True: pass", Arguments.of("f", [[1]]))
+        await sandbox.warm()  # else the first run may be over before the second server has started
+        limits = Limits(call_cpu=200.0, total_cpu=200.0, wall=250.0)
+        job = Job("def f(x):\\n    while True: pass", Arguments.of("f", [[1]]), limits)
         runs = [asyncio.create_task(sandbox.run(job)) for _ in range(2)]
-        while len(started := psutil.Process().children(recursive=True)) < {processes}:
+        while len(started := psutil.Process().children(recursive=True)) < {processes} * sandbox.workers:
             await asyncio.sleep(0.01)
         print(json.dumps([process.pid for process in started]), flush=True)
         await asyncio.gather(*runs)
@@ -178,13 +180,13 @@ asyncio.run(main())
 
 
 def test_a_killed_host_leaves_nothing_running(tier: str) -> None:
-    processes = {"namespaces": 6, "landlock": 4}[tier]  # for each run its own, its server's, and who waits
+    processes = {"namespaces": 3, "landlock": 2}[tier]  # of each run: its own, its server's, and who waits
     source = HOST.format(tier=tier, processes=processes)
     with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as host:
         assert host.stdout is not None
         started = json.loads(host.stdout.readline())
         host.kill()
-    assert len(started) == processes
+    assert len(started) in (processes, 2 * processes)  # by the memory that is there
     asyncio.run(until(lambda: not any(map(psutil.pid_exists, started))))
 
 
