@@ -99,6 +99,10 @@ class Attempt(Record):
     request: Request | None = None
     """What a repair asked, whole; None: the call's own request. Runs older than this field never have it."""
 
+    def __hash__(self) -> int:
+        """Go by what no two attempts share: a request holds a schema, which has no hash."""
+        return hash((self.kind, self.started, self.seconds, self.outcome))
+
 
 class Reply(Record):
     """What a chat model answered to one request, after its retries."""

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +141,15 @@ def test_a_share_of_unread_reviews_above_5_percent_is_a_warning(
     said = unread_warning(unread, total)
     assert (said is not None) == warned
     assert said is None or f"{unread} of {total} reviews" in said
+
+
+def test_a_repair_under_a_schema_is_counted_once() -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    asked = Request(
+        messages=(Message(role="user", content="hi"),),
+        sampling=PAPER.plain,
+        answer_tokens=9,
+        json_schema=schema,
+    )
+    repair = Attempt(kind="repair", started=1.0, seconds=1.0, outcome="ok", request=asked)
+    assert list(dict.fromkeys([repair, repair.model_copy(deep=True)])) == [repair]
