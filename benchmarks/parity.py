@@ -200,7 +200,7 @@ def _judge_by_us(cases: list[Case], suites: Mapping[str, Suite]) -> Iterator[tup
             started = time.monotonic()
             verdict = runner.run(graders[case.suite].grade(case.task_id, case.program))
             seconds = round(time.monotonic() - started, 3)
-            yield case, verdict.model_dump(mode="json", exclude={"task_id"}) | {"seconds": seconds}
+            yield case, verdict.model_dump(mode="json")["parts"] | {"seconds": seconds}
 
 
 @dataclass(frozen=True)
