@@ -76,8 +76,10 @@ def break_servers(monkeypatch: pytest.MonkeyPatch, breaks: Callable[[Job], bool]
 
     async def run_broken(worker: Worker, job: Job) -> Ran:
         if breaks(job):
+            inside = [process.pid for process in psutil.Process(worker.pid).children(recursive=True)]
             os.kill(worker.pid, signal.SIGKILL)
             killed.append(worker.pid)
+            await until(lambda: not any(map(psutil.pid_exists, inside)))  # else it may answer yet
         return await run(worker, job)
 
     monkeypatch.setattr(Worker, "run", run_broken)
