@@ -188,7 +188,7 @@ def test_a_killed_host_leaves_nothing_running(tier: str) -> None:
         assert host.stdout is not None
         started = json.loads(host.stdout.readline())
         host.kill()
-    assert len(started) in (processes, 2 * processes)  # by the memory that is there
+    assert len(started) >= processes  # of one run or two, by the memory that is there; and who counts files
     asyncio.run(until(lambda: not any(map(psutil.pid_exists, started))))
 
 
