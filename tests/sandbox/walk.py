@@ -80,6 +80,16 @@ def readable(start, end):
     if begun is not None:
         yield begun, end
 
+def joined(parts):
+    """Join ranges that touch: what lies across the border of two would be found in neither."""
+    whole = []
+    for start, end in parts:
+        if whole and whole[-1][1] == start:
+            whole[-1][1] = end
+        else:
+            whole.append([start, end])
+    return whole
+
 def places(start, end, needle):
     while start < end and (at := libc.memmem(start, end - start, needle, len(needle))):
         yield at
@@ -93,7 +103,7 @@ def walk(*masked):
         for at, byte in enumerate(each):
             needle[at] = byte ^ 0xA5
         needles.append(needle)
-    ranges = [part for whole in list(mapped()) for part in readable(*whole)]
+    ranges = joined(part for whole in list(mapped()) for part in readable(*whole))
     found = [[at for part in ranges for at in places(*part, needle)] for needle in needles]
     own = [ctypes.addressof(needle) for needle in needles]
     elsewhere = [len([at for at in each if at != mine]) for each, mine in zip(found, own)]
