@@ -162,30 +162,31 @@ def _read(path: str) -> bytes:
 def clear(folder: str) -> None:
     """Empty a folder, whatever its tree: as deep, with such names and modes as a program chose.
 
-    No link is followed, though another process may change the tree meanwhile. Every call is relative to an
-    open folder, for a path could be too long. What lies deeper is moved up. Raises OSError.
+    No link is followed, though another process may change the tree meanwhile, or clear it, too. Every call is
+    relative to an open folder, for a path could be too long. What lies deeper is moved up. Raises OSError.
     """
     top = os.open(folder, _FOLDER | os.O_RDONLY)
     token, serial = os.urandom(8).hex(), 0  # drawn now, so that no name can have been taken
     try:
         while names := os.listdir(top):
             for name in names:
-                inner = _remove(name, top)
-                if inner is None:
-                    continue
                 try:
-                    for below in os.listdir(inner):
-                        deeper = _remove(below, inner)
-                        if deeper is not None:
-                            os.close(deeper)
-                            serial += 1
-                            posix.rename(below, f"{token}-{serial}", src_dir_fd=inner, dst_dir_fd=top)
-                finally:
-                    os.close(inner)
-                try:
+                    inner = _remove(name, top)
+                    if inner is None:
+                        continue
+                    try:
+                        for below in os.listdir(inner):
+                            deeper = _remove(below, inner)
+                            if deeper is not None:
+                                os.close(deeper)
+                                serial += 1
+                                posix.rename(below, f"{token}-{serial}", src_dir_fd=inner, dst_dir_fd=top)
+                    finally:
+                        os.close(inner)
                     posix.rmdir(name, dir_fd=top)
-                except OSError as error:  # a process that is being killed may still make files
-                    if error.errno != errno.ENOTEMPTY:
+                except OSError as error:
+                    # A process that is being killed may still make files, and another one clear them, too.
+                    if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                         raise
     finally:
         os.close(top)

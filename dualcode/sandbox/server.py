@@ -167,6 +167,10 @@ class Child:
             os.close(descriptor)
 
 
+_GONE = {signal.SIGTERM}
+"""What comes when the host has died."""
+
+
 class Server:
     """Answers requests on the control socket, one at a time."""
 
@@ -335,7 +339,8 @@ class Server:
         return Verdict("died", "cancelled")
 
     def _leave(self, *_: object) -> NoReturn:
-        """End because the host is gone."""
+        """End because the host is gone, of which the end of the socket and a signal tell: once."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.child is not None:
             with contextlib.suppress(OSError):  # it has ended already
                 posix.kill(self.child.pid, signal.SIGKILL)
@@ -386,17 +391,22 @@ class Server:
         """Do something in a process of its own, as the candidates' user; return whether its result was true.
 
         For what meets names that a program chose: the next program would find them in this process's memory.
-        Raises OSError if it could not be done.
+        Raises OSError if it could not be done. The signal that the host is gone waits meanwhile, for what
+        is being cleared will be cleared anyway.
         """
-        pid = posix.fork()
-        if pid == 0:
-            code = 2
-            try:
-                with fence.acting_as(self.take_id):
-                    code = int(bool(act()))
-            finally:
-                os._exit(code)
-        status, _, _ = kernel.wait(pid)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _GONE)
+        try:
+            pid = posix.fork()
+            if pid == 0:
+                code = 2
+                try:
+                    with fence.acting_as(self.take_id):
+                        code = int(bool(act()))
+                finally:
+                    os._exit(code)
+            status, _, _ = kernel.wait(pid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _GONE)
         code = os.waitstatus_to_exitcode(status)
         if code not in (0, 1):
             raise OSError(errno.EIO, f"looking after the scratch folder ended with {code}")

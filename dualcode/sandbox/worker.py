@@ -197,9 +197,9 @@ def _remove(folder: Path) -> None:
             fence.clear(str(folder))
             folder.rmdir()
             return
-        except FileNotFoundError:  # its server removed it
-            return
         except OSError as error:
+            if not folder.exists():  # its server removed it
+                return
             fault = error
     _log.warning("the folder %s cannot be removed (%s): rm -r it", folder, fault)
 
