@@ -347,7 +347,10 @@ def _write_numbers(value: Any, _: _Tagger) -> Any:
 
 
 def _write_masked(value: Any, tagger: _Tagger) -> Any:
-    return ("masked", tagger.node(value.data), tagger.node(_modules["numpy.ma"].getmaskarray(value)))
+    mask = _modules["numpy.ma"].getmaskarray(value)
+    if mask.any():  # such a value is neither equal nor unequal to any other
+        raise _CannotSendError(_type(value))
+    return ("masked", tagger.node(value.data), tagger.node(mask))
 
 
 def _write_date(value: Any, _: _Tagger) -> Any:

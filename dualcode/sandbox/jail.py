@@ -162,10 +162,12 @@ def mount_scratch() -> None:
 
 
 def clear_scratch() -> None:
-    """Put an empty scratch folder in the place of one that was used, whatever tree was left in it."""
-    if not kernel.is_empty(SCRATCH):
-        kernel.unmount(SCRATCH)
-        mount_scratch()
+    """Put a new scratch folder in the place of one that was used, whatever was left in it.
+
+    Also of one that was emptied: its times and the numbers of its files would tell of the program before.
+    """
+    kernel.unmount(SCRATCH)
+    mount_scratch()
 
 
 def fork_inside(namespace: int) -> int:

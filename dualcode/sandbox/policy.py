@@ -46,8 +46,6 @@ _THREAD, _NAMESPACES = 0x00010F00, 0x7E020080
 own, each could hold as many as a process may."""
 _CLOSE_RANGE = (0, 4)
 """Close, or close at exec; the third flag would give a thread descriptors of its own."""
-_FALLOCATE = 0
-"""Extend a file, which its size limit bounds. Other modes reserve blocks beyond the end without a limit."""
 _RAISED = (
     *range(1, signal.SIGKILL),
     *range(signal.SIGKILL + 1, signal.SIGSTOP),
@@ -118,7 +116,6 @@ def _add_guarded(rules: Any, seccomp: Any) -> None:
     allow("clone", masked(0, _THREAD | _NAMESPACES, _THREAD))
     for flags in _CLOSE_RANGE:
         allow("close_range", equal(2, flags))
-    allow("fallocate", equal(1, _FALLOCATE))
     for number in _RAISED:
         allow("tgkill", equal(0, SELF), equal(2, number))
     allow("prctl", equal(0, _PR_SET_NAME))

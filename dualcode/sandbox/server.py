@@ -179,6 +179,7 @@ class Server:
         self.settings = settings
         self.filter = kernel.Filter(settings.filter) if settings.filter else None
         self.scratch = ""
+        self.untouched = ()
         self.child: Child | None = None
         self.take_id = 0
         self.namespace = self.ruleset = -1
@@ -220,6 +221,7 @@ class Server:
     def _renew_scratch(self) -> None:
         """Take a fresh scratch folder; what may be left of another one the host removes."""
         self.scratch = fence.make_scratch(self.settings.folder, self.take_id)
+        self.untouched = _traces(self.scratch)
         posix.chdir(self.scratch)
         if self.settings.tier == "landlock":
             if self.ruleset >= 0:
@@ -235,16 +237,23 @@ class Server:
             if message == CANCEL:  # of a run that was just answered
                 continue
             (job,) = _DESCRIPTOR.unpack(ancillary[0][2])
-            child = self._fork(Request.unpack(message), job)
-            os.close(job)
-            self.child = child
-            verdict = self._watch(child)
-            answer = self._reap(child, verdict)
-            self.child = None
-            stream = (SOL_SOCKET, SCM_RIGHTS, _DESCRIPTOR.pack(child.stream))
-            self.control.sendmsg([answer.pack()], [stream])
-            child.close()
-            self._clear()
+            self._answer(Request.unpack(message), job)
+
+    def _answer(self, request: Request, job: int) -> None:
+        """Run one job. Nothing of it is left in the frames that the next child inherits.
+
+        The folder is cleared before it is told that the run is over: the next one's time is its own.
+        """
+        child = self._fork(request, job)
+        os.close(job)
+        self.child = child
+        verdict = self._watch(child)
+        answer = self._reap(child, verdict)
+        self.child = None
+        self._clear()
+        stream = (SOL_SOCKET, SCM_RIGHTS, _DESCRIPTOR.pack(child.stream))
+        self.control.sendmsg([answer.pack()], [stream])
+        child.close()
 
     def _fork(self, request: Request, job: int) -> Child:
         receiving, sending = os.pipe2(os.O_CLOEXEC)
@@ -262,6 +271,7 @@ class Server:
             if self.namespace < 0:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
             work = Work.unpack(os.pread(job, request.length, 0))
+            _take_null()
             self._confine(request)
             os.dup2(sending, _STREAM)
             kernel.close_from(_STREAM + 1)
@@ -378,11 +388,12 @@ class Server:
         if self.namespace >= 0:
             jail.clear_scratch()
             return
-        try:
-            if not kernel.is_empty(self.scratch):
-                self._empty_scratch()
-        except OSError:  # the next program gets another folder, and this one stays for the host
-            self._renew_scratch()
+        if kernel.is_empty(self.scratch) and _traces(self.scratch) == self.untouched:
+            return
+        with contextlib.suppress(OSError):  # it stays for the host
+            self._empty_scratch()
+            posix.rmdir(self.scratch)
+        self._renew_scratch()
 
     def _empty_scratch(self) -> None:
         self._apart(lambda: fence.clear(self.scratch))
@@ -424,6 +435,19 @@ def _limit(request: Request, shared: bool) -> None:
     kernel.limit(kernel.RLIMIT_FSIZE, fence.FILE_BYTES)
     kernel.limit(kernel.RLIMIT_CPU, int(request.total_cpu * 1.25) + 5)  # counts ticks, too many under load
     kernel.limit(kernel.RLIMIT_NPROC, SHARED_PROCESSES if shared else PROCESSES)
+
+
+def _take_null() -> None:
+    """Open /dev/null anew as the three standard streams: flags that a program sets on them go with it."""
+    null = posix.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        posix.dup2(null, descriptor)
+
+
+def _traces(folder: str) -> tuple[int, ...]:
+    """Return what a folder that is empty again still tells of what was in it."""
+    status = posix.stat(folder)
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
 def _has_input(descriptor: int) -> bool:
