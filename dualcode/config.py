@@ -108,6 +108,14 @@ class Gate(_Table):
     default tells HumanEval+ from MBPP+ well; see docs/visible-tests.md."""
 
 
+class Limits(_Table):
+    """`[limits]`: what ends a task."""
+
+    task_seconds: Annotated[float, Field(gt=0)] = 4 * 3600.0
+    """Most seconds of a pipeline on one task, its waiting for the servers included; then the task is errored.
+    Long enough for six calls with thoughts on a busy CPU."""
+
+
 class TeamConfig(_Table):
     """The whole file."""
 
@@ -116,6 +124,7 @@ class TeamConfig(_Table):
     """Role to the name of an endpoint; both may name the same one."""
     sampling: SamplingConfig = SamplingConfig()
     gate: Gate = Gate()
+    limits: Limits = Limits()
     note: str = ""
     """What readers of this team's results must know, such as that the model is a demonstration's; it stands
     beside every table and figure."""

@@ -1,8 +1,10 @@
 """The team: roles bound to chat models, and the seats that pipelines talk to."""
 
+import asyncio
+import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -22,6 +24,32 @@ V = TypeVar("V", bound=Record | None)
 """What a step reads from a reply: a program, a review, a plan; None where it can be none of it."""
 
 
+class Shift:
+    """The time in which the seats of one task may be asked."""
+
+    def __init__(self) -> None:
+        self._asking = set[asyncio.Task[Any]]()
+        self._over = False
+
+    @contextlib.contextmanager
+    def asking(self) -> Generator[None]:
+        """Ask within the shift; after its end whoever asks is cancelled."""
+        task = asyncio.current_task()
+        if self._over or task is None:
+            raise asyncio.CancelledError("the task has ended for which this seat was asked")
+        self._asking.add(task)
+        try:
+            yield
+        finally:
+            self._asking.discard(task)
+
+    def end(self) -> None:
+        """Cancel what is being asked: a pipeline has left it behind."""
+        self._over = True
+        for task in self._asking:
+            task.cancel()
+
+
 @dataclass(frozen=True)
 class Seat:
     """One role at work on one task: asks its model and records each call."""
@@ -36,6 +64,7 @@ class Seat:
     task_id: str = ""
     record: Recorder = lambda _: None
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    shift: Shift = field(default_factory=Shift)
 
     @property
     def endpoint(self) -> str:
@@ -68,16 +97,17 @@ class Seat:
         """
         request = self._request(messages, thinking, answer_tokens, schema)
         request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
-        number = next(self.numbers)
-        reply = await self._complete(number, step, request, about)
-        value, notes = self._read(number, step, request, about, reply, read), list(_notes(reply))
-        if value is None and repair is not None:
-            notes.append("off-schema")
-            reply = await self._repaired(number, step, request, about, reply, repair)
-            value = self._read(number, step, request, about, reply, read)
-            notes += ["repaired"] if value is not None else []
-        self._save(number, step, request, about, reply, value=value, notes=tuple(notes))
-        return value
+        with self.shift.asking():
+            number = next(self.numbers)
+            reply = await self._complete(number, step, request, about)
+            value, notes = self._read(number, step, request, about, reply, read), list(_notes(reply))
+            if value is None and repair is not None:
+                notes.append("off-schema")
+                reply = await self._repaired(number, step, request, about, reply, repair)
+                value = self._read(number, step, request, about, reply, read)
+                notes += ["repaired"] if value is not None else []
+            self._save(number, step, request, about, reply, value=value, notes=tuple(notes))
+            return value
 
     def _request(
         self,
@@ -278,15 +308,20 @@ class Team:
 
     def for_task(self, task_id: str, record: Recorder) -> "Team":
         """Return the team at work on one task: its calls are numbered from 1 and go to `record`."""
-        numbers = itertools.count(1)
+        numbers, shift = itertools.count(1), Shift()
         return Team(
             {
-                role: replace(seat, task_id=task_id, record=record, numbers=numbers)
+                role: replace(seat, task_id=task_id, record=record, numbers=numbers, shift=shift)
                 for role, seat in self.seats.items()
             },
             bench=self._bench,
             gate=self.gate,
         )
+
+    def end_task(self) -> None:
+        """Cancel what these seats are still asked: a task that has ended takes no call."""
+        for seat in self.seats.values():
+            seat.shift.end()
 
     def at_work(self, roles: Sequence[Role], bench: Bench) -> "Team":
         """Return the team with the seats of these roles alone, and with a bench."""

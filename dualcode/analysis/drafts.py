@@ -8,20 +8,20 @@ Whether a draft is right is known where the same text was graded: as the sample 
 this very purpose, which a run's `drafts.jsonl` keeps.
 """
 
-import asyncio
 import fcntl
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from dualcode.analysis.runs import Run
+from dualcode.analysis.runs import Run, Tell, tell_stderr
 from dualcode.call import Call
 from dualcode.errors import GraderError, SandboxError, SuiteError, UnknownNameError
 from dualcode.record import Record
+from dualcode.runs.lines import append_whole
 from dualcode.solution import checksum
+from dualcode.together import all_or_nothing
 from dualcode.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 KEPT = "drafts.jsonl"
 """In a run's folder: a line is the grade of a draft, sealed as it is added. Deleting the file costs time."""
-
-Tell = Callable[[str], None]
-"""Says something to the person at the command line."""
 
 
 class Draft(NamedTuple):
@@ -137,12 +134,11 @@ def keep_grade(run: Run, draft: Draft, verdict: Verdict) -> None:
     line = DraftGrade(task_id=task, program=program, data=_data(run), verdict=verdict).to_line()
     from dualcode.runs.seal import adding_draft  # it brings the sandbox, which reading grades does without
 
-    # One write of a whole line, as in a run's records; it begins with a newline so that a torn line before
-    # it stays alone.
+    # It begins with a newline so that a line before it that a kill has torn stays alone.
     with (run.folder / KEPT).open("ab", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # others may add theirs
         with adding_draft(run.folder):
-            file.write(f"\n{line}\n".encode("utf-8", "surrogatepass"))
+            append_whole(run.folder / KEPT, f"\n{line}\n")
 
 
 def find_suite(run: Run, data: Path | None = None) -> "Suite":
@@ -171,15 +167,11 @@ async def grade_drafts(
         open_sandbox(all_cores()) as sandbox,
         SandboxGrader(suite, sandbox, workers=sandbox.workers) as grader,
     ):
-        await asyncio.gather(*(grade(draft) for draft in drafts))
-
-
-def _tell_stderr(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201 - what stays unknown must not stay unsaid
+        await all_or_nothing(grade(draft) for draft in drafts)
 
 
 async def truths(
-    runs: Sequence[Run], *, grade: bool, data: Path | None = None, tell: Tell = _tell_stderr
+    runs: Sequence[Run], *, grade: bool, data: Path | None = None, tell: Tell = tell_stderr
 ) -> dict[str, dict[str, bool]]:
     """Return run id -> task -> whether the reviewed draft is right; unknown ones are left out.
 

@@ -1,7 +1,8 @@
 """Finished runs, read once: what every table, figure and comparison starts from."""
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,14 @@ from dualcode.runs.store import RunRecords, read_run, read_servers
 from dualcode.runs.summary import Summary, summarize
 from dualcode.suites.registry import known_entry
 from dualcode.verdict import Part
+
+Tell = Callable[[str], None]
+"""Says something to the person at the command line."""
+
+
+def tell_stderr(message: str) -> None:
+    """Say on stderr what must not stay unsaid."""
+    print(message, file=sys.stderr)  # noqa: T201 - analyses know no console
 
 
 class Score(Record):
@@ -153,8 +162,8 @@ class Run:
         )
 
 
-def load_run(folder: Path) -> Run:
-    """Read a run.
+def load_run(folder: Path, *, tell: Tell = tell_stderr) -> Run:
+    """Read a run; `tell` hears of each line of its records that is damaged and left out.
 
     Raises RunError, which names it, if it is none, damaged, empty, without a verdict, or older than the
     records of tasks and programs.
@@ -168,20 +177,32 @@ def load_run(folder: Path) -> Run:
             f"{folder} is older than the records of tasks and programs that analyses read",
             hint=f"dualcode show {folder}, or make it anew: the ledger has its replies",
         )
+    for each in run.records.damage:
+        tell(f"warning: {folder}: {each}")
     return run
 
 
-def load_runs(paths: Sequence[Path]) -> list[Run]:
+def load_runs(paths: Sequence[Path], *, tell: Tell = tell_stderr) -> list[Run]:
     """Read runs; a folder that holds runs stands for all of them, in the order in which they were begun.
 
-    Raises RunError for a path that is neither, and for every run that `load_run` refuses.
+    What `load_run` refuses of such a folder is left out, as `tell` hears. Raises RunError for a path that is
+    neither, for a refused run that was named itself, and for a folder without any other.
     """
     found: dict[Path, Run] = {}
     for path in paths:
-        inside = [file.parent for file in path.glob("*/manifest.json")]
+        inside = sorted(file.parent for file in path.glob("*/manifest.json"))
         if (path / "manifest.json").exists() or not inside:
             inside = [path]
-        runs = [load_run(folder) for folder in sorted(inside)]
+        runs, refused = list[Run](), list[RunError]()
+        for folder in inside:
+            try:
+                runs.append(load_run(folder, tell=tell))
+            except RunError as error:
+                refused.append(error)
+        if refused and not runs:
+            raise refused[0]
+        for error in refused:
+            tell(f"left out: {error.message}")
         for run in sorted(runs, key=lambda run: run.records.manifest.created):
             found.setdefault(run.folder.resolve(), run)
     return list(found.values())

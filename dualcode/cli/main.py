@@ -66,7 +66,7 @@ def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the same command resumes a run", err=True)
+        click.echo("interrupted; the same command, without --fresh, resumes a run", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)

@@ -25,10 +25,20 @@ def unsafe_option(command: F) -> F:
 
 
 def running_options(command: F) -> F:
-    """Add what commands that run pipelines take: --team, --run-dir, --concurrency, --fresh, --quiet."""
+    """Add what commands that run pipelines take: --team, --run-dir, --concurrency and so on."""
     for option in (
         click.option("--quiet", "-q", is_flag=True, help="No progress."),
-        click.option("--fresh", is_flag=True, help="Begin a new run, even if there is one to be resumed."),
+        click.option(
+            "--fresh",
+            is_flag=True,
+            help="Begin a new run, even if there is one to be resumed. Without --fresh that goes on.",
+        ),
+        click.option(
+            "--task-seconds",
+            type=click.FloatRange(min=0, min_open=True),
+            envvar="DUALCODE_TASK_SECONDS",
+            help="Most seconds a task; then it is errored. Default: the team's [limits], 4 hours.",
+        ),
         click.option(
             "--concurrency", type=click.IntRange(min=1), help="Tasks at a time. Default: fill every server."
         ),

@@ -51,16 +51,17 @@ def write_log(run: Run, folder: Path, *, replace: bool = False) -> tuple[Path, S
     """
     target = folder / f"{Path(run.id).name}.eval"  # by its name alone: an id is read from a file
     log = to_log(run)
-    state = place(target, lambda fresh: write_eval_log(log, fresh, format="eval"), _same, replace=replace)
+    state = place(
+        target,
+        lambda fresh: write_eval_log(log, fresh, format="eval"),
+        lambda one, other: _members(one) == _members(other),
+        replace=replace,
+    )
     return target, state
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Compare the members of two logs; the archive around them has the time when it was written."""
-    return _members(one) == _members(other)
-
-
 def _members(path: Path) -> dict[str, tuple[int, int]]:
+    """Return what a log holds; the archive around it has the time when it was written."""
     with ZipFile(path) as archive:
         return {each.filename: (each.CRC, each.file_size) for each in archive.infolist()}
 
@@ -71,13 +72,26 @@ def to_log(run: Run) -> EvalLog:
     Errored tasks are samples with an error; they have no score and are in no metric. Tasks without any record
     are in the dataset's ids alone, and make the log `cancelled`.
     """
-    found = samples(run)
+    found, manifest = samples(run), run.records.manifest
+    by_model, by_role = asked([*run.records.calls, *run.records.superseded])
+    ended = manifest.sessions[-1].ended if manifest.sessions else None
+    params = {"source_sha256": manifest.configuration.pipeline_source}
     return EvalLog(
         status="success" if len(found) == len(run.tasks) else "cancelled",
         eval=_spec(run),
-        plan=_plan(run.records.manifest.configuration),
-        results=_results(run, found),
-        stats=_stats(run),
+        plan=EvalPlan(name=run.pipeline, steps=[EvalPlanStep(solver=run.pipeline, params=params)]),
+        results=EvalResults(
+            total_samples=len(run.tasks),
+            completed_samples=sum(sample.error is None for sample in found),
+            scores=[_score(run, part, found) for part in run.parts],
+            headline=HeadlineMetric(scorer=run.hardest, score=run.hardest, metric="accuracy"),
+        ),
+        stats=EvalStats(
+            started_at=utc(begun(run)).isoformat(),
+            completed_at="" if ended is None else utc(ended).isoformat(),
+            model_usage=by_model,
+            role_usage=by_role,
+        ),
         samples=found,
     )
 
@@ -161,21 +175,6 @@ def _metadata(run: Run) -> dict[str, Any]:
     }
 
 
-def _plan(configuration: Configuration) -> EvalPlan:
-    params = {"source_sha256": configuration.pipeline_source}
-    step = EvalPlanStep(solver=configuration.pipeline, params=params)
-    return EvalPlan(name=configuration.pipeline, steps=[step])
-
-
-def _results(run: Run, found: Sequence[EvalSample]) -> EvalResults:
-    return EvalResults(
-        total_samples=len(run.tasks),
-        completed_samples=sum(sample.error is None for sample in found),
-        scores=[_score(run, part, found) for part in run.parts],
-        headline=HeadlineMetric(scorer=run.hardest, score=run.hardest, metric="accuracy"),
-    )
-
-
 def _score(run: Run, part: Part, found: Sequence[EvalSample]) -> EvalScore:
     """Return Inspect's own metrics over the graded tasks; none where nothing was graded."""
     graded = [
@@ -198,16 +197,4 @@ def _score(run: Run, part: Part, found: Sequence[EvalSample]) -> EvalScore:
         unscored_samples=len(run.tasks) - len(graded),
         metrics=metrics,
         metadata=own,
-    )
-
-
-def _stats(run: Run) -> EvalStats:
-    manifest = run.records.manifest
-    by_model, by_role = asked([*run.records.calls, *run.records.superseded])
-    ended = manifest.sessions[-1].ended if manifest.sessions else None
-    return EvalStats(
-        started_at=utc(begun(run)).isoformat(),
-        completed_at="" if ended is None else utc(ended).isoformat(),
-        model_usage=by_model,
-        role_usage=by_role,
     )

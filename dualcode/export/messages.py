@@ -14,7 +14,6 @@ from inspect_ai.model import (
     ChatMessageAssistant,
     ChatMessageSystem,
     ChatMessageUser,
-    Content,
     ContentReasoning,
     ContentText,
     GenerateConfig,
@@ -23,10 +22,12 @@ from inspect_ai.model import (
     StopReason,
 )
 
-from dualcode.call import Attempt, Call, Message, Reply, Request, Usage
+from dualcode.call import Attempt, Call, Request, Usage
 
 _STOP_REASONS: dict[str, StopReason] = {"stop": "stop", "length": "max_tokens"}
 """Of the server's words those that Inspect knows, too; `repetition` is vLLM's own and becomes `unknown`."""
+
+_KINDS = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,12 @@ def converse(scope: Scope, calls: Sequence[Call]) -> tuple[list[ChatMessage], li
         for position, message in enumerate(call.request.messages):
             key = (call.role, message.role, message.content)
             if key not in known:
-                known[key] = _sent(scope.id("sent", place, position), call, message)
+                known[key] = _KINDS[message.role](
+                    id=scope.id("sent", place, position),
+                    content=printable(message.content),
+                    source="input",
+                    metadata=whereabouts(call),
+                )
                 conversation.append(known[key])
             sent.append(known[key])
         output = _output(scope.id("reply", place), call)
@@ -81,16 +87,6 @@ def converse(scope: Scope, calls: Sequence[Call]) -> tuple[list[ChatMessage], li
     return conversation, turns
 
 
-def _sent(id_: str, call: Call, message: Message) -> ChatMessage:
-    kind = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
-    return kind[message.role](
-        id=id_,
-        content=printable(message.content),
-        source="input",
-        metadata=whereabouts(call),
-    )
-
-
 def whereabouts(call: Call) -> dict[str, Any]:
     """Return what names a call in the metadata of messages and events."""
     return {"call": call.number, "step": call.step, "role": call.role}
@@ -99,10 +95,11 @@ def whereabouts(call: Call) -> dict[str, Any]:
 def _output(id_: str, call: Call) -> ModelOutput:
     if call.reply is None:
         return ModelOutput(model=call.model, error=printable(call.error or "no reply"))
-    reply = call.reply
+    reply, answer = call.reply, printable(call.reply.content or "")
+    thought = [ContentReasoning(reasoning=printable(reply.reasoning))] if reply.reasoning else []
     message = ChatMessageAssistant(
         id=id_,
-        content=_content(reply),
+        content=[*thought, ContentText(text=answer)] if thought else answer,
         model=call.model,
         source="generate",
         metadata=whereabouts(call),
@@ -115,13 +112,6 @@ def _output(id_: str, call: Call) -> ModelOutput:
         time=reply.seconds,
         metadata={"finish_reason": reply.finish_reason, "first_token_seconds": reply.first_token_seconds},
     )
-
-
-def _content(reply: Reply) -> str | list[Content]:
-    answer = printable(reply.content or "")
-    if not reply.reasoning:
-        return answer
-    return [ContentReasoning(reasoning=printable(reply.reasoning)), ContentText(text=answer)]
 
 
 def settings(request: Request) -> GenerateConfig:

@@ -14,7 +14,6 @@ from dualcode.call import Call
 from dualcode.export.messages import Scope, Turn, asked, converse, printable, tokens
 from dualcode.export.transcript import Transcript, tell
 from dualcode.export.when import times, utc
-from dualcode.verdict import Part, Verdict
 
 R = TypeVar("R", Shown, Call)
 
@@ -128,26 +127,22 @@ def _scores(run: Run, task: str) -> dict[str, Score]:
     verdict = run.records.verdicts.get(task)
     if verdict is None or verdict.errored:
         return {}
-    program = run.records.samples.get(task)
-    answer = printable(program.solution) if program else None
-    return {part: _score(verdict, part, answer) for part in run.parts}
-
-
-def _score(verdict: Verdict, part: Part, answer: str | None) -> Score:
-    passed = verdict.passed(part)
-    outcomes = {"base": verdict.base, "plus": verdict.plus} if part == "plus" else {"base": verdict.base}
-    failed = {name: each for name, each in outcomes.items() if each is not None and each.status == "failed"}
-    lines: list[str] = []
-    for name, outcome in failed.items():
-        lines.append(f"{name} tests: {outcome.reason or 'failed'}")
-        if outcome.failing_input is not None:
-            lines.append(f"failing input: {outcome.failing_input}")
-    return Score(
-        value=CORRECT if passed else INCORRECT,
-        answer=answer,
-        explanation=printable("\n".join(lines)) or "passed",
-        metadata={name: {"cause": each.cause, "at": each.at} for name, each in failed.items()},
-    )
+    program, scores = run.records.samples.get(task), dict[str, Score]()
+    for part in run.parts:
+        outcomes = {"base": verdict.base, "plus": verdict.plus} if part == "plus" else {"base": verdict.base}
+        failed = {name: each for name, each in outcomes.items() if each and each.status == "failed"}
+        lines: list[str] = []
+        for name, outcome in failed.items():
+            lines.append(f"{name} tests: {outcome.reason or 'failed'}")
+            if outcome.failing_input is not None:
+                lines.append(f"failing input: {outcome.failing_input}")
+        scores[part] = Score(
+            value=CORRECT if verdict.passed(part) else INCORRECT,
+            answer=printable(program.solution) if program else None,
+            explanation=printable("\n".join(lines)) or "passed",
+            metadata={name: {"cause": each.cause, "at": each.at} for name, each in failed.items()},
+        )
+    return scores
 
 
 def _error(run: Run, task: str) -> EvalError | None:

@@ -1,7 +1,7 @@
 """Where an export lies: written whole or not at all, and never over something else without being told."""
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,8 @@ def place(
     and if it cannot be written.
     """
     fresh = target.with_name(f".{target.name}.new")
-    with _fresh(fresh, target):
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write(fresh)
         if not target.exists():
             fresh.replace(target)
@@ -38,13 +39,6 @@ def place(
             )
         fresh.replace(target)
         return "replaced"
-
-
-@contextlib.contextmanager
-def _fresh(fresh: Path, target: Path) -> Generator[None]:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield
     except OSError as error:
         raise ConfigError(f"{target} cannot be written: {error}", hint="-o FOLDER") from error
     finally:

@@ -50,29 +50,26 @@ class Transcript:
 
     def call(self, turn: Turn, when: When) -> None:
         """Tell a call, in a span that names its step and role."""
-        self._now = when.start
-        with self.span(f"{turn.call.number} {turn.call.step} ({turn.call.role})"):
-            self.events.append(self._model(turn, when))
+        self._now, call = when.start, turn.call
+        with self.span(f"{call.number} {call.step} ({call.role})"):
+            event = ModelEvent(
+                model=call.model,
+                role=call.role,
+                input=turn.input,
+                tools=[],
+                tool_choice="none",
+                config=settings(call.request),
+                output=turn.output,
+                retries=max(0, len(call.attempts) - 1) or None,
+                error=None if call.error is None else printable(call.error),
+                cache="read" if call.from_ledger else None,
+                completed=utc(when.end),
+                working_time=when.seconds,
+                metadata=_record(call),
+                **self._place(),
+            )
+            self.events.append(event)
             self._now = when.end
-
-    def _model(self, turn: Turn, when: When) -> ModelEvent:
-        call = turn.call
-        return ModelEvent(
-            model=call.model,
-            role=call.role,
-            input=turn.input,
-            tools=[],
-            tool_choice="none",
-            config=settings(call.request),
-            output=turn.output,
-            retries=max(0, len(call.attempts) - 1) or None,
-            error=None if call.error is None else printable(call.error),
-            cache="read" if call.from_ledger else None,
-            completed=utc(when.end),
-            working_time=when.seconds,
-            metadata=_record(call),
-            **self._place(),
-        )
 
     def shown(self, shown: Shown) -> None:
         """Tell what the bench ran, and what of it a model may have been shown."""

@@ -9,10 +9,8 @@ The rules are EvalPlus's (`rules.py`), where its own are right; docs/grading.md 
 tests run even if base tests failed. The first failing test decides.
 """
 
-import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Iterable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -26,6 +24,7 @@ from dualcode.grading.trials import Trials
 from dualcode.grading.turns import Turns
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
+from dualcode.together import together
 from dualcode.verdict import Outcome, Part, Verdict
 
 LEAST_SHARE = 0.25
@@ -100,7 +99,7 @@ class SandboxGrader:
         try:
             calibrated = await self._calibration.of(task_id)
             parts = self.parts(calibrated)
-            outcomes = await _together(self._part(calibrated, part, program) for part in parts)
+            outcomes = await together(*(self._part(calibrated, part, program) for part in parts))
             return Verdict(task_id=task_id, parts=dict(zip(parts, outcomes, strict=True)))
         except (SandboxError, SuiteError) as error:
             reason = f"{type(error).__name__}: {error.message}"
@@ -141,12 +140,3 @@ class SandboxGrader:
             if again.ran.cpu >= LEAST_SHARE * trial.ran.cpu:
                 trial = again
         return trial.outcome
-
-
-async def _together(work: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
-    """Return all outcomes, or raise the first error once nothing of the work is going on any more."""
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]

@@ -18,6 +18,7 @@ from dualcode.record import Record
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.pool import Opening, Pool
 from dualcode.suites.suite import Suite
+from dualcode.together import all_or_nothing
 from dualcode.verdict import Verdict
 
 T = TypeVar("T")
@@ -162,7 +163,7 @@ async def grade_all(samples: Sequence[Sample], grader: SandboxGrader, watcher: W
         watcher.on_step()
         return verdict
 
-    verdicts = await asyncio.gather(*map(one, distinct))
+    verdicts = await all_or_nothing(map(one, distinct))
     known = dict(zip(distinct, verdicts, strict=True))
     return [known[sample] for sample in samples]
 
@@ -178,7 +179,7 @@ async def _calibrate(task_ids: set[str], grader: SandboxGrader, watcher: Watcher
         await grader.calibrate(task_id)
         watcher.on_step()
 
-    await asyncio.gather(*map(one, unknown))
+    await all_or_nothing(map(one, unknown))
 
 
 def _missing(samples: Sequence[Sample], suite: Suite) -> list[str]:

@@ -1,6 +1,5 @@
 """What the servers of a team say of themselves, asked before the first task."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import httpx
 from dualcode.config import Role, TeamConfig
 from dualcode.errors import TeamError
 from dualcode.record import Record
+from dualcode.together import together
 
 
 class Served(Record):
@@ -31,7 +31,7 @@ async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str
     not serve the model, refuses the key, or whose context is smaller than the configured tokens.
     """
     names = list(dict.fromkeys(config.roles[role] for role in roles))
-    found = await asyncio.gather(*(_check(name, config) for name in names))
+    found = await together(*(_check(name, config) for name in names))
     return dict(zip(names, found, strict=True))
 
 

@@ -302,6 +302,8 @@ class OpenAIChat:
         tokens: Any = await self._post("tokenize", body, "tokens")
         if not isinstance(tokens, list) or not tokens:
             raise ReplyError(f"endpoint {self.name!r}: /tokenize answered {tokens!r}, no tokens")
+        if not all(isinstance(each, int) for each in cast("list[object]", tokens)):
+            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered what are no tokens")
         return cast("list[int]", tokens)
 
     async def _text(self, tokens: list[int]) -> str:

@@ -1,12 +1,11 @@
 """Control: the same calls spent on more drafts instead of on a review."""
 
-import asyncio
-
 from dualcode.pipelines import pipeline
 from dualcode.solution import Program
 from dualcode.steps import write
 from dualcode.task import Task
 from dualcode.team import Team
+from dualcode.together import together
 
 K = 3
 """As many calls as review-fix makes at most."""
@@ -18,7 +17,7 @@ async def best_of_k(task: Task, team: Team) -> Program:
 
     The first draft is the baseline's own; the others are sampled.
     """
-    drafts = await asyncio.gather(*(write(team.coder, task, draw=draw) for draw in range(K)))
-    examinations = await asyncio.gather(*(team.bench.examine(task, draft) for draft in drafts))
+    drafts = await together(*(write(team.coder, task, draw=draw) for draw in range(K)))
+    examinations = await together(*(team.bench.examine(task, draft) for draft in drafts))
     merits = [(examination.ok, len(examination.passed)) for examination in examinations]
     return drafts[merits.index(max(merits))]

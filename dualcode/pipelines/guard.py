@@ -1,13 +1,13 @@
 """The guard: what speaks against a fix, without any hidden test."""
 
 import ast
-import asyncio
 
 from dualcode.bench.bench import Bench
 from dualcode.solution import Program
 from dualcode.steps import Review, fix
 from dualcode.task import Task
 from dualcode.team import Team
+from dualcode.together import together
 
 ATTEMPTS = 2
 
@@ -33,7 +33,7 @@ async def objection(bench: Bench, task: Task, draft: Program, fixed: Program) ->
     before, after = signature(draft, task.entry_point), signature(fixed, task.entry_point)
     if before is not None and after != before:
         return f"it changes the parameters of `{task.entry_point}` from `({before})` to `({after})`."
-    was, now = await asyncio.gather(bench.examine(task, draft), bench.examine(task, fixed))
+    was, now = await together(bench.examine(task, draft), bench.examine(task, fixed))
     if now.worse_than(was):
         return f"it fails a test that your first program passes:\n{now.failure}"
     return ""

@@ -1,7 +1,5 @@
 """Ours: the reviewer does not only read the draft, it sees it run."""
 
-import asyncio
-
 from dualcode.bench.bench import Bench, Observation, returned
 from dualcode.pipelines import pipeline
 from dualcode.pipelines.guard import guarded_fix
@@ -9,6 +7,7 @@ from dualcode.solution import Program
 from dualcode.steps import Probe, choose, critique, probe, write
 from dualcode.task import Task
 from dualcode.team import Team
+from dualcode.together import together
 
 
 @pipeline("review-fix-tests", roles=["coder", "reviewer"], paper="ours", calls=(3, 6))
@@ -21,9 +20,13 @@ async def review_fix_tests(task: Task, team: Team) -> Program:
     with the differences before it. An expected result that only a model asserted never decides anything by
     itself, and never overrules a test of the prompt: a fix that loses one is refused before.
     """
-    draft, probes = await asyncio.gather(write(team.coder, task), probe(team.reviewer, task))
+    draft, probes = await together(write(team.coder, task), probe(team.reviewer, task))
     seen = await _observe(team.bench, task, draft, probes)
-    evidence = [_surprise(each, saw) for each, saw in zip(probes, seen, strict=True) if _differs(each, saw)]
+    evidence = [
+        f"`{each.call}` {saw.outcome}; expected by the reviewer: {each.asserted}"
+        for each, saw in zip(probes, seen, strict=True)
+        if saw.outcome != returned(each.asserted)
+    ]
     review = await critique(team.reviewer, task, draft, evidence=evidence)
     if review.approves:
         return draft
@@ -55,11 +58,3 @@ async def _observe(
     bench: Bench, task: Task, program: Program, probes: tuple[Probe, ...]
 ) -> tuple[Observation, ...]:
     return await bench.observe(task, program, [each.call for each in probes]) if probes else ()
-
-
-def _differs(probe: Probe, seen: Observation) -> bool:
-    return seen.outcome != returned(probe.asserted)
-
-
-def _surprise(probe: Probe, seen: Observation) -> str:
-    return f"`{probe.call}` {seen.outcome}; expected by the reviewer: {probe.asserted}"

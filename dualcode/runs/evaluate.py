@@ -46,6 +46,8 @@ class EvalOptions(Record):
     team: Path | None = None
     run_dir: Path = Path("runs")
     concurrency: int | None = None
+    task_seconds: float | None = None
+    """None: as the team's configuration says."""
     fresh: bool = False
     no_ledger: bool = False
     """Whether every call is asked anew, and none is kept for others."""
@@ -122,18 +124,15 @@ class Workshop:
             bench = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
             grader = SandboxGrader(self.suite, grading, workers=grading.workers)
             await self._parts.enter_async_context(grader)
-            self._tools = await self._team(), grader, bench
+            team = build_team(self.config, self._roles)
+            self._parts.push_async_callback(team.close)
+            if not self._options.no_ledger:
+                ledger = Ledger.open(self._options.run_dir / FOLDER)
+                self._parts.callback(ledger.close)
+                behind = await behind_ledger(team.chats, ledger, self.config, self.served)
+                team = team.through(lambda chat: behind[chat.name])
+            self._tools = team, grader, bench
         return self._tools
-
-    async def _team(self) -> Team:
-        team = build_team(self.config, self._roles)
-        self._parts.push_async_callback(team.close)
-        if self._options.no_ledger:
-            return team
-        ledger = Ledger.open(self._options.run_dir / FOLDER)
-        self._parts.callback(ledger.close)
-        behind = await behind_ledger(team.chats, ledger, self.config, self.served)
-        return team.through(lambda chat: behind[chat.name])
 
     async def __aenter__(self) -> "Workshop":
         return self
@@ -150,7 +149,11 @@ async def _evaluate(
     configuration = configure(pipeline, suite, config, served)
     made_with = manifest(run_id(configuration), configuration, suite, config)
     store = open_run(options.run_dir, made_with, fresh=options.fresh)
+    for each in store.records.damage:
+        console.print(f"warning: {store.folder}: {each}", style="yellow", soft_wrap=True, markup=False)
     try:
+        if store.records.damage:
+            store.add_tasks(suite.tasks)
         resumed, tier = len(store.records.done), None
         if resumed < len(suite.tasks):
             tier = await _work(options, console, workshop, pipeline, store, made_with, whole)
@@ -186,7 +189,11 @@ async def _work(
     title = f"{pipeline.name} on {suite.title}"
     display = Display(title, tally, team.chats, quiet=options.quiet, console=console, whole=whole)
     try:
-        runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=tally)
+        seconds = options.task_seconds or config.limits.task_seconds
+        runner = Runner(
+            pipeline, suite, team, grader, store,
+            concurrency=concurrency, observer=tally, task_seconds=seconds,
+        )  # fmt: skip
         async with monitored(sources(team.chats, reached, hardware), store.add_reading):
             await _watched(runner, display)
     finally:

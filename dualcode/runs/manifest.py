@@ -72,7 +72,8 @@ class Configuration(Record):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the configuration."""
-        return _sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode())
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Manifest(Record):
@@ -168,7 +169,3 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

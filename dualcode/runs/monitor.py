@@ -1,8 +1,8 @@
 """What the servers do while a run works: a reading of each server and its GPUs about every second.
 
 The metrics are the server's, not the run's: several runs may use one server at once. A reading therefore says
-how many requests this run had in flight at the time. A reading is never worth a run: what cannot be read is
-left out, and the run does not hear of it.
+how many requests this run had in flight at the time. A reading is never worth a run: what cannot be read or
+written is left out, the run does not hear of it, and the next reading is taken all the same.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ INTERVAL = 1.0
 """Seconds from one reading of a server to the next."""
 PATIENCE = 5.0
 """Seconds that a server may take to tell its metrics; a busy one may take some."""
-_LINE = re.compile(r"^vllm:(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
+_LINE = re.compile(r"^vllm:(\w+)(?:\{.*\})?[ \t]+(\S+)(?:[ \t]+\S+)?[ \t\r]*$", re.MULTILINE)
+"""A name, its labels, a value, and a time that some servers add."""
 
 
 class GpuReading(Record):
@@ -164,15 +165,15 @@ class Monitor:
                     absent=news,
                 )
                 self._record(reading)
-        except Exception:  # whatever it is, the run goes on without readings
-            return False
+        except Exception:  # an answer that nobody foresaw, a full disk: the next reading may do better
+            return True
         return source.absent is None or bool(gpus)
 
     async def _metrics(self) -> dict[str, Any]:
         """Return what the server tells; nothing if it could not tell now, or (`source.absent`) never will."""
         try:
             answer = await self._client.get(f"{self._source.root}/metrics")
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return {}
         if answer.is_server_error or answer.status_code == 429:
             return {}
@@ -187,12 +188,13 @@ class Monitor:
 def parse(page: str) -> dict[str, Any]:
     """Return a Reading's fields from vLLM's page in Prometheus's text format; {} if it has none of them.
 
-    Engines of one server (data parallelism) are added up.
+    Engines of one server (data parallelism) are added up. A value that is no finite number is passed over.
     """
     values: dict[str, list[float]] = {}
     for name, value in _LINE.findall(page):
-        if name in _FIELDS and math.isfinite(number := float(value)):
-            values.setdefault(name, []).append(number)
+        with contextlib.suppress(ValueError):
+            if name in _FIELDS and math.isfinite(number := float(value)):
+                values.setdefault(name, []).append(number)
     caches = values.pop("kv_cache_usage_perc", [])
     found: dict[str, float] = {"kv_cache": max(caches)} if caches else {}
     return found | {_FIELDS[name]: round(sum(each)) for name, each in values.items()}
@@ -229,24 +231,27 @@ class GpuMeter:
         """Return a reading of each GPU that answers; nothing where NVML or its module is not there."""
         if not uuids or self._nvml is None:
             return ()
-        handles = {uuid: self._ask("nvmlDeviceGetHandleByUUID", uuid) for uuid in uuids}
-        return tuple(self._read(uuid, handle) for uuid, handle in handles.items() if handle is not None)
-
-    def _read(self, uuid: str, handle: Any) -> GpuReading:
-        rates = self._ask("nvmlDeviceGetUtilizationRates", handle)
-        memory = self._ask("nvmlDeviceGetMemoryInfo", handle)
-        milliwatts = self._ask("nvmlDeviceGetPowerUsage", handle)
-        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)
-        return GpuReading(
-            uuid=uuid,
-            utilization=None if rates is None else rates.gpu / 100,
-            used_bytes=None if memory is None else int(memory.used),
-            watts=None if milliwatts is None else milliwatts / 1000,
-            joules=None if millijoules is None else millijoules / 1000,
-        )
+        found: list[GpuReading] = []
+        for uuid in uuids:
+            handle = self._ask("nvmlDeviceGetHandleByUUID", uuid)
+            if handle is None:
+                continue
+            rates = self._ask("nvmlDeviceGetUtilizationRates", handle)
+            memory = self._ask("nvmlDeviceGetMemoryInfo", handle)
+            milliwatts = self._ask("nvmlDeviceGetPowerUsage", handle)
+            millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)
+            reading = GpuReading(
+                uuid=uuid,
+                utilization=None if rates is None else rates.gpu / 100,
+                used_bytes=None if memory is None else int(memory.used),
+                watts=None if milliwatts is None else milliwatts / 1000,
+                joules=None if millijoules is None else millijoules / 1000,
+            )
+            found.append(reading)
+        return tuple(found)
 
     def _ask(self, question: str, about: object) -> Any:
         try:
             return getattr(self._nvml, question)(about)
-        except self._nvml.NVMLError:
+        except (self._nvml.NVMLError, AttributeError):  # a driver, or a module, that lacks the question
             return None

@@ -100,11 +100,9 @@ def words(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(_meant, text) if "\\" in text else text
-
-
-def _meant(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 16)) if escape[1] else escape[2] or " "
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else escape[2] or " ", text)
 
 
 @functools.lru_cache(1 << 16)
@@ -124,10 +122,14 @@ def needles_of(tests: Iterable[Hidden], reference: str, prompt: str) -> list[Nee
     for test in tests:
         found |= {("arguments", each): None for each in (test.arguments, *test.each)}
         found[("expected", test.expected)] = None
-    known = squeezed(prompt)
+    known, lines = squeezed(prompt), code_lines(reference)
+    tight = {line: form for line in lines if (form := squeezed(line)) not in known}
     return [
         *(_needle(what, text) for what, text in found),
-        *(_line(line) for line in code_lines(reference) if squeezed(line) not in known),
+        *(
+            Needle("reference", line, form if len(form) >= SHORTEST_LINE else "", "")
+            for line, form in tight.items()
+        ),
     ]
 
 
@@ -149,8 +151,3 @@ def _needle(what: What, text: str) -> Needle:
     )
     strong = len(tight) >= SHORTEST and tight not in _CONSTANTS
     return Needle(what, text, tight if strong else "", spaced if sayable else "")
-
-
-def _line(line: str) -> Needle:
-    tight = squeezed(line)
-    return Needle("reference", line, tight if len(tight) >= SHORTEST_LINE else "", "")

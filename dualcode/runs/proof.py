@@ -4,7 +4,6 @@ Nothing of a model's is involved. A task without a reference is checked as far a
 """
 
 import ast
-import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from dualcode.runs.seal import hidden_tests
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
+from dualcode.together import all_or_nothing
 from dualcode.verdict import Verdict
 
 TIMES = 2
@@ -57,8 +57,8 @@ async def prove(suite: Suite, sandbox: Sandbox, workers: int) -> list[TaskProof]
         cache = CalibrationCache(suite.name, key, machine_key(), root=Path(folder))
         calibration = Calibration(suite, sandbox, Turns(workers + 1), cache)
         async with SandboxGrader(suite, sandbox, workers=workers, cache=cache) as grader:
-            return await asyncio.gather(
-                *(_prove(suite, task, sandbox, calibration, grader) for task in suite.tasks)
+            return await all_or_nothing(
+                _prove(suite, task, sandbox, calibration, grader) for task in suite.tasks
             )
 
 

@@ -1,23 +1,26 @@
 """One pipeline over one suite: solve, grade while solving goes on, and append the records."""
 
 import asyncio
+import re
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from dualcode.call import Call
+from dualcode.config import Limits
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import Manifest, Session, git_revision
-from dualcode.runs.seal import require_whole
-from dualcode.runs.store import RunStore
+from dualcode.runs.seal import broken, require_whole
+from dualcode.runs.store import RunStore, read_run
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from dualcode.team import Team
+from dualcode.together import first_failure
 from dualcode.verdict import Verdict
 
 LOST_SERVER = 3
@@ -56,8 +59,8 @@ class Silent:
 class Runner:
     """Takes the tasks that a run still lacks through the pipeline and the grader.
 
-    A task whose model calls, grading or pipeline code broke is `errored`: recorded with its reason, never
-    counted as failed, and done again when the run is resumed.
+    A task whose model calls, grading or pipeline code broke, or whose pipeline took more than `task_seconds`,
+    is `errored`: recorded with its reason, never counted as failed, and done again when the run is resumed.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Runner:
         *,
         concurrency: int,
         observer: Observer | None = None,
+        task_seconds: float = Limits().task_seconds,
     ) -> None:
         self._pipeline = pipeline
         self._suite = suite
@@ -78,6 +82,7 @@ class Runner:
         self._store = store
         self._observer = observer or Silent()
         self._slots = asyncio.Semaphore(concurrency)
+        self._task_seconds = task_seconds
         self._lost = 0
 
     async def run(self) -> None:
@@ -92,68 +97,69 @@ class Runner:
                     if task.id not in records.done:
                         group.create_task(self._take(task))
         except ExceptionGroup as failures:
-            raise _first(failures) from None
+            raise first_failure(failures) from None
 
     async def _take(self, task: Task) -> None:
         sample = self._store.records.samples.get(task.id)
-        if sample is not None:
-            await self._grade(task, sample.solution)
-            return
-        program = await self._solve(task)
-        if program is not None:
+        solution = sample.solution if sample is not None else None
+        if solution is None:
+            async with self._slots:
+                program = await self._solve(task)
+            if program is None:
+                return
             self._store.add_sample(task.id, program)
-            await self._grade(task, program.text)
+            solution = program.text
+        self._finish(await self._grader.grade(task.id, solution))
 
     async def _solve(self, task: Task) -> Program | None:
         """Return the pipeline's program; None after recording that the task errored."""
-        async with self._slots:
-            try:
-                program = await self._pipeline(task, self._team.for_task(task.id, self._on_call))
-            except EndpointError as error:
-                self._error(task, error.message)
-                self._note_loss(error)
-                return None
-            except RunError:
+
+        def on_call(call: Call) -> None:
+            self._store.add_call(call)
+            self._observer.on_call(call)
+
+        team, limit = self._team.for_task(task.id, on_call), asyncio.timeout(self._task_seconds)
+        try:
+            async with limit:
+                program = await self._pipeline(task, team)
+        except (Exception, asyncio.CancelledError) as raised:  # a pipeline is anybody's code
+            own = asyncio.current_task()
+            if isinstance(raised, asyncio.CancelledError) and own is not None and own.cancelling():
                 raise
-            except DualcodeError as error:  # an unbound role, a sandbox that broke
-                self._error(task, f"{type(error).__name__}: {error.message}")
-                return None
-            except Exception as error:  # a pipeline is anybody's code
-                last = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{Path(last.filename).name}:{last.lineno}"
-                self._error(task, f"pipeline raised {type(error).__name__}: {error} ({where})")
-                return None
+            error = first_failure(raised)  # it may use a TaskGroup
+            if isinstance(error, RunError):
+                raise error from None
+            reason = (
+                f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
+                if limit.expired()
+                else _reason(error)
+            )
+            self._finish(Verdict.of_error(task.id, reason, plus=self._suite.has_plus))
+            if isinstance(error, EndpointError):
+                self._lost = self._lost + 1 if isinstance(error, UnreachableError) else 0
+            if isinstance(error, UnreachableError) and self._lost >= LOST_SERVER:
+                hint = "scripts/serve.sh status; the same command resumes the run"
+                raise RunError(f"stopped: {error.message}", hint=hint) from None
+            return None
+        finally:
+            team.end_task()
         self._lost = 0
         return program
-
-    async def _grade(self, task: Task, program: str) -> None:
-        self._finish(await self._grader.grade(task.id, program))
-
-    def _on_call(self, call: Call) -> None:
-        self._store.add_call(call)
-        self._observer.on_call(call)
-
-    def _error(self, task: Task, reason: str) -> None:
-        self._finish(Verdict.of_error(task.id, reason, plus=self._suite.has_plus))
 
     def _finish(self, verdict: Verdict) -> None:
         self._store.add_verdict(verdict)
         self._observer.on_verdict(verdict)
 
-    def _note_loss(self, error: EndpointError) -> None:
-        self._lost = self._lost + 1 if isinstance(error, UnreachableError) else 0
-        if self._lost >= LOST_SERVER:
-            raise RunError(
-                f"stopped: {error.message}",
-                hint="scripts/serve.sh status; the same command resumes the run",
-            )
 
-
-def _first(failure: BaseException) -> BaseException:
-    """Return the first error of a group, however deep; an error of its own is its own first."""
-    while isinstance(failure, BaseExceptionGroup):
-        failure = cast("BaseExceptionGroup[BaseException]", failure).exceptions[0]
-    return failure
+def _reason(error: BaseException) -> str:
+    """Return why a pipeline gave no program."""
+    if isinstance(error, EndpointError):
+        return error.message
+    if isinstance(error, DualcodeError):  # an unbound role, a sandbox that broke
+        return f"{type(error).__name__}: {error.message}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    return f"pipeline raised {type(error).__name__}: {error} ({where})"
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:
@@ -161,12 +167,41 @@ def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:
 
     Raises RunError if the run was sealed and changed since, and as RunStore.open.
     """
-    run_id, number = manifest.id, 1
-    while fresh and (root / run_id).exists():
-        number += 1
-        run_id = f"{manifest.id}-{number}"
-    require_whole(root / run_id)
-    return RunStore.open(root / run_id, manifest.model_copy(update={"id": run_id}))
+    folder = root / manifest.id
+    if not fresh:
+        folder = to_resume(root, manifest.id)
+    elif there := _numbered(root, manifest.id):
+        folder = root / f"{manifest.id}-{max(there) + 1}"
+    require_whole(folder)
+    return RunStore.open(folder, manifest.model_copy(update={"id": folder.name}))
+
+
+def to_resume(root: Path, run_id: str) -> Path:
+    """Return the folder of a configuration's run that goes on: of those under `root` (`--fresh` begins
+    `ID-2` and so on) the newest that is not done, or else the newest; `ID` itself where there is none.
+    """
+    there = [folder for _, folder in sorted(_numbered(root, run_id).items(), reverse=True)]
+    if len(there) < 2:
+        return (there or [root / run_id])[0]
+    lacking = {folder: _lacks_something(folder) for folder in there}
+    wanted = [folder for answer in (True, False) for folder in there if lacking[folder] is answer]
+    return (wanted or there)[0]
+
+
+def _lacks_something(folder: Path) -> bool | None:
+    """Whether a run is to be gone on with; None for one that cannot be opened."""
+    if not (folder / "manifest.json").exists():
+        return True
+    try:
+        return None if broken(folder) else not read_run(folder).whole
+    except RunError:
+        return None
+
+
+def _numbered(root: Path, run_id: str) -> dict[int, Path]:
+    own = re.compile(rf"{re.escape(run_id)}(?:-(\d+))?")
+    found = [(own.fullmatch(path.name), path) for path in (root.iterdir() if root.is_dir() else ())]
+    return {int(match[1] or 1): path for match, path in found if match and path.is_dir()}
 
 
 def session(concurrency: int) -> Session:

@@ -21,8 +21,9 @@ from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
 from dualcode.record import Record
 from dualcode.runs.audit import Audit, Hidden, audit
+from dualcode.runs.lines import replace, writing
 from dualcode.runs.provenance import literals
-from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords, read_run, repeated, replace
+from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords, read_run, repeated
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
 from dualcode.solution import checksum
@@ -111,7 +112,8 @@ def _read(folder: Path) -> Seal | None:
 
 
 def _write(folder: Path, sealed: Seal) -> None:
-    replace(folder / SEAL, sealed.model_dump_json(indent=2))
+    with writing(folder / SEAL):
+        replace(folder / SEAL, sealed.model_dump_json(indent=2))
 
 
 async def _references(suite: Suite, tasks: list[str]) -> dict[str, Reference]:
@@ -144,6 +146,7 @@ def _audit(folder: Path, records: RunRecords, suite: Suite, references: Mapping[
         solutions={task: sample.solution for task, sample in records.samples.items()},
         constants=literals(source.read_text("utf-8", "replace")) if source.exists() else (),
         flaws=[
+            *map(str, records.damage),
             *repeated(folder),
             *contradictions(records),
             *(f"{id_} has another prompt in tasks.jsonl than in the benchmark" for id_ in other),

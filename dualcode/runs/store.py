@@ -15,15 +15,18 @@
 | `drafts.jsonl` | a verdict on a reviewed draft, added by `dualcode reviewer`; may be deleted |
 | `seal.json` | (one object) checksums of all the others and the audit; absent while the run works |
 
-A line is written whole or, if the process was killed in the middle, torn; a torn last line is dropped when
-the run is opened again. A task is done when it has a sample and a verdict that is not errored.
+A line is written whole or not at all or, if the process was killed in the middle, torn; a torn last line is
+dropped when the run is opened again. A damaged line between others is left out, with a warning that names it,
+and what is beyond it is read. When the run is opened again the line is moved to `damaged.txt`, and the tasks
+that it leaves incomplete are done again.
+
+A task is done when it has a sample and a verdict that is not errored.
 """
 
 import fcntl
-import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
@@ -33,6 +36,15 @@ from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.record import Record
+from dualcode.runs.lines import (
+    Damage,
+    append_whole,
+    drop_torn_line,
+    read_lines,
+    replace,
+    text_of,
+    writing,
+)
 from dualcode.runs.manifest import Manifest, Session
 from dualcode.runs.monitor import Reading
 from dualcode.solution import Program
@@ -54,10 +66,14 @@ RECORD_FILES = (
 """Append-only. `servers.jsonl` is among them because published costs rest on
 it; it differs between a run that was killed and resumed and one that was not, as all times do."""
 
+PER_TASK = ("programs.jsonl", "calls.jsonl", "shown.jsonl", "samples.jsonl")
+"""Of these, the files whose damage makes a task incomplete."""
+
 SEALED_FILES = (*RECORD_FILES, "drafts.jsonl", "pipeline.py", "manifest.json")
 """All that is sealed when the run ends."""
 
 SEAL = "seal.json"
+DAMAGED = "damaged.txt"
 
 
 class Sample(Record):
@@ -95,6 +111,13 @@ class RunRecords(Record):
     verdicts: dict[str, Verdict]
     superseded: tuple[Call, ...] = ()
     shown: tuple[Shown, ...] = ()
+    damage: tuple[Damage, ...] = ()
+    """What could not be read. The rest was."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every task of the selection is done, and every line can be read."""
+        return not self.damage and self.done.issuperset(self.manifest.configuration.tasks)
 
     @property
     def done(self) -> set[str]:
@@ -113,30 +136,33 @@ class RunRecords(Record):
 
 
 def read_run(folder: Path) -> RunRecords:
-    """Read a run; a call that stands there twice is read once.
+    """Read a run; a call that stands there twice is read once, a damaged line is named in `damage`.
 
-    Raises RunError for a folder that is no run, or a record that is damaged.
+    Raises RunError for a folder that is no run, or a file that cannot be read at all.
     """
-    calls = {(call.task_id, call.number): call for call in _lines(folder / "calls.jsonl", Call)}
+    manifest, damage = _read_manifest(folder), list[Damage]()
+
+    def lines(name: str, kind: type[R]) -> list[R]:
+        return read_lines(folder / name, kind, damage)
+
     return RunRecords(
-        manifest=_read_manifest(folder),
-        tasks={task.id: task for task in _lines(folder / "tasks.jsonl", Task)},
-        programs={
-            (each.task_id, each.checksum): each for each in _lines(folder / "programs.jsonl", NamedProgram)
-        },
-        calls=tuple(calls.values()),
-        samples={sample.task_id: sample for sample in _lines(folder / "samples.jsonl", Sample)},
-        verdicts={verdict.task_id: verdict for verdict in _lines(folder / "verdicts.jsonl", Verdict)},
-        superseded=tuple(_lines(folder / "superseded.jsonl", Call)),
-        shown=tuple(_lines(folder / "shown.jsonl", Shown)),
+        manifest=manifest,
+        tasks={task.id: task for task in lines("tasks.jsonl", Task)},
+        programs={(each.task_id, each.checksum): each for each in lines("programs.jsonl", NamedProgram)},
+        calls=tuple({(call.task_id, call.number): call for call in lines("calls.jsonl", Call)}.values()),
+        samples={sample.task_id: sample for sample in lines("samples.jsonl", Sample)},
+        verdicts={verdict.task_id: verdict for verdict in lines("verdicts.jsonl", Verdict)},
+        superseded=tuple(lines("superseded.jsonl", Call)),
+        shown=tuple(lines("shown.jsonl", Shown)),
+        damage=tuple(damage),
     )
 
 
 def repeated(folder: Path) -> list[str]:
     """Return what stands in a run's records more than once, in words; reading counts it once."""
-    called = Counter((call.task_id, call.number) for call in _lines(folder / "calls.jsonl", Call))
-    kept = Counter(sample.task_id for sample in _lines(folder / "samples.jsonl", Sample))
-    judged = Counter(verdict.task_id for verdict in _lines(folder / "verdicts.jsonl", Verdict))
+    called = Counter((call.task_id, call.number) for call in read_lines(folder / "calls.jsonl", Call, []))
+    kept = Counter(sample.task_id for sample in read_lines(folder / "samples.jsonl", Sample, []))
+    judged = Counter(verdict.task_id for verdict in read_lines(folder / "verdicts.jsonl", Verdict, []))
     return [
         *(f"call {number} of {task} stands there {n} times" for (task, number), n in called.items() if n > 1),
         *(f"the sample of {task} stands there {n} times" for task, n in kept.items() if n > 1),
@@ -147,9 +173,9 @@ def repeated(folder: Path) -> list[str]:
 def read_servers(folder: Path) -> tuple[Reading, ...]:
     """Read what a run saw of its servers, in order; empty for a run that kept none.
 
-    Raises RunError for a record that is damaged.
+    A damaged line is left out: one reading of many.
     """
-    return tuple(_lines(folder / "servers.jsonl", Reading))
+    return tuple(read_lines(folder / "servers.jsonl", Reading, []))
 
 
 class RunStore:
@@ -158,8 +184,9 @@ class RunStore:
     def __init__(self, folder: Path, lock: IO[str], records: RunRecords) -> None:
         self.folder = folder
         self.records = records
-        """As of the opening."""
+        """As of the opening. `damage` says what was mended then."""
         self._lock = lock
+        self._open = True
         self._calls = Counter[str]()
         self._named = set(records.programs)
 
@@ -177,23 +204,33 @@ class RunStore:
             raise
 
     def close(self) -> None:
-        """Let other processes open the run."""
+        """Let other processes open the run. Nothing is taken any more."""
+        self._open = False
         self._lock.close()
 
     def begin_session(self, session: Session, addresses: dict[str, str]) -> None:
-        """Note in the manifest that a process begins to work on the run."""
-        previous = tuple(self._ended(each) for each in self.records.manifest.sessions)
+        """Note in the manifest that a process begins to work on the run.
+
+        A killed session gets the end of the run's last call as its end.
+        """
+        ends = [call.reply.started + call.reply.seconds for call in self.records.calls if call.reply]
+        previous = [
+            each if each.ended is not None else each.model_copy(update={"ended": max([each.started, *ends])})
+            for each in self.records.manifest.sessions
+        ]
         self._update_manifest(sessions=(*previous, session), addresses=addresses)
 
     def end_session(self) -> None:
-        """Note in the manifest that this process is done."""
+        """Note in the manifest that this process is done. Nothing is taken any more."""
+        self._open = False
         *previous, last = self.records.manifest.sessions
         ended = last.model_copy(update={"ended": time.time()})
         self._update_manifest(sessions=(*previous, ended))
 
     def keep_source(self, source: bytes) -> None:
         """Keep a copy of the file that defines the pipeline."""
-        replace(self.folder / "pipeline.py", source.decode("utf-8", "replace"))
+        with writing(self.folder / "pipeline.py"):
+            replace(self.folder / "pipeline.py", source.decode("utf-8", "replace"))
 
     def add_tasks(self, tasks: Iterable[Task]) -> None:
         """Append the tasks that are not there yet."""
@@ -237,28 +274,16 @@ class RunStore:
         self._append("servers.jsonl", reading)
 
     def _append(self, name: str, record: Record) -> None:
-        line = record.to_line() + "\n"
-        try:
-            # One write of a whole line to a file opened for appending: a kill leaves it there, or absent.
-            with (self.folder / name).open("ab", buffering=0) as file:
-                file.write(line.encode("utf-8", "surrogatepass"))
-        except OSError as error:
-            raise RunError(
-                f"cannot write {self.folder / name}: {error}",
-                hint="free the disk, then the same command to resume",
-            ) from error
+        if not self._open:
+            raise RunError(f"{self.folder} has ended: {name} takes nothing more", hint="dualcode eval again")
+        with writing(self.folder / name):
+            append_whole(self.folder / name, f"{record.to_line()}\n")
 
     def _update_manifest(self, **update: Any) -> None:
         changed = self.records.manifest.model_copy(update=update)
-        replace(self.folder / "manifest.json", changed.model_dump_json(indent=2))
+        with writing(self.folder / "manifest.json"):
+            replace(self.folder / "manifest.json", changed.model_dump_json(indent=2))
         self.records = self.records.model_copy(update={"manifest": changed})
-
-    def _ended(self, session: Session) -> Session:
-        """Return a killed session with the end of its last call as its end."""
-        if session.ended is not None:
-            return session
-        ends = [call.reply.started + call.reply.seconds for call in self.records.calls if call.reply]
-        return session.model_copy(update={"ended": max([session.started, *ends])})
 
 
 def _lock(folder: Path) -> IO[str]:
@@ -284,12 +309,15 @@ def _recovered(folder: Path, manifest: Manifest) -> RunRecords:
     records = read_run(folder)
     if records.manifest.fingerprint != manifest.fingerprint:
         raise RunError(f"{folder} holds a run of another configuration", hint="--run-dir FOLDER")
-    if not records.done.issuperset(records.manifest.configuration.tasks):
-        (folder / SEAL).unlink(missing_ok=True)  # it stands for records that are about to grow
-    for name in RECORD_FILES:
-        _drop_torn_line(folder / name)
-    _set_aside_unfinished(folder, records)
-    return read_run(folder)
+    damage = list(records.damage)
+    readings = read_lines(folder / "servers.jsonl", Reading, damage)
+    if damage or not records.done.issuperset(records.manifest.configuration.tasks):
+        (folder / SEAL).unlink(missing_ok=True)  # it stands for records that are about to change
+    with writing(folder):
+        for name in RECORD_FILES:
+            drop_torn_line(folder / name)
+        _set_aside(folder, records, readings, damage)
+    return read_run(folder).model_copy(update={"damage": tuple(damage)})
 
 
 def _read_manifest(folder: Path) -> Manifest:
@@ -312,51 +340,52 @@ def _read_manifest(folder: Path) -> Manifest:
         raise RunError(f"{path} cannot be read: {error}", hint="another RUN") from error
 
 
-def _lines(path: Path, kind: type[R]) -> Iterator[R]:
-    """Yield a file's records; a torn last line is passed over, any other damage is a RunError."""
-    content = path.read_bytes() if path.exists() else b""
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        try:
-            yield kind.model_validate_json(line)
-        except ValidationError as error:
-            raise RunError(f"{path}, line {number} is damaged: {error.errors()[0]['msg']}") from error
+def _set_aside(
+    folder: Path, records: RunRecords, readings: Sequence[Reading], damage: Sequence[Damage]
+) -> None:
+    """Leave what tasks that are done hold together, and move the calls of others to `superseded.jsonl`.
 
-
-def _drop_torn_line(path: Path) -> None:
-    content = path.read_bytes() if path.exists() else b""
-    if content and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-
-
-def _set_aside_unfinished(folder: Path, records: RunRecords) -> None:
-    """Move the calls of tasks that must be solved again to `superseded.jsonl`: nothing is lost.
-
-    Also drops repeated lines of a task, which a fault between two sessions may have left.
+    Nothing is lost: damaged lines go to `damaged.txt`. Also drops repeated verdicts of a task, which a fault
+    between two sessions may have left. Whatever a kill leaves of this, the next opening goes on with.
     """
-    redo = [call for call in records.calls if call.task_id not in records.samples]
-    verdicts = [verdict for id_, verdict in records.verdicts.items() if id_ in records.done]
+    broken = {each.file for each in damage}
+    kept = records.samples.keys() - (_incomplete(records, damage) if damage else set[str]())
+    for name in sorted(broken):
+        lines = (folder / name).read_bytes().split(b"\n")
+        bad = [lines[each.line - 1] for each in damage if each.file == name]
+        append_whole(folder / DAMAGED, b"\n".join([name.encode(), *bad, b""]))
+    redo = [call for call in records.calls if call.task_id not in kept]
     if redo:
-        _append_lines(folder / "superseded.jsonl", redo)
-        kept = [call for call in records.calls if call.task_id in records.samples]
-        replace(folder / "calls.jsonl", "".join(f"{call.to_line()}\n" for call in kept))
-    if any(each.task_id not in records.samples for each in records.shown):  # they are shown again
-        seen = [each for each in records.shown if each.task_id in records.samples]
-        replace(folder / "shown.jsonl", "".join(f"{each.to_line()}\n" for each in seen))
-    if len(verdicts) != len(records.verdicts):
-        replace(folder / "verdicts.jsonl", "".join(f"{verdict.to_line()}\n" for verdict in verdicts))
+        append_whole(folder / "superseded.jsonl", text_of(redo))
+
+    graded = [each for each in records.verdicts.values() if not each.errored]
+    files: dict[str, tuple[int, Sequence[Sample | Verdict | Call | Shown]]] = {
+        "samples.jsonl": (len(records.samples), tuple(records.samples.values())),
+        "verdicts.jsonl": (len(records.verdicts), graded),
+        "calls.jsonl": (len(records.calls), records.calls),
+        "shown.jsonl": (len(records.shown), records.shown),
+    }
+    for name, (count, each_task) in files.items():  # samples first: without one, the next opening goes on
+        left = [each for each in each_task if each.task_id in kept]
+        if name in broken or len(left) != count:
+            replace(folder / name, text_of(left))
+    whole: dict[str, Iterable[Record]] = {
+        "programs.jsonl": records.programs.values(),
+        "tasks.jsonl": records.tasks.values(),
+        "superseded.jsonl": (*records.superseded, *redo),
+        "servers.jsonl": readings,
+    }
+    for name in broken & whole.keys():
+        replace(folder / name, text_of(whole[name]))
 
 
-def _append_lines(path: Path, records: Sequence[Record]) -> None:
-    with path.open("ab") as file:
-        file.write("".join(f"{record.to_line()}\n" for record in records).encode())
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves either the old or the new one."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+def _incomplete(records: RunRecords, damage: Sequence[Damage]) -> set[str]:
+    """Return the tasks whose records damage has torn apart: named in it, or short of calls or programs."""
+    made = Counter(call.task_id for call in records.calls)
+    found = {task for each in damage if each.file in PER_TASK for task in each.tasks}
+    found |= {id_ for id_, each in records.samples.items() if each.calls not in (None, made[id_])}
+    for call in records.calls:
+        named = [*call.about, *([call.program] if call.program else [])]
+        if any((call.task_id, each) not in records.programs for each in named):
+            found.add(call.task_id)
+    return found

@@ -51,6 +51,22 @@ class ServerUse(Record):
         """The share of the run during which the endpoint was busy for it."""
         return self.spent.busy_seconds / self.wall_seconds if self.wall_seconds else None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        rate, share = self.tokens_per_second, self.busy_share
+        return {
+            **self.model_dump(exclude={"usage", "busy_seconds", "wall_seconds", "spent"}),
+            **self.usage.model_dump(),
+            "busy_seconds": round(self.busy_seconds, 3),
+            "busy_share": None if share is None else round(share, 4),
+            "tokens_per_second": None if rate is None else round(rate, 2),
+            "spent": {
+                **self.spent.model_dump(exclude={"usage", "busy_seconds"}),
+                **self.spent.usage.model_dump(),
+                "busy_seconds": round(self.spent.busy_seconds, 3),
+            },
+        }
+
 
 MOST_UNREAD = 0.05
 """The share of unread reviews above which a result is not what it is called."""
@@ -115,7 +131,8 @@ class Summary(Record):
     servers: tuple[ServerUse, ...]
     seconds: float
     cautions: tuple[str, ...] = ()
-    """What the sandboxes that its programs ran in do not hold, a line for each."""
+    """What of its records cannot be read, and what the sandboxes that its programs ran in do not hold, a line
+    for each."""
 
     @property
     def complete(self) -> bool:
@@ -144,7 +161,7 @@ class Summary(Record):
             "data": self.data.to_json(),
             "base": _counts_json(self.base),
             "plus": _counts_json(self.plus) if self.plus else None,
-            "servers": [_server_json(server) for server in self.servers],
+            "servers": [server.to_json() for server in self.servers],
             "replayed": self.replayed,
             "cost": self.cost or None,
             "spent": self.spent or None,
@@ -177,7 +194,9 @@ def summarize(records: RunRecords) -> Summary:
         reviews=review_counts(calls),
         servers=tuple(server_use(records, name, seconds) for name in manifest.configuration.served),
         seconds=seconds,
-        cautions=tuple(dict.fromkeys(line for each in tiers if (line := each.caution))),
+        cautions=tuple(
+            dict.fromkeys([*map(str, records.damage), *(line for each in tiers if (line := each.caution))])
+        ),
     )
 
 
@@ -268,19 +287,3 @@ def _noted(calls: Iterable[Call], note: str) -> int:
 def _counts_json(counts: Counts) -> dict[str, Any]:
     rate = counts.rate
     return {**counts.to_json(), "interval": None if rate is None else [rate.low, rate.high]}
-
-
-def _server_json(server: ServerUse) -> dict[str, Any]:
-    rate, share = server.tokens_per_second, server.busy_share
-    return {
-        **server.model_dump(exclude={"usage", "busy_seconds", "wall_seconds", "spent"}),
-        **server.usage.model_dump(),
-        "busy_seconds": round(server.busy_seconds, 3),
-        "busy_share": None if share is None else round(share, 4),
-        "tokens_per_second": None if rate is None else round(rate, 2),
-        "spent": {
-            **server.spent.model_dump(exclude={"usage", "busy_seconds"}),
-            **server.spent.usage.model_dump(),
-            "busy_seconds": round(server.spent.busy_seconds, 3),
-        },
-    }

@@ -91,8 +91,10 @@ async def try_speed(
         tell(f"trying the speed of {endpoint} on {len(tasks)} drafts, which are kept")
         team, _, _ = await workshop.tools()
         calls: list[Call] = []
+        limit = workshop.config.limits.task_seconds
         solving = (pipeline(task, team.for_task(task.id, calls.append)) for task in tasks)
-        for failure in await asyncio.gather(*solving, return_exceptions=True):
-            if isinstance(failure, BaseException) and not isinstance(failure, DualcodeError):
+        trials = (asyncio.wait_for(each, limit) for each in solving)
+        for failure in await asyncio.gather(*trials, return_exceptions=True):
+            if isinstance(failure, BaseException) and not isinstance(failure, DualcodeError | TimeoutError):
                 raise failure
         known.add(calls)

@@ -16,6 +16,7 @@ from dualcode.record import Record
 from dualcode.runs import evaluate as job
 from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
+from dualcode.runs.runner import to_resume
 from dualcode.runs.store import read_run
 from dualcode.study.forecast import Forecast, Plan, forecast
 from dualcode.study.known import Known, learn, try_speed
@@ -33,6 +34,7 @@ class ReproduceOptions(Record):
     data: dict[str, Path] = Field(default_factory=dict[str, Path])
     """Dataset to its file."""
     concurrency: int | None = None
+    task_seconds: float | None = None
     fresh: bool = False
     no_ledger: bool = False
     quiet: bool = False
@@ -126,7 +128,7 @@ def _done(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> int:
     """Return how many tasks an earlier session did of what would be the same run."""
     config = prepared.config
     served = {name: prepared.served[name] for name in {config.roles[role] for role in pipeline.roles}}
-    folder = prepared.options.run_dir / job.run_id(configure(pipeline, suite, config, served))
+    folder = to_resume(prepared.options.run_dir, job.run_id(configure(pipeline, suite, config, served)))
     if not (folder / "manifest.json").exists():
         return 0
     return len(read_run(folder).done)

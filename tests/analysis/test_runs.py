@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.synthetic_runs import Story, write_run
+from dualcode.analysis.failures.baseline import find_baseline
 from dualcode.analysis.runs import load_run, load_runs
 from dualcode.cli.show import show
 from dualcode.errors import InputError, RunError
@@ -80,6 +81,42 @@ def test_an_unfinished_run_is_refused_by_name(tmp_path: Path, lost: list[str], s
     with pytest.raises(RunError, match=f"{folder} is {state}") as refused:
         load_runs([tmp_path])
     assert "--dataset humaneval" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("lost", [["verdicts"], ["verdicts", "calls"], ["tasks"], ["manifest"]])
+def test_a_run_that_cannot_be_read_stops_no_other_of_its_folder(tmp_path: Path, lost: list[str]) -> None:
+    folder = write_run(tmp_path, "raw-coder", {TASKS[0]: RIGHT})
+    whole = write_run(tmp_path, "review-fix", {TASKS[0]: RIGHT})
+    for name in lost:
+        file = folder / ("manifest.json" if name == "manifest" else f"{name}.jsonl")
+        file.write_text("{" if name == "manifest" else "")
+    said = list[str]()
+    assert [run.folder for run in load_runs([tmp_path], tell=said.append)] == [whole]
+    [left_out] = said
+    assert left_out.startswith("left out: ")
+    assert str(folder) in left_out
+    with pytest.raises(RunError):  # named itself, it is what was asked for
+        load_runs([whole, folder], tell=said.append)
+
+
+def test_a_half_written_baseline_is_not_what_a_run_is_compared_with(tmp_path: Path) -> None:
+    whole, half = [write_run(tmp_path / name, "raw-coder", {TASKS[0]: RIGHT}) for name in ("a", "b")]
+    run = load_run(write_run(tmp_path, "review-fix", {TASKS[0]: RIGHT}))
+    whole.rename(tmp_path / "whole")
+    half.rename(tmp_path / "half")
+    (tmp_path / "half" / "verdicts.jsonl").unlink()
+    assert find_baseline(run).folder.name == "whole"
+
+
+def test_a_damaged_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "raw-coder", dict.fromkeys(TASKS[:3], RIGHT))
+    lines = (folder / "verdicts.jsonl").read_text().splitlines(keepends=True)
+    (folder / "verdicts.jsonl").write_text("".join([lines[0], "nonsense\n", lines[2]]))
+    said = list[str]()
+    [run] = load_runs([folder], tell=said.append)
+    assert run.errored == (TASKS[1],)
+    assert said == [f"warning: {folder}: {run.records.damage[0]}"]
+    assert "verdicts.jsonl, line 2 is damaged and left out" in said[0]
 
 
 def test_a_run_older_than_the_records_of_tasks_is_refused_by_name_and_can_be_shown(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The OpenAI-compatible client, on a scripted HTTP server: faults, retries and odd replies."""
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -268,7 +269,24 @@ async def test_a_thought_left_in_the_content_is_closed_too() -> None:
     assert texts == ["<think>\nhm hm\n</think>\n\n"]
 
 
-@pytest.mark.parametrize("page", [{"tokens": []}, {"tokens": None}, {}, None, [], "<html>chat</html>"])
+ODD: list[Any] = [
+    *({"tokens": tokens} for tokens in ([], None, ["a"], [math.nan])),
+    *({}, None, [], "<html>chat</html>"),
+]
+
+
+@pytest.mark.parametrize("page", ODD)
+async def test_a_server_with_an_odd_tokenize_tells_no_rendering(page: Any) -> None:
+    with serve() as server:
+        server.tokenized = page
+        chat = OpenAIChat("e", Endpoint(model="m", base_url=server.base_url), api_key="k", backoff=0.001)
+        try:
+            assert await chat.rendering(request().messages, thinking=False) is None
+        finally:
+            await chat.close()
+
+
+@pytest.mark.parametrize("page", ODD)
 async def test_an_odd_answer_of_tokenize_is_the_next_rung(page: Any) -> None:
     thought, said = Answer(content=None, reasoning="hm", finish="length"), Answer(content="said")
     with serve(thought, said) as server:

@@ -6,9 +6,11 @@ from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call
+from dualcode.cli.pipelines import pipelines
 from dualcode.errors import PipelineError, TeamError, UnknownNameError
 from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import builtins
@@ -101,11 +103,123 @@ def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
     assert dropins.find_pipeline(str(path)).name == "after"
 
 
-def test_a_taken_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file_with(tmp_path / "pipelines", defining("review-fix"))
+def listed() -> tuple[list[str], list[str]]:
+    """The names of all pipelines, and what is said of those that are left out."""
+    told = list[PipelineError]()
+    return list(dropins.pipelines(told.append)), [str(each) for each in told]
+
+
+def test_a_taken_name_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file_with(tmp_path / "pipelines", defining("review-fix") + defining("mine"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PipelineError, match=r"mine\.py defines the pipeline 'review-fix'"):
-        dropins.pipelines()
+    names, [said] = listed()
+    assert "mine.py defines the pipeline 'review-fix', which is there already" in said
+    assert "mine" in names
+    assert dropins.find_pipeline("review-fix") is builtins()["review-fix"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `pipelines/` with two files that say so when they are executed, and one that is broken."""
+    found = tmp_path / "pipelines"
+    for name in ("one", "two"):
+        ran = f"import pathlib\npathlib.Path({str(tmp_path)!r}, 'ran-{name}').touch()\n"
+        file_with(found, ran + defining(name), f"{name}.py")
+    file_with(found, "raise SystemExit('not for you')\n" + defining("three"), "three.py")
+    file_with(found, "def broken(:\n", "four.py")
+    file_with(found, "name = 'f' + 'ive'\n" + defining("x").replace('"x"', "name"), "five.py")
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def ran(folder: Path) -> set[str]:
+    return {path.name for path in folder.parent.glob("ran-*")}
+
+
+def test_a_misspelt_name_executes_no_file_and_names_the_nearest(folder: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no pipeline is named 'threee'; nearest: three") as refused:
+        dropins.find_pipeline("threee")
+    assert ran(folder) == set()
+    assert "FILE.py:NAME" in str(refused.value)
+    assert all(f"{folder / name}.py" in str(refused.value) for name in ("four", "five"))
+
+
+def test_a_built_in_name_executes_no_file(folder: Path) -> None:
+    assert dropins.find_pipeline("raw-coder").name == "raw-coder"
+    assert [each.name for each in dropins.find_pipelines("all")] == list(builtins())
+    assert ran(folder) == set()
+
+
+def test_a_name_executes_its_own_file_alone(folder: Path) -> None:
+    assert dropins.find_pipeline("one").name == "one"
+    assert ran(folder) == {"ran-one"}
+
+
+def test_a_computed_name_is_found_by_its_file(folder: Path) -> None:
+    with pytest.raises(UnknownNameError):
+        dropins.find_pipeline("five")
+    assert dropins.find_pipeline(f"{folder}/five.py:five").name == "five"
+
+
+def test_a_file_that_is_broken_is_named_where_its_own_pipeline_is_asked_for(folder: Path) -> None:
+    with pytest.raises(
+        PipelineError, match=r"three\.py cannot be loaded: SystemExit: not for you \(line 4\)"
+    ):
+        dropins.find_pipeline("three")
+
+
+def test_the_list_leaves_out_and_names_what_is_broken(folder: Path) -> None:
+    names, said = listed()
+    assert {"one", "two", "five", "raw-coder"} <= set(names)
+    assert "three" not in names
+    assert sorted(each.partition(" cannot")[0] for each in said) == [
+        f"{folder}/four.py", f"{folder}/three.py",
+    ]  # fmt: skip
+
+
+def test_the_command_lists_the_rest_and_ends_well(folder: Path) -> None:
+    done = CliRunner().invoke(pipelines, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "review-fix" in done.stdout
+    assert "left out" not in done.stdout
+    assert f"left out: {folder}/four.py cannot be loaded: SyntaxError" in done.stderr
+
+
+def test_a_name_that_two_files_give_is_neithers(folder: Path) -> None:
+    file_with(folder, defining("one"), "again.py")
+    with pytest.raises(PipelineError, match=r"'one' stands in .*again\.py and in .*one\.py\n.*again\.py:one"):
+        dropins.find_pipeline("one")
+    assert ran(folder) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('@pipeline("a", roles=[])\nasync def f(): ...', ["a"]),
+        ('@pipelines.pipeline(name="a", roles=[])\nasync def f(): ...', ["a"]),
+        ('if True:\n    @pipeline("a")\n    async def f(): ...', ["a"]),
+        ('@pipeline("a")\nasync def f(): ...\n@pipeline("b")\nasync def g(): ...', ["a", "b"]),
+        ('@cache\n@pipeline("a")\nasync def f(): ...', ["a"]),
+        ('@other("a")\nasync def f(): ...\nx = """@pipeline("b")"""', []),
+        ("@pipeline(NAME)\nasync def f(): ...", []),
+        ("\0", []),
+        ("(" * 100_000, []),
+    ],
+)
+def test_names_are_read_from_the_text_of_the_decorator(tmp_path: Path, text: str, names: list[str]) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    assert dropins.written_names(path) == names
+
+
+def test_a_file_of_the_current_folder_wins_over_the_checkouts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_with(tmp_path / "pipelines", defining("mine"), "third_opinion.py")
+    monkeypatch.chdir(tmp_path)
+    assert dropins.find_pipeline("mine").source.parent == tmp_path / "pipelines"
+    with pytest.raises(UnknownNameError):
+        dropins.find_pipeline("third-opinion")
 
 
 def install(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -128,10 +242,16 @@ def test_a_packages_entry_point_is_found(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("value", "said"), [("no_such:x", "cannot be loaded"), ("json:dumps", "is no pipeline")]
 )
-def test_a_broken_entry_point_is_named(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
+def test_a_broken_entry_point_is_left_out_and_named(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
     install(monkeypatch, value)
-    with pytest.raises(PipelineError, match=f"{value}.*{said}"):
-        dropins.pipelines()
+    names, [told] = listed()
+    assert value in told
+    assert said in told
+    assert "raw-coder" in names
+    with pytest.raises(UnknownNameError):
+        dropins.find_pipeline("theirs")
 
 
 def test_a_list_of_names_gives_each_once() -> None:

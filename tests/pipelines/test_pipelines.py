@@ -1,14 +1,15 @@
 """The built-in pipelines on scripted models: who is asked what, in which order, with which thinking."""
 
+import asyncio
 import json
 
 import pytest
 
 from dualcode.bench.bench import Bench
 from dualcode.bench.scripted import ScriptedBench
-from dualcode.call import Call
+from dualcode.call import Call, Reply, Request
 from dualcode.config import Gate
-from dualcode.errors import TeamError, UnknownNameError
+from dualcode.errors import EndpointError, TeamError, UnknownNameError
 from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import builtins
 from dualcode.pipelines.find import find_pipeline
@@ -359,3 +360,52 @@ def test_pipelines_are_listed_with_section_bounds_and_summary() -> None:
 def test_unknown_pipeline_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="nearest: review-fix"):
         find_pipeline("reviewfix")
+
+
+class Late(ScriptedChat):
+    """Answers after the others have had their turn."""
+
+    async def complete(self, request: Request) -> Reply:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return await super().complete(request)
+
+
+@pytest.mark.parametrize(
+    ("name", "coder", "reviewer"),
+    [
+        ("adversarial", EndpointError("hiccup"), FIXED),
+        ("adversarial", FIXED, EndpointError("hiccup")),
+        ("review-fix-tests", EndpointError("hiccup"), PROBES),
+        ("review-fix-tests", DRAFT, EndpointError("hiccup")),
+    ],
+)
+async def test_the_sibling_of_a_failure_is_on_record_before_the_failure_is_raised(
+    name: str, coder: Answer, reviewer: Answer
+) -> None:
+    calls: list[Call] = []
+    chats = {
+        "coder": (ScriptedChat if isinstance(coder, EndpointError) else Late)([coder]),
+        "reviewer": (ScriptedChat if isinstance(reviewer, EndpointError) else Late)([reviewer]),
+    }
+    seats = {role: Seat(role, chat, PAPER, 2000, None) for role, chat in chats.items()}
+    team = Team(seats, bench=ScriptedBench())
+    with pytest.raises(EndpointError, match="hiccup"):
+        await find_pipeline(name)(TASK, team.for_task("T/1", calls.append))
+    assert sorted(call.role for call in calls) == ["coder", "reviewer"]
+    assert [call.error for call in calls] == ["hiccup", None]
+
+
+async def test_of_several_drafts_all_are_on_record_where_one_fails() -> None:
+    calls: list[Call] = []
+    chat = ScriptedChat([EndpointError("hiccup"), DRAFT, FIXED])
+    team = Team({"coder": Seat("coder", chat, PAPER, 2000)}, bench=ScriptedBench())
+    with pytest.raises(EndpointError, match="hiccup"):
+        await find_pipeline("best-of-k")(TASK, team.for_task("T/1", calls.append))
+    assert [call.error for call in calls] == ["hiccup", None, None]
+
+
+def test_no_pipeline_leaves_siblings_behind() -> None:
+    """`asyncio.gather` alone does; `together` or a TaskGroup does not."""
+    for each in builtins().values():
+        assert "asyncio.gather" not in each.source.read_text()

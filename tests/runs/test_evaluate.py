@@ -13,7 +13,9 @@ from rich.console import Console
 from dualcode.analysis.drafts import Draft, keep_grade
 from dualcode.analysis.runs import load_run
 from dualcode.cli import printing
+from dualcode.cli.eval import command as eval_command
 from dualcode.cli.printing import audited
+from dualcode.cli.reproduce import reproduce
 from dualcode.errors import RunError
 from dualcode.runs.audit import Audit
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
@@ -57,9 +59,11 @@ async def cheat(task, team):
 '''
 
 
-async def run(server: FakeServer, folder: Path, pipeline: str, **options: object) -> list[Result]:
+async def run(
+    server: FakeServer, folder: Path, pipeline: str, team_text: str = TEAM, **options: object
+) -> list[Result]:
     team = folder / "team.toml"
-    team.write_text(TEAM.format(url=server.base_url))
+    team.write_text(team_text.format(url=server.base_url))
     asked = EvalOptions.model_validate(
         {
             "pipeline": pipeline,
@@ -339,3 +343,60 @@ async def test_a_result_says_first_what_its_sandbox_did_not_hold(
     printing.result(summary, done.folder)
     assert capsys.readouterr().out.startswith("sandbox landlock does not hold: names of files\n")
     assert summary.to_json()["cautions"] == ["sandbox landlock does not hold: names of files"]
+
+
+HANG = """
+import asyncio
+from dualcode.pipelines import pipeline
+
+@pipeline("hang", roles=["coder"])
+async def hang(task, team):
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(("limits", "option"), [("0.05", None), ("9999", 0.05)])
+async def test_the_time_limit_of_a_task_is_the_teams_or_the_commands(
+    tmp_path: Path, limits: str, option: float | None
+) -> None:
+    path = tmp_path / "hang.py"
+    path.write_text(HANG)
+    with serve(Answer(content=PROGRAM)) as server:
+        team = TEAM + f"\n[limits]\ntask_seconds = {limits}\n"
+        [done] = await run(server, tmp_path, str(path), task_seconds=option, team_text=team)
+    assert done.summary.base.errored == 1
+    verdict = read_run(done.folder).verdicts["MiniRich/0"]
+    assert verdict.base.reason == "the pipeline took more than 0.05 s (--task-seconds)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "seconds"),
+    [([], None, None), ([], "7", 7.0), (["--task-seconds", "5"], "7", 5.0)],
+)
+def test_the_commands_time_limit_comes_from_its_option_or_its_environment(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], variable: str | None, seconds: float | None
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("DUALCODE_TASK_SECONDS", variable)
+    for command, needed in ((eval_command, ["--pipeline", "raw-coder"]), (reproduce, [])):
+        asked = command.make_context(command.name, [*needed, *arguments])
+        assert asked.params["task_seconds"] == seconds
+
+
+async def test_a_damaged_run_is_mended_with_a_warning_that_names_the_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder")
+        (done.folder / "seal.json").unlink()  # as where a kill came before it
+        for name in ("calls.jsonl", "tasks.jsonl"):
+            (done.folder / name).write_text('{"task_id":"MiniRich/0", "cut\n')
+        [again] = await run(server, tmp_path, "raw-coder")
+        assert len(server.bodies) == 1  # the ledger has the reply
+    said = " ".join(capsys.readouterr().err.split())
+    for name in ("calls.jsonl", "tasks.jsonl"):
+        assert f"{name}, line 1 (of MiniRich/0) is damaged and left out" in said
+    assert again.audit.clean
+    assert again.folder == done.folder
+    assert broken(again.folder) == []
+    assert read_run(again.folder).whole

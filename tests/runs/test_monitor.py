@@ -110,9 +110,22 @@ def test_engines_add_up_and_the_fullest_cache_counts() -> None:
     assert (found["running"], found["prompt_tokens"], found["kv_cache"]) == (4, 300856, 0.75)
 
 
-def test_what_is_no_number_is_left_out() -> None:
-    page = PAGE.replace("0.25", "NaN")
-    assert parse(page) == {name: value for name, value in FIELDS.items() if name != "kv_cache"}
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "many", "0x1", "0,25", "-", "1e999"])
+def test_what_is_no_number_is_left_out(value: str) -> None:
+    page = PAGE.replace("0.25", value)
+    assert parse(page) == {name: number for name, number in FIELDS.items() if name != "kv_cache"}
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "vllm:", "vllm:num_requests_running", "vllm:num_requests_running{ 3", "\0\0", "}{ # ="]
+)
+def test_an_odd_line_costs_that_line_alone(odd: str) -> None:
+    assert parse(f"{odd}\n{PAGE}{odd}") == FIELDS
+
+
+def test_lines_may_hold_their_time_and_end_as_on_windows() -> None:
+    timed = "".join(f"{line} 1732800000000\r\n" for line in PAGE.splitlines())
+    assert parse(timed) == FIELDS
 
 
 async def test_a_working_run_is_read_again_and_again_and_once_at_its_end() -> None:
@@ -162,14 +175,29 @@ async def test_a_lost_server_leaves_the_run_alone() -> None:
     assert notes == []
 
 
-async def test_a_full_disk_is_the_runs_to_find_not_the_readings() -> None:
-    def refuse(reading: Reading) -> None:
-        raise RunError("no space left")
+async def test_a_reading_that_cannot_be_written_does_not_end_the_readings() -> None:
+    notes, refused = Notes(), list[Reading]()
+
+    def refuse_two(reading: Reading) -> None:
+        if len(refused) < 2:
+            refused.append(reading)
+            raise RunError("no space left")
+        notes.add(reading)
 
     with metrics(OK) as server:
-        async with monitored([source(server.root)], refuse, interval=0.001):
-            await asyncio.sleep(0.02)
-    assert server.asked
+        async with monitored([source(server.root)], refuse_two, interval=0.001):
+            await notes.have(2)
+    assert len(refused) == 2
+
+
+async def test_an_odd_page_does_not_end_the_readings() -> None:
+    notes = Notes()
+    odd = (200, PAGE.replace("2.0", "many").replace("0.25", "half"))
+    with metrics(odd, OK) as server:
+        async with monitored([source(server.root)], notes.add, interval=0.001):
+            await notes.have(2)
+    assert (notes[0].running, notes[0].waiting, notes[0].kv_cache) == (None, 1, None)
+    assert notes[1].running == 2
 
 
 async def test_what_the_run_raises_passes_through_without_a_last_reading() -> None:
@@ -247,10 +275,18 @@ def use(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
 READ = GpuReading(uuid="GPU-1", utilization=0.87, used_bytes=20 * 2**30, watts=151.5, joules=5000.25)
 
 
+def without(question: str) -> types.SimpleNamespace:
+    """An older `pynvml`, which does not know a question."""
+    module = nvml()
+    delattr(module, question)
+    return module
+
+
 @pytest.mark.parametrize(
     ("module", "told"),
     [
         (nvml(), (READ,)),
+        (without("nvmlDeviceGetPowerUsage"), (READ.model_copy(update={"watts": None}),)),
         (nvml(energy=False), (READ.model_copy(update={"joules": None}),)),
         (nvml(driver=False), ()),
         (None, ()),

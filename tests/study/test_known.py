@@ -1,5 +1,6 @@
 """What earlier runs, and a short trial, say about the calls to come."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage
-from dualcode.config import Endpoint, TeamConfig
+from dualcode.config import Endpoint, Limits, TeamConfig
 from dualcode.errors import EndpointError
 from dualcode.models.scripted import reply
 from dualcode.pipelines.find import find_pipelines
@@ -89,6 +90,7 @@ class Trial:
         self.suite = load_suite("mini")
         self.fault = fault
         self.asked: list[str] = []
+        self.hangs = False
 
     async def tools(self) -> tuple[Any, None, None]:
         return self, None, None
@@ -99,6 +101,8 @@ class Trial:
     async def play(self, task: Any, team: Any) -> None:
         if self.fault:
             raise self.fault
+        if self.hangs:
+            await asyncio.Event().wait()
         self.asked.append(task.id)
         team[1](call("write"))
 
@@ -141,6 +145,14 @@ async def test_only_pipelines_of_one_call_are_tried() -> None:
     trial = Trial()
     await tried(trial, Known(), "review-fix")
     assert trial.asked == []
+
+
+async def test_a_pipeline_that_never_returns_does_not_hold_up_the_forecast() -> None:
+    known, trial = Known(), Trial()
+    trial.config = trial.config.model_copy(update={"limits": Limits(task_seconds=0.01)})
+    trial.hangs = True
+    await tried(trial, known)
+    assert known.rate("coder") is None
 
 
 async def test_a_server_that_fails_stays_unknown_and_a_fault_of_ours_does_not_pass() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from dualcode.analysis.runs import Run, load_run
 from dualcode.errors import RunError
-from dualcode.runs.store import read_run
 
 BASELINE = "raw-coder"
 
@@ -17,17 +16,17 @@ def find_baseline(run: Run) -> Run:
     if run.pipeline == BASELINE:
         raise RunError(f"{run.folder} is itself a run of {BASELINE}", hint="another run, or --baseline RUN")
     wanted = run.records.manifest.configuration
-    found: list[tuple[float, Path]] = []
+    found: list[Run] = []
     for folder in _siblings(run):
         try:
-            manifest = read_run(folder).manifest
-        except RunError:  # damaged, or not readable: it is not what was asked for
+            other = load_run(folder, tell=lambda _: None)
+        except RunError:  # half-written, or not readable: it is not what was asked for
             continue
-        own = manifest.configuration
+        own = other.records.manifest.configuration
         if own.pipeline == BASELINE and (own.dataset, own.data, own.tasks) == (
             wanted.dataset, wanted.data, wanted.tasks,
         ):  # fmt: skip
-            found.append((manifest.created, folder))
+            found.append(other)
     if not found:
         raise RunError(
             f"beside {run.folder} there is no {BASELINE} run of {run.dataset} with its data and its"
@@ -35,7 +34,7 @@ def find_baseline(run: Run) -> Run:
             hint=f"dualcode eval --pipeline {BASELINE} --dataset {run.dataset} --run-dir {run.folder.parent},"
             " with its --limit or --tasks; or --baseline RUN",
         )
-    return load_run(max(found)[1])
+    return max(found, key=lambda each: each.records.manifest.created)
 
 
 def _siblings(run: Run) -> list[Path]:

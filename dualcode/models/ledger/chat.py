@@ -15,6 +15,7 @@ from dualcode.models.endpoints import Served
 from dualcode.models.ledger.fingerprint import Fingerprint, identify, key_of
 from dualcode.models.ledger.locks import place_of
 from dualcode.models.ledger.store import LedgerStore
+from dualcode.together import together
 
 FINISHED = frozenset({"stop", "length", "repetition"})
 """Finish reasons of replies that are kept. vLLM also knows `abort` and `error`: a server that shuts down."""
@@ -122,7 +123,7 @@ async def behind_ledger(
 
     `served` is what `check_endpoints` found. Raises EndpointError if a server does not answer.
     """
-    fingerprints = await asyncio.gather(
+    fingerprints = await together(
         *(identify(chat, served[chat.name], config.endpoints[chat.name]) for chat in chats)
     )
     return {

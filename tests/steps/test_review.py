@@ -1,67 +1,20 @@
-"""Prompts and the reading of reviews."""
+"""The reading of reviews."""
 
 import json
 
-import jinja2
 import pytest
 
-from dualcode import prompts
-from dualcode.models.scripted import ScriptedChat
-from dualcode.sampling import PAPER
-from dualcode.solution import Program
-from dualcode.steps.conversation import imports_of
-from dualcode.steps.plan import plan
 from dualcode.steps.review import (
-    FINDING_CHARACTERS,
-    MOST_FINDINGS,
-    REVIEW_TOKENS,
     read_review,
     review_schema,
 )
 from dualcode.steps.schema import read_object
-from dualcode.task import Task
-from dualcode.team import Seat
 
-PROMPT = '''from typing import List
-import math
-
-
-def area(sides: List[float]) -> float:
-    """Return the area.
-    >>> area([2.0, 3.0])
-    6.0
-    """
-'''
-TASK = Task(id="T/1", prompt=PROMPT, entry_point="area")
 FINDING = {"where": "return 1", "actual": "1 for []", "expected": "0"}
 
 
 def review(verdict: str, *findings: dict[str, str]) -> str:
     return json.dumps({"verdict": verdict, "findings": findings})
-
-
-def test_inventory_lists_the_prompts_imports() -> None:
-    assert imports_of(PROMPT) == ["from typing import List", "import math"]
-
-
-def test_inventory_survives_a_prompt_that_does_not_parse() -> None:
-    assert imports_of("import math\ndef broken(:\n") == ["import math"]
-
-
-def test_a_missing_variable_is_an_error() -> None:
-    with pytest.raises(jinja2.UndefinedError):
-        prompts.render("review", task=TASK)
-
-
-def test_code_is_not_escaped() -> None:
-    program = Program(text="x = a < b and '&'", compiles=True, defines_entry_point=False, how="block")
-    assert "a < b and '&'" in prompts.render(
-        "review", task=TASK, program=program, most_findings=3, enrichment=None, evidence=()
-    )
-
-
-def test_a_prompt_is_hashed_with_those_that_it_includes() -> None:
-    assert list(prompts.hashes(["implement", "no prompt"])) == ["implement", "imports", "write"]
 
 
 @pytest.mark.parametrize(
@@ -145,18 +98,6 @@ def test_a_mark_of_a_thought_inside_an_object_is_text() -> None:
 @pytest.mark.parametrize("part", ["{", '{"a":', '{"a":[', '{"a":1}', '{"a":"', "{1} "])
 def test_long_runs_of_braces_come_to_an_end(part: str) -> None:
     assert read_review(part * (100_000 // len(part))) is None
-
-
-@pytest.mark.parametrize("thought", ["<think>a {1: 2}</think>", "so `x`</think>", "[THINK]a[/THINK]"])
-async def test_a_plan_is_handed_on_without_its_thought(thought: str) -> None:
-    seat = Seat("reviewer", ScriptedChat([f"{thought}\nSort it."]), PAPER, answer_tokens=100)
-    assert await plan(seat, TASK) == "Sort it."
-
-
-def test_the_longest_review_fits_its_tokens() -> None:
-    text = "x" * FINDING_CHARACTERS
-    longest = review("revise", *[dict.fromkeys(FINDING, text)] * MOST_FINDINGS)
-    assert len(longest) / 2.3 < REVIEW_TOKENS  # English and code have over 2.3 characters a token
 
 
 def test_schema_couples_verdict_and_findings() -> None:

@@ -1,0 +1,45 @@
+"""Structured concurrency: what was begun side by side has ended before whoever began it goes on."""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, TypeVar, overload
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+@overload
+async def together(first: Awaitable[A], second: Awaitable[B], /) -> tuple[A, B]: ...
+@overload
+async def together(*work: Awaitable[A]) -> tuple[A, ...]: ...
+async def together(*work: Awaitable[Any]) -> tuple[Any, ...]:
+    """Return what came of each, in order; raise the first failure once nothing of the work is going on.
+
+    What did not fail is brought to its end: a call in flight is paid for, and belongs on record before its
+    task ends. `asyncio.gather` alone would let it go on behind the failure. Cancelled, it cancels all.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return tuple(results)
+
+
+def first_failure(failure: BaseException) -> BaseException:
+    """Return the first error of a group, however deep; an error of its own is its own first."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return failure  # pyright: ignore[reportUnknownVariableType]
+
+
+async def all_or_nothing(work: Iterable[Coroutine[Any, Any, A]]) -> list[A]:
+    """Return what came of each, in order; at the first failure cancel the rest, and raise it alone.
+
+    For much work that costs nobody anything if it is left: `together` would do all of it first.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+    except BaseExceptionGroup as failures:
+        raise first_failure(failures) from None
+    return [task.result() for task in tasks]
