@@ -12,7 +12,7 @@ from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.extraction import strip_thinking
 from dualcode.models.chat import ChatModel
-from dualcode.models.delta import ends_in_object
+from dualcode.models.stream import ends_in_object
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.solution import Program

@@ -1,73 +1,29 @@
 """The client that speaks to an OpenAI-compatible server."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, cast
 
 import httpx
 import openai
 import tenacity
-from openai.types.chat import ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
 
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
-from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
-from dualcode.extraction import strip_thinking
+from dualcode.errors import EndpointError, ReplyError, UnreachableError
 from dualcode.models.chat import Meter
-from dualcode.models.delta import ends_in_object, said
 from dualcode.models.endpoints import is_loopback
+from dualcode.models.faults import TransientError, of_status, outcome_of, short
+from dualcode.models.stream import Stream, ends_in_object
 
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
 
 
-class _TransientError(Exception):
-    """A fault that may pass: worth another attempt."""
-
-    def __init__(self, outcome: str, *, unreachable: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-        self.unreachable = unreachable
-        self.retry_after = retry_after
-
-
-@dataclass
-class _Stream:
-    """What has been received of one streamed reply."""
-
-    content: list[str] = field(default_factory=list[str])
-    reasoning: list[str] = field(default_factory=list[str])
-    finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    fingerprint: str | None = None
-    first_token: float | None = None
-
-    def text(self) -> str | None:
-        """Return the answer, or None where none arrived."""
-        return _whole("".join(self.content)) or None
-
-    def thought(self) -> str | None:
-        """Return the reasoning, or None where none arrived."""
-        return _whole("".join(self.reasoning)) or None
-
-    def answers(self) -> bool:
-        """Whether there is an answer besides a thought, which some servers leave in the content."""
-        return bool(strip_thinking(self.text() or "").strip())
-
-
-_Send = Callable[[_Stream], Awaitable[None]]
+_Send = Callable[[Stream], Awaitable[None]]
 """Sends one HTTP request and reads its reply into the stream."""
-_OPENING = re.compile(r"\A\s*<think>")
-
-
-def _whole(text: str) -> str:
-    """Return a text with surrogate pairs joined, and lone halves, which no record can hold, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class OpenAIChat:
@@ -90,6 +46,7 @@ class OpenAIChat:
         self._backoff = backoff
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        self._where = f"endpoint {name!r} ({self._root})"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
@@ -114,10 +71,8 @@ class OpenAIChat:
         except EndpointError as error:
             error.attempts = tuple(attempts)
             raise
-        except (
-            Exception
-        ) as error:  # of a client or a server's odd answer: what was paid is on record all the same
-            met = EndpointError(f"endpoint {self.name!r} ({self._root}): {_unexpected(error)}")
+        except Exception as error:  # of a client or an odd answer: what was paid is on record all the same
+            met = EndpointError(f"{self._where}: {outcome_of(error)}")
             met.attempts = tuple(attempts)
             raise met from error
         last = attempts[-1]
@@ -147,16 +102,14 @@ class OpenAIChat:
             )
         except ReplyError:
             return None
-        except _TransientError as error:
-            message = f"endpoint {self.name!r} ({self._root}): {error.outcome}"
+        except TransientError as error:
+            message = f"{self._where}: {error.outcome}"
             raise UnreachableError(message, hint="scripts/serve.sh status") from error
 
     # The ladder for a thought that left no answer: close it by force, then once more with a penalty.
 
-    async def _answer_after_thought(
-        self, request: Request, first: _Stream, attempts: list[Attempt]
-    ) -> _Stream:
-        thought = (first.thought() or _OPENING.sub("", first.text() or "")).strip()
+    async def _answer_after_thought(self, request: Request, first: Stream, attempts: list[Attempt]) -> Stream:
+        thought = first.unanswered_thought()
         closed = await self._rung("close", attempts, partial(self._close_by_force, request, thought))
         if closed is not None and closed.answers():
             closed.reasoning = [thought]
@@ -168,7 +121,7 @@ class OpenAIChat:
 
     async def _rung(
         self, kind: Literal["close", "penalty"], attempts: list[Attempt], send: _Send
-    ) -> _Stream | None:
+    ) -> Stream | None:
         """Try one rung; None where the server cannot take it. What was said so far stands then."""
         try:
             return await self._retried(kind, attempts, send)
@@ -184,13 +137,13 @@ class OpenAIChat:
         kind: Literal["chat", "close", "penalty"],
         attempts: list[Attempt],
         send: _Send,
-    ) -> _Stream:
+    ) -> Stream:
         waits = [0.0]  # before each attempt
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self._endpoint.attempts),
             wait=self._wait,
             before_sleep=lambda state: waits.append(state.upcoming_sleep),
-            retry=tenacity.retry_if_exception_type(_TransientError),
+            retry=tenacity.retry_if_exception_type(TransientError),
             reraise=True,
         )
         try:
@@ -198,16 +151,16 @@ class OpenAIChat:
                 with attempt:
                     async with self._slots:
                         return await self._recorded(kind, attempts, send, waits[-1])
-        except _TransientError as error:
+        except TransientError as error:
             tries = f"{self._endpoint.attempts} attempts" if self._endpoint.attempts > 1 else "1 attempt"
-            message = f"endpoint {self.name!r} ({self._root}): {error.outcome}, after {tries}"
+            message = f"{self._where}: {error.outcome}, after {tries}"
             kind_of = UnreachableError if error.unreachable else EndpointError
             raise kind_of(message, hint="scripts/serve.sh status") from error
         raise AssertionError("tenacity ends by a return or a raise")
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _TransientError) and error.retry_after is not None:
+        if isinstance(error, TransientError) and error.retry_after is not None:
             return min(error.retry_after, 60.0)
         return tenacity.wait_random_exponential(multiplier=self._backoff, max=30.0)(state)
 
@@ -217,13 +170,13 @@ class OpenAIChat:
         attempts: list[Attempt],
         send: _Send,
         waited: float,
-    ) -> _Stream:
-        started, stream, outcome = time.time(), _Stream(), "ok"
+    ) -> Stream:
+        started, stream, outcome = time.time(), Stream(), "ok"
         self.meter.in_flight += 1
         try:
             await send(stream)
         except Exception as error:
-            outcome = _outcome(error)
+            outcome = outcome_of(error)
             raise
         finally:
             self.meter.in_flight -= 1
@@ -269,7 +222,7 @@ class OpenAIChat:
             }
         return parameters
 
-    async def _chat(self, request: Request, stream: _Stream) -> None:
+    async def _chat(self, request: Request, stream: Stream) -> None:
         parameters = self._parameters(request)
         if self._endpoint.thinking != "none":
             parameters["extra_body"]["chat_template_kwargs"] = {"enable_thinking": request.thinking}
@@ -277,9 +230,9 @@ class OpenAIChat:
             parameters["extra_body"]["thinking_token_budget"] = request.thinking_budget
         parameters["messages"] = [message.model_dump() for message in request.messages]
         parameters["max_tokens"] = request.max_tokens
-        await self._receive(self._untyped.chat.completions.create, parameters, _read_chat, stream)
+        await self._receive(self._untyped.chat.completions.create, parameters, stream.read_chat, stream)
 
-    async def _close_by_force(self, request: Request, said: str, stream: _Stream) -> None:
+    async def _close_by_force(self, request: Request, said: str, stream: Stream) -> None:
         """Continue the thought with `</think>` by /v1/completions, so that an answer must follow."""
         prompt = await self._tokens(
             messages=[message.model_dump() for message in request.messages],
@@ -296,12 +249,12 @@ class OpenAIChat:
         parameters["max_tokens"] = request.answer_tokens
         if "response_format" in parameters:  # vLLM takes one here too, but the client's method knows of none
             parameters["extra_body"]["response_format"] = parameters.pop("response_format")
-        await self._receive(self._untyped.completions.create, parameters, _read_completion, stream)
+        await self._receive(self._untyped.completions.create, parameters, stream.read_completion, stream)
 
     async def _tokens(self, **body: Any) -> list[int]:
         tokens: Any = await self._post("tokenize", body, "tokens")
         if not isinstance(tokens, list) or not tokens:
-            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered {tokens!r}, no tokens")
+            raise ReplyError(f"{self._where}: /tokenize answered {tokens!r}, no tokens")
         return cast("list[int]", tokens)
 
     async def _text(self, tokens: list[int]) -> str:
@@ -317,14 +270,14 @@ class OpenAIChat:
             ) as client:
                 answer = await client.post(f"{self._root}/{path}", json={"model": self.model, **body})
         except httpx.HTTPError as error:
-            raise _TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
+            raise TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
         if not answer.is_success:
-            raise ReplyError(f"endpoint {self.name!r}: /{path} answered {answer.status_code}")
+            raise ReplyError(f"{self._where}: /{path} answered {answer.status_code}")
         try:
             return answer.json()[key]
         except (ValueError, LookupError, TypeError) as error:  # a page of a web interface, say
-            said = _short(answer.text, 80)
-            raise ReplyError(f"endpoint {self.name!r}: /{path} answered {said!r}, without {key!r}") from error
+            said = short(answer.text, 80)
+            raise ReplyError(f"{self._where}: /{path} answered {said!r}, without {key!r}") from error
 
     # Streams.
 
@@ -332,27 +285,28 @@ class OpenAIChat:
         self,
         create: Callable[..., Awaitable[Any]],
         parameters: dict[str, Any],
-        read: Callable[[Any, _Stream], None],
-        stream: _Stream,
+        read: Callable[[Any], None],
+        stream: Stream,
     ) -> None:
         """Read one streamed reply into `stream`, ending it when it stays silent for too long."""
         try:
             async for chunk in self._watched(create(**parameters)):
-                read(chunk, stream)
-                self._count(chunk.usage, stream)
+                read(chunk)
+                if chunk.usage is not None:
+                    self.meter.tokens += stream.count(chunk.usage)
         except openai.APIStatusError as error:
-            raise self._of_status(error) from error
+            raise of_status(error, self._where, self._endpoint.api_key_env) from error
         except openai.APITimeoutError as error:
-            raise _TransientError(
+            raise TransientError(
                 f"silent for {self._endpoint.silence_seconds:g} s", unreachable=True
             ) from error
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
-            raise _TransientError(f"connection lost ({type(cause).__name__})", unreachable=True) from error
+            raise TransientError(f"connection lost ({type(cause).__name__})", unreachable=True) from error
         except openai.APIError as error:  # an error event inside the stream
-            raise _TransientError(f"error in the stream: {_short(str(error))}") from error
+            raise TransientError(f"error in the stream: {short(str(error))}") from error
         if stream.finish_reason is None:
-            raise _TransientError("the stream ended early", unreachable=True)
+            raise TransientError("the stream ended early", unreachable=True)
 
     async def _watched(self, creation: Awaitable[Any]) -> AsyncIterator[Any]:
         silence = self._endpoint.silence_seconds
@@ -369,80 +323,12 @@ class OpenAIChat:
             finally:
                 await chunks.close()
         except TimeoutError:
-            raise _TransientError(f"silent for {silence:g} s", unreachable=True) from None
-
-    def _count(self, usage: CompletionUsage | None, stream: _Stream) -> None:
-        if usage is None:
-            return
-        now = _usage(usage)
-        self.meter.tokens += max(0, now.completion_tokens - stream.usage.completion_tokens)
-        stream.usage = now
-
-    def _of_status(self, error: openai.APIStatusError) -> Exception:
-        status, said = error.status_code, _short(str(error))
-        if status >= 500 or status in (408, 409, 429):
-            after = error.response.headers.get("retry-after", "")
-            return _TransientError(
-                f"{status} {said}", retry_after=float(after) if after.isdecimal() else None
-            )
-        where = f"endpoint {self.name!r} ({self._root})"
-        if status == 400 and error.param in ("input_tokens", "max_tokens"):
-            return ContextOverflowError(f"{where}: the request does not fit the context: {said}")
-        if status in (401, 403):
-            return ReplyError(
-                f"{where} refuses the API key: {said}", hint=f"export {self._endpoint.api_key_env}=…"
-            )
-        return ReplyError(f"{where}: {status} {said}")
+            raise TransientError(f"silent for {silence:g} s", unreachable=True) from None
 
 
-def _outcome(error: Exception) -> str:
-    """Return what an attempt's record says of what ended it."""
-    if isinstance(error, _TransientError):
-        return error.outcome
-    return error.message if isinstance(error, EndpointError) else _unexpected(error)
-
-
-def _unexpected(error: Exception) -> str:
-    return f"{type(error).__name__}: {_short(str(error))}"
-
-
-def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:
-    stream.fingerprint = chunk.system_fingerprint or stream.fingerprint
-    for choice in chunk.choices:
-        thought, content = said(choice.delta)
-        stream.reasoning.append(thought)
-        stream.content.append(content)
-        if (thought or content) and stream.first_token is None:
-            stream.first_token = time.time()
-        stream.finish_reason = choice.finish_reason or stream.finish_reason
-
-
-def _answers_in_thought(request: Request, stream: _Stream) -> bool:
+def _answers_in_thought(request: Request, stream: Stream) -> bool:
     return (
         request.json_schema is not None
         and stream.finish_reason == "stop"
         and ends_in_object(stream.thought())
     )
-
-
-def _read_completion(chunk: Any, stream: _Stream) -> None:
-    for choice in chunk.choices:
-        if choice.text:
-            stream.content.append(choice.text)
-            stream.first_token = stream.first_token or time.time()
-        stream.finish_reason = choice.finish_reason or stream.finish_reason
-
-
-def _usage(usage: CompletionUsage) -> Usage:
-    completion, prompt = usage.completion_tokens_details, usage.prompt_tokens_details
-    return Usage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens or 0,
-        reasoning_tokens=(completion and completion.reasoning_tokens) or 0,
-        cached_tokens=(prompt and prompt.cached_tokens) or 0,
-    )
-
-
-def _short(text: str, limit: int = 300) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[:limit]}…"

@@ -9,8 +9,8 @@ import pytest
 from dualcode.call import Message, Reply, Request
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
-from dualcode.models.delta import said
 from dualcode.models.openai import OpenAIChat
+from dualcode.models.stream import said
 from dualcode.sampling import PAPER, RECOMMENDED
 from tests.fake_server import Answer, FakeServer, serve
 
@@ -300,7 +300,7 @@ async def test_whatever_the_client_meets_is_an_error_of_the_endpoint_with_its_at
     def odd(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr("dualcode.models.openai._read_completion", odd)
+    monkeypatch.setattr("dualcode.models.stream.Stream.read_completion", odd)
     thought = Answer(content=None, reasoning="hm", finish="length")
     with serve(thought) as server, pytest.raises(EndpointError, match=type(error).__name__) as raised:
         await ask(server, request(**THINKING))
