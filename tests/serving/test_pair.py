@@ -17,7 +17,7 @@ import pytest
 
 from dualcode.errors import ProfileError, ServingError
 from dualcode.serving import processes
-from dualcode.serving.pair import ENTRY, follow, logs, start, status, stop
+from dualcode.serving.pair import ENTRY, cause, follow, logs, start, status, stop
 from dualcode.serving.running import FILE, recorded, running, save
 from tests.serving.conftest import MakeProfile
 
@@ -324,3 +324,38 @@ start({profile!r}, python=Path({str(vllm)!r}), state=Path({str(state)!r}))
         other.send_signal(2)
         other.wait(60)
     assert recorded(state) is None
+
+
+CACHE = "ValueError: To serve at least one request with the models's max seq len (32768), 8.0 GiB is needed"
+CORE = "(EngineCore_DP0 pid=7) ERROR 11-28 10:00:00 [core.py:708]"
+API = "(APIServer pid=1) "
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([f"{CORE} Traceback", f"{CORE} {CACHE}", *["  File x"] * 90, f"{API}RuntimeError: Engine core "
+          "initialization failed. See root cause above."], CACHE),
+        ([f"{CORE} torch.OutOfMemoryError: out of memory."], "torch.OutOfMemoryError: out of memory."),
+        (["usage: api_server.py", "api_server.py: error: unrecognized arguments: --x"],
+         "error: unrecognized arguments: --x"),
+        ([f"{API}RuntimeError: Engine core initialization failed. See root cause above."], None),
+        (["INFO 10:00 loading", "WARNING no error here", "Killed"], None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_the_cause_of_a_failed_start_is_the_first_error_that_no_other_explains(
+    lines: list[str], told: str | None
+) -> None:
+    assert cause(lines) == told
+
+
+def test_a_cause_far_above_the_end_of_the_log_is_shown_first(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    profile = make_profile(coder={"fake": {"dies": 1, "says": [CACHE, *["  File x"] * 90]}})
+    with pytest.raises(ServingError) as caught:
+        start(profile, state=state, python=vllm, say=quiet)
+    assert caught.value.message.startswith(
+        f"the coder died while starting (exit code 1): {CACHE}\nthe end of"
+    )
