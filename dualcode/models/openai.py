@@ -1,12 +1,12 @@
 """The client that speaks to an OpenAI-compatible server."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Literal, cast
 
-import httpx
 import openai
 import tenacity
 
@@ -14,16 +14,37 @@ from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
 from dualcode.errors import EndpointError, ReplyError, UnreachableError
 from dualcode.models.chat import Meter
-from dualcode.models.endpoints import is_loopback
-from dualcode.models.faults import TransientError, of_status, outcome_of, short
-from dualcode.models.stream import Stream, ends_in_object
+from dualcode.models.dialect import Dialect, remedy
+from dualcode.models.endpoints import is_loopback, usable_environment
+from dualcode.models.faults import (
+    LearntError,
+    ToldError,
+    TransientError,
+    of_status,
+    outcome_of,
+    short,
+    words_of,
+)
+from dualcode.models.stream import Stream
 
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
+TEACHING = (400, 404, 415, 422, 500, 501)
+"""Statuses with which servers refuse a field."""
+DRAINING = 1.0
+"""Seconds that a server may take to end a stream after its last event."""
 
 
 _Send = Callable[[Stream], Awaitable[None]]
 """Sends one HTTP request and reads its reply into the stream."""
+
+
+class _Client(openai.AsyncOpenAI):
+    """Sends what a server needs to know and no more: what the environment holds for OpenAI is not others'."""
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        return {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "dualcode"}
 
 
 class OpenAIChat:
@@ -42,20 +63,21 @@ class OpenAIChat:
         self.name = name
         self.model = endpoint.model
         self.meter = Meter()
-        self._endpoint = endpoint
+        self._endpoint, self._key = endpoint, api_key
         self._backoff = backoff
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
         self._where = f"endpoint {name!r} ({self._root})"
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = openai.AsyncOpenAI(
+        self._chats, self._completions = Dialect(), Dialect()
+        with usable_environment(name, self._root):
+            transport = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(endpoint.base_url))
+        self._client = _Client(
             base_url=endpoint.base_url,
             api_key=api_key or "none",
             max_retries=0,  # ours are recorded
-            timeout=endpoint.silence_seconds,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(endpoint.base_url)),
+            timeout=None,  # silence is measured here
+            http_client=transport,
         )
-        self._untyped: Any = self._client  # its overloads cannot follow a request that is built as data
 
     async def close(self) -> None:
         """Close the connections."""
@@ -65,8 +87,8 @@ class OpenAIChat:
         """Answer the request; see ChatModel."""
         started, attempts = time.time(), list[Attempt]()
         try:
-            stream = await self._retried("chat", attempts, partial(self._chat, request))
-            if request.thinking and not stream.answers() and not _answers_in_thought(request, stream):
+            stream = await self._first(request, attempts)
+            if request.thinking and not stream.answers(structured=request.json_schema is not None):
                 stream = await self._answer_after_thought(request, stream, attempts)
         except EndpointError as error:
             error.attempts = tuple(attempts)
@@ -96,7 +118,7 @@ class OpenAIChat:
         switch = {} if self._endpoint.thinking == "none" else {"enable_thinking": thinking}
         try:
             return await self._tokens(
-                messages=[message.model_dump() for message in messages],
+                messages=self._chats.messages(messages),
                 add_generation_prompt=True,
                 chat_template_kwargs=switch,
             )
@@ -105,6 +127,18 @@ class OpenAIChat:
         except TransientError as error:
             message = f"{self._where}: {error.outcome}"
             raise UnreachableError(message, hint="scripts/serve.sh status") from error
+
+    async def _first(self, request: Request, attempts: list[Attempt]) -> Stream:
+        """Ask; without a schema where the server breaks on it, without a word of why."""
+        try:
+            return await self._retried("chat", attempts, partial(self._chat, request))
+        except EndpointError:
+            if request.json_schema is None or not attempts[-1].outcome.startswith("500"):
+                raise
+            without = self._chats.without("json_schema", "response_format")
+            stream = await self._retried("chat", attempts, partial(self._chat, request, dialect=without))
+            self._chats = without
+            return stream
 
     # The ladder for a thought that left no answer: close it by force, then once more with a penalty.
 
@@ -150,12 +184,18 @@ class OpenAIChat:
             async for attempt in retrying:
                 with attempt:
                     async with self._slots:
-                        return await self._recorded(kind, attempts, send, waits[-1])
+                        while True:
+                            with contextlib.suppress(LearntError):
+                                return await self._recorded(kind, attempts, send, waits[-1])
         except TransientError as error:
             tries = f"{self._endpoint.attempts} attempts" if self._endpoint.attempts > 1 else "1 attempt"
             message = f"{self._where}: {error.outcome}, after {tries}"
             kind_of = UnreachableError if error.unreachable else EndpointError
-            raise kind_of(message, hint="scripts/serve.sh status") from error
+            hint = "scripts/serve.sh status"
+            if error.outcome.startswith("silent") and self._endpoint.concurrency > 1:
+                hint += f", or fewer requests at once: concurrency, now {self._endpoint.concurrency}, under"
+                hint += f" [endpoints.{self.name}]"
+            raise kind_of(message, hint=hint) from error
         raise AssertionError("tenacity ends by a return or a raise")
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
@@ -186,149 +226,115 @@ class OpenAIChat:
                 seconds=time.time() - started,
                 outcome=outcome,
                 finish_reason=stream.finish_reason,
-                usage=stream.usage,  # of a stream that was lost too: it was paid for
+                usage=stream.paid(),  # of a stream that was lost too: it was paid for
                 waited=waited,
+                left_out=stream.left_out,
             )
             attempts.append(attempt)
         return stream
 
     # Requests.
 
-    def _parameters(self, request: Request) -> dict[str, Any]:
-        sampling = request.sampling
-        extra: dict[str, Any] = {
-            "top_k": sampling.top_k,
-            "min_p": sampling.min_p,
-            "repetition_penalty": sampling.repetition_penalty,
-        }
-        parameters: dict[str, Any] = {
+    async def _chat(self, request: Request, stream: Stream, dialect: Dialect | None = None) -> None:
+        fields: dict[str, Any] = {
             "model": self.model,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "presence_penalty": sampling.presence_penalty,
-            "frequency_penalty": sampling.frequency_penalty,
-            "seed": sampling.seed,
-            "n": 1,
-            "stream": True,
-            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-            "extra_body": extra,
+            "messages": [message.model_dump() for message in request.messages],
+            "max_tokens": request.max_tokens,
         }
-        if request.repetition is not None:
-            extra["repetition_detection"] = request.repetition.model_dump()
-        if request.json_schema is not None:
-            parameters["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": request.json_schema, "strict": True},
-            }
-        return parameters
-
-    async def _chat(self, request: Request, stream: Stream) -> None:
-        parameters = self._parameters(request)
         if self._endpoint.thinking != "none":
-            parameters["extra_body"]["chat_template_kwargs"] = {"enable_thinking": request.thinking}
+            fields["chat_template_kwargs"] = {"enable_thinking": request.thinking}
         if request.thinking:
-            parameters["extra_body"]["thinking_token_budget"] = request.thinking_budget
-        parameters["messages"] = [message.model_dump() for message in request.messages]
-        parameters["max_tokens"] = request.max_tokens
-        await self._receive(self._untyped.chat.completions.create, parameters, stream.read_chat, stream)
+            fields["thinking_token_budget"] = request.thinking_budget
+        await self._exchange("/chat/completions", dialect or self._chats, request, fields, stream)
 
-    async def _close_by_force(self, request: Request, said: str, stream: Stream) -> None:
+    async def _close_by_force(self, request: Request, thought: str, stream: Stream) -> None:
         """Continue the thought with `</think>` by /v1/completions, so that an answer must follow."""
         prompt = await self._tokens(
-            messages=[message.model_dump() for message in request.messages],
+            messages=self._chats.messages(request.messages),
             add_generation_prompt=True,
             chat_template_kwargs={"enable_thinking": True},
         )
-        opened = (
-            (await self._text(prompt[-8:])).rstrip().endswith("<think>")
-        )  # some templates open the thought
-        thought = ("" if opened else "<think>\n") + said
-        closed = await self._tokens(prompt=f"{thought}\n</think>\n\n", add_special_tokens=False)
-        parameters = self._parameters(request)
-        parameters["prompt"] = prompt + closed
-        parameters["max_tokens"] = request.answer_tokens
-        if "response_format" in parameters:  # vLLM takes one here too, but the client's method knows of none
-            parameters["extra_body"]["response_format"] = parameters.pop("response_format")
-        await self._receive(self._untyped.completions.create, parameters, stream.read_completion, stream)
+        end = str(await self._ask("detokenize", {"tokens": prompt[-8:]}, "prompt"))
+        opened = "" if end.rstrip().endswith("<think>") else "<think>\n"  # some templates open the thought
+        closed = await self._tokens(prompt=f"{opened}{thought}\n</think>\n\n", add_special_tokens=False)
+        fields = {"model": self.model, "prompt": prompt + closed, "max_tokens": request.answer_tokens}
+        await self._exchange("/completions", self._completions, request, fields, stream)
 
     async def _tokens(self, **body: Any) -> list[int]:
-        tokens: Any = await self._post("tokenize", body, "tokens")
-        if not isinstance(tokens, list) or not tokens:
-            raise ReplyError(f"{self._where}: /tokenize answered {tokens!r}, no tokens")
+        found: object = await self._ask("tokenize", body, "tokens")
+        tokens = cast("list[object]", found) if isinstance(found, list) else []
+        if not tokens or not all(isinstance(token, int) for token in tokens):
+            raise ReplyError(f"{self._where}: /tokenize answered {short(str(found), 80)!r}, no tokens")
         return cast("list[int]", tokens)
 
-    async def _text(self, tokens: list[int]) -> str:
-        return str(await self._post("detokenize", {"tokens": tokens}, "prompt"))
-
-    async def _post(self, path: str, body: dict[str, Any], key: str) -> Any:
+    async def _ask(self, path: str, body: dict[str, Any], key: str) -> Any:
         """Ask one of vLLM's own endpoints beside /v1 for what it has under a key."""
+        answer: Any = None
         try:
-            async with httpx.AsyncClient(
-                headers=self._headers,
-                timeout=self._endpoint.silence_seconds,
-                trust_env=not is_loopback(self._root),
-            ) as client:
-                answer = await client.post(f"{self._root}/{path}", json={"model": self.model, **body})
-        except httpx.HTTPError as error:
-            raise TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
-        if not answer.is_success:
-            raise ReplyError(f"{self._where}: /{path} answered {answer.status_code}")
-        try:
-            return answer.json()[key]
-        except (ValueError, LookupError, TypeError) as error:  # a page of a web interface, say
-            said = short(answer.text, 80)
+            async with asyncio.timeout(self._endpoint.silence_seconds):
+                answer = await self._client.post(
+                    f"{self._root}/{path}", cast_to=object, body={"model": self.model, **body}
+                )
+            return answer[key]
+        except openai.APIStatusError as error:
+            raise ReplyError(f"{self._where}: /{path} answered {error.status_code}") from error
+        except (openai.APIConnectionError, TimeoutError) as error:
+            raise _lost(error) from error
+        except (openai.OpenAIError, ValueError, LookupError, TypeError) as error:  # a web interface's page
+            said = short(str(answer), 80)
             raise ReplyError(f"{self._where}: /{path} answered {said!r}, without {key!r}") from error
 
-    # Streams.
-
-    async def _receive(
-        self,
-        create: Callable[..., Awaitable[Any]],
-        parameters: dict[str, Any],
-        read: Callable[[Any], None],
-        stream: Stream,
+    async def _exchange(
+        self, path: str, dialect: Dialect, request: Request, fields: dict[str, Any], stream: Stream
     ) -> None:
-        """Read one streamed reply into `stream`, ending it when it stays silent for too long."""
-        try:
-            async for chunk in self._watched(create(**parameters)):
-                read(chunk)
-                if chunk.usage is not None:
-                    self.meter.tokens += stream.count(chunk.usage)
-        except openai.APIStatusError as error:
-            raise of_status(error, self._where, self._endpoint.api_key_env) from error
-        except openai.APITimeoutError as error:
-            raise TransientError(
-                f"silent for {self._endpoint.silence_seconds:g} s", unreachable=True
-            ) from error
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise TransientError(f"connection lost ({type(cause).__name__})", unreachable=True) from error
-        except openai.APIError as error:  # an error event inside the stream
-            raise TransientError(f"error in the stream: {short(str(error))}") from error
-        if stream.finish_reason is None:
-            raise TransientError("the stream ended early", unreachable=True)
-
-    async def _watched(self, creation: Awaitable[Any]) -> AsyncIterator[Any]:
+        """Post a request and read its reply into `stream`, ending it when it stays silent for too long."""
+        body, stream.left_out = dialect.body(request, fields)
         silence = self._endpoint.silence_seconds
         try:
             async with asyncio.timeout(silence):
-                chunks = await creation
+                opened = await self._client.post(
+                    path, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+                )
             try:
-                while True:
-                    async with asyncio.timeout(silence):
-                        chunk = await anext(chunks, None)
-                    if chunk is None:
-                        return
-                    yield chunk
+                pieces = aiter(opened.response.aiter_bytes())
+                while (piece := await self._next(pieces, stream)) is not None:
+                    before = stream.usage.completion_tokens
+                    stream.feed(piece)
+                    self.meter.tokens += max(0, stream.usage.completion_tokens - before)
+                stream.close()
             finally:
-                await chunks.close()
+                await opened.close()
+        except openai.APIStatusError as error:
+            words = words_of(error.body)
+            words = words.replace(self._key, "…") if self._key else words
+            if error.status_code in TEACHING and dialect.learn(words, body):
+                raise LearntError(f"{error.status_code} {short(words)}") from error
+            hint = remedy(words, body, self.name)
+            raise of_status(error, words, self._where, self._endpoint.api_key_env, hint) from error
+        except ToldError as error:
+            if dialect.learn(error.outcome, body):
+                raise LearntError(error.outcome) from error
+            raise
         except TimeoutError:
             raise TransientError(f"silent for {silence:g} s", unreachable=True) from None
+        except openai.APIConnectionError as error:
+            raise _lost(error) from error
+
+    async def _next(self, pieces: AsyncIterator[bytes], stream: Stream) -> bytes | None:
+        """Return the next piece, be it a comment: a server that sends anything lives. None: there is no more.
+
+        What may follow the end is waited for shortly, so that the connection can serve again.
+        """
+        try:
+            async with asyncio.timeout(DRAINING if stream.ended else self._endpoint.silence_seconds):
+                return await anext(pieces, None)
+        except Exception as error:  # the transport's own
+            if stream.ended:
+                return None
+            if isinstance(error, TimeoutError):
+                raise
+            raise _lost(error) from error
 
 
-def _answers_in_thought(request: Request, stream: Stream) -> bool:
-    return (
-        request.json_schema is not None
-        and stream.finish_reason == "stop"
-        and ends_in_object(stream.thought())
-    )
+def _lost(error: Exception) -> TransientError:
+    return TransientError(f"connection lost ({type(error.__cause__ or error).__name__})", unreachable=True)

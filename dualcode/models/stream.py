@@ -1,12 +1,16 @@
-"""What a server streams of one reply: servers have many names for a thought."""
+"""What a server answers to one request: an event stream, as servers really write them, or one JSON object."""
 
+import contextlib
+import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from dualcode.call import Usage
 from dualcode.extraction import strip_thinking
+from dualcode.models.faults import ToldError, TransientError, short, words_of
 
 _FIELDS = (
     "reasoning",  # vLLM from 0.16, OpenRouter, gpt-oss
@@ -21,11 +25,14 @@ _PARTS = ("thinking", "reasoning", "thought", "reasoning.text")
 """Types of parts, where the content is a list of them (Mistral)."""
 _TEXTS = ("text", "thinking", "reasoning", "content")
 _OPENING = re.compile(r"\A\s*<think>")
+_LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # what follows a last \r is not there yet
+_SILENT = (b":", b"id:", b"retry:")
+"""Lines of a stream that carry nothing: comments, which keep the connection alive, and numbers of events."""
 
 
 @dataclass
 class Stream:
-    """What has been received of one streamed reply."""
+    """What has been received of one reply. Pieces of a chat completion and of a completion are told apart."""
 
     content: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
@@ -33,6 +40,15 @@ class Stream:
     usage: Usage = field(default_factory=Usage)
     fingerprint: str | None = None
     first_token: float | None = None
+    ended: bool = False
+    """Whether the server said that this is all: by `[DONE]`, or by one object instead of a stream."""
+    left_out: tuple[str, ...] = ()
+    """What the request went out without; see `dialect`."""
+    _rest: bytes = b""
+    _data: list[bytes] = field(default_factory=list[bytes])
+    _plain: list[bytes] = field(default_factory=list[bytes])
+    _failed: bool = False
+    _counted: bool = False
 
     def text(self) -> str | None:
         """Return the answer, or None where none arrived."""
@@ -46,40 +62,119 @@ class Stream:
         """Return the thought of a reply that has nothing else, wherever the server left it."""
         return (self.thought() or _OPENING.sub("", self.text() or "")).strip()
 
-    def answers(self) -> bool:
-        """Whether there is an answer besides a thought, which some servers leave in the content."""
-        return bool(strip_thinking(self.text() or "").strip())
+    def answers(self, *, structured: bool = False) -> bool:
+        """Whether there is an answer besides a thought, which some servers leave in the content.
 
-    def read_chat(self, chunk: Any) -> None:
-        """Take in a piece of a chat completion."""
-        self.fingerprint = chunk.system_fingerprint or self.fingerprint
-        for choice in chunk.choices:
-            thought, content = said(choice.delta)
+        Some put a structured answer where the thought belongs.
+        """
+        if strip_thinking(self.text() or "").strip():
+            return True
+        return structured and self.finish_reason in ("stop", None) and ends_in_object(self.thought())
+
+    def paid(self) -> Usage:
+        """Return the tokens that the server told of; a reply that began untold of counts as unknown."""
+        untold = not self._counted and (self.ended or self.finish_reason or self.first_token)
+        return self.usage.model_copy(update={"untold": 1}) if untold else self.usage
+
+    def feed(self, piece: bytes) -> None:
+        """Take in a piece of the body. Raises TransientError for an event that is broken or an error."""
+        *lines, self._rest = _LINE_END.split(self._rest + piece)
+        for line in lines:
+            if not line:
+                self._dispatch()
+            elif line.startswith(b"data:"):
+                self._data.append(line[5:].strip())
+            elif line.startswith(b"error:"):  # llama.cpp, instead of `data:`
+                self._failed = True
+                self._data.append(line[6:].strip())
+            elif line.startswith(b"event:"):
+                self._failed = line[6:].strip() == b"error"
+            elif not line.startswith(_SILENT):
+                self._plain.append(line)
+
+    def close(self) -> None:
+        """Take in the end of the body: what no empty line followed, or an object that is all of the reply."""
+        self.feed(b"\n\n")
+        page = b"\n".join(self._plain)
+        if page.strip() and not self.ended and self.finish_reason is None and self.first_token is None:
+            whole = _table(_read(page)) if page.lstrip().startswith(b"{") else {}
+            self.take(whole)
+            if not _tables(whole.get("choices")):
+                said = short(words_of(page.decode(errors="replace")), 120)
+                raise TransientError(f"answered {said!r}, which is no completion")
+            self.ended = True
+        if not self.ended and self.finish_reason is None:
+            raise TransientError("the stream ended early", unreachable=True)
+
+    def take(self, event: object) -> None:
+        """Take in what an event says; one that says nothing is skipped."""
+        told = _table(event)
+        if told.get("error") or told.get("object") == "error":
+            raise ToldError(f"error in the stream: {short(words_of(told))}")
+        self.fingerprint = text_of(told.get("system_fingerprint")) or self.fingerprint
+        self._count(told.get("usage"))
+        for choice in _tables(told.get("choices")):
+            delta = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
+            thought, content = said(_table(delta))
             self.reasoning.append(thought)
             self.content.append(content)
             if (thought or content) and self.first_token is None:
                 self.first_token = time.time()
-            self.finish_reason = choice.finish_reason or self.finish_reason
+            self.finish_reason = text_of(choice.get("finish_reason")) or self.finish_reason
+            self._count(choice.get("usage"))  # Moonshot's place for it
 
-    def read_completion(self, chunk: Any) -> None:
-        """Take in a piece of a completion."""
-        for choice in chunk.choices:
-            if choice.text:
-                self.content.append(choice.text)
-                self.first_token = self.first_token or time.time()
-            self.finish_reason = choice.finish_reason or self.finish_reason
+    def _dispatch(self) -> None:
+        """Take in the event whose lines are complete."""
+        lines, self._data = self._data, []
+        if self._failed:
+            words = b" ".join(lines)
+            said = words_of(_read(words) if words.startswith(b"{") else words.decode(errors="replace"))
+            raise ToldError(f"error in the stream: {short(said)}")
+        self.ended = self.ended or b"[DONE]" in lines
+        lines = [line for line in lines if line != b"[DONE]"]
+        if len(lines) > 1:  # one object on several lines, or several events without an empty line between
+            with contextlib.suppress(ValueError):
+                lines = [json.dumps(json.loads(b"\n".join(lines))).encode()]
+        for line in lines:
+            if line.startswith(b"{"):  # the others carry nothing: null, a ping
+                self.take(_read(line))
 
-    def count(self, told: Any) -> int:
-        """Take in the tokens that the server counted so far; return how many are new."""
-        completion, prompt = told.completion_tokens_details, told.prompt_tokens_details
-        before = self.usage.completion_tokens
-        self.usage = Usage(
-            prompt_tokens=told.prompt_tokens,
-            completion_tokens=told.completion_tokens or 0,
-            reasoning_tokens=(completion and completion.reasoning_tokens) or 0,
-            cached_tokens=(prompt and prompt.cached_tokens) or 0,
-        )
-        return max(0, self.usage.completion_tokens - before)
+    def _count(self, usage: object) -> None:
+        """Take in the tokens that the server counted so far; what it leaves out stays as it was."""
+        told = _table(usage)
+        prompt, completion = _number(told.get("prompt_tokens")), _number(told.get("completion_tokens"))
+        self._counted = self._counted or (prompt is not None and completion is not None)
+        if told:
+            self.usage = Usage(
+                prompt_tokens=self.usage.prompt_tokens if prompt is None else prompt,
+                completion_tokens=self.usage.completion_tokens if completion is None else completion,
+                reasoning_tokens=_number(
+                    _table(told.get("completion_tokens_details")).get("reasoning_tokens")
+                )
+                or self.usage.reasoning_tokens,
+                cached_tokens=_number(_table(told.get("prompt_tokens_details")).get("cached_tokens"))
+                or self.usage.cached_tokens,
+            )
+
+
+def _table(found: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _tables(found: object) -> list[dict[str, Any]]:
+    return [_table(each) for each in cast("list[object]", found)] if isinstance(found, list) else []
+
+
+def _number(found: object) -> int | None:
+    return found if isinstance(found, int) and found >= 0 else None
+
+
+def _read(event: bytes) -> object:
+    try:
+        return json.loads(event)
+    except ValueError:
+        said = short(event.decode(errors="replace"), 80)
+        raise TransientError(f"broken event in the stream: {said}") from None
 
 
 def _whole(pieces: list[str]) -> str | None:
@@ -87,11 +182,10 @@ def _whole(pieces: list[str]) -> str | None:
     return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace") or None
 
 
-def said(delta: Any) -> tuple[str, str]:
+def said(delta: Mapping[str, Any]) -> tuple[str, str]:
     """Return the thought and the answer in a piece; a thought under several names counts once."""
-    fields = (text_of(getattr(delta, name, None)) for name in _FIELDS)
-    thought = next(filter(None, fields), "")
-    content: Any = getattr(delta, "content", None)
+    thought = next(filter(None, (text_of(delta.get(name)) for name in _FIELDS)), "")
+    content = delta.get("content")
     if not isinstance(content, list):
         return thought, text_of(content)
     answer = ""
