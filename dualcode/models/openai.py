@@ -262,9 +262,10 @@ class OpenAIChat:
 
     async def _tokens(self, **body: Any) -> list[int]:
         found: object = await self._ask("tokenize", body, "tokens")
+        shown = short(str(found), 80)
         tokens = cast("list[object]", found) if isinstance(found, list) else []
         if not tokens or not all(isinstance(token, int) for token in tokens):
-            raise ReplyError(f"{self._where}: /tokenize answered {short(str(found), 80)!r}, no tokens")
+            raise ReplyError(f"{self._where}: /tokenize answered {shown!r}, no tokens")
         return cast("list[int]", tokens)
 
     async def _ask(self, path: str, body: dict[str, Any], key: str) -> Any:
