@@ -36,15 +36,18 @@ class ServerUse(Record):
     wall_seconds: float
     """The run's own duration, over all its sessions."""
     cost: float | None
-    """In `currency`; None where no price is configured. By the GPU's hour, the busy time of the replayed
-    requests is added to the duration: at most what the run would have cost alone."""
+    """In `currency`; None where no price is configured, or one by tokens that the server did not tell. By the
+    GPU's hour, the busy time of the replayed requests is added to the duration: at most what the run would
+    have cost alone."""
     currency: str | None
     spent: Spent
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Completion tokens per busy second; None if it was never busy."""
-        return self.usage.completion_tokens / self.busy_seconds if self.busy_seconds else None
+        """Completion tokens per busy second; None if it was never busy, or did not tell its tokens."""
+        if self.usage.untold or not self.busy_seconds:
+            return None
+        return self.usage.completion_tokens / self.busy_seconds
 
     @property
     def busy_share(self) -> float | None:
