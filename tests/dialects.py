@@ -148,6 +148,16 @@ DIALECTS = {
         nothing,
         schemas={kind: {"error": "no response_format here"} for kind in ("json_schema", "json_object")},
     ),
+    "next to nothing": Dialect(
+        {
+            **dict.fromkeys((*_EXTRAS, "seed", "stream_options"), anything),
+            "top_p": lambda value: value == 1.0,
+        },
+        lambda name, _: {"detail": f"{name}: no such field"},
+        status=422,
+        system={"detail": "System role not supported"},
+        schemas={kind: {"detail": "no response_format"} for kind in ("json_schema", "json_object")},
+    ),
     "LM Studio": Dialect(
         {},
         nothing,
