@@ -299,9 +299,9 @@ class OpenAIChat:
             try:
                 pieces = aiter(opened.response.aiter_bytes())
                 while (piece := await self._next(pieces, stream)) is not None:
-                    before = stream.usage.completion_tokens
+                    before = stream.counts.get("completion_tokens", 0)
                     stream.feed(piece)
-                    self.meter.tokens += max(0, stream.usage.completion_tokens - before)
+                    self.meter.tokens += max(0, stream.counts.get("completion_tokens", 0) - before)
                 stream.close()
             finally:
                 await opened.close()

@@ -37,7 +37,8 @@ class Stream:
     content: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
     finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    """Field of a Usage -> tokens, as far as the server told."""
     fingerprint: str | None = None
     first_token: float | None = None
     ended: bool = False
@@ -48,7 +49,6 @@ class Stream:
     _data: list[bytes] = field(default_factory=list[bytes])
     _plain: list[bytes] = field(default_factory=list[bytes])
     _failed: bool = False
-    _counted: bool = False
 
     def text(self) -> str | None:
         """Return the answer, or None where none arrived."""
@@ -73,8 +73,9 @@ class Stream:
 
     def paid(self) -> Usage:
         """Return the tokens that the server told of; a reply that began untold of counts as unknown."""
-        untold = not self._counted and (self.ended or self.finish_reason or self.first_token)
-        return self.usage.model_copy(update={"untold": 1}) if untold else self.usage
+        told = "prompt_tokens" in self.counts and "completion_tokens" in self.counts
+        began = self.ended or self.finish_reason is not None or self.first_token is not None
+        return Usage(**self.counts, untold=int(began and not told))
 
     def feed(self, piece: bytes) -> None:
         """Take in a piece of the body. Raises TransientError for an event that is broken or an error."""
@@ -142,19 +143,15 @@ class Stream:
     def _count(self, usage: object) -> None:
         """Take in the tokens that the server counted so far; what it leaves out stays as it was."""
         told = _table(usage)
-        prompt, completion = _number(told.get("prompt_tokens")), _number(told.get("completion_tokens"))
-        self._counted = self._counted or (prompt is not None and completion is not None)
-        if told:
-            self.usage = Usage(
-                prompt_tokens=self.usage.prompt_tokens if prompt is None else prompt,
-                completion_tokens=self.usage.completion_tokens if completion is None else completion,
-                reasoning_tokens=_number(
-                    _table(told.get("completion_tokens_details")).get("reasoning_tokens")
-                )
-                or self.usage.reasoning_tokens,
-                cached_tokens=_number(_table(told.get("prompt_tokens_details")).get("cached_tokens"))
-                or self.usage.cached_tokens,
-            )
+        thoughts, cached = told.get("completion_tokens_details"), told.get("prompt_tokens_details")
+        for name, count in (
+            ("prompt_tokens", told.get("prompt_tokens")),
+            ("completion_tokens", told.get("completion_tokens")),
+            ("reasoning_tokens", _table(thoughts).get("reasoning_tokens")),
+            ("cached_tokens", _table(cached).get("cached_tokens")),
+        ):
+            if isinstance(count, int) and count >= 0:
+                self.counts[name] = count
 
 
 def _table(found: object) -> dict[str, Any]:
@@ -163,10 +160,6 @@ def _table(found: object) -> dict[str, Any]:
 
 def _tables(found: object) -> list[dict[str, Any]]:
     return [_table(each) for each in cast("list[object]", found)] if isinstance(found, list) else []
-
-
-def _number(found: object) -> int | None:
-    return found if isinstance(found, int) and found >= 0 else None
 
 
 def _read(event: bytes) -> object:
@@ -184,7 +177,7 @@ def _whole(pieces: list[str]) -> str | None:
 
 def said(delta: Mapping[str, Any]) -> tuple[str, str]:
     """Return the thought and the answer in a piece; a thought under several names counts once."""
-    thought = next(filter(None, (text_of(delta.get(name)) for name in _FIELDS)), "")
+    thought = next(filter(None, (text_of(delta[name]) for name in _FIELDS if delta.get(name))), "")
     content = delta.get("content")
     if not isinstance(content, list):
         return thought, text_of(content)
