@@ -2,6 +2,8 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 _NAMES = frozenset({
     "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE",
     "TTY_INTERACTIVE", "LANG", "LANGUAGE", "TZ", "MPLBACKEND", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
@@ -13,7 +15,18 @@ _OURS = frozenset({"PYTHONPATH"})
 
 
 def settle() -> None:
-    """Forget what the shell of whoever starts the tests may have set."""
+    """Forget what the shell of whoever starts the tests may have set; draw the same examples everywhere.
+
+    How long an example takes is left out of account: the machine may be busy.
+    """
+    settings.register_profile(
+        "any machine",
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("any machine")
     for name in list(os.environ):
         if name not in _OURS and (name.upper() in _NAMES or name.startswith(_PREFIXES)):
             del os.environ[name]
