@@ -125,6 +125,7 @@ class Seat:
         first: Reply,
         repair: str,
     ) -> Reply:
+        """Ask again; return that reply with the attempts and costs of both, and the thought of the first."""
         messages, said = request.messages, strip_thinking(first.content or "")
         if said.strip():
             answer = Message(role="assistant", content=said)
@@ -138,7 +139,15 @@ class Seat:
         kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
         before = (*first.attempts[:-1], *kept)  # what the last answered is replaced
         second = await self._complete(number, step, request, about, again, before)
-        return _joined(first, second, before + _repairs(again, second.attempts))
+        return second.model_copy(
+            update={
+                "attempts": before + _repairs(again, second.attempts),
+                "reasoning": first.reasoning,
+                "usage": first.usage + second.usage,
+                "started": first.started,
+                "seconds": first.seconds + second.seconds,  # not end less start: one may be replayed
+            }
+        )
 
     async def _complete(
         self,
@@ -209,18 +218,6 @@ def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, 
         each.model_copy(update={"request": request, "kind": "repair" if each.kind == "chat" else each.kind})
         for each in attempts
     )
-
-
-def _joined(first: Reply, second: Reply, attempts: tuple[Attempt, ...]) -> Reply:
-    """Return the repaired reply with both requests' attempts and costs, the thought of the first kept."""
-    update = {
-        "attempts": attempts,
-        "reasoning": first.reasoning,
-        "usage": first.usage + second.usage,
-        "started": first.started,
-        "seconds": first.seconds + second.seconds,  # not end less start: one may be replayed
-    }
-    return second.model_copy(update=update)
 
 
 class Team:

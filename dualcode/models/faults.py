@@ -18,6 +18,9 @@ _CONTEXT = re.compile(
 )
 
 
+LONGER = "a longer context there (vLLM max-model-len, llama.cpp -c, Ollama num_ctx), or fewer answer_tokens"
+
+
 class TransientError(Exception):
     """A fault that may pass: worth another attempt."""
 
@@ -44,8 +47,10 @@ def of_status(
     if status >= 500 or status in (408, 409, 429):
         after = error.response.headers.get("retry-after", "")
         return TransientError(said, retry_after=float(after) if after.isdecimal() else None)
-    if status == 413 or (status in (400, 422) and _CONTEXT.search(said)) or error.param == "input_tokens":
-        return ContextOverflowError(f"{where}: the request does not fit the server's context: {said}")
+    overflows = error.param in ("input_tokens", "max_tokens") or _CONTEXT.search(said)
+    if status == 413 or (status in (400, 422) and overflows):
+        message = f"{where}: the request does not fit the server's context: {said}"
+        return ContextOverflowError(message, hint=LONGER)
     if status in (401, 403):
         return ReplyError(f"{where} refuses the API key: {said}", hint=f"export {key_variable}=…")
     return ReplyError(f"{where}: {said}", hint=remedy)

@@ -160,8 +160,9 @@ async def test_a_refusal_is_told_in_the_servers_words_whatever_their_shape(
     ],
 )
 async def test_a_request_that_does_not_fit_is_known_in_any_servers_words(page: Any) -> None:
-    with serve(Answer(status=400, page=page)) as server, pytest.raises(ContextOverflowError):
+    with serve(Answer(status=400, page=page)) as server, pytest.raises(ContextOverflowError) as raised:
         await ask(server)
+    assert "num_ctx" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("name", WHOLE)
