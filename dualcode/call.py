@@ -64,6 +64,8 @@ class Usage(Record):
     reasoning_tokens: int = 0
     cached_tokens: int = 0
     """Prompt tokens that the server found in its prefix cache."""
+    untold: int = 0
+    """Replies whose tokens the server did not tell: with any, the other numbers are a lower bound."""
 
     def __add__(self, other: "Usage") -> "Usage":
         """Return the sums."""
@@ -72,6 +74,7 @@ class Usage(Record):
             completion_tokens=self.completion_tokens + other.completion_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            untold=self.untold + other.untold,
         )
 
 
@@ -96,6 +99,9 @@ class Attempt(Record):
     """What this attempt answered, where a later one replaced it."""
     from_ledger: bool = False
     """Whether it was replayed: made, and paid for, by an earlier call."""
+    left_out: tuple[str, ...] = ()
+    """What the request went out without, because the server refuses it: names of fields; `system` for a
+    system message that went into the user's; `json_schema` where any JSON object was asked for instead."""
     request: Request | None = None
     """What a repair asked, whole; None: the call's own request. Runs older than this field never have it."""
 

@@ -202,20 +202,18 @@ def load_team(path: Path) -> TeamConfig:
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the validation errors in words: key, what was found, what was expected."""
-    return "; ".join(_explain_one(dict(detail), model) for detail in error.errors())
-
-
-def _explain_one(detail: dict[str, Any], model: type[BaseModel]) -> str:
-    location = [str(part) for part in detail["loc"]]
-    key = ".".join(location) or "the file"
-    if detail["type"] == "extra_forbidden":
-        known = ", ".join(_keys_beside(location, model))
-        return f"{key}: unknown key; expected one of: {known}"
-    if detail["type"] == "missing":
-        return f"{key}: missing; expected a value"
-    if detail["type"] == "value_error":
-        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
-    return f"{key}: found {detail['input']!r}; {detail['msg'].lower()}"
+    told: list[str] = []
+    for detail in error.errors():
+        location = [str(part) for part in detail["loc"]]
+        wrong = f"found {detail['input']!r}; {detail['msg'].lower()}"
+        if detail["type"] == "extra_forbidden":
+            wrong = f"unknown key; expected one of: {', '.join(_keys_beside(location, model))}"
+        elif detail["type"] == "missing":
+            wrong = "missing; expected a value"
+        elif detail["type"] == "value_error":
+            wrong = detail["msg"].removeprefix("Value error, ")
+        told.append(f"{'.'.join(location) or 'the file'}: {wrong}")
+    return "; ".join(told)
 
 
 def _keys_beside(location: Sequence[str], model: type[BaseModel]) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from dualcode.config import Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.extraction import strip_thinking
 from dualcode.models.chat import ChatModel
-from dualcode.models.delta import ends_in_object
+from dualcode.models.stream import ends_in_object
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.solution import Program
@@ -141,7 +140,7 @@ class Seat:
             answer = reply.content
             empty = not strip_thinking(answer or "").strip()
             if request.json_schema is not None and empty and ends_in_object(reply.reasoning):
-                answer = reply.reasoning if reply.finish_reason == "stop" else None
+                answer = reply.reasoning if reply.finish_reason in ("stop", "unknown") else None
             return read(answer)
         except Exception as error:  # the reply was paid for: it is on record whatever the reader met
             self._save(number, step, request, about, reply, error=f"{type(error).__name__}: {error}")
@@ -156,6 +155,7 @@ class Seat:
         first: Reply,
         repair: str,
     ) -> Reply:
+        """Ask again; return that reply with the attempts and costs of both, and the thought of the first."""
         messages, said = request.messages, strip_thinking(first.content or "")
         if said.strip():
             answer = Message(role="assistant", content=said)
@@ -166,9 +166,18 @@ class Seat:
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
         update |= {"messages": messages, "sampling": self.sampling.plain}
         again = request.model_copy(update=update)
-        before = _replaced(first)
+        kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
+        before = (*first.attempts[:-1], *kept)  # what the last answered is replaced
         second = await self._complete(number, step, request, about, again, before)
-        return _joined(first, second, before + _repairs(again, second.attempts))
+        return second.model_copy(
+            update={
+                "attempts": before + _repairs(again, second.attempts),
+                "reasoning": first.reasoning,
+                "usage": first.usage + second.usage,
+                "started": first.started,
+                "seconds": first.seconds + second.seconds,  # not end less start: one may be replayed
+            }
+        )
 
     async def _complete(
         self,
@@ -224,18 +233,13 @@ class Seat:
 
 
 def _notes(reply: Reply) -> tuple[str, ...]:
-    notes = [
-        word for kind, word in (("close", "closed-by-force"), ("penalty", "penalised")) if _has(reply, kind)
-    ]
+    done = {attempt.kind for attempt in reply.attempts if attempt.outcome == "ok"}
+    notes = [word for kind, word in (("close", "closed-by-force"), ("penalty", "penalised")) if kind in done]
     if reply.content is None:
         notes.append("null-content")
     if reply.finish_reason in ("length", "repetition"):
         notes.append("cut")
     return tuple(notes)
-
-
-def _has(reply: Reply, kind: str) -> bool:
-    return any(attempt.kind == kind and attempt.outcome == "ok" for attempt in reply.attempts)
 
 
 def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
@@ -244,24 +248,6 @@ def _repairs(request: Request, attempts: tuple[Attempt, ...]) -> tuple[Attempt, 
         each.model_copy(update={"request": request, "kind": "repair" if each.kind == "chat" else each.kind})
         for each in attempts
     )
-
-
-def _replaced(reply: Reply) -> tuple[Attempt, ...]:
-    """Return the attempts of a reply that another replaces: the last keeps what it answered."""
-    kept = [attempt.model_copy(update={"content": reply.content}) for attempt in reply.attempts[-1:]]
-    return (*reply.attempts[:-1], *kept)
-
-
-def _joined(first: Reply, second: Reply, attempts: tuple[Attempt, ...]) -> Reply:
-    """Return the repaired reply with both requests' attempts and costs, the thought of the first kept."""
-    update = {
-        "attempts": attempts,
-        "reasoning": first.reasoning,
-        "usage": first.usage + second.usage,
-        "started": first.started,
-        "seconds": first.seconds + second.seconds,  # not end less start: one may be replayed
-    }
-    return second.model_copy(update=update)
 
 
 class Team:
@@ -341,12 +327,11 @@ class Team:
 
 def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
     """Return the team with one chat model per endpoint that one of `roles` is bound to."""
+    from dualcode.models.endpoints import api_key
     from dualcode.models.openai import OpenAIChat  # its library takes a second to import
 
     chats = {
-        name: OpenAIChat(
-            name, config.endpoints[name], api_key=os.environ.get(config.endpoints[name].api_key_env)
-        )
+        name: OpenAIChat(name, config.endpoints[name], api_key=api_key(name, config.endpoints[name]))
         for name in dict.fromkeys(config.roles[role] for role in roles)
     }
     seats: dict[Role, Seat] = {}

@@ -4,6 +4,7 @@
 #   scripts/test.sh --quick   for contributors: no servers, no browser, no long files; nothing but .venv is needed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PYTHONUTF8=1  # the files of a checkout are UTF-8, whatever the locale; tests/surroundings.py does the rest
 side_by_side=(-n auto)  # tests/conftest.py says what stays together
 if [ "${1:-}" = --quick ]; then
   shift

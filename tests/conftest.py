@@ -1,13 +1,24 @@
 """Fixtures for all tests, and which of them run side by side."""
 
+import os
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from tests.servers import servers
+from tests.surroundings import settle
 
 __all__ = ["servers"]
+
+settle()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Look for running servers where none of the tester's are."""
+    os.environ["DUALCODE_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
+
 
 _IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
 _LONG = (

@@ -30,6 +30,13 @@ class Answer:
     """Close the connection in the middle of the stream."""
     drop_at_end: bool = False
     """Close the connection after the content, before the event that ends the reply."""
+    page: Any = None
+    """The whole body of a refusal: text as it is, anything else as JSON."""
+    body: str | None = None
+    """The whole body of a reply, as it is."""
+    pause: float = 0.0
+    """Seconds between the lines of `body`."""
+    kind: str = "text/event-stream"
 
 
 class FakeServer:
@@ -39,9 +46,11 @@ class FakeServer:
         self.answers = list(answers) or [Answer()]
         self.respond: Callable[[dict[str, Any]], Answer] | None = None
         """Answers by the request instead of in order."""
+        self.refuse: Callable[[str, dict[str, Any]], Answer | None] | None = None
+        """Looks at the path and body of each request first, also of what the ledger asks; see `dialects`."""
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
-        self.models = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
+        self.models: list[dict[str, Any]] = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
         self.base_url = ""
         self.prompt_end = "assistant\n"
         """What the rendered prompt of a thinking request ends with."""
@@ -78,7 +87,10 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            if body.get("max_tokens") == 1:  # what the ledger asks to know the model: outside the script
+            refusal = server.refuse(self.path, body) if server.refuse else None
+            if (
+                refusal is None and body.get("max_tokens") == 1
+            ):  # what the ledger asks to know the model: outside the script
                 self._answer(Answer())
                 return
             server.headers.append(dict(self.headers))
@@ -97,13 +109,13 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 server.in_flight += 1
                 server.most_in_flight = max(server.most_in_flight, server.in_flight)
             try:
-                self._answer(server.next(body))
+                self._answer(refusal or server.next(body))
             finally:
                 with server.lock:
                     server.in_flight -= 1
 
         def _json(self, status: int, page: Any, headers: dict[str, str] | None = None) -> None:
-            content = json.dumps(page).encode()
+            content = page.encode() if isinstance(page, str) else json.dumps(page).encode()
             self.send_response(status)
             for name, value in {"content-type": "application/json", **(headers or {})}.items():
                 self.send_header(name, value)
@@ -113,10 +125,13 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, answer: Answer) -> None:
             if answer.status != 200:
-                self._json(answer.status, {"error": answer.error or {"message": "scripted"}}, answer.headers)
+                page = (
+                    {"error": answer.error or {"message": "scripted"}} if answer.page is None else answer.page
+                )
+                self._json(answer.status, page, answer.headers)
                 return
             self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
+            self.send_header("content-type", answer.kind)
             self.send_header("connection", "close")
             self.end_headers()
             self.close_connection = True
@@ -124,6 +139,11 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 self._stream(answer)
 
         def _stream(self, answer: Answer) -> None:
+            for line in (answer.body or "").splitlines(keepends=True):
+                self.wfile.write(line.encode())
+                time.sleep(answer.pause)
+            if answer.body is not None:
+                return
             if answer.reasoning:
                 self._event(dict.fromkeys(answer.names, answer.reasoning), None, None)
             time.sleep(answer.hang)

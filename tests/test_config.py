@@ -160,3 +160,24 @@ def test_a_role_of_any_name_is_bound_and_sampled(tmp_path: Path) -> None:
 def test_sampling_of_a_role_that_nobody_bound_is_refused(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD.replace("[sampling.roles.reviewer]", "[sampling.roles.reveiwer]"))
     assert "sampling.roles.reveiwer changes a role that is unbound; bound: coder, reviewer" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("concurrency = 0", "concurrency"),
+        ("attempts = 0", "attempts"),
+        ("silence_seconds = 0", "silence_seconds"),
+        ("answer_tokens = 0", "answer_tokens"),
+        ('thinking = "sometimes"', "thinking"),
+        ("price = { gpu_hour = -1 }", "price.gpu_hour"),
+    ],
+)
+def test_a_value_that_no_run_can_have_is_named(tmp_path: Path, line: str, key: str) -> None:
+    assert f"endpoints.c.{key}: found" in refused(
+        tmp_path, GOOD.replace('model = "writer"', f'model = "writer"\n{line}')
+    )
+
+
+def test_the_gate_is_a_share(tmp_path: Path) -> None:
+    assert "gate.richness: found 1.5" in refused(tmp_path, GOOD + "\n[gate]\nrichness = 1.5\n")

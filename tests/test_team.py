@@ -38,7 +38,7 @@ async def test_endpoints_tell_what_they_serve() -> None:
     with serve() as server:
         served = await check_endpoints(config(server), ROLES)
     assert served["e"].model_dump() == {
-        "model": "m", "root": "org/m", "max_model_len": 32768, "version": "0.0-fake",
+        "model": "m", "root": "org/m", "max_model_len": 32768, "version": "0.0-fake", "card": None,
     }  # fmt: skip
 
 

@@ -1,16 +1,25 @@
 """What the servers of a team say of themselves, asked before the first task."""
 
+import hashlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from dualcode.config import Role, TeamConfig
+from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import TeamError
 from dualcode.record import Record
 from dualcode.together import together
+
+IDENTITY = ("revision", "meta", "digest", "sha", "hash", "quantization", "arch", "details", "size")
+"""What a server may list that tells one checkpoint from another under the same name, as llama.cpp's `meta`.
+Not `created`, which is the time of the question on vLLM, SGLang and llama.cpp."""
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Served(Record):
@@ -22,6 +31,8 @@ class Served(Record):
     max_model_len: int | None = None
     version: str | None = None
     """Of vLLM; None for a server that does not tell."""
+    card: str | None = None
+    """SHA-256 of what else the server lists of the model (IDENTITY); None where it lists nothing of it."""
 
 
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
@@ -37,15 +48,19 @@ async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str
 
 async def _check(name: str, config: TeamConfig) -> Served:
     endpoint = config.endpoints[name]
-    url, key = (endpoint.base_url or "").rstrip("/"), os.environ.get(endpoint.api_key_env)
+    url, key = (endpoint.base_url or "").rstrip("/"), api_key(name, endpoint)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(headers=headers, timeout=15.0, trust_env=not is_loopback(url)) as client:
+    with usable_environment(name, url):
+        opened = httpx.AsyncClient(headers=headers, timeout=15.0, trust_env=not is_loopback(url))
+    async with opened as client:
         try:
             answer = await client.get(f"{url}/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            proxies = [] if is_loopback(url) else _set(_PROXIES[:3])
+            through = f", asked through {' or '.join(proxies)}," if proxies else ""
             raise TeamError(
-                f"endpoints.{name}.base_url: found no server at {url} ({type(error).__name__}: {error}); "
-                f"expected one that serves {endpoint.model!r}",
+                f"endpoints.{name}.base_url: found no server at {url}{through} "
+                f"({type(error).__name__}: {error}); expected one that serves {endpoint.model!r}",
                 hint="scripts/serve.sh start, or correct base_url",
             ) from None
         models = _models(name, url, endpoint.api_key_env, answer)
@@ -57,8 +72,13 @@ async def _check(name: str, config: TeamConfig) -> Served:
             )
         version = await _version(client, url.removesuffix("/v1"))
     card = models[endpoint.model]
+    identity = {field: card[field] for field in IDENTITY if card.get(field) is not None}
     served = Served(
-        model=endpoint.model, root=card.get("root"), max_model_len=card.get("max_model_len"), version=version
+        model=endpoint.model,
+        root=card.get("root"),
+        max_model_len=card.get("max_model_len"),
+        version=version,
+        card=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest() if identity else None,
     )
     _check_room(name, config, served)
     return served
@@ -99,6 +119,37 @@ def _check_room(name: str, config: TeamConfig, served: Served) -> None:
             f"no room for a prompt in the server's max_model_len {served.max_model_len}",
             hint="lower thinking_budget or answer_tokens",
         )
+
+
+def api_key(name: str, endpoint: Endpoint) -> str | None:
+    """Return the key that an endpoint's variable holds, None for none.
+
+    Raises TeamError, which does not show it, for a key that no header can carry.
+    """
+    variable = endpoint.api_key_env
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        wrong = "a line break or another control character" if key.isascii() else "a letter outside ASCII"
+        raise TeamError(
+            f"endpoints.{name}: the API key in ${variable} has {wrong} in it", hint=f"export {variable}=KEY"
+        )
+    return key or None
+
+
+@contextmanager
+def usable_environment(name: str, url: str) -> Generator[None]:
+    """Around the making of a client: name the proxies or certificates of the environment that prevent it."""
+    try:
+        yield
+    except Exception as error:  # of httpx, ssl or the operating system, each in its own words
+        names = _set(_CERTIFICATES if isinstance(error, OSError) else _PROXIES)
+        told = f"endpoints.{name}: no connection to {url} can be made with the environment's "
+        told += f"{' and '.join(names) or 'settings'}: {' '.join(str(error).split())}"
+        raise TeamError(told, hint=f"unset {' '.join(names)}, or correct what is in it") from None
+
+
+def _set(names: Sequence[str]) -> list[str]:
+    return [each for name in names for each in (name, name.lower()) if os.environ.get(each)]
 
 
 def is_loopback(url: str) -> bool:

@@ -1,73 +1,50 @@
 """The client that speaks to an OpenAI-compatible server."""
 
 import asyncio
-import re
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, cast
 
-import httpx
 import openai
 import tenacity
-from openai.types.chat import ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
 
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
-from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
-from dualcode.extraction import strip_thinking
+from dualcode.errors import EndpointError, ReplyError, UnreachableError
 from dualcode.models.chat import Meter
-from dualcode.models.delta import ends_in_object, said
-from dualcode.models.endpoints import is_loopback
+from dualcode.models.dialect import Dialect, remedy
+from dualcode.models.endpoints import is_loopback, usable_environment
+from dualcode.models.faults import (
+    LearntError,
+    ToldError,
+    TransientError,
+    of_status,
+    outcome_of,
+    short,
+    words_of,
+)
+from dualcode.models.stream import Stream
 
 RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
+TEACHING = (400, 404, 415, 422, 500, 501)
+"""Statuses with which servers refuse a field."""
+DRAINING = 1.0
+"""Seconds that a server may take to end a stream after its last event."""
 
 
-class _TransientError(Exception):
-    """A fault that may pass: worth another attempt."""
-
-    def __init__(self, outcome: str, *, unreachable: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-        self.unreachable = unreachable
-        self.retry_after = retry_after
-
-
-@dataclass
-class _Stream:
-    """What has been received of one streamed reply."""
-
-    content: list[str] = field(default_factory=list[str])
-    reasoning: list[str] = field(default_factory=list[str])
-    finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    fingerprint: str | None = None
-    first_token: float | None = None
-
-    def text(self) -> str | None:
-        """Return the answer, or None where none arrived."""
-        return _whole("".join(self.content)) or None
-
-    def thought(self) -> str | None:
-        """Return the reasoning, or None where none arrived."""
-        return _whole("".join(self.reasoning)) or None
-
-    def answers(self) -> bool:
-        """Whether there is an answer besides a thought, which some servers leave in the content."""
-        return bool(strip_thinking(self.text() or "").strip())
-
-
-_Send = Callable[[_Stream], Awaitable[None]]
+_Send = Callable[[Stream], Awaitable[None]]
 """Sends one HTTP request and reads its reply into the stream."""
-_OPENING = re.compile(r"\A\s*<think>")
 
 
-def _whole(text: str) -> str:
-    """Return a text with surrogate pairs joined, and lone halves, which no record can hold, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+class _Client(openai.AsyncOpenAI):
+    """Sends what a server needs to know and no more: what the environment holds for OpenAI is not others'."""
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        return {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "dualcode"}
 
 
 class OpenAIChat:
@@ -86,19 +63,21 @@ class OpenAIChat:
         self.name = name
         self.model = endpoint.model
         self.meter = Meter()
-        self._endpoint = endpoint
+        self._endpoint, self._key = endpoint, api_key
         self._backoff = backoff
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = openai.AsyncOpenAI(
+        self._where = f"endpoint {name!r} ({self._root})"
+        self._chats, self._completions = Dialect(), Dialect()
+        with usable_environment(name, self._root):
+            transport = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(endpoint.base_url))
+        self._client = _Client(
             base_url=endpoint.base_url,
             api_key=api_key or "none",
             max_retries=0,  # ours are recorded
-            timeout=endpoint.silence_seconds,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(endpoint.base_url)),
+            timeout=None,  # silence is measured here
+            http_client=transport,
         )
-        self._untyped: Any = self._client  # its overloads cannot follow a request that is built as data
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,16 +87,14 @@ class OpenAIChat:
         """Answer the request; see ChatModel."""
         started, attempts = time.time(), list[Attempt]()
         try:
-            stream = await self._retried("chat", attempts, partial(self._chat, request))
-            if request.thinking and not stream.answers() and not _answers_in_thought(request, stream):
+            stream = await self._first(request, attempts)
+            if request.thinking and not stream.answers(structured=request.json_schema is not None):
                 stream = await self._answer_after_thought(request, stream, attempts)
         except EndpointError as error:
             error.attempts = tuple(attempts)
             raise
-        except (
-            Exception
-        ) as error:  # of a client or a server's odd answer: what was paid is on record all the same
-            met = EndpointError(f"endpoint {self.name!r} ({self._root}): {_unexpected(error)}")
+        except Exception as error:  # of a client or an odd answer: what was paid is on record all the same
+            met = EndpointError(f"{self._where}: {outcome_of(error)}")
             met.attempts = tuple(attempts)
             raise met from error
         last = attempts[-1]
@@ -141,22 +118,32 @@ class OpenAIChat:
         switch = {} if self._endpoint.thinking == "none" else {"enable_thinking": thinking}
         try:
             return await self._tokens(
-                messages=[message.model_dump() for message in messages],
+                messages=self._chats.messages(messages),
                 add_generation_prompt=True,
                 chat_template_kwargs=switch,
             )
         except ReplyError:
             return None
-        except _TransientError as error:
-            message = f"endpoint {self.name!r} ({self._root}): {error.outcome}"
+        except TransientError as error:
+            message = f"{self._where}: {error.outcome}"
             raise UnreachableError(message, hint="scripts/serve.sh status") from error
+
+    async def _first(self, request: Request, attempts: list[Attempt]) -> Stream:
+        """Ask; without a schema where the server breaks on it, without a word of why."""
+        try:
+            return await self._retried("chat", attempts, partial(self._chat, request))
+        except EndpointError:
+            if request.json_schema is None or not attempts[-1].outcome.startswith("500"):
+                raise
+            without = self._chats.without("json_schema", "response_format")
+            stream = await self._retried("chat", attempts, partial(self._chat, request, dialect=without))
+            self._chats = without
+            return stream
 
     # The ladder for a thought that left no answer: close it by force, then once more with a penalty.
 
-    async def _answer_after_thought(
-        self, request: Request, first: _Stream, attempts: list[Attempt]
-    ) -> _Stream:
-        thought = (first.thought() or _OPENING.sub("", first.text() or "")).strip()
+    async def _answer_after_thought(self, request: Request, first: Stream, attempts: list[Attempt]) -> Stream:
+        thought = first.unanswered_thought()
         closed = await self._rung("close", attempts, partial(self._close_by_force, request, thought))
         if closed is not None and closed.answers():
             closed.reasoning = [thought]
@@ -168,7 +155,7 @@ class OpenAIChat:
 
     async def _rung(
         self, kind: Literal["close", "penalty"], attempts: list[Attempt], send: _Send
-    ) -> _Stream | None:
+    ) -> Stream | None:
         """Try one rung; None where the server cannot take it. What was said so far stands then."""
         try:
             return await self._retried(kind, attempts, send)
@@ -184,30 +171,36 @@ class OpenAIChat:
         kind: Literal["chat", "close", "penalty"],
         attempts: list[Attempt],
         send: _Send,
-    ) -> _Stream:
+    ) -> Stream:
         waits = [0.0]  # before each attempt
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self._endpoint.attempts),
             wait=self._wait,
             before_sleep=lambda state: waits.append(state.upcoming_sleep),
-            retry=tenacity.retry_if_exception_type(_TransientError),
+            retry=tenacity.retry_if_exception_type(TransientError),
             reraise=True,
         )
         try:
             async for attempt in retrying:
                 with attempt:
                     async with self._slots:
-                        return await self._recorded(kind, attempts, send, waits[-1])
-        except _TransientError as error:
+                        while True:
+                            with contextlib.suppress(LearntError):
+                                return await self._recorded(kind, attempts, send, waits[-1])
+        except TransientError as error:
             tries = f"{self._endpoint.attempts} attempts" if self._endpoint.attempts > 1 else "1 attempt"
-            message = f"endpoint {self.name!r} ({self._root}): {error.outcome}, after {tries}"
+            message = f"{self._where}: {error.outcome}, after {tries}"
             kind_of = UnreachableError if error.unreachable else EndpointError
-            raise kind_of(message, hint="scripts/serve.sh status") from error
+            hint = "scripts/serve.sh status"
+            if error.outcome.startswith("silent") and self._endpoint.concurrency > 1:
+                hint += f", or fewer requests at once: concurrency, now {self._endpoint.concurrency}, under"
+                hint += f" [endpoints.{self.name}]"
+            raise kind_of(message, hint=hint) from error
         raise AssertionError("tenacity ends by a return or a raise")
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _TransientError) and error.retry_after is not None:
+        if isinstance(error, TransientError) and error.retry_after is not None:
             return min(error.retry_after, 60.0)
         return tenacity.wait_random_exponential(multiplier=self._backoff, max=30.0)(state)
 
@@ -217,13 +210,13 @@ class OpenAIChat:
         attempts: list[Attempt],
         send: _Send,
         waited: float,
-    ) -> _Stream:
-        started, stream, outcome = time.time(), _Stream(), "ok"
+    ) -> Stream:
+        started, stream, outcome = time.time(), Stream(), "ok"
         self.meter.in_flight += 1
         try:
             await send(stream)
         except Exception as error:
-            outcome = _outcome(error)
+            outcome = outcome_of(error)
             raise
         finally:
             self.meter.in_flight -= 1
@@ -233,218 +226,116 @@ class OpenAIChat:
                 seconds=time.time() - started,
                 outcome=outcome,
                 finish_reason=stream.finish_reason,
-                usage=stream.usage,  # of a stream that was lost too: it was paid for
+                usage=stream.paid(),  # of a stream that was lost too: it was paid for
                 waited=waited,
+                left_out=stream.left_out,
             )
             attempts.append(attempt)
         return stream
 
     # Requests.
 
-    def _parameters(self, request: Request) -> dict[str, Any]:
-        sampling = request.sampling
-        extra: dict[str, Any] = {
-            "top_k": sampling.top_k,
-            "min_p": sampling.min_p,
-            "repetition_penalty": sampling.repetition_penalty,
-        }
-        parameters: dict[str, Any] = {
+    async def _chat(self, request: Request, stream: Stream, dialect: Dialect | None = None) -> None:
+        fields: dict[str, Any] = {
             "model": self.model,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "presence_penalty": sampling.presence_penalty,
-            "frequency_penalty": sampling.frequency_penalty,
-            "seed": sampling.seed,
-            "n": 1,
-            "stream": True,
-            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-            "extra_body": extra,
+            "messages": [message.model_dump() for message in request.messages],
+            "max_tokens": request.max_tokens,
         }
-        if request.repetition is not None:
-            extra["repetition_detection"] = request.repetition.model_dump()
-        if request.json_schema is not None:
-            parameters["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": request.json_schema, "strict": True},
-            }
-        return parameters
-
-    async def _chat(self, request: Request, stream: _Stream) -> None:
-        parameters = self._parameters(request)
         if self._endpoint.thinking != "none":
-            parameters["extra_body"]["chat_template_kwargs"] = {"enable_thinking": request.thinking}
+            fields["chat_template_kwargs"] = {"enable_thinking": request.thinking}
         if request.thinking:
-            parameters["extra_body"]["thinking_token_budget"] = request.thinking_budget
-        parameters["messages"] = [message.model_dump() for message in request.messages]
-        parameters["max_tokens"] = request.max_tokens
-        await self._receive(self._untyped.chat.completions.create, parameters, _read_chat, stream)
+            fields["thinking_token_budget"] = request.thinking_budget
+        await self._exchange("/chat/completions", dialect or self._chats, request, fields, stream)
 
-    async def _close_by_force(self, request: Request, said: str, stream: _Stream) -> None:
+    async def _close_by_force(self, request: Request, thought: str, stream: Stream) -> None:
         """Continue the thought with `</think>` by /v1/completions, so that an answer must follow."""
         prompt = await self._tokens(
-            messages=[message.model_dump() for message in request.messages],
+            messages=self._chats.messages(request.messages),
             add_generation_prompt=True,
             chat_template_kwargs={"enable_thinking": True},
         )
-        opened = (
-            (await self._text(prompt[-8:])).rstrip().endswith("<think>")
-        )  # some templates open the thought
-        thought = ("" if opened else "<think>\n") + said
-        closed = await self._tokens(prompt=f"{thought}\n</think>\n\n", add_special_tokens=False)
-        parameters = self._parameters(request)
-        parameters["prompt"] = prompt + closed
-        parameters["max_tokens"] = request.answer_tokens
-        if "response_format" in parameters:  # vLLM takes one here too, but the client's method knows of none
-            parameters["extra_body"]["response_format"] = parameters.pop("response_format")
-        await self._receive(self._untyped.completions.create, parameters, _read_completion, stream)
+        end = str(await self._ask("detokenize", {"tokens": prompt[-8:]}, "prompt"))
+        opened = "" if end.rstrip().endswith("<think>") else "<think>\n"  # some templates open the thought
+        closed = await self._tokens(prompt=f"{opened}{thought}\n</think>\n\n", add_special_tokens=False)
+        fields = {"model": self.model, "prompt": prompt + closed, "max_tokens": request.answer_tokens}
+        await self._exchange("/completions", self._completions, request, fields, stream)
 
     async def _tokens(self, **body: Any) -> list[int]:
-        tokens: Any = await self._post("tokenize", body, "tokens")
-        if not isinstance(tokens, list) or not tokens:
-            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered {tokens!r}, no tokens")
-        if not all(isinstance(each, int) for each in cast("list[object]", tokens)):
-            raise ReplyError(f"endpoint {self.name!r}: /tokenize answered what are no tokens")
+        found: object = await self._ask("tokenize", body, "tokens")
+        shown = short(str(found), 80)
+        tokens = cast("list[object]", found) if isinstance(found, list) else []
+        if not tokens or not all(isinstance(token, int) for token in tokens):
+            raise ReplyError(f"{self._where}: /tokenize answered {shown!r}, no tokens")
         return cast("list[int]", tokens)
 
-    async def _text(self, tokens: list[int]) -> str:
-        return str(await self._post("detokenize", {"tokens": tokens}, "prompt"))
-
-    async def _post(self, path: str, body: dict[str, Any], key: str) -> Any:
+    async def _ask(self, path: str, body: dict[str, Any], key: str) -> Any:
         """Ask one of vLLM's own endpoints beside /v1 for what it has under a key."""
+        answer: Any = None
         try:
-            async with httpx.AsyncClient(
-                headers=self._headers,
-                timeout=self._endpoint.silence_seconds,
-                trust_env=not is_loopback(self._root),
-            ) as client:
-                answer = await client.post(f"{self._root}/{path}", json={"model": self.model, **body})
-        except httpx.HTTPError as error:
-            raise _TransientError(f"connection lost ({type(error).__name__})", unreachable=True) from error
-        if not answer.is_success:
-            raise ReplyError(f"endpoint {self.name!r}: /{path} answered {answer.status_code}")
-        try:
-            return answer.json()[key]
-        except (ValueError, LookupError, TypeError) as error:  # a page of a web interface, say
-            said = _short(answer.text, 80)
-            raise ReplyError(f"endpoint {self.name!r}: /{path} answered {said!r}, without {key!r}") from error
-
-    # Streams.
-
-    async def _receive(
-        self,
-        create: Callable[..., Awaitable[Any]],
-        parameters: dict[str, Any],
-        read: Callable[[Any, _Stream], None],
-        stream: _Stream,
-    ) -> None:
-        """Read one streamed reply into `stream`, ending it when it stays silent for too long."""
-        try:
-            async for chunk in self._watched(create(**parameters)):
-                read(chunk, stream)
-                self._count(chunk.usage, stream)
+            async with asyncio.timeout(self._endpoint.silence_seconds):
+                answer = await self._client.post(
+                    f"{self._root}/{path}", cast_to=object, body={"model": self.model, **body}
+                )
+            return answer[key]
         except openai.APIStatusError as error:
-            raise self._of_status(error) from error
-        except openai.APITimeoutError as error:
-            raise _TransientError(
-                f"silent for {self._endpoint.silence_seconds:g} s", unreachable=True
-            ) from error
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise _TransientError(f"connection lost ({type(cause).__name__})", unreachable=True) from error
-        except openai.APIError as error:  # an error event inside the stream
-            raise _TransientError(f"error in the stream: {_short(str(error))}") from error
-        if stream.finish_reason is None:
-            raise _TransientError("the stream ended early", unreachable=True)
+            raise ReplyError(f"{self._where}: /{path} answered {error.status_code}") from error
+        except (openai.APIConnectionError, TimeoutError) as error:
+            raise _lost(error) from error
+        except (openai.OpenAIError, ValueError, LookupError, TypeError) as error:  # a web interface's page
+            said = short(str(answer), 80)
+            raise ReplyError(f"{self._where}: /{path} answered {said!r}, without {key!r}") from error
 
-    async def _watched(self, creation: Awaitable[Any]) -> AsyncIterator[Any]:
+    async def _exchange(
+        self, path: str, dialect: Dialect, request: Request, fields: dict[str, Any], stream: Stream
+    ) -> None:
+        """Post a request and read its reply into `stream`, ending it when it stays silent for too long."""
+        body, stream.left_out = dialect.body(request, fields)
         silence = self._endpoint.silence_seconds
         try:
             async with asyncio.timeout(silence):
-                chunks = await creation
+                opened = await self._client.post(
+                    path, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+                )
             try:
-                while True:
-                    async with asyncio.timeout(silence):
-                        chunk = await anext(chunks, None)
-                    if chunk is None:
-                        return
-                    yield chunk
+                pieces = aiter(opened.response.aiter_bytes())
+                while (piece := await self._next(pieces, stream)) is not None:
+                    before = stream.counts.get("completion_tokens", 0)
+                    stream.feed(piece)
+                    self.meter.tokens += max(0, stream.counts.get("completion_tokens", 0) - before)
+                stream.close()
             finally:
-                await chunks.close()
+                await opened.close()
+        except openai.APIStatusError as error:
+            words = words_of(error.body)
+            words = words.replace(self._key, "…") if self._key else words
+            if error.status_code in TEACHING and dialect.learn(words, body):
+                raise LearntError(f"{error.status_code} {short(words)}") from error
+            hint = remedy(words, body, self.name)
+            raise of_status(error, words, self._where, self._endpoint.api_key_env, hint) from error
+        except ToldError as error:
+            if dialect.learn(error.outcome, body):
+                raise LearntError(error.outcome) from error
+            raise
         except TimeoutError:
-            raise _TransientError(f"silent for {silence:g} s", unreachable=True) from None
+            raise TransientError(f"silent for {silence:g} s", unreachable=True) from None
+        except openai.APIConnectionError as error:
+            raise _lost(error) from error
 
-    def _count(self, usage: CompletionUsage | None, stream: _Stream) -> None:
-        if usage is None:
-            return
-        now = _usage(usage)
-        self.meter.tokens += max(0, now.completion_tokens - stream.usage.completion_tokens)
-        stream.usage = now
+    async def _next(self, pieces: AsyncIterator[bytes], stream: Stream) -> bytes | None:
+        """Return the next piece, be it a comment: a server that sends anything lives. None: there is no more.
 
-    def _of_status(self, error: openai.APIStatusError) -> Exception:
-        status, said = error.status_code, _short(str(error))
-        if status >= 500 or status in (408, 409, 429):
-            after = error.response.headers.get("retry-after", "")
-            return _TransientError(
-                f"{status} {said}", retry_after=float(after) if after.isdecimal() else None
-            )
-        where = f"endpoint {self.name!r} ({self._root})"
-        if status == 400 and error.param in ("input_tokens", "max_tokens"):
-            return ContextOverflowError(f"{where}: the request does not fit the context: {said}")
-        if status in (401, 403):
-            return ReplyError(
-                f"{where} refuses the API key: {said}", hint=f"export {self._endpoint.api_key_env}=…"
-            )
-        return ReplyError(f"{where}: {status} {said}")
+        What may follow the end is waited for shortly, so that the connection can serve again.
+        """
+        try:
+            async with asyncio.timeout(DRAINING if stream.ended else self._endpoint.silence_seconds):
+                return await anext(pieces, None)
+        except Exception as error:  # the transport's own
+            if stream.ended:
+                return None
+            if isinstance(error, TimeoutError):
+                raise
+            raise _lost(error) from error
 
 
-def _outcome(error: Exception) -> str:
-    """Return what an attempt's record says of what ended it."""
-    if isinstance(error, _TransientError):
-        return error.outcome
-    return error.message if isinstance(error, EndpointError) else _unexpected(error)
-
-
-def _unexpected(error: Exception) -> str:
-    return f"{type(error).__name__}: {_short(str(error))}"
-
-
-def _read_chat(chunk: ChatCompletionChunk, stream: _Stream) -> None:
-    stream.fingerprint = chunk.system_fingerprint or stream.fingerprint
-    for choice in chunk.choices:
-        thought, content = said(choice.delta)
-        stream.reasoning.append(thought)
-        stream.content.append(content)
-        if (thought or content) and stream.first_token is None:
-            stream.first_token = time.time()
-        stream.finish_reason = choice.finish_reason or stream.finish_reason
-
-
-def _answers_in_thought(request: Request, stream: _Stream) -> bool:
-    return (
-        request.json_schema is not None
-        and stream.finish_reason == "stop"
-        and ends_in_object(stream.thought())
-    )
-
-
-def _read_completion(chunk: Any, stream: _Stream) -> None:
-    for choice in chunk.choices:
-        if choice.text:
-            stream.content.append(choice.text)
-            stream.first_token = stream.first_token or time.time()
-        stream.finish_reason = choice.finish_reason or stream.finish_reason
-
-
-def _usage(usage: CompletionUsage) -> Usage:
-    completion, prompt = usage.completion_tokens_details, usage.prompt_tokens_details
-    return Usage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens or 0,
-        reasoning_tokens=(completion and completion.reasoning_tokens) or 0,
-        cached_tokens=(prompt and prompt.cached_tokens) or 0,
-    )
-
-
-def _short(text: str, limit: int = 300) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[:limit]}…"
+def _lost(error: Exception) -> TransientError:
+    return TransientError(f"connection lost ({type(error.__cause__ or error).__name__})", unreachable=True)

@@ -21,12 +21,15 @@ class ScriptedChat:
         self.model = "scripted"
         self.meter = Meter()
         self.requests: list[Request] = []
-        self._answer = answers if callable(answers) else _in_order(answers)
+        self._answers = answers if callable(answers) else iter(answers)
 
     async def complete(self, request: Request) -> Reply:
         """Answer from the script; see ChatModel. An exhausted script raises EndpointError."""
         self.requests.append(request)
-        answer = self._answer(request)
+        if callable(self._answers):
+            answer = self._answers(request)
+        else:
+            answer = next(self._answers, EndpointError("the script has no more answers"))
         if isinstance(answer, EndpointError):
             raise answer
         return answer if isinstance(answer, Reply) else reply(answer)
@@ -52,15 +55,3 @@ def reply(content: str | None, *, finish_reason: str = "stop", reasoning: str | 
         first_token_seconds=0.0,
         attempts=(attempt,),
     )
-
-
-def _in_order(answers: Iterable[Answer]) -> Callable[[Request], Answer]:
-    script = iter(answers)
-
-    def next_answer(_: Request) -> Answer:
-        try:
-            return next(script)
-        except StopIteration:
-            raise EndpointError("the script has no more answers") from None
-
-    return next_answer

@@ -36,15 +36,18 @@ class ServerUse(Record):
     wall_seconds: float
     """The run's own duration, over all its sessions."""
     cost: float | None
-    """In `currency`; None where no price is configured. By the GPU's hour, the busy time of the replayed
-    requests is added to the duration: at most what the run would have cost alone."""
+    """In `currency`; None where no price is configured, or one by tokens that the server did not tell. By the
+    GPU's hour, the busy time of the replayed requests is added to the duration: at most what the run would
+    have cost alone."""
     currency: str | None
     spent: Spent
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Completion tokens per busy second; None if it was never busy."""
-        return self.usage.completion_tokens / self.busy_seconds if self.busy_seconds else None
+        """Completion tokens per busy second; None if it was never busy, or did not tell its tokens."""
+        if self.usage.untold or not self.busy_seconds:
+            return None
+        return self.usage.completion_tokens / self.busy_seconds
 
     @property
     def busy_share(self) -> float | None:
@@ -234,13 +237,13 @@ def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
         usage=usage,
         busy_seconds=_busy(attempts),
         wall_seconds=wall,
-        cost=cost(price, usage, wall + replayed) if price else None,
+        cost=_money(price, usage, wall + replayed),
         currency=price.currency if price else None,
         spent=Spent(
             requests=len(paid),
             usage=paid_usage,
             busy_seconds=_busy(paid),
-            cost=cost(price, paid_usage, wall) if price else None,
+            cost=_money(price, paid_usage, wall),
         ),
     )
 
@@ -251,6 +254,13 @@ def _usage(attempts: Iterable[Attempt]) -> Usage:
 
 def _busy(attempts: Iterable[Attempt]) -> float:
     return union_seconds((each.started, each.started + each.seconds) for each in attempts)
+
+
+def _money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:
+    """Return the money, None where there is no price, or one by tokens that the server did not tell."""
+    if price is None or (price.gpu_hour is None and usage.untold):
+        return None
+    return cost(price, usage, wall_seconds)
 
 
 def cost(price: Price, usage: Usage, wall_seconds: float) -> float:

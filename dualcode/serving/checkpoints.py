@@ -51,7 +51,7 @@ def recipe_version(interpreter: Interpreter) -> str:
     """Return twelve hex digits that change with the recipe's code and the packages that decide its output."""
     digest = hashlib.sha256()
     for file in sorted(_recipe().glob("*.py")):
-        digest.update(ast.dump(ast.parse(file.read_text())).encode())  # comments and layout do not count
+        digest.update(ast.dump(ast.parse(file.read_bytes())).encode())  # comments and layout do not count
     for package in (SOURCE, "transformers"):
         digest.update(f"{package} {interpreter.versions.get(package)}".encode())
     return digest.hexdigest()[:12]

@@ -23,6 +23,8 @@ def scrubbed(extra: Mapping[str, str] | None = None, *, secrets: bool = False) -
     The API key goes only where `secrets` asks for it: to the server itself.
     """
     kept = {key: value for key, value in os.environ.items() if key in _NAMES or key.startswith(_PREFIXES)}
+    if API_KEY in kept:
+        kept[API_KEY] = kept[API_KEY].strip()  # as clients send it
     if not secrets:
         kept.pop(API_KEY, None)
         kept.pop("HF_TOKEN", None)

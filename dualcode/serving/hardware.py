@@ -119,7 +119,7 @@ def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | N
     if folder is None:
         return None
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         files = sorted(folder.glob("*.safetensors"))
         tensors = {name: tensor for file in files for name, tensor in _tensors(file).items()}
         size = sum(file.stat().st_size for file in files)
@@ -239,7 +239,7 @@ def gpus_of(server: processes.Identity) -> tuple[Gpu, ...] | None:
 
 def _uses_cuda(pid: int) -> bool:
     try:
-        return "libcuda.so" in Path(f"/proc/{pid}/maps").read_text()
+        return b"libcuda.so" in Path(f"/proc/{pid}/maps").read_bytes()
     except OSError:
         return False
 

@@ -1,10 +1,11 @@
 """Start, stop and look at the servers of a profile."""
 
 import os
+import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,9 @@ from dualcode.serving.running import (
     save,
 )
 
+_ERROR = re.compile(r"(?:\b(?:\w+\.)*[A-Z]\w*(?:Error|Exception)|\berror): \S.*")
+"""An exception's last line, or the words of an argument parser."""
+_CONSEQUENCE = re.compile(r"(?i)see root cause|initialization failed|died unexpectedly")
 ENTRY = "vllm.entrypoints.openai.api_server"
 STOP = "dualcode serve stop"
 Ports = Mapping[str, int] | Literal["free"] | None
@@ -328,7 +332,16 @@ def _wait_until_ready(plans: list[Plan], servers: list[RunningServer]) -> Iterat
 
 def _failure(plan: Plan, what: str) -> ServingError:
     shown = "\n".join(f"    {line}" for line in last_lines(plan.log, 20)) or "    (nothing)"
-    return ServingError(f"the {plan.server.name} {what}; the end of {plan.log}:\n{shown}", hint=plan.rerun)
+    found = cause(last_lines(plan.log, 5000))
+    why = f": {found}" if found else ""
+    told = f"the {plan.server.name} {what}{why}\nthe end of {plan.log}:\n{shown}"
+    return ServingError(told, hint=plan.rerun)
+
+
+def cause(lines: Sequence[str]) -> str | None:
+    """Return the first error that a log tells: those after it, above which it may lie far, follow from it."""
+    told = (match[0] for match in map(_ERROR.search, lines) if match)
+    return next((each for each in told if not _CONSEQUENCE.search(each)), None)
 
 
 __all__ = ["ServerStatus", "follow", "logs", "running", "start", "status", "stop"]

@@ -112,7 +112,7 @@ def load(name: str) -> Profile:
 
 def _read(file: Path, parse: Callable[[str], object]) -> object:
     try:
-        return parse(file.read_text())
+        return parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"{file} cannot be read: {error}") from error
 

@@ -137,7 +137,7 @@ def listing(server: RunningServer, *, timeout: float = 5) -> Listing:
     """Return what /v1/models says of the model, asked with the key in $VLLM_API_KEY if there is one."""
     import httpx
 
-    key = os.environ.get(API_KEY)
+    key = os.environ.get(API_KEY, "").strip()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=timeout, trust_env=False)

@@ -36,8 +36,8 @@ class Known:
         """Add the calls of one run: those of an endpoint overlap."""
         spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for call in calls:
-            if call.reply is None:
-                continue
+            if call.reply is None or call.usage.untold:
+                continue  # what a server did not tell is not what calls take
             self.tokens[call.endpoint, call.step].append(
                 (call.usage.prompt_tokens, call.usage.completion_tokens)
             )

@@ -2,39 +2,17 @@
 
 import asyncio
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dualcode.call import Message, Reply, Request
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
-from dualcode.models.delta import said
 from dualcode.models.openai import OpenAIChat
-from dualcode.sampling import PAPER, RECOMMENDED
-from tests.fake_server import Answer, FakeServer, serve
-
-
-def request(**changes: Any) -> Request:
-    values: dict[str, Any] = {
-        "messages": (Message(role="user", content="hi"),),
-        "sampling": PAPER.plain,
-        "answer_tokens": 50,
-    }
-    return Request(**(values | changes))
-
-
-THINKING = {"thinking": True, "thinking_budget": 100}
-
-
-async def ask(server: FakeServer, asked: Request | None = None, **endpoint: Any) -> Reply:
-    settings = {"model": "m", "base_url": server.base_url, "attempts": 3, "thinking": "switch"} | endpoint
-    chat = OpenAIChat("e", Endpoint.model_validate(settings), api_key="k", backoff=0.001)
-    try:
-        return await chat.complete(asked or request())
-    finally:
-        await chat.close()
+from dualcode.models.stream import said
+from dualcode.sampling import RECOMMENDED
+from tests.fake_server import Answer, serve
+from tests.models.asking import KEY, SCHEMA, THINKING, ask, chatting, request
 
 
 async def test_reply_carries_text_usage_and_finish_reason() -> None:
@@ -66,7 +44,7 @@ async def test_api_key_travels_in_the_header() -> None:
         await ask(server)
     assert (
         server.headers[0]["authorization" if "authorization" in server.headers[0] else "Authorization"]
-        == "Bearer k"
+        == f"Bearer {KEY}"
     )
 
 
@@ -116,9 +94,10 @@ async def test_retries_are_finite_and_the_error_holds_them() -> None:
 
 
 async def test_retry_after_is_obeyed() -> None:
-    with serve(Answer(status=429, headers={"retry-after": "1"}), Answer()) as server:
-        reply = await ask(server)
-    assert reply.attempts[1].waited == pytest.approx(1.0)
+    with serve(Answer(status=429, headers={"retry-after": "0"}), Answer()) as server:
+        async with chatting(server, backoff=600) as chat:
+            reply = await chat.complete(request())
+    assert reply.attempts[1].waited == 0
 
 
 async def test_a_connection_lost_in_the_stream_is_retried() -> None:
@@ -133,7 +112,6 @@ async def test_a_silent_stream_is_ended_and_retried() -> None:
         reply = await ask(server, silence_seconds=0.3)
     assert reply.content == "awake"
     assert reply.attempts[0].outcome == "silent for 0.3 s"
-    assert reply.attempts[0].seconds < 2.0
 
 
 async def test_nobody_listening_is_unreachable() -> None:
@@ -234,9 +212,6 @@ async def test_a_thought_that_never_answers_ends_as_null_content() -> None:
     assert len(reply.attempts) == 3
 
 
-SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
-
-
 @pytest.mark.parametrize("schema", [None, SCHEMA])
 @pytest.mark.parametrize("finish", ["length", "repetition", "stop"])
 async def test_the_ladder_climbs_with_and_without_a_schema(
@@ -318,7 +293,7 @@ async def test_whatever_the_client_meets_is_an_error_of_the_endpoint_with_its_at
     def odd(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr("dualcode.models.openai._read_completion", odd)
+    monkeypatch.setattr(OpenAIChat, "_close_by_force", odd)
     thought = Answer(content=None, reasoning="hm", finish="length")
     with serve(thought) as server, pytest.raises(EndpointError, match=type(error).__name__) as raised:
         await ask(server, request(**THINKING))
@@ -361,7 +336,7 @@ async def test_a_thought_under_another_name_is_closed_by_force() -> None:
     ],
 )
 def test_parts_of_a_piece_are_told_apart(delta: dict[str, Any], expected: tuple[str, str]) -> None:
-    assert said(SimpleNamespace(**delta)) == expected
+    assert said(delta) == expected
 
 
 async def test_a_structured_answer_in_the_thoughts_field_is_not_asked_for_again() -> None:

@@ -24,6 +24,7 @@ from dualcode.runs.store import read_run
 from dualcode.runs.summary import summarize
 from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.registry import load_suite
+from tests.dialects import DIALECTS, DONE, piece
 from tests.fake_server import Answer, FakeServer, serve
 
 TEAM = """
@@ -85,6 +86,17 @@ async def test_two_pipelines_in_one_command_share_their_first_call(tmp_path: Pat
     assert [each.summary.plus and each.summary.plus.passed for each in (raw, reviewed)] == [1, 1]
     assert (raw.summary.calls, raw.summary.replayed) == (1, 0)
     assert (reviewed.summary.calls, reviewed.summary.replayed) == (2, 1)
+
+
+async def test_a_server_that_has_next_to_nothing_loses_no_task(tmp_path: Path) -> None:
+    with serve(Answer(body=piece(PROGRAM) + DONE), Answer(body=piece(APPROVE) + DONE)) as server:
+        server.refuse = DIALECTS["next to nothing"].refuse
+        [done] = await run(server, tmp_path, "review-fix")
+    write, review = read_run(done.folder).calls
+    assert (done.summary.base.passed, review.verdict) == (1, "approve")
+    assert {"system", "seed", "top_p", "stream_options"} <= set(write.attempts[-1].left_out)
+    assert {"json_schema", "response_format"} <= set(review.attempts[-1].left_out)
+    assert [use.usage.untold for use in done.summary.servers] == [2]
 
 
 async def test_a_replayed_call_is_accounted_as_if_alone_and_as_not_spent(tmp_path: Path) -> None:

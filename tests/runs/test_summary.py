@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,16 @@ from dualcode.models.chat import Meter
 from dualcode.models.scripted import reply
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
-from dualcode.runs.summary import Summary, cost, review_counts, summarize, union_seconds, unread_warning
+from dualcode.runs.summary import (
+    ServerUse,
+    Summary,
+    cost,
+    review_counts,
+    server_use,
+    summarize,
+    union_seconds,
+    unread_warning,
+)
 from dualcode.sampling import PAPER
 from dualcode.suites.registry import load_suite
 from dualcode.verdict import Outcome, Verdict
@@ -46,6 +56,22 @@ def test_busy_time_counts_overlaps_once(intervals: list[tuple[float, float]], se
 
 def test_token_price_counts_both_directions() -> None:
     assert cost(Price(input_per_million=0.5, output_per_million=2.0), USAGE, 99.0) == 3.0
+
+
+@pytest.mark.parametrize("untold", [0, 1])
+def test_the_price_of_tokens_that_a_server_did_not_tell_is_unknown(untold: int) -> None:
+    usage = USAGE.model_copy(update={"untold": untold})
+    attempt = Attempt(kind="chat", started=0, seconds=1, outcome="ok", usage=usage)
+    asked = call("write").model_copy(update={"reply": reply("x").model_copy(update={"attempts": (attempt,)})})
+    uses: list[ServerUse] = []
+    for price in ({"input_per_million": 0.5, "output_per_million": 2.0}, {"gpu_hour": 1.2}):
+        team = {"endpoints": {"e": {"model": "m", "price": price}}}
+        configured = SimpleNamespace(configuration=SimpleNamespace(team=team))
+        records: Any = SimpleNamespace(calls=(asked,), superseded=(), manifest=configured)
+        uses.append(server_use(records, "e", 1800.0))
+    assert [use.cost for use in uses] == [None if untold else 3.0, pytest.approx(0.6)]
+    assert [use.spent.cost for use in uses] == [use.cost for use in uses]
+    assert [use.tokens_per_second is None for use in uses] == [bool(untold)] * 2
 
 
 def test_gpu_price_counts_the_wall() -> None:

@@ -44,7 +44,7 @@ def make_profile(tmp_path: Path) -> MakeProfile:
         for (name, settings), port in zip(servers.items(), ports, strict=True):
             content = {"served-model-name": f"model-{name}", "port": port, **settings}
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
-        head = '[servers.{0}]\nconfig = "{0}.yaml"\nready_seconds = 20\n'
+        head = '[servers.{0}]\nconfig = "{0}.yaml"\nready_seconds = 120\n'
         tables = [head.format(name) + toml for name in servers]
         (folder / "team.toml").write_text("\n".join(tables))
         return f"{folder}{os.sep}"

@@ -1,7 +1,8 @@
 """Stands in for a Python with vLLM: answers the probe, and serves /health and /v1/models over HTTP.
 
 Not vLLM: these tests are about processes, ports and errors. How it behaves is scripted in the profile's YAML:
-`fake: {dies: CODE, silent: true, stubborn: true, children: N}`; arguments and environment go to `dump: FILE`.
+`fake: {dies: CODE, says: [LINE], silent: true, stubborn: true, children: N}`; arguments and environment go to
+`dump: FILE`.
 """
 
 import json
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> None:
     for _ in range(behaviour.get("children", 0)):
         subprocess.Popen([sys.executable, "-S", "-c", _STUBBORN_CHILD])
     if "dies" in behaviour:
+        print(*behaviour.get("says", ()), sep="\n")
         print("the model does not fit\nlast words", flush=True)
         sys.exit(behaviour["dies"])
     if behaviour.get("silent"):

@@ -49,6 +49,13 @@ def test_what_the_ledger_answered_says_nothing_of_speed_but_of_length() -> None:
     assert known.mean("coder", "write") == (100, 50)
 
 
+def test_a_reply_whose_tokens_nobody_told_says_nothing_of_the_next() -> None:
+    known = Known()
+    known.add([call("write", attempt(0, 4)), call("write", attempt(5, 4, usage=Usage(untold=1)))])
+    assert known.mean("coder", "write") == (100, 50)
+    assert known.rate("coder") == pytest.approx(50 / 4)
+
+
 def test_two_runs_are_not_taken_for_one_that_was_busy_throughout() -> None:
     known = Known()
     known.add([call("write", attempt(0, 1))])

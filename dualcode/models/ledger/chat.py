@@ -17,8 +17,11 @@ from dualcode.models.ledger.locks import place_of
 from dualcode.models.ledger.store import LedgerStore
 from dualcode.together import together
 
-FINISHED = frozenset({"stop", "length", "repetition"})
-"""Finish reasons of replies that are kept. vLLM also knows `abort` and `error`: a server that shuts down."""
+FINISHED = frozenset(
+    {"stop", "length", "repetition", "eos", "eos_token", "stop_sequence", "end_turn", "unknown"}
+)
+"""Finish reasons of replies that are kept: of those that are whole (`unknown`: the server said no more than
+that) or were cut. vLLM also knows `abort` and `error`: a server that shuts down."""
 PATIENCE = 1800.0
 """Seconds to wait for the reply that another process asked for, before asking oneself: it may be stopped."""
 

@@ -31,6 +31,8 @@ class Fingerprint(Record):
     max_model_len: int | None = None
     version: str | None = None
     """Of the server."""
+    card: str | None = None
+    """What else the server lists of the model; see `endpoints.Served`."""
     system: str | None = None
     """The server's `system_fingerprint`; vLLM hashes checkpoint, revision, quantization and dtype into it."""
     template: str | None = None
@@ -45,7 +47,8 @@ class Fingerprint(Record):
     @property
     def digest(self) -> str:
         """SHA-256 of the fingerprint."""
-        return hashlib.sha256(canonical(self.model_dump(mode="json"))).hexdigest()
+        unlisted = {"card"} if self.card is None else set[str]()  # so that it is what it was before the field
+        return hashlib.sha256(canonical(self.model_dump(mode="json", exclude=unlisted))).hexdigest()
 
 
 def canonical(value: Any) -> bytes:
