@@ -10,6 +10,8 @@ The comparison is EvalPlus 0.3.1's (`evalplus.eval.unsafe_execute`), step by ste
 oracles see the inputs as they were before the call, and `out` is data, not an object of the candidate's.
 """
 
+import builtins
+import contextlib
 import itertools
 import marshal
 import math
@@ -36,6 +38,8 @@ RTOL = 1e-07
 
 NAN = re.compile(rb"[gy].{6}[\xf0-\xff][\x7f\xff]|y.{14}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 """What stands in a `V` payload with a NaN or an infinity, and seldom in another."""
+
+BUILT_IN = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
 
 Finding = tuple[bool, int | None, str | None, str | None, str | None, bool]
 PASSED: Finding = (True, None, None, None, None, False)
@@ -270,7 +274,7 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
     """
     import random
 
-    function = _load(reference)[entry_point]
+    function, names = _load(reference)[entry_point], _load(reference)
     calls: list[list[Any]] = []
 
     def record(*arguments: Any) -> Any:
@@ -278,11 +282,14 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
         state = random.getstate()
         try:
             return function(*arguments)
+        except BaseException as error:
+            kinds = [type(error), *(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")]
+            raise exception([kind.__name__ for kind in kinds], str(error), names) from None
         finally:
             random.setstate(state)
 
     try:
-        _run_check(reference, check, entry_point, record)
+        _run_check(names, check, entry_point, record)
     except BaseException as error:
         name, number = type(error).__name__, _line_number(error)
         where = f"line {number}: {_line(error, check)}: " if number else ""
@@ -294,9 +301,10 @@ def judge_check(
     reference: str, check: str, entry_point: str, inputs: bytes, candidate: bytes, catches: bool
 ) -> Finding:
     """Run a `check` on what a candidate returned for the calls that `record_check` recorded."""
-    stand_in = StandIn(marshal.loads(inputs), outcomes(candidate), _load(reference) if catches else None)
+    names = _load(reference)
+    stand_in = StandIn(marshal.loads(inputs), outcomes(candidate), names if catches else None)
     try:
-        _run_check(reference, check, entry_point, stand_in)
+        _run_check(names, check, entry_point, stand_in)
     except BaseException as error:
         at, got = stand_in.at, stand_in.shown()
         if error is stand_in.raised:
@@ -314,7 +322,7 @@ class StandIn:
         self, calls: list[list[Any]], given: Iterator[Frame], names: dict[str, Any] | None = None
     ) -> None:
         self.names = names
-        """Where the classes of exceptions are looked for; None if none is to be raised again."""
+        """The tests' own, in which the classes of exceptions are looked for; None if none is raised again."""
         self.raised: BaseException | None = None
         """The candidate's last exception, if a test may catch it."""
         self.calls = iter(calls)
@@ -332,7 +340,7 @@ class StandIn:
         if self.names is not None and self.frame.kind == "R" and not self.failure:
             self.failure = self._mismatch(arguments)
             if not self.failure:
-                self.raised = exception(self.frame.payload, self.names)
+                self.raised = _told(self.frame.payload, self.names)
                 raise self.raised
         self.failure = self.failure or self._mismatch(arguments) or self.frame.failure()
         if self.failure:
@@ -385,34 +393,48 @@ class Raises:
         return issubclass(kind, self.kind) and bool(re.search(self.match, str(error)))
 
 
-def exception(payload: bytes, names: dict[str, Any]) -> BaseException:
-    """Return a candidate's exception as one of a class that the tests know: its own, or the nearest base.
-
-    The classes are found by name. A candidate can claim any, as it can raise any.
-    """
-    import builtins
+def _told(payload: bytes, names: dict[str, Any]) -> BaseException:
+    """Return a candidate's exception as the tests see it. A candidate can claim any, as it can raise any."""
     import json
 
     try:
         name, message, _, *bases = json.loads(payload)
-        known = [name, *bases]
     except (ValueError, TypeError, RecursionError):
-        known, message = [], ""
-    for each in known:
-        found = names.get(each, getattr(builtins, each, None)) if isinstance(each, str) else None
-        if isinstance(found, type) and issubclass(found, BaseException) and _is_of(found, known):
-            try:
-                error = found.__new__(found)
-                error.args = (message,)
-            except Exception:  # one that cannot be made of a message alone
+        return Exception("")
+    return exception([each for each in (name, *bases) if isinstance(each, str)], str(message), names)
+
+
+def exception(kinds: list[str], message: str, names: dict[str, Any]) -> BaseException:
+    """Return an exception as one of a class that the tests know: its own, or the nearest of its bases.
+
+    A class is found by its name: among the tests' own names (the reference's classes, or those that they
+    define), in Python, or in a module that they import. It has to be of all built-in classes that what was
+    raised is of.
+    """
+    modules = [vars(each) for each in names.values() if type(each) is type(builtins)]
+    for name in kinds:
+        for found in (space.get(name) for space in (names, vars(builtins), *modules)):
+            if not (isinstance(found, type) and issubclass(found, BaseException)):
                 continue
-            return error
+            own = {base.__name__ for base in found.__mro__ if base.__module__ == "builtins"}
+            if own <= {*kinds}:
+                with contextlib.suppress(Exception):  # one that cannot be made of a message alone
+                    return _made(found, message)
     return Exception(message)
 
 
-def _is_of(found: type, known: list[Any]) -> bool:
-    """Whether what was raised is of all the built-in classes that a class of this name is of here."""
-    return all(base.__name__ in known for base in found.__mro__ if base.__module__ == "builtins")
+def _made(kind: type[BaseException], message: str) -> BaseException:
+    """Make an exception that says `message`, whatever its class does when it is made or shown."""
+    built_in = next(base for base in kind.__mro__ if base in BUILT_IN)
+    error = built_in.__new__(kind)
+    error.args = (message,)
+    with contextlib.suppress(Exception):  # it shows what its own `__init__` would have set
+        if str(error) == message:
+            return error
+    said = type(kind.__name__, (kind,), {"__str__": lambda _: message})
+    error = built_in.__new__(said)
+    error.args = (message,)
+    return error
 
 
 def _load(program: str) -> dict[str, Any]:
@@ -421,7 +443,7 @@ def _load(program: str) -> dict[str, Any]:
     return namespace
 
 
-def _run_check(reference: str, check: str, entry_point: str, candidate: Callable[..., Any]) -> None:
+def _run_check(names: dict[str, Any], check: str, entry_point: str, candidate: Callable[..., Any]) -> None:
     """Run `check(candidate)` where HumanEval does: beside the prompt's helpers and the entry point.
 
     Tests written by hand call the entry point by its name, at the margin and in functions, and may use
@@ -432,12 +454,11 @@ def _run_check(reference: str, check: str, entry_point: str, candidate: Callable
     """
     import random
 
-    namespace = _load(reference)
-    namespace[entry_point] = candidate
-    namespace.setdefault("raises", Raises)
-    exec(compile(check, "<check>", "exec"), namespace)
+    names[entry_point] = candidate
+    names.setdefault("raises", Raises)
+    exec(compile(check, "<check>", "exec"), names)
     random.seed(0)
-    namespace["check"](candidate)
+    names["check"](candidate)
 
 
 def _line(error: BaseException, check: str) -> str | None:

@@ -250,6 +250,68 @@ async def test_hidden_tests_pass_a_right_program_and_fail_a_wrong_one(folder: Pa
     assert failed.base.status == "failed"
 
 
+EXCEPTIONS = {
+    "the reference's own": (
+        "with raises(Negative, match='below'):\n    double(-1)",
+        "class Negative(Exception): pass\n",
+        "Negative('below zero')",
+    ),
+    "derived from it": (
+        "with raises(Negative):\n    double(-1)",
+        "class Negative(ValueError): pass\nclass Below(Negative): pass\n",
+        "Below(n)",
+    ),
+    "made and shown in its own way": (
+        "with raises(Negative, match='^-1 is below 0$'):\n    double(-1)",
+        "class Negative(Exception):\n    def __new__(cls, n, least): return super().__new__(cls)\n"
+        "    def __init__(self, n, least): self.n, self.least = n, least\n"
+        "    def __str__(self): return f'{self.n} is below {self.least}'\n",
+        "Negative(n, 0)",
+    ),
+    "caught by a handler": (
+        "try:\n    double(-1)\nexcept Negative as error:\n    assert str(error) == 'no'\nelse:\n    assert False",
+        "class Negative(LookupError): pass\n",
+        "Negative('no')",
+    ),
+    "of a module that the tests import": (
+        "import json\nwith raises(json.JSONDecodeError):\n    double(-1)",
+        "import json\n",
+        "json.JSONDecodeError('no', '', 0)",
+    ),
+    "shown in quotes": ("with raises(KeyError, match=\"^'x'$\"):\n    double(-1)", "", "KeyError('x')"),
+}
+
+
+@pytest.mark.parametrize("case", EXCEPTIONS)
+async def test_tests_take_exceptions_by_the_names_that_they_know(folder: Path, case: str) -> None:
+    tests, head, error = EXCEPTIONS[case]
+    body = f"{head}def double(n):\n    if n < 0: raise {{}}\n    return 2 * n\n"
+    tests = f"{tests}\nassert double(1) == 2\n"
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=body.format(error))))
+    right, other = await grade(suite, body.format(error), body.format("TypeError('below')"))
+    assert right.base.status == "passed", right.base.reason
+    assert (other.base.cause, other.base.at) == ("raised", 0)
+
+
+async def test_without_a_reference_tests_define_the_exceptions_that_they_want(folder: Path) -> None:
+    tests = (
+        "class Negative(ValueError): pass\nwith raises(Negative):\n    double(-1)\nassert double(1) == 2\n"
+    )
+    suite = load_suite(str(write_task(folder / "ours", changes={"reference": None}, tests=tests)))
+    body = "class {}(ValueError): pass\ndef double(n):\n    if n < 0: raise {}(n)\n    return 2 * n\n"
+    right, other = await grade(suite, body.format("Negative", "Negative"), body.format("Small", "Small"))
+    assert right.base.status == "passed", right.base.reason
+    assert other.base.cause == "raised"
+
+
+async def test_helpers_of_the_reference_test_the_program_and_not_the_reference(folder: Path) -> None:
+    reference = "def double(n):\n    return 2 * n\ndef twice(n):\n    return double(double(n))\n"
+    tests = "assert twice(3) == 12\nassert double(3) == 6\n"
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=reference)))
+    right, wrong = await grade(suite, "def double(n):\n    return n + n\n", "def double(n):\n    return 6\n")
+    assert (right.base.status, wrong.base.reason) == ("passed", "wrong output: assert twice(3) == 12")
+
+
 async def test_an_exception_of_a_class_of_its_own_counts_as_its_base(folder: Path) -> None:
     tests = "with raises(ValueError):\n    double(-1)\nassert double(1) == 2"
     body = "def double(n):\n    if n < 0: raise Negative(n)\n    return 2 * n\n"
@@ -431,6 +493,10 @@ SPEC = "---\nentry_point: {}\n---\nDo it.\n"
         (
             {"reference": None, "tests": "assert double(double(2)) == 8\n"},
             r"tests\.py, line 1: without a reference .*no literal",
+        ),
+        (
+            {"reference": None, "tests": "assert double(2) == 4\nwith raises(Negative):\n    double(-1)\n"},
+            r"tests\.py, line 2: without a reference .*Negative is defined nowhere",
         ),
     ],
 )
