@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dualcode.errors import GraderError, SuiteError
-from dualcode.grading import oracles as judging
+from dualcode.grading import oracles
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.outcome import came_through, describe, ends
 from dualcode.grading.problem import Problem
@@ -40,7 +40,7 @@ _REMEDY = "the benchmark's own file, whole and unchanged; of your own tasks: dua
 
 
 class Calibration:
-    """Hands out what judging a task takes, computing what is not in the cache; each task once at a time."""
+    """Hands out what grading a task takes, computing what is not in the cache; each task once at a time."""
 
     def __init__(self, suite: Suite, sandbox: Sandbox, turns: Turns, cache: CalibrationCache) -> None:
         self._suite = suite
@@ -130,11 +130,11 @@ class Calibration:
             return await asyncio.to_thread(problem.inputs, part)
         if not problem.reference:
             return Arguments.of(problem.entry_point, problem.calls or ())
-        job = judging.record_job(problem.reference, problem.check, problem.entry_point)
+        job = oracles.record_job(problem.reference, problem.check, problem.entry_point)
         async with self._turns.one():
             ran = await self._sandbox.run(job)
         try:
-            calls = replace(judging.recorded(ran), entry_point=problem.entry_point)
+            calls = replace(oracles.recorded(ran), entry_point=problem.entry_point)
         except GraderError as error:
             raise SuiteError(f"{problem.task_id}: {problem.where}: {error.message}", hint=_REMEDY) from error
         if not calls.count:
@@ -144,15 +144,15 @@ class Calibration:
 
     async def _hold(self, problem: Problem, check: str, inputs: Arguments, ran: Ran) -> None:
         """Raise SuiteError if the tests fail on what came back of the reference: nothing can pass them."""
-        job = judging.check_job(
+        job = oracles.check_job(
             problem.reference,
             check,
             problem.entry_point,
             inputs,
             ran.stream,
-            catches=judging.comparison(problem.form, problem.entry_point).catches,
+            catches=oracles.comparison(problem.form, problem.entry_point).catches,
         )
-        found = judging.judgement(await self._sandbox.run(job))
+        found = oracles.compared(await self._sandbox.run(job))
         if not found.passed and not found.whole:
             why = ": ".join(filter(None, [found.reason, found.expected]))
             what = f"the tests do not hold on what the reference returned: {why}"
@@ -162,7 +162,7 @@ class Calibration:
             )
 
     async def _run(self, problem: Problem, inputs: Arguments) -> Ran:
-        how = judging.comparison(problem.form, problem.entry_point)
+        how = oracles.comparison(problem.form, problem.entry_point)
         job = Job(problem.reference, inputs, TRUSTED, go_on=how.catches, drain=how.drain, timed=True)
         ran = await self._sandbox.run(job)
         if not came_through(ran, inputs, catches=how.catches):
@@ -184,7 +184,7 @@ def _tests(inputs: Arguments, ran: Ran) -> Tests:
     return Tests(
         inputs=inputs,
         expected=b"".join(frame(kind, payload) for kind, payload in kept),
-        has_nan=judging.has_nan(ran.stream),
+        has_nan=oracles.has_nan(ran.stream),
         long={
             call: digested_bytes(each.payload)
             for call, each in enumerate(ends(ran.stream, catches=True))

@@ -187,7 +187,8 @@ def _code() -> str:
     here = Path(__file__).parent
     jail = Path(sandbox.__file__).parent
     files = [jail / name for name in ("harness.py", "surroundings.py", "encoder.py", "job.py")]
-    files += [here / name for name in ("calibration.py", "oracles.py", "oracle_jail.py", "problem.py")]
+    own_files = ("calibration.py", "oracles.py", "oracle_jail.py", "check_jail.py", "problem.py")
+    files += [here / name for name in own_files]
     files += [Path(module.__file__ or "") for module in (evalplus, own, calls)]
     digest = hashlib.sha256()
     for path in files:

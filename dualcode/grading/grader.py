@@ -2,7 +2,7 @@
 
 `SandboxGrader` runs a program on a task's base and plus tests, each in a fresh jailed process, and compares
 what it returned with what the reference returned in the same harness (`calibration.py`). Equal bytes pass;
-anything else is compared value by value with EvalPlus's oracles, in another jail (`judging.py`). What the
+anything else is compared value by value with EvalPlus's oracles, in another jail (`oracles.py`). What the
 program ought to return never enters its process, so nothing that it does there can make it pass.
 
 The rules are EvalPlus's (`rules.py`), where its own are right; docs/grading.md lists every difference. Plus
@@ -35,7 +35,7 @@ and its first run counts."""
 
 
 class Grader(Protocol):
-    """Judges programs."""
+    """Gives verdicts on programs."""
 
     async def grade(self, task_id: str, program: str) -> Verdict:
         """Return the verdict on a program; an errored one where grading broke.
@@ -119,7 +119,7 @@ class SandboxGrader:
         await self.close()
 
     async def calibrate(self, task_id: str) -> None:
-        """See to it that a task's programs can be judged at once; if they cannot, their verdicts say why."""
+        """See to it that a task's programs can be graded at once; if they cannot, their verdicts say why."""
         with contextlib.suppress(SandboxError, SuiteError):
             await self._calibration.of(task_id)
 

@@ -269,7 +269,7 @@ EXCEPTIONS = {
         "Negative(n, 0)",
     ),
     "caught by a handler": (
-        "try:\n    double(-1)\nexcept Negative as error:\n    assert str(error) == 'no'\nelse:\n    assert False",
+        "try:\n    double(-1)\nexcept Negative as e:\n    assert str(e) == 'no'\nelse:\n    assert False",
         "class Negative(LookupError): pass\n",
         "Negative('no')",
     ),
