@@ -543,7 +543,7 @@ def test_objects_and_values_are_shown() -> None:
     assert compare(["x" * (2 << 20)], [1]).got == "<str of 2097157 bytes>"
 
 
-def judged(candidate: bytes, expected: bytes, oracle: str = "equal") -> Job:
+def comparing(candidate: bytes, expected: bytes, oracle: str = "equal") -> Job:
     """Return the job that compares one call's outputs."""
     comparison = Comparison(oracle=oracle)  # pyright: ignore[reportArgumentType]
     inputs = Arguments.of("f", [[]])
@@ -555,7 +555,7 @@ def judged(candidate: bytes, expected: bytes, oracle: str = "equal") -> Job:
 @module_loop
 async def test_an_oracle_in_a_jail_compares_values(sandbox: Sandbox) -> None:
     async def verdict(output: Any, expected: Any) -> Compared:
-        return oracles.compared(await sandbox.run(judged(stream(output), stream(expected))))
+        return oracles.compared(await sandbox.run(comparing(stream(output), stream(expected))))
 
     assert await verdict(Fraction(1, 2), 0.5) == Compared(passed=True)
     assert await verdict(np.array([1.0]), [1.0]) == Compared(passed=True)
@@ -581,9 +581,9 @@ async def test_hostile_outputs_fail_and_the_oracle_at_most_dies(
     sandbox: Sandbox, forged: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oracles, "LEAST_CPU", 0.5)
-    ran = await sandbox.run(judged(forged, stream([0]), "set"))
+    ran = await sandbox.run(comparing(forged, stream([0]), "set"))
     assert not oracles.compared(ran).passed
-    assert oracles.compared(await sandbox.run(judged(stream([0]), stream([0])))).passed
+    assert oracles.compared(await sandbox.run(comparing(stream([0]), stream([0])))).passed
 
 
 @pytest.mark.parametrize(
@@ -603,10 +603,10 @@ async def test_hostile_outputs_fail_and_the_oracle_at_most_dies(
     ids=lambda ran: f"{ran.ending}-{ran.stream[5:30]!r}",
 )
 def test_an_oracle_that_did_not_come_through_passes_nothing(ran: Ran) -> None:
-    judgement = oracles.compared(ran)
-    assert (judgement.passed, judgement.at) == (False, 0)
-    assert judgement.reason is not None
-    assert judgement.reason.startswith("its outputs could not be compared: ")
+    found = oracles.compared(ran)
+    assert (found.passed, found.at) == (False, 0)
+    assert found.reason is not None
+    assert found.reason.startswith("its outputs could not be compared: ")
 
 
 SWAPS: dict[Any, type[ast.AST]] = {

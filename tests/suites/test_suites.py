@@ -104,14 +104,14 @@ def test_a_download_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_downloaded_release_appears_whole_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dualcode.suites import evalplus as upstream
+    from dualcode.suites import evalplus
 
     def make_cache(url: str, path: str) -> None:
         assert url.endswith("MbppPlus.jsonl.gz")
         write_rows(Path(path), problem())
 
     monkeypatch.setattr(importlib.import_module("evalplus.data.utils"), "make_cache", make_cache)
-    upstream.download("MbppPlus")
+    evalplus.download("MbppPlus")
     assert [path.name for path in (tmp_path / "evalplus").iterdir()] == ["MbppPlus-v0.2.0.jsonl"]
 
 
