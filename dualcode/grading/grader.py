@@ -12,7 +12,7 @@ tests run even if base tests failed. The first failing test decides.
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -24,6 +24,7 @@ from dualcode.grading.reference import Calibrated
 from dualcode.grading.rules import Rules
 from dualcode.grading.trials import Trials
 from dualcode.grading.turns import Turns
+from dualcode.sandbox.pool import MOST_WAITING
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Part, Verdict
@@ -78,7 +79,12 @@ class SandboxGrader:
         self._sandbox = sandbox
         self._rules = rules or Rules()
         # One more than can run: it waits inside the sandbox and begins the moment that a worker is free.
-        self._turns = Turns((workers or default_workers()) + 1)
+        turns = (workers or default_workers()) + 1
+        self._turns = Turns(turns)
+        # So many can run or wait. Of a thousand programs that come at once, the first have verdicts before the
+        # last begin; without this, all of their references would run first.
+        self._at_work = asyncio.Semaphore(turns + MOST_WAITING)
+        self._preparing: asyncio.Task[None] | None = None
         self._trials = Trials(suite, sandbox, self._rules)
         self._calibration = Calibration(suite, sandbox, self._turns, cache or CalibrationCache.of(suite))
         self._closed = False
@@ -98,9 +104,10 @@ class SandboxGrader:
         if task_id not in self._suite.hidden:
             self._suite.task(task_id)
         try:
-            calibrated = await self._calibration.of(task_id)
-            parts = self.parts(calibrated)
-            outcomes = await _together(self._part(calibrated, part, program) for part in parts)
+            async with self._at_work:
+                calibrated = await self._calibration.of(task_id)
+                parts = self.parts(calibrated)
+                outcomes = await _together(self._part(calibrated, part, program) for part in parts)
             return Verdict(task_id=task_id, parts=dict(zip(parts, outcomes, strict=True)))
         except (SandboxError, SuiteError) as error:
             reason = f"{type(error).__name__}: {error.message}"
@@ -109,6 +116,9 @@ class SandboxGrader:
     async def close(self) -> None:
         """Take no more programs. What runs ends with the sandbox."""
         self._closed = True
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,6 +132,21 @@ class SandboxGrader:
         """See to it that a task's programs can be graded at once; if they cannot, their verdicts say why."""
         with contextlib.suppress(SandboxError, SuiteError):
             await self._calibration.of(task_id)
+
+    def prepare(self, task_ids: Sequence[str]) -> None:
+        """Run references beside whatever else is done, one at a time, until all are known or this is closed.
+
+        While models write the first programs there is nothing else to do; later, verdicts need no reference
+        run any more.
+        """
+
+        async def one_by_one() -> None:
+            for task_id in task_ids:
+                await self.calibrate(task_id)
+
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._preparing = asyncio.create_task(one_by_one())
 
     def cpu(self, task_id: str) -> float:
         """Return the CPU seconds of a task's reference, or infinity if they are not known yet."""
