@@ -81,8 +81,8 @@ class SandboxGrader:
         # One more than can run: it waits inside the sandbox and begins the moment that a worker is free.
         turns = (workers or default_workers()) + 1
         self._turns = Turns(turns)
-        # So many can run or wait. Of a thousand programs that come at once, the first have verdicts before the
-        # last begin; without this, all of their references would run first.
+        # So many can run or wait. Of a thousand programs that come at once, the first have verdicts before
+        # the last begin; without this, all of their references would run first.
         self._at_work = asyncio.Semaphore(turns + MOST_WAITING)
         self._preparing: asyncio.Task[None] | None = None
         self._trials = Trials(suite, sandbox, self._rules)
