@@ -10,7 +10,6 @@ counts: whatever disturbs a program makes it slower.
 
 import asyncio
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from dualcode.errors import GraderError, SuiteError
@@ -120,7 +119,10 @@ class Calibration:
         for _ in range(QUIET_RUNS):
             async with self._turns.alone():
                 quiet.append(_times(await self._run(problem, inputs)))
-        return _least(quiet)
+        # Of each call that any run found slow, the least time.
+        calls = sorted({call for run in quiet for call in run.slow})
+        slow = {call: min(run.slow[call] for run in quiet if call in run.slow) for call in calls}
+        return Times(min(run.total for run in quiet), slow, min(run.other for run in quiet))
 
     async def _problem(self, task_id: str) -> Problem:
         return await asyncio.to_thread(Problem.of, task_id, self._suite.hidden[task_id])
@@ -166,16 +168,10 @@ class Calibration:
         job = Job(problem.reference, inputs, TRUSTED, go_on=how.catches, drain=how.drain, timed=True)
         ran = await self._sandbox.run(job)
         if not came_through(ran, inputs, catches=how.catches):
-            raise SuiteError(
-                f"{problem.task_id}: the reference does not go through its own tests: {_why(ran)}",
-                hint=_REMEDY,
-            )
+            why = describe(told) if (told := ran.told()) else ran.detail or ran.ending
+            what = f"{problem.task_id}: the reference does not go through its own tests: {why}"
+            raise SuiteError(what, hint=_REMEDY)
         return ran
-
-
-def _why(ran: Ran) -> str:
-    told = ran.told()
-    return describe(told) if told else ran.detail or ran.ending
 
 
 def _tests(inputs: Arguments, ran: Ran) -> Tests:
@@ -198,10 +194,3 @@ def _times(ran: Ran) -> Times:
     seconds = ran.times()
     slow = {call: cpu for call, cpu in enumerate(seconds) if cpu > SLOW_CALL}
     return Times(sum(seconds), slow, max(0.0, ran.cpu - sum(seconds)))
-
-
-def _least(runs: Sequence[Times]) -> Times:
-    """Return the least time of each call that any run found slow."""
-    calls = sorted({call for run in runs for call in run.slow})
-    slow = {call: min(run.slow[call] for run in runs if call in run.slow) for call in calls}
-    return Times(min(run.total for run in runs), slow, min(run.other for run in runs))

@@ -103,10 +103,15 @@ def has_nan(stream: bytes) -> bool:
     It errs on the side of yes. A digest tells nothing: ask with a stream of whole values.
     """
     patterns = {"V": oracle_jail.NAN, "G": _UNEQUAL}
-    return any(
-        frame.kind == "O" or (frame.kind in patterns and _matches(patterns[frame.kind], frame.payload))
-        for frame in frames(stream)
-    )
+    for kind, payload in frames(stream):
+        pattern = patterns.get(kind)
+        for start in range(0, len(payload) if pattern else 0, _PIECE):  # it may be a gigabyte
+            piece = payload[start : start + _PIECE + _REACH]
+            if pattern and not (kind == "V" and piece.isascii()) and pattern.search(piece):
+                return True
+        if kind == "O":
+            return True
+    return False
 
 
 _UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values|[<|][mM]8")
@@ -114,15 +119,6 @@ _UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values|[<|][mM]8")
 
 _PIECE = 1 << 16
 _REACH = 17
-
-
-def _matches(pattern: re.Pattern[bytes], payload: bytes) -> bool:
-    """Search a payload, which may be a gigabyte: pieces of nothing but ASCII are passed over."""
-    for start in range(0, len(payload), _PIECE):
-        piece = payload[start : start + _PIECE + _REACH]
-        if not (pattern is oracle_jail.NAN and piece.isascii()) and pattern.search(piece):
-            return True
-    return False
 
 
 def compare_job(

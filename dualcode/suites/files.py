@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import model_validator
 
 import dualcode
-from dualcode.errors import DualcodeError, SuiteError
+from dualcode.errors import DualcodeError, InputError, SuiteError
 from dualcode.record import Record
 
 _OWNERS = {
@@ -167,11 +167,24 @@ def other_form(content: bytes) -> str | None:
         case {"eval": {}, "hash": _}:
             return "EvalPlus's results (eval_results.json), not samples: give the file that they were made of"
         case list():
-            return f"one JSON array of {len(whole)}, not an object a line: jq -c '.[]' FILE > LINES.jsonl"
+            what = f"one JSON array of {len(whole)}, not an object a line ({excerpt(line)})"
+            return f"{what}: jq -c '.[]' FILE > LINES.jsonl"
         case dict() if b"\n" in content.strip():
             return "one JSON object over several lines, not one a line: jq -c . FILE > LINES.jsonl"
         case _:
             return None
+
+
+def input_rows(path: Path, hint: str) -> Iterator[Row]:
+    """Yield the rows of a file that somebody named; an InputError with `hint` names file, line and value."""
+    try:
+        content = unpacked(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist", hint=f"ls -l {path.parent}") from None
+    except UNREADABLE as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path} cannot be read: {reason}", hint=hint) from error
+    return json_rows(content, lambda number, what: InputError(f"{path}, line {number}: {what}", hint=hint))
 
 
 def excerpt(value: object) -> str:

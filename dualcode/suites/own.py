@@ -109,12 +109,12 @@ def _task_folders(folder: Path) -> list[Path]:
     """Return the folders of tasks in order, numbers in their names as numbers."""
     files = (SPEC, TESTS, REFERENCE)
     found = [each for each in folder.iterdir() if each.is_dir() and any((each / f).exists() for f in files)]
-    return sorted(found, key=lambda each: _natural(each.name))
 
+    def natural(each: Path) -> list[tuple[bool, int, str]]:
+        parts = [part for part in re.split(r"(\d+)", each.name) if part]
+        return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    parts = [part for part in re.split(r"(\d+)", name) if part]
-    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
+    return sorted(found, key=natural)
 
 
 def read_tasks(found: Located, name: str) -> Tasks:
@@ -151,7 +151,13 @@ def checksum_content(folder: Path) -> bytes:
 
 def _task(task_id: str, folder: Path) -> tuple[Task, HiddenTests]:
     entry_point, prompt = _read_spec(folder / SPEC)
-    reference = _read_reference(folder / REFERENCE, entry_point)
+    path = folder / REFERENCE
+    reference = _text(path) if path.exists() else ""
+    if path.exists():
+        tree = source.parse(reference)
+        wrong = tree if isinstance(tree, Flaw) else source.definition_flaw(tree, entry_point)
+        if wrong:
+            raise _flaw(path, wrong, f"{REFERENCE} defines the function {entry_point}")
     fields: dict[str, Any] = {
         "task_id": task_id,
         "prompt": prompt,
@@ -187,17 +193,6 @@ def _read_spec(path: Path) -> tuple[str, str]:
     if not prompt:
         raise _flaw(path, Flaw(ends[0], "there is no text below the front matter"), "say what is to be done")
     return entry_point, prompt + "\n"
-
-
-def _read_reference(path: Path, entry_point: str) -> str:
-    if not path.exists():
-        return ""
-    text = _text(path)
-    tree = source.parse(text)
-    wrong = tree if isinstance(tree, Flaw) else source.definition_flaw(tree, entry_point)
-    if wrong:
-        raise _flaw(path, wrong, f"{REFERENCE} defines the function {entry_point}")
-    return text
 
 
 def _read_tests(path: Path, entry_point: str, *, has_reference: bool) -> Mapping[str, Any]:

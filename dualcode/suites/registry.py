@@ -120,16 +120,12 @@ class OwnSuite:
         return suite
 
     def _refuse(self, task_id: str) -> str | None:
-        return _strange(task_id) if fnmatchcase(task_id, self.only) else ""
-
-
-def _strange(task_id: str) -> str | None:
-    owner = owner_of(task_id)
-    if owner is not None:
-        return (
-            f"task_id {task_id!r} is one of {owner.title}: --dataset {owner.name} --data FILE takes its rows"
-        )
-    return id_flaw(task_id)
+        if not fnmatchcase(task_id, self.only):
+            return ""
+        if owner := owner_of(task_id):
+            how = f"--dataset {owner.name} --data FILE takes its rows"
+            return f"task_id {task_id!r} is one of {owner.title}: {how}"
+        return id_flaw(task_id)
 
 
 SHIPPED: tuple[tuple[str, int, str, own.Settings], ...] = (

@@ -5,7 +5,6 @@ import os
 import pwd
 import shlex
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +26,8 @@ def doubt(path: Path, *, above: bool = True) -> Doubt | None:
     The path counts and, with `above`, all folders above it, on the way that its text goes and on the way that
     links lead. A folder above with the sticky bit, such as /tmp, is no fault: what lies in it is its owner's.
     """
-    for each in _ways(path) if above else (path,):
+    ways = dict.fromkeys((path.absolute(), path.resolve())) if above else ()
+    for each in (place for way in ways for place in (way, *way.parents)) if above else (path,):
         try:
             state = each.lstat()
         except OSError:  # not there, so there is nothing to be read
@@ -44,11 +44,6 @@ def make_private(folder: Path) -> None:
     for each in (*reversed(folder.parents), folder):
         if not each.is_dir():
             each.mkdir(mode=0o700, exist_ok=True)
-
-
-def _ways(path: Path) -> Iterator[Path]:
-    for way in dict.fromkeys((path.absolute(), path.resolve())):
-        yield from (way, *way.parents)
 
 
 def _writers(state: os.stat_result) -> str | None:
