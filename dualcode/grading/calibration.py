@@ -58,17 +58,18 @@ class Calibration:
         finding = self._known.get(task_id)
         if finding is None:
             finding = self._known[task_id] = asyncio.create_task(self._find(task_id))
-            finding.add_done_callback(lambda done: self._forget_failure(task_id, done))
+
+            def forget_failure(done: "asyncio.Task[Calibrated]") -> None:
+                if done.cancelled() or done.exception() is not None:
+                    self._known.pop(task_id, None)  # the next one may have more luck
+
+            finding.add_done_callback(forget_failure)
         return await asyncio.shield(finding)
 
     def cpu(self, task_id: str) -> float:
         """Return the CPU seconds of the reference's processes; infinite if they are not known yet."""
         parts = self._times.get(task_id)
         return sum(times.total + times.other for times in parts.values()) if parts else math.inf
-
-    def _forget_failure(self, task_id: str, finding: "asyncio.Task[Calibrated]") -> None:
-        if finding.cancelled() or finding.exception() is not None:
-            self._known.pop(task_id, None)  # the next one may have more luck
 
     async def _find(self, task_id: str) -> Calibrated:
         times = self._times.setdefault(task_id, {})

@@ -5,8 +5,9 @@ import os
 import pwd
 import shlex
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Doubt(NamedTuple):
@@ -32,8 +33,8 @@ def doubt(path: Path, *, above: bool = True) -> Doubt | None:
             state = each.lstat()
         except OSError:  # not there, so there is nothing to be read
             continue
-        if state.st_uid not in (os.geteuid(), 0):
-            return Doubt(each, f"belongs to {_user(state.st_uid)}", None)
+        if (owner := state.st_uid) not in (os.geteuid(), 0):
+            return Doubt(each, f"belongs to {_name(pwd.getpwuid, owner) or f'user {owner}'}", None)
         if (who := _writers(state)) and not (each != path and state.st_mode & stat.S_ISVTX):
             return Doubt(each, f"may be written by {who}", f"chmod go-w {shlex.quote(str(each))}")
     return None
@@ -53,7 +54,7 @@ def _writers(state: os.stat_result) -> str | None:
     if state.st_mode & stat.S_IWOTH:
         return "everyone"
     if state.st_mode & stat.S_IWGRP and not _own_group(state.st_gid):
-        return f"the group {_group(state.st_gid)}"
+        return f"the group {_name(grp.getgrgid, state.st_gid) or state.st_gid}"
     return None
 
 
@@ -68,15 +69,9 @@ def _own_group(group: int) -> bool:
     return user.pw_gid == group and entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}
 
 
-def _user(number: int) -> str:
+def _name(find: Callable[[int], tuple[Any, ...]], number: int) -> str | None:
+    """Return what the system calls a user or group; None if it has no name for it."""
     try:
-        return pwd.getpwuid(number).pw_name
+        return find(number)[0]
     except KeyError:
-        return f"user {number}"
-
-
-def _group(number: int) -> str:
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
+        return None
