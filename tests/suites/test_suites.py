@@ -326,7 +326,7 @@ def test_data_that_others_may_write_is_warned_of_unless_its_checksum_is_known(tm
     assert len(told) == 1
     assert f"{path} may be written by everyone (chmod go-w {path})" in told[0]
     shipped = tmp_path / "mini.jsonl"
-    shipped.write_bytes(load_suite("mini").data.path.read_bytes())
+    shipped.write_bytes((load_suite("mini").data.path / "tasks.jsonl").read_bytes())
     shipped.chmod(0o666)
     load_suite("mini", data=shipped, tell=told.append)
     assert len(told) == 1
