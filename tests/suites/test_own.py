@@ -285,10 +285,11 @@ EXCEPTIONS = {
 @pytest.mark.parametrize("case", EXCEPTIONS)
 async def test_tests_take_exceptions_by_the_names_that_they_know(folder: Path, case: str) -> None:
     tests, head, error = EXCEPTIONS[case]
-    body = f"{head}def double(n):\n    if n < 0: raise {{}}\n    return 2 * n\n"
+    body = "def double(n):\n    if n < 0: raise {}\n    return 2 * n\n"
+    programs = [head + body.format(each) for each in (error, "TypeError('below')")]
     tests = f"{tests}\nassert double(1) == 2\n"
-    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=body.format(error))))
-    right, other = await grade(suite, body.format(error), body.format("TypeError('below')"))
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=programs[0])))
+    right, other = await grade(suite, *programs)
     assert right.base.status == "passed", right.base.reason
     assert (other.base.cause, other.base.at) == ("raised", 0)
 
