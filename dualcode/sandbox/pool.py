@@ -21,8 +21,8 @@ MOST_WAITING = 16
 """Runs that wait beside those that compute, if there is memory for as many."""
 
 USUAL_MEMORY = 128 << 20
-"""Bytes that are set aside for a server with a run of the usual kind; together they take about 20 MiB. Few runs
-use what they may: what is really left is looked at whenever one begins (`enough_memory`)."""
+"""Bytes that are set aside for a server with a run of the usual kind; together they take about 20 MiB. Few
+runs use what they may: what is really left is looked at whenever one begins (`enough_memory`)."""
 
 SHARE_LEFT = 4
 """A run begins beside others if one of them could still grow to its limit, or to one in so many of all the

@@ -114,14 +114,17 @@ RESULTS = {"date": "2026-01-01 10:00", "hash": "5e0c", "eval": {"MiniRich/0": [s
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps([sample()]).encode(), r"one JSON array of 1, not an object a line: jq -c '\.\[\]'"),
+        (
+            json.dumps([sample()]).encode(),
+            r"one JSON array of 1, not an object a line .*: jq -c '\.\[\]'",
+        ),
         (f"\n {PRETTY}".encode(), "one JSON array of 2"),
         (json.dumps(sample(), indent=1).encode(), r"one JSON object over several lines.* jq -c \."),
         (json.dumps(RESULTS).encode(), r"EvalPlus's results \(eval_results\.json\), not samples"),
         (json.dumps(RESULTS, indent=4).encode(), "EvalPlus's results"),
         (json.dumps(sample()).encode("utf-16"), "UTF-16 text, not UTF-8: iconv -f UTF-16 -t UTF-8"),
-        (json.dumps(sample()).encode("utf-16-le"), "iconv -f UTF-16LE "),
-        (json.dumps(sample()).encode("utf-16-be"), "iconv -f UTF-16BE "),
+        (json.dumps(sample()).encode("utf-16-le"), "UTF-16LE text, not UTF-8: iconv -f UTF-16LE "),
+        (json.dumps(sample()).encode("utf-16-be"), "UTF-16BE text, not UTF-8: iconv -f UTF-16BE "),
         (json.dumps(sample()).encode("utf-32"), "UTF-32 text"),
         (bz2.compress(json.dumps(sample()).encode()), "packed by bzip2"),
         (lzma.compress(json.dumps(sample()).encode()), "packed by xz"),
