@@ -9,12 +9,13 @@ import contextlib
 import marshal
 import re
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 from dualcode.grading.oracle_jail import PASSED, SHOWN, Fields, Frame, outcomes, show
 from dualcode.sandbox.decoder import CodecError
 
-BUILT_IN = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
+BUILT_IN: frozenset[Any] = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
 
 
 def record_check(reference: str, check: str, entry_point: str) -> tuple[str, list[list[Any]]]:
@@ -161,7 +162,7 @@ def exception(kinds: list[str], message: str, names: dict[str, Any]) -> BaseExce
     define), in Python, or in a module that they import. It has to be of all built-in classes that what was
     raised is of.
     """
-    modules = [vars(each) for each in names.values() if type(each) is type(builtins)]
+    modules = [vars(each) for each in names.values() if isinstance(each, ModuleType)]
     for name in kinds:
         for found in (space.get(name) for space in (names, vars(builtins), *modules)):
             if not (isinstance(found, type) and issubclass(found, BaseException)):
@@ -175,13 +176,17 @@ def exception(kinds: list[str], message: str, names: dict[str, Any]) -> BaseExce
 
 def _made(kind: type[BaseException], message: str) -> BaseException:
     """Make an exception that says `message`, whatever its class does when it is made or shown."""
-    built_in = next(base for base in kind.__mro__ if base in BUILT_IN)
-    error = built_in.__new__(kind)
+    built_in: Any = next(base for base in kind.__mro__ if base in BUILT_IN)
+    error: BaseException = built_in.__new__(kind)
     error.args = (message,)
     with contextlib.suppress(Exception):  # it shows what its own `__init__` would have set
         if str(error) == message:
             return error
-    said = type(kind.__name__, (kind,), {"__str__": lambda _: message})
+
+    def say(_: BaseException) -> str:
+        return message
+
+    said = type(kind.__name__, (kind,), {"__str__": say})
     error = built_in.__new__(said)
     error.args = (message,)
     return error

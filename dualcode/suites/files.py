@@ -166,8 +166,8 @@ def other_form(content: bytes) -> str | None:
     match whole:
         case {"eval": {}, "hash": _}:
             return "EvalPlus's results (eval_results.json), not samples: give the file that they were made of"
-        case list():
-            what = f"one JSON array of {len(whole)}, not an object a line ({excerpt(line)})"
+        case [*values]:
+            what = f"one JSON array of {len(values)}, not an object a line ({excerpt(line)})"
             return f"{what}: jq -c '.[]' FILE > LINES.jsonl"
         case dict() if b"\n" in content.strip():
             return "one JSON object over several lines, not one a line: jq -c . FILE > LINES.jsonl"

@@ -186,9 +186,13 @@ def test_the_key_depends_on_data_code_and_versions(monkeypatch: pytest.MonkeyPat
     key = content_key("a")
     assert key == content_key("a")
     assert key != content_key("b")
+
+    def another(*_: str) -> str:
+        return "another"
+
     for place, name in ((calibration_cache, "_code"), (calibration_cache.importlib.metadata, "version")):
         with monkeypatch.context() as patched:
-            patched.setattr(place, name, lambda *_: "another")
+            patched.setattr(place, name, another)
             assert content_key("a") != key
 
 
