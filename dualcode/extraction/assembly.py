@@ -37,7 +37,13 @@ def assemble(
     imported = [s for s in lent_after if s.imports]  # a definition may need them at once
     others = [s for s in lent_after if not s.imports]
     statements = [*from_prompt, *_only(before, kept), *imported, *_only(own, kept), *others]
-    return join_statements([*_typing_imports(statements), *statements])
+    named = {name for statement in statements for name in statement.binds}
+    missing = sorted((annotation_names(statements) & _TYPING) - named - _BUILTINS)
+    stars = (each.node for each in statements if _imports_all(each.node))
+    if missing and not any(isinstance(node, ast.ImportFrom) and node.module == "typing" for node in stars):
+        source = f"from typing import {', '.join(missing)}"
+        statements.insert(0, Statement(source, ast.parse(source).body[0]))
+    return join_statements(statements)
 
 
 def join_statements(statements: Sequence[Statement]) -> str:
@@ -150,16 +156,6 @@ def _always_kept(statement: Statement) -> bool:
 
 def _imports_all(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-
-
-def _typing_imports(statements: Sequence[Statement]) -> list[Statement]:
-    bound = {name for statement in statements for name in statement.binds}
-    missing = sorted((annotation_names(statements) & _TYPING) - bound - _BUILTINS)
-    star = (each.node for each in statements if _imports_all(each.node))
-    if not missing or any(isinstance(node, ast.ImportFrom) and node.module == "typing" for node in star):
-        return []
-    source = f"from typing import {', '.join(missing)}"
-    return [Statement(source, ast.parse(source).body[0])]
 
 
 def _ids(statements: Iterable[Statement]) -> set[int]:

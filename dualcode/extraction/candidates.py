@@ -123,28 +123,26 @@ def _bound(readings: Iterator[Candidate], name: str) -> Iterator[Candidate]:
 
 
 def _method_binding(statements: tuple[Statement, ...], name: str) -> Statement | None:
+    """Return what binds the name to a class's method; None if the class cannot be made without arguments."""
     for statement in reversed(statements):
         node = statement.node
         if not isinstance(node, ast.ClassDef):
             continue
         methods = {item.name: item for item in node.body if isinstance(item, Function)}
-        if name in methods and not is_stub(methods[name]):
-            owner = _owner(node.name, methods[name], methods.get("__init__"))
-            source = f"{name} = {owner}.{name}" if owner else ""
-            return Statement(source, ast.parse(source).body[0]) if source else None
+        method, init = methods.get(name), methods.get("__init__")
+        if method is None or is_stub(method):
+            continue
+        decorators = {each.id for each in method.decorator_list if isinstance(each, ast.Name)}
+        parameters = [*method.args.posonlyargs, *method.args.args]
+        bound = bool(parameters) and parameters[0].arg == "self"
+        if bound and not decorators & {"staticmethod", "classmethod"}:
+            if init and len(init.args.posonlyargs + init.args.args) - len(init.args.defaults) > 1:
+                return None
+            source = f"{name} = {node.name}().{name}"
+        else:
+            source = f"{name} = {node.name}.{name}"
+        return Statement(source, ast.parse(source).body[0])
     return None
-
-
-def _owner(class_name: str, method: Function, init: Function | None) -> str | None:
-    """Return the expression to take the method from; None if the class cannot be made without arguments."""
-    decorators = {node.id for node in method.decorator_list if isinstance(node, ast.Name)}
-    parameters = [*method.args.posonlyargs, *method.args.args]
-    takes_self = bool(parameters) and parameters[0].arg == "self"
-    if decorators & {"staticmethod", "classmethod"} or not takes_self:
-        return class_name
-    if init is not None and len(init.args.posonlyargs + init.args.args) - len(init.args.defaults) > 1:
-        return None
-    return f"{class_name}()"
 
 
 def _unfinished(candidate: Candidate, name: str) -> Candidate:

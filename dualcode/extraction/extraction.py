@@ -64,7 +64,16 @@ def _of_turn(answer: str, prompt: Prompt) -> Program:
         program = _first_that_compiles(candidates, pieces, prompt)
         if program is not None:
             return program
-    return _best_fragment([*found, *fragments(pieces)], pieces, prompt)
+    # Of what binds nothing, the best: a reader may still mend it, a test will fail it.
+    for candidate in [*found, *fragments(pieces)][:_MOST_ASSEMBLED]:
+        text = join_statements(candidate.statements)
+        if text and compiles(text):
+            bound = _binds(text, prompt.entry_point)
+            return Program(text=text, compiles=True, defines_entry_point=bound, how="fragment")
+    blocks = [piece.text.strip("\n") + "\n" for piece in pieces if piece.fenced]
+    if not blocks:
+        return _EMPTY
+    return Program(text=max(blocks, key=len), compiles=False, defines_entry_point=False, how="fragment")
 
 
 def _first_that_compiles(
@@ -88,16 +97,3 @@ def _block_statements(piece: Piece) -> list[Statement]:
 def _binds(text: str, name: str) -> bool:
     tree = parse(text)
     return isinstance(tree, ast.Module) and any(name in s.binds for s in split(text, tree))
-
-
-def _best_fragment(candidates: list[Candidate], pieces: list[Piece], prompt: Prompt) -> Program:
-    """Return the best of what binds nothing: a reader may still mend it, a test will fail it."""
-    for candidate in candidates[:_MOST_ASSEMBLED]:
-        text = join_statements(candidate.statements)
-        if text and compiles(text):
-            bound = _binds(text, prompt.entry_point)
-            return Program(text=text, compiles=True, defines_entry_point=bound, how="fragment")
-    blocks = [piece.text.strip("\n") + "\n" for piece in pieces if piece.fenced]
-    if not blocks:
-        return _EMPTY
-    return Program(text=max(blocks, key=len), compiles=False, defines_entry_point=False, how="fragment")

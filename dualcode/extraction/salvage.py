@@ -162,18 +162,14 @@ def _with_first_indent(unit: str, fault: ast.Module | Fault) -> str:
     above = next((i for i in range(fault.line - 2, -1, -1) if lines[i].strip()), None)
     if above is None or not lines[above].rstrip().endswith(('"""', "'''")):
         return unit
-    opening = _docstring_margin(lines, above)
-    lines[fault.line - 1] = opening + lines[fault.line - 1].lstrip()
-    return "\n".join(lines)
-
-
-def _docstring_margin(lines: list[str], end: int) -> str:
-    quote = lines[end].rstrip()[-3:]
-    for i in range(end, -1, -1):
+    quote, margin = lines[above].rstrip()[-3:], " " * 4
+    for i in range(above, -1, -1):  # up to where the docstring begins
         bare = lines[i].lstrip()
-        if bare.lstrip("rRuU").startswith(quote) and (i < end or bare.count(quote) == 2):
-            return lines[i][: len(lines[i]) - len(bare)]
-    return " " * 4
+        if bare.lstrip("rRuU").startswith(quote) and (i < above or bare.count(quote) == 2):
+            margin = lines[i][: len(lines[i]) - len(bare)]
+            break
+    lines[fault.line - 1] = margin + lines[fault.line - 1].lstrip()
+    return "\n".join(lines)
 
 
 def _longest_prefix(text: str) -> list[Statement]:

@@ -1,5 +1,6 @@
 """Who may write what lies at a path: whoever may decides what is read there, and so what verdicts say."""
 
+import contextlib
 import grp
 import os
 import pwd
@@ -53,20 +54,14 @@ def _writers(state: os.stat_result) -> str | None:
         return None
     if state.st_mode & stat.S_IWOTH:
         return "everyone"
-    if state.st_mode & stat.S_IWGRP and not _own_group(state.st_gid):
-        return f"the group {_name(grp.getgrgid, state.st_gid) or state.st_gid}"
-    return None
-
-
-def _own_group(group: int) -> bool:
-    """Whether a group is root's, or the one that many systems give each user alone."""
-    if group == 0:
-        return True
-    try:
+    group = state.st_gid
+    if not state.st_mode & stat.S_IWGRP or group == 0:
+        return None
+    with contextlib.suppress(KeyError):  # the one that many systems give each user alone
         user, entry = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
-    except KeyError:
-        return False
-    return user.pw_gid == group and entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}
+        if user.pw_gid == group and entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}:
+            return None
+    return f"the group {_name(grp.getgrgid, group) or group}"
 
 
 def _name(find: Callable[[int], tuple[Any, ...]], number: int) -> str | None:
