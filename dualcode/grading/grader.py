@@ -12,9 +12,9 @@ tests run even if base tests failed. The first failing test decides.
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Protocol, Self
 
 from dualcode.errors import GraderError, SandboxError, SuiteError
 from dualcode.grading.calibration import Calibration
@@ -107,14 +107,8 @@ class SandboxGrader:
             async with self._at_work:
                 calibrated = await self._calibration.of(task_id)
                 parts = self.parts(calibrated)
-                work = [self._part(calibrated, part, program) for part in parts]
-                outcomes = await asyncio.gather(*work, return_exceptions=True)
-            for each in outcomes:  # nothing of the work goes on any more
-                if isinstance(each, BaseException):
-                    raise each
-            return Verdict(
-                task_id=task_id, parts=dict(zip(parts, cast("list[Outcome]", outcomes), strict=True))
-            )
+                outcomes = await _together(self._part(calibrated, part, program) for part in parts)
+            return Verdict(task_id=task_id, parts=dict(zip(parts, outcomes, strict=True)))
         except (SandboxError, SuiteError) as error:
             reason = f"{type(error).__name__}: {error.message}"
             return Verdict.of_error(task_id, clean(reason), plus=self.has_plus)
@@ -172,3 +166,12 @@ class SandboxGrader:
             if again.ran.cpu >= LEAST_SHARE * trial.ran.cpu:
                 trial = again
         return trial.outcome
+
+
+async def _together(work: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
+    """Return all outcomes, or raise the first error once nothing of the work is going on any more."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
