@@ -25,14 +25,18 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
     """
     import random
 
-    function, names = _load(reference)[entry_point], _load(reference)
+    own, names = _load(reference), _load(reference)
+    function: Callable[..., Any] = own[entry_point]
     calls: list[list[Any]] = []
+    returned: Any = None
 
     def record(*arguments: Any) -> Any:
+        nonlocal returned
         calls.append(marshal.loads(marshal.dumps(list(arguments), 2)))
         state = random.getstate()
         try:
-            return function(*arguments)
+            returned = function(*arguments)
+            return returned
         except BaseException as error:
             kinds = [type(error), *(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")]
             raise exception([kind.__name__ for kind in kinds], str(error), names) from None
@@ -44,7 +48,10 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
     except BaseException as error:
         name, number = type(error).__name__, _line_number(error)
         where = f"line {number}: {_line(error, check)}: " if number else ""
-        raise CheckFailedError(f"{where}{name}: {error}" if str(error) else f"{where}{name}") from None
+        why = f"{name}: {error}" if str(error) else name
+        if own.get(type(returned).__name__) is type(returned):
+            why += f"; {entry_point} returned a {type(returned).__name__}, and tests see data, no objects"
+        raise CheckFailedError(f"{where}{why}") from None
     return entry_point, calls
 
 

@@ -626,13 +626,20 @@ def test_a_path_that_is_no_suite_is_refused(folder: Path, path: str, message: st
         ("print('x' * 10**7)\nassert double(2) == 4\n", None),
         ("assert double(2) == 4\nwhile True: pass\n", r"tests\.py: the reference fails its own check"),
         ("def helper():\n    assert double(2) == 4\n", r"the tests never call double"),
+        (
+            "assert double('') == Odd.ONE\n",
+            "double returned a Odd, and tests see data, no objects",
+        ),
         ("x = [1]\ndouble(x)\nassert x == [1, 1]\n", "the tests do not hold on what the reference returned"),
     ],
 )
 def test_check_tells_what_is_wrong_with_the_tests(
     folder: Path, run: Run, tests: str, fault: str | None
 ) -> None:
-    reference = "def double(n):\n    if isinstance(n, list): n *= 2\n    return 2 * n\n"
+    reference = (
+        "import enum\nclass Odd(enum.Enum):\n    ONE = 1\n"
+        "def double(n):\n    if isinstance(n, list): n *= 2\n    return 2 * n if n else Odd.ONE\n"
+    )
     write_task(folder / "ours", tests=tests, reference=reference)
     code, out, _ = run("suite", "check", "ours")
     assert code == (2 if fault else 0), out
