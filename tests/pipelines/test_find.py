@@ -11,7 +11,8 @@ from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Call
 from dualcode.errors import PipelineError, TeamError, UnknownNameError
 from dualcode.models.scripted import ScriptedChat
-from dualcode.pipelines import builtins, find
+from dualcode.pipelines import builtins
+from dualcode.pipelines import find as dropins
 from dualcode.sampling import PAPER
 from dualcode.task import Task
 from dualcode.team import Seat, Team
@@ -45,26 +46,26 @@ def coder_only() -> Team:
 
 async def test_a_file_named_by_path_is_found_and_runs(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("mine"))
-    program = await find.find_pipeline(f"{path}:mine")(TASK, coder_only())
+    program = await dropins.find_pipeline(f"{path}:mine")(TASK, coder_only())
     assert "return 1" in program.text
 
 
 def test_a_file_with_one_pipeline_needs_no_name(tmp_path: Path) -> None:
-    assert find.find_pipeline(str(file_with(tmp_path, defining("mine")))).name == "mine"
+    assert dropins.find_pipeline(str(file_with(tmp_path, defining("mine")))).name == "mine"
 
 
 def test_of_several_pipelines_in_a_file_one_must_be_named(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("one-way") + defining("other-way"))
     with pytest.raises(UnknownNameError, match="one-way, other-way"):
-        find.find_pipeline(str(path))
+        dropins.find_pipeline(str(path))
     with pytest.raises(UnknownNameError, match="nearest: other-way"):
-        find.find_pipeline(f"{path}:another-way")
+        dropins.find_pipeline(f"{path}:another-way")
 
 
 def test_imported_pipelines_are_not_the_files_own(tmp_path: Path) -> None:
     path = file_with(tmp_path, "from dualcode.pipelines.raw_coder import raw_coder\n")
     with pytest.raises(PipelineError, match="defines no pipeline"):
-        find.find_pipeline(str(path))
+        dropins.find_pipeline(str(path))
 
 
 @pytest.mark.parametrize(
@@ -78,50 +79,50 @@ def test_imported_pipelines_are_not_the_files_own(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_loaded_is_named_with_the_line(tmp_path: Path, body: str, said: str) -> None:
     path = file_with(tmp_path, body)
     with pytest.raises(PipelineError, match=f"mine.py cannot be loaded: {said}"):
-        find.find_pipeline(str(path))
+        dropins.find_pipeline(str(path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="gone.py does not exist"):
-        find.find_pipeline(f"{tmp_path}/gone.py:x")
+        dropins.find_pipeline(f"{tmp_path}/gone.py:x")
 
 
 def test_a_file_in_the_folder_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file_with(tmp_path / "pipelines", defining("dropped"), "dropped.py")
     monkeypatch.chdir(tmp_path)
-    assert find.find_pipeline("dropped").name == "dropped"
-    assert "dropped" in find.pipelines()
+    assert dropins.find_pipeline("dropped").name == "dropped"
+    assert "dropped" in dropins.pipelines()
 
 
 def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("before"))
-    assert find.find_pipeline(str(path)).name == "before"
+    assert dropins.find_pipeline(str(path)).name == "before"
     file_with(tmp_path, defining("after"))
-    assert find.find_pipeline(str(path)).name == "after"
+    assert dropins.find_pipeline(str(path)).name == "after"
 
 
 def test_a_taken_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file_with(tmp_path / "pipelines", defining("review-fix"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PipelineError, match=r"mine\.py defines the pipeline 'review-fix'"):
-        find.pipelines()
+        dropins.pipelines()
 
 
 def install(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """Make an entry point known without installing a package."""
-    points = EntryPoints([EntryPoint(name="theirs", value=value, group=find.GROUP)])
+    points = EntryPoints([EntryPoint(name="theirs", value=value, group=dropins.GROUP)])
 
     def entry_points(group: str) -> EntryPoints:
         return points.select(group=group)
 
-    monkeypatch.setattr(find, "entry_points", entry_points)
+    monkeypatch.setattr(dropins, "entry_points", entry_points)
 
 
 def test_a_packages_entry_point_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file_with(tmp_path, defining("theirs"), "their_package.py")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     install(monkeypatch, "their_package:theirs")
-    assert find.find_pipeline("theirs").name == "theirs"
+    assert dropins.find_pipeline("theirs").name == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -130,33 +131,33 @@ def test_a_packages_entry_point_is_found(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_broken_entry_point_is_named(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
     install(monkeypatch, value)
     with pytest.raises(PipelineError, match=f"{value}.*{said}"):
-        find.pipelines()
+        dropins.pipelines()
 
 
 def test_a_list_of_names_gives_each_once() -> None:
-    found = find.find_pipelines("review-fix, raw-coder,review-fix")
+    found = dropins.find_pipelines("review-fix, raw-coder,review-fix")
     assert [each.name for each in found] == ["review-fix", "raw-coder"]
 
 
 def test_all_stands_for_every_built_in_one() -> None:
-    assert [each.name for each in find.find_pipelines("all")] == list(builtins())
+    assert [each.name for each in dropins.find_pipelines("all")] == list(builtins())
 
 
 def test_an_empty_list_names_no_pipeline() -> None:
     with pytest.raises(PipelineError, match="names no pipeline"):
-        find.find_pipelines(" , ")
+        dropins.find_pipelines(" , ")
 
 
 async def test_a_pipeline_that_returns_nothing_says_so(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("mine", body="return None"))
     with pytest.raises(TypeError, match="mine returned NoneType, not a Program"):
-        await find.find_pipeline(str(path))(TASK, coder_only())
+        await dropins.find_pipeline(str(path))(TASK, coder_only())
 
 
 async def test_a_pipeline_that_asks_an_unbound_role_lists_the_bound_ones(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("mine", body="return await write(team.reviewer, task)"))
     with pytest.raises(TeamError, match="'reviewer' is unbound; bound: coder"):
-        await find.find_pipeline(str(path))(TASK, coder_only())
+        await dropins.find_pipeline(str(path))(TASK, coder_only())
 
 
 @pytest.mark.parametrize(("drafts", "steps"), [([RIGHT], ["coder"]), ([DRAFT], ["coder", "reviewer"])])
@@ -172,10 +173,10 @@ async def test_the_pages_pipeline_works(tmp_path: Path, drafts: list[str], steps
         },
         bench=ScriptedBench({"return 2": "one()\nexpected 1, got 2"}),
     )
-    program = await find.find_pipeline(f"{path}:stand-in")(TASK, team.for_task("T/1", calls.append))
+    program = await dropins.find_pipeline(f"{path}:stand-in")(TASK, team.for_task("T/1", calls.append))
     assert "return 1" in program.text
     assert [call.role for call in calls] == steps
 
 
 def test_the_worked_example_is_listed() -> None:
-    assert find.find_pipeline("third-opinion").paper == "example"
+    assert dropins.find_pipeline("third-opinion").paper == "example"
