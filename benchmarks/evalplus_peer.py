@@ -34,7 +34,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import psutil
 
 import dualcode
-from dualcode.suites import evalplus as upstream
+from dualcode.suites import evalplus
 
 Side = dict[str, Any]
 
@@ -114,7 +114,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
-    upstream.checker()
+    evalplus.checker()
     os.dup2(null, 2)  # EvalPlus's guard breaks its own cleaning up, loudly
     multiprocessing.set_start_method("fork")  # what EvalPlus relies on
     for line in requests:
@@ -158,12 +158,12 @@ def prepare(form: str, row: dict[str, Any]) -> dict[str, Callable[[str], Side]]:
 
 def _tests(form: str, row: dict[str, Any], inputs: list[Any]) -> Tests:
     if form == "mbpp":
-        inputs = upstream.deserialize_mbpp(row["task_id"], inputs)
-    outputs, seconds = upstream.run_reference(
+        inputs = evalplus.deserialize_mbpp(row["task_id"], inputs)
+    outputs, seconds = evalplus.run_reference(
         row["prompt"] + row["canonical_solution"],
         inputs,
         row["entry_point"],
-        not_none=form == "mbpp" and upstream.only_not_none(row["entry_point"]),
+        not_none=form == "mbpp" and evalplus.only_not_none(row["entry_point"]),
     )
     # EvalPlus's process pool copies both: no object, such as a NaN, is in an input and expected as well.
     return Tests(*pickle.loads(pickle.dumps((inputs, outputs, seconds))))
@@ -182,7 +182,7 @@ def check(form: str, row: dict[str, Any], tests: Tests, program: str) -> Side:
 
 
 def _check(form: str, row: dict[str, Any], tests: Tests, program: str) -> tuple[str, list[bool]]:
-    return upstream.checker().untrusted_check(
+    return evalplus.checker().untrusted_check(
         form,
         program,
         tests.inputs,

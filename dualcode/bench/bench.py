@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from dualcode.bench.visible import run_visible, visible_tests
+from dualcode.bench.visible.checking import ADDRESS, read_events, render, value_of
 from dualcode.bench.visible.evaluation import FAULTS, constant, parse_expression
-from dualcode.bench.visible.judgement import ADDRESS, read_events, render, value_of
 from dualcode.bench.visible.running import LIMITS, LONGEST_VALUE, cut
 from dualcode.bench.visible.tests import VisibleTests
 from dualcode.record import Record

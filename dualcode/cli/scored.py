@@ -1,5 +1,6 @@
 """The score of a samples file for people, and how far the grading is."""
 
+import time
 from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -41,8 +42,12 @@ def score_table(score: Score) -> Table:
     return listed("score", title, heads, rows, notes=[score.compiled])
 
 
+FIRST_SECONDS, EVERY_SECONDS = 3.0, 15.0
+"""Off a terminal: when the first line of a phase is due, and when the next ones are."""
+
+
 class Bar(Watcher):
-    """A progress bar on a terminal, and warnings on stderr."""
+    """A progress bar on a terminal, a line now and then elsewhere; and warnings on stderr."""
 
     def __init__(self) -> None:
         self._console = console(stderr=True)
@@ -51,6 +56,7 @@ class Bar(Watcher):
             *columns, console=self._console, transient=True, disable=not self._console.is_terminal
         )
         self._phase = self._progress.add_task("reading", total=None)
+        self._due = 0.0
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -67,9 +73,16 @@ class Bar(Watcher):
 
     def on_phase(self, name: str, total: int) -> None:
         """Begin a bar."""
+        self._due = time.monotonic() + FIRST_SECONDS
         self._progress.remove_task(self._phase)
         self._phase = self._progress.add_task(name, total=total)
 
     def on_step(self) -> None:
         """Move it on."""
         self._progress.advance(self._phase)
+        if not self._console.is_terminal and time.monotonic() >= self._due:
+            self._due = time.monotonic() + EVERY_SECONDS
+            [phase] = self._progress.tasks
+            self._console.print(
+                f"{phase.description}: {phase.completed:g} of {phase.total:g}", highlight=False
+            )

@@ -15,6 +15,7 @@ _TYPING = frozenset(name for name in dir(typing) if name[0].isupper())
 _SETTINGS = {"setrecursionlimit", "set_int_max_str_digits", "seed", "seterr", "setcontext"}
 _ATTRIBUTE_SETTERS = {"setattr", "delattr", "update_wrapper"}
 """What alters a function that is handed over; anything else that takes the entry point uses or tests it."""
+_LENDABLE = ast.Import | ast.ImportFrom | Function | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
 def assemble(
@@ -36,7 +37,13 @@ def assemble(
     imported = [s for s in lent_after if s.imports]  # a definition may need them at once
     others = [s for s in lent_after if not s.imports]
     statements = [*from_prompt, *_only(before, kept), *imported, *_only(own, kept), *others]
-    return join_statements([*_typing_imports(statements), *statements])
+    named = {name for statement in statements for name in statement.binds}
+    missing = sorted((annotation_names(statements) & _TYPING) - named - _BUILTINS)
+    stars = (each.node for each in statements if _imports_all(each.node))
+    if missing and not any(isinstance(node, ast.ImportFrom) and node.module == "typing" for node in stars):
+        source = f"from typing import {', '.join(missing)}"
+        statements.insert(0, Statement(source, ast.parse(source).body[0]))
+    return join_statements(statements)
 
 
 def join_statements(statements: Sequence[Statement]) -> str:
@@ -54,7 +61,10 @@ def join_statements(statements: Sequence[Statement]) -> str:
 def needed(own: Sequence[Statement], lenders: Sequence[Statement], name: str) -> list[Statement]:
     """Return the statements that the name's meaning depends on, of the lenders only what `own` lacks."""
     providers = _providers(own, name)
-    lent = _lent(lenders)
+    lent: dict[str, Statement] = {}
+    for statement in lenders:
+        for bound in statement.binds if isinstance(statement.node, _LENDABLE) else ():
+            lent.setdefault(bound, statement)
     kept: dict[int, Statement] = {}
     pending = [name]
     reached = {name}
@@ -84,8 +94,9 @@ def _providers(statements: Sequence[Statement], entry_point: str) -> dict[str, l
     fills = _filled_by_calls(statements, entry_point)
     providers: dict[str, list[Statement]] = defaultdict(list)
     for statement in statements:
-        if _is_main_guard(statement.node):
-            continue
+        test = statement.node.test if isinstance(statement.node, ast.If) else None
+        if test and any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(test)):
+            continue  # what a module does when it is run itself
         set_up = statement.changes | statement.hands_over - {entry_point}
         for called in statement.calls:
             set_up |= fills.get(called, frozenset())
@@ -118,15 +129,6 @@ def _filled_by_calls(statements: Sequence[Statement], entry_point: str) -> dict[
     return fills
 
 
-def _lent(lenders: Sequence[Statement]) -> dict[str, Statement]:
-    lent: dict[str, Statement] = {}
-    kinds = ast.Import | ast.ImportFrom | Function | ast.ClassDef | ast.Assign | ast.AnnAssign
-    for statement in lenders:
-        for name in statement.binds if isinstance(statement.node, kinds) else ():
-            lent.setdefault(name, statement)
-    return lent
-
-
 def _meant(statements: Sequence[Statement], prompt: Prompt) -> list[Statement]:
     """Drop what would shadow the entry point's definition.
 
@@ -136,52 +138,24 @@ def _meant(statements: Sequence[Statement], prompt: Prompt) -> list[Statement]:
     name = prompt.entry_point
     meanings = [s for s in statements if s.defines(name)]
     meanings = [s for s in meanings if not s.cut_short] or meanings
-    meanings = [s for s in meanings if _accepted(s, prompt)] or meanings
+    callable_ = [s for s in meanings if not isinstance(s.node, Function) or prompt.accepts(s.node)]
+    meanings = callable_ or meanings
     if not meanings:
         return list(statements)
     ids = _ids(meanings)
     return [s for s in statements if name not in s.binds or id(s) in ids]
 
 
-def _accepted(statement: Statement, prompt: Prompt) -> bool:
-    return not isinstance(statement.node, Function) or prompt.accepts(statement.node)
-
-
 def _always_kept(statement: Statement) -> bool:
-    if statement.from_future:
-        return True
-    node = statement.node
-    if _imports_all(node):
-        return True
-    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
-        return False
-    called = node.value.func
-    return (isinstance(called, ast.Attribute) and called.attr in _SETTINGS) or (
-        isinstance(called, ast.Name) and called.id in _SETTINGS
-    )
+    match statement.node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=called) | ast.Name(id=called))):
+            return called in _SETTINGS
+        case node:
+            return statement.from_future or _imports_all(node)
 
 
 def _imports_all(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-
-
-def _is_main_guard(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and any(
-        isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
-    )
-
-
-def _typing_imports(statements: Sequence[Statement]) -> list[Statement]:
-    bound = {name for statement in statements for name in statement.binds}
-    missing = sorted((annotation_names(statements) & _TYPING) - bound - _BUILTINS)
-    if not missing or any(_imports_all_of_typing(statement.node) for statement in statements):
-        return []
-    source = f"from typing import {', '.join(missing)}"
-    return [Statement(source, ast.parse(source).body[0])]
-
-
-def _imports_all_of_typing(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == "typing" and node.names[0].name == "*"
 
 
 def _ids(statements: Iterable[Statement]) -> set[int]:

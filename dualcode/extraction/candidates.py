@@ -61,11 +61,16 @@ def definitions(answer: str, pieces: list[Piece], prompt: Prompt) -> list[Candid
     found: list[Candidate] = []
     for place, piece in enumerate(pieces):
         if mention.search(piece.text):
-            aside = place > 0 and not pieces[place - 1].fenced and _leads_aside(pieces[place - 1].text)
+            lead = pieces[place - 1].text if place > 0 and not pieces[place - 1].fenced else ""
+            words = " ".join(lead.split()[-_LEADING_WORDS:])
+            aside = _ASIDE.search(words) is not None and not _CORRECTION.search(words)
             read = _bound(_readings(piece, place, name), name)
             found += (replace(_unfinished(each, name) if piece.last else each, aside=aside) for each in read)
-    if not any(_defines(candidate, name) for candidate in found) and mention.search(answer):
-        found += _bound(_whole_readings(answer, name), name)
+    meant = any(statement.defines(name) for candidate in found for statement in candidate.statements)
+    if not meant and mention.search(answer):
+        # A fence may stand in a docstring, or in the middle of the program.
+        whole = Candidate("salvage", tuple(salvage(without_fences(answer), name)), -1)
+        found += _bound(iter([whole]), name)
     return sorted(found, key=lambda candidate: _rank(candidate, prompt), reverse=True)
 
 
@@ -108,11 +113,6 @@ def _readings(piece: Piece, place: int, name: str) -> Iterator[Candidate]:
             yield Candidate("salvage", tuple(salvage(indented, name)), place, piece.fenced)
 
 
-def _whole_readings(answer: str, name: str) -> Iterator[Candidate]:
-    """Yield readings across fences: a fence may stand in a docstring, or in the middle of the program."""
-    yield Candidate("salvage", tuple(salvage(without_fences(answer), name)), -1)
-
-
 def _bound(readings: Iterator[Candidate], name: str) -> Iterator[Candidate]:
     """Keep the readings that bind the name, binding it to a class's method where that is all there is."""
     for reading in readings:
@@ -123,28 +123,26 @@ def _bound(readings: Iterator[Candidate], name: str) -> Iterator[Candidate]:
 
 
 def _method_binding(statements: tuple[Statement, ...], name: str) -> Statement | None:
+    """Return what binds the name to a class's method; None if the class cannot be made without arguments."""
     for statement in reversed(statements):
         node = statement.node
         if not isinstance(node, ast.ClassDef):
             continue
         methods = {item.name: item for item in node.body if isinstance(item, Function)}
-        if name in methods and not is_stub(methods[name]):
-            owner = _owner(node.name, methods[name], methods.get("__init__"))
-            source = f"{name} = {owner}.{name}" if owner else ""
-            return Statement(source, ast.parse(source).body[0]) if source else None
+        method, init = methods.get(name), methods.get("__init__")
+        if method is None or is_stub(method):
+            continue
+        decorators = {each.id for each in method.decorator_list if isinstance(each, ast.Name)}
+        parameters = [*method.args.posonlyargs, *method.args.args]
+        bound = bool(parameters) and parameters[0].arg == "self"
+        if bound and not decorators & {"staticmethod", "classmethod"}:
+            if init and len(init.args.posonlyargs + init.args.args) - len(init.args.defaults) > 1:
+                return None
+            source = f"{name} = {node.name}().{name}"
+        else:
+            source = f"{name} = {node.name}.{name}"
+        return Statement(source, ast.parse(source).body[0])
     return None
-
-
-def _owner(class_name: str, method: Function, init: Function | None) -> str | None:
-    """Return the expression to take the method from; None if the class cannot be made without arguments."""
-    decorators = {node.id for node in method.decorator_list if isinstance(node, ast.Name)}
-    parameters = [*method.args.posonlyargs, *method.args.args]
-    takes_self = bool(parameters) and parameters[0].arg == "self"
-    if decorators & {"staticmethod", "classmethod"} or not takes_self:
-        return class_name
-    if init is not None and len(init.args.posonlyargs + init.args.args) - len(init.args.defaults) > 1:
-        return None
-    return f"{class_name}()"
 
 
 def _unfinished(candidate: Candidate, name: str) -> Candidate:
@@ -153,15 +151,6 @@ def _unfinished(candidate: Candidate, name: str) -> Candidate:
     if not (isinstance(last.node, Function) and last.defines(name) and falls_through(last.node)):
         return candidate
     return replace(candidate, statements=(*others, replace(last, cut_short=True)))
-
-
-def _leads_aside(prose: str) -> bool:
-    words = " ".join(prose.split()[-_LEADING_WORDS:])
-    return _ASIDE.search(words) is not None and not _CORRECTION.search(words)
-
-
-def _defines(candidate: Candidate, name: str) -> bool:
-    return any(statement.defines(name) for statement in candidate.statements)
 
 
 def _rank(candidate: Candidate, prompt: Prompt) -> tuple[bool, bool, bool, bool, bool, bool, int]:

@@ -9,7 +9,7 @@ from dualcode.extraction.candidates import Candidate, bodies, definitions, fragm
 from dualcode.extraction.fences import Piece
 from dualcode.extraction.prompt import Prompt, read_prompt
 from dualcode.extraction.source import Statement, compiles, parse, split
-from dualcode.extraction.thinking import Readings, clean, first_turn, holds_mark, read
+from dualcode.extraction.thinking import clean, first_turn, holds_mark, read
 from dualcode.solution import Program
 from dualcode.task import Task
 
@@ -29,20 +29,20 @@ def extract(reply: str | None, task: Task) -> Program:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
         try:
-            return _of_readings(read(reply), task)
+            readings = read(reply)
+            if readings.literal is not None:
+                program = _extract(readings.literal, task)
+                if program.defines_entry_point and holds_mark(program.text):
+                    return program
+            # Of the likeliest reading that holds a program; of the likeliest one if none does.
+            programs: list[Program] = []
+            for answer in readings.answers:
+                programs.append(_extract(answer, task))
+                if programs[-1].defines_entry_point:
+                    return programs[-1]
+            return programs[0]
         except RecursionError:  # an expression too deep for a walk over its tree
             return _EMPTY
-
-
-def _of_readings(readings: Readings, task: Task) -> Program:
-    """Return the program of the likeliest reading that holds one; of the likeliest one if none does."""
-    if readings.literal is not None:
-        program = _extract(readings.literal, task)
-        if program.defines_entry_point and holds_mark(program.text):
-            return program
-    programs = (_extract(answer, task) for answer in readings.answers)
-    first = next(programs)
-    return next((each for each in (first, *programs) if each.defines_entry_point), first)
 
 
 def _extract(answer: str, task: Task) -> Program:
@@ -64,27 +64,29 @@ def _of_turn(answer: str, prompt: Prompt) -> Program:
         program = _first_that_compiles(candidates, pieces, prompt)
         if program is not None:
             return program
-    return _best_fragment([*found, *fragments(pieces)], pieces, prompt)
+    # Of what binds nothing, the best: a reader may still mend it, a test will fail it.
+    for candidate in [*found, *fragments(pieces)][:_MOST_ASSEMBLED]:
+        text = join_statements(candidate.statements)
+        if text and compiles(text):
+            bound = _binds(text, prompt.entry_point)
+            return Program(text=text, compiles=True, defines_entry_point=bound, how="fragment")
+    blocks = [piece.text.strip("\n") + "\n" for piece in pieces if piece.fenced]
+    if not blocks:
+        return _EMPTY
+    return Program(text=max(blocks, key=len), compiles=False, defines_entry_point=False, how="fragment")
 
 
 def _first_that_compiles(
     candidates: Iterable[Candidate], pieces: list[Piece], prompt: Prompt
 ) -> Program | None:
     for candidate, _ in zip(candidates, range(_MOST_ASSEMBLED), strict=False):
-        before, after = _neighbours(candidate, pieces)
+        others = pieces if candidate.fenced else []
+        before = [s for piece in others[: max(0, candidate.place)] for s in _block_statements(piece)]
+        after = [s for piece in others[candidate.place + 1 :] for s in _block_statements(piece)]
         text = assemble(candidate.statements, before, after, prompt)
         if compiles(text) and _binds(text, prompt.entry_point):
             return Program(text=text, compiles=True, defines_entry_point=True, how=candidate.how)
     return None
-
-
-def _neighbours(candidate: Candidate, pieces: list[Piece]) -> tuple[list[Statement], list[Statement]]:
-    """Return the statements of the reply's other blocks, before and after the candidate's own."""
-    if not candidate.fenced:
-        return [], []
-    before = [s for piece in pieces[: candidate.place] for s in _block_statements(piece)]
-    after = [s for piece in pieces[candidate.place + 1 :] for s in _block_statements(piece)]
-    return before, after
 
 
 def _block_statements(piece: Piece) -> list[Statement]:
@@ -95,16 +97,3 @@ def _block_statements(piece: Piece) -> list[Statement]:
 def _binds(text: str, name: str) -> bool:
     tree = parse(text)
     return isinstance(tree, ast.Module) and any(name in s.binds for s in split(text, tree))
-
-
-def _best_fragment(candidates: list[Candidate], pieces: list[Piece], prompt: Prompt) -> Program:
-    """Return the best of what binds nothing: a reader may still mend it, a test will fail it."""
-    for candidate in candidates[:_MOST_ASSEMBLED]:
-        text = join_statements(candidate.statements)
-        if text and compiles(text):
-            bound = _binds(text, prompt.entry_point)
-            return Program(text=text, compiles=True, defines_entry_point=bound, how="fragment")
-    blocks = [piece.text.strip("\n") + "\n" for piece in pieces if piece.fenced]
-    if not blocks:
-        return _EMPTY
-    return Program(text=max(blocks, key=len), compiles=False, defines_entry_point=False, how="fragment")

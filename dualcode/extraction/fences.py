@@ -44,8 +44,10 @@ def cut(answer: str) -> list[Piece]:
     for line in answer.split("\n"):
         fence = _FENCE.fullmatch(line) or _INLINE.fullmatch(line)
         info = fence["info"] if fence else ""
-        first_line = _code_after(info)
-        opens = first_line is not None or _is_tag(info)
+        rest = _TAG_BEFORE_CODE.sub("", info, count=1).strip()
+        first_line = rest if _CODE_START.match(rest) else None  # code on the fence's own line
+        is_tag = bool(info.strip()) and _TAG.fullmatch(info) is not None
+        opens = first_line is not None or is_tag
         if fence is None or ("before" in fence.groupdict() and not opens and info.strip()):
             lines.append(line)
             continue
@@ -62,13 +64,3 @@ def cut(answer: str) -> list[Piece]:
 def without_fences(answer: str) -> str:
     """Return the answer with every fence line blanked."""
     return "\n".join("" if _FENCE.fullmatch(line) else line for line in answer.split("\n"))
-
-
-def _is_tag(info: str) -> bool:
-    return bool(info.strip()) and _TAG.fullmatch(info) is not None
-
-
-def _code_after(info: str) -> str | None:
-    """Return the code that follows the ticks on the fence's own line, if any."""
-    rest = _TAG_BEFORE_CODE.sub("", info, count=1).strip()
-    return rest if _CODE_START.match(rest) else None

@@ -32,16 +32,13 @@ class Prompt:
 
 def read_prompt(task: Task) -> Prompt:
     """Return the parts of the task's prompt."""
-    header = task.prompt.replace("\r\n", "\n").rstrip()
+    header, name = task.prompt.replace("\r\n", "\n").rstrip(), task.entry_point
     # A prompt may end right after the signature's colon.
-    for text in (header, f"{header}\n    pass"):
-        tree = parse(text)
-        if isinstance(tree, ast.Module):
-            return _from_statements(header, split(text, tree), task.entry_point)
-    return Prompt(task.entry_point, ())
-
-
-def _from_statements(header: str, statements: list[Statement], name: str) -> Prompt:
+    trees = ((text, parse(text)) for text in (header, f"{header}\n    pass"))
+    parsed = next(((text, tree) for text, tree in trees if isinstance(tree, ast.Module)), None)
+    if parsed is None:
+        return Prompt(name, ())
+    statements = split(*parsed)
     context = tuple(s for s in statements if s.binds and name not in s.binds)
     function = function_named(statements, name)
     if function is None:

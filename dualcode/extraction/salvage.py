@@ -39,12 +39,14 @@ def salvage(text: str, entry_point: str) -> list[Statement]:
     """Return the statements of the text's top level that parse, repaired where whitespace alone is wrong."""
     statements: list[Statement] = []
     units = list(_units(text))[:_MOST_PARSED]
+    header = re.compile(rf"(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b")
     index, merges = 0, 0
     while index < len(units):
         unit = units[index]
         found = _statements(unit)
         index += 1
-        if _lacks_body(unit, found, entry_point) and index < len(units) and merges < _MOST_MERGES:
+        alone = not found or (isinstance(found[-1].node, Function) and is_stub(found[-1].node))
+        if alone and header.match(unit) and index < len(units) and merges < _MOST_MERGES:
             joined = join(unit, "\n".join(units[index:]), entry_point, 4)
             if joined:
                 return statements + joined
@@ -61,7 +63,12 @@ def join(header: str, body: str, entry_point: str, indent: int) -> list[Statemen
     """
     best: list[Statement] = []
     most = (False, 0)
-    for candidate in _as_bodies(body, indent):
+    body = body.strip("\n")
+    first, _, rest = body.partition("\n")
+    deeper = [len(line) - len(line.lstrip()) for line in rest.split("\n") if line.strip()]
+    # The margin of the lines below is the one that the first line lost.
+    mended = f"{' ' * (min(deeper, default=0) or indent)}{first.strip()}\n{rest}"
+    for candidate in (body, mended, reindent(body, indent)):
         statements = _longest_prefix(f"{header.rstrip()}\n{candidate}")
         function = function_named(statements, entry_point)
         if function and any(isinstance(node, _GIVES_BACK) for node in own_nodes(function)):
@@ -92,22 +99,6 @@ def indented_definition(text: str, entry_point: str) -> str | None:
 def even_margins(text: str, tab: int) -> str:
     """Return the text with its indentation in plain spaces."""
     return _MARGIN.sub(lambda margin: margin[0].replace("\u3000", "  ").expandtabs(tab), text)
-
-
-def _as_bodies(body: str, indent: int) -> Iterator[str]:
-    body = body.strip("\n")
-    yield body
-    first, _, rest = body.partition("\n")
-    deeper = [len(line) - len(line.lstrip()) for line in rest.split("\n") if line.strip()]
-    # The margin of the lines below is the one that the first line lost.
-    yield f"{' ' * (min(deeper, default=0) or indent)}{first.strip()}\n{rest}"
-    yield reindent(body, indent)
-
-
-def _lacks_body(unit: str, found: list[Statement], entry_point: str) -> bool:
-    if not re.match(rf"(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", unit):
-        return False
-    return not found or (isinstance(found[-1].node, Function) and is_stub(found[-1].node))
 
 
 def _units(text: str) -> Iterator[str]:
@@ -171,18 +162,14 @@ def _with_first_indent(unit: str, fault: ast.Module | Fault) -> str:
     above = next((i for i in range(fault.line - 2, -1, -1) if lines[i].strip()), None)
     if above is None or not lines[above].rstrip().endswith(('"""', "'''")):
         return unit
-    opening = _docstring_margin(lines, above)
-    lines[fault.line - 1] = opening + lines[fault.line - 1].lstrip()
-    return "\n".join(lines)
-
-
-def _docstring_margin(lines: list[str], end: int) -> str:
-    quote = lines[end].rstrip()[-3:]
-    for i in range(end, -1, -1):
+    quote, margin = lines[above].rstrip()[-3:], " " * 4
+    for i in range(above, -1, -1):  # up to where the docstring begins
         bare = lines[i].lstrip()
-        if bare.lstrip("rRuU").startswith(quote) and (i < end or bare.count(quote) == 2):
-            return lines[i][: len(lines[i]) - len(bare)]
-    return " " * 4
+        if bare.lstrip("rRuU").startswith(quote) and (i < above or bare.count(quote) == 2):
+            margin = lines[i][: len(lines[i]) - len(bare)]
+            break
+    lines[fault.line - 1] = margin + lines[fault.line - 1].lstrip()
+    return "\n".join(lines)
 
 
 def _longest_prefix(text: str) -> list[Statement]:
@@ -192,20 +179,16 @@ def _longest_prefix(text: str) -> list[Statement]:
     for _ in range(_MOST_CUTS):
         fault = parse("\n".join(lines))
         if isinstance(fault, ast.Module):
-            return _marked(split("\n".join(lines), fault), shortened)
+            statements = split("\n".join(lines), fault)
+            if shortened and statements:
+                statements[-1] = replace(statements[-1], cut_short=True)
+            return statements
         cut = _line_to_cut_at(lines, fault)
         if cut <= 0:
             break
         del lines[cut:]
         shortened = True
     return []
-
-
-def _marked(statements: list[Statement], shortened: bool) -> list[Statement]:
-    """Mark the last statement, at whose end the text was cut."""
-    if shortened and statements:
-        statements[-1] = replace(statements[-1], cut_short=True)
-    return statements
 
 
 def _line_to_cut_at(lines: list[str], fault: Fault) -> int:

@@ -59,7 +59,15 @@ class Statement:
     @cached_property
     def binds(self) -> frozenset[str]:
         """The module names that the statement assigns, defines or imports."""
-        return frozenset(_bound(self.node))
+        names: set[str] = set()
+        for node in _walk_scope([self.node]):
+            if isinstance(node, Function | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+        return frozenset(names)
 
     @cached_property
     def changes(self) -> frozenset[str]:
@@ -69,7 +77,19 @@ class Statement:
     @cached_property
     def uses(self) -> frozenset[str]:
         """The module and builtin names that the statement reads, also from inside functions."""
-        return frozenset(_read(self.source, self.node))
+        try:
+            tables = [symtable.symtable(self.source, _FILE, "exec")]
+        except UNCOMPILABLE:
+            return frozenset(n.id for n in ast.walk(self.node) if isinstance(n, ast.Name))
+        names: set[str] = set()
+        while tables:
+            table = tables.pop()
+            tables.extend(table.get_children())
+            module = table.get_type() == "module"
+            for symbol in table.get_symbols():
+                if symbol.is_referenced() if module else symbol.is_global():
+                    names.add(symbol.get_name())
+        return frozenset(names)
 
     @cached_property
     def hands_over(self) -> frozenset[str]:
@@ -84,7 +104,15 @@ class Statement:
     @cached_property
     def sets_globals(self) -> frozenset[str]:
         """The names outside it that a function alters or assigns when it is called."""
-        return frozenset(_set_outside(self.node)) if isinstance(self.node, Function) else frozenset()
+        function = self.node
+        if not isinstance(function, Function):
+            return frozenset()
+        nodes = list(own_nodes(function))
+        own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        own |= {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+        outside = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+        altered = {name for node in function.body for name in (*_changed(node), *_handed_over(node))}
+        return frozenset(outside | (altered - (own - outside)))
 
     @property
     def imports(self) -> bool:
@@ -108,14 +136,16 @@ def split(text: str, tree: ast.Module) -> list[Statement]:
     lines = text.split("\n")
     statements: list[Statement] = []
     previous_end = 0
-    starts = [_first_line(node) for node in tree.body]
+    starts = [min(part.lineno for part in (node, *getattr(node, "decorator_list", ()))) for node in tree.body]
     for node, start, next_start in zip(tree.body, starts, [*starts[1:], len(lines) + 1], strict=False):
         end = node.end_lineno or node.lineno
         if start <= previous_end or next_start <= end:
             source = ast.unparse(node)  # several statements on one line
         else:
-            above = _comment_lines_above(lines, start, previous_end)
-            source = "\n".join(lines[start - 1 - above : end])
+            first = start - 1
+            while first > previous_end and lines[first - 1].startswith("#"):
+                first -= 1
+            source = "\n".join(lines[first:end])
         statements.append(Statement(source, node))
         previous_end = end
     return statements
@@ -123,7 +153,15 @@ def split(text: str, tree: ast.Module) -> list[Statement]:
 
 def is_stub(function: Function) -> bool:
     """Tell whether the function has no body of its own: a docstring, `pass`, `...`, NotImplementedError."""
-    return all(_is_placeholder(node) for node in function.body)
+    for node in function.body:
+        match node:
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                pass
+            case ast.Raise() if any(getattr(n, "id", "") == "NotImplementedError" for n in ast.walk(node)):
+                pass
+            case _:
+                return False
+    return True
 
 
 def function_named(statements: Iterable[Statement], name: str) -> Function | None:
@@ -191,24 +229,6 @@ def _falls_through(body: Sequence[ast.stmt]) -> bool:
             return True
 
 
-def _first_line(node: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
-
-
-def _comment_lines_above(lines: list[str], start: int, previous_end: int) -> int:
-    count = 0
-    while start - 2 - count >= previous_end and lines[start - 2 - count].startswith("#"):
-        count += 1
-    return count
-
-
-def _is_placeholder(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Raise):
-        return "NotImplementedError" in {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-
-
 def _walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     stack = list(nodes)
     while stack:
@@ -216,16 +236,6 @@ def _walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
             stack.extend(ast.iter_child_nodes(node))
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    for node in _walk_scope([statement]):
-        if isinstance(node, Function | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
 
 
 def _changed(statement: ast.stmt) -> Iterator[str]:
@@ -261,21 +271,6 @@ def _handed_over(statement: ast.stmt) -> Iterator[str]:
                 yield root
 
 
-def _set_outside(function: Function) -> Iterator[str]:
-    own = {
-        node.id
-        for node in own_nodes(function)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    own |= {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
-    outside = {name for node in own_nodes(function) if isinstance(node, ast.Global) for name in node.names}
-    yield from outside
-    for node in function.body:
-        for name in (*_changed(node), *_handed_over(node)):
-            if name not in own - outside:
-                yield name
-
-
 def _root_name(node: ast.AST) -> str | None:
     while True:
         if isinstance(node, ast.Attribute | ast.Subscript):
@@ -284,18 +279,3 @@ def _root_name(node: ast.AST) -> str | None:
             node = node.func
         else:
             return node.id if isinstance(node, ast.Name) else None
-
-
-def _read(source: str, node: ast.stmt) -> Iterator[str]:
-    try:
-        tables = [symtable.symtable(source, _FILE, "exec")]
-    except UNCOMPILABLE:
-        yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-        return
-    while tables:
-        table = tables.pop()
-        tables.extend(table.get_children())
-        module = table.get_type() == "module"
-        for symbol in table.get_symbols():
-            if symbol.is_referenced() if module else symbol.is_global():
-                yield symbol.get_name()

@@ -10,11 +10,10 @@ counts: whatever disturbs a program makes it slower.
 
 import asyncio
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from dualcode.errors import GraderError, SuiteError
-from dualcode.grading import oracles as judging
+from dualcode.grading import oracles
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.outcome import came_through, describe, ends
 from dualcode.grading.problem import Problem
@@ -40,7 +39,7 @@ _REMEDY = "the benchmark's own file, whole and unchanged; of your own tasks: dua
 
 
 class Calibration:
-    """Hands out what judging a task takes, computing what is not in the cache; each task once at a time."""
+    """Hands out what grading a task takes, computing what is not in the cache; each task once at a time."""
 
     def __init__(self, suite: Suite, sandbox: Sandbox, turns: Turns, cache: CalibrationCache) -> None:
         self._suite = suite
@@ -59,17 +58,18 @@ class Calibration:
         finding = self._known.get(task_id)
         if finding is None:
             finding = self._known[task_id] = asyncio.create_task(self._find(task_id))
-            finding.add_done_callback(lambda done: self._forget_failure(task_id, done))
+
+            def forget_failure(done: "asyncio.Task[Calibrated]") -> None:
+                if done.cancelled() or done.exception() is not None:
+                    self._known.pop(task_id, None)  # the next one may have more luck
+
+            finding.add_done_callback(forget_failure)
         return await asyncio.shield(finding)
 
     def cpu(self, task_id: str) -> float:
         """Return the CPU seconds of the reference's processes; infinite if they are not known yet."""
         parts = self._times.get(task_id)
         return sum(times.total + times.other for times in parts.values()) if parts else math.inf
-
-    def _forget_failure(self, task_id: str, finding: "asyncio.Task[Calibrated]") -> None:
-        if finding.cancelled() or finding.exception() is not None:
-            self._known.pop(task_id, None)  # the next one may have more luck
 
     async def _find(self, task_id: str) -> Calibrated:
         times = self._times.setdefault(task_id, {})
@@ -120,7 +120,10 @@ class Calibration:
         for _ in range(QUIET_RUNS):
             async with self._turns.alone():
                 quiet.append(_times(await self._run(problem, inputs)))
-        return _least(quiet)
+        # Of each call that any run found slow, the least time.
+        calls = sorted({call for run in quiet for call in run.slow})
+        slow = {call: min(run.slow[call] for run in quiet if call in run.slow) for call in calls}
+        return Times(min(run.total for run in quiet), slow, min(run.other for run in quiet))
 
     async def _problem(self, task_id: str) -> Problem:
         return await asyncio.to_thread(Problem.of, task_id, self._suite.hidden[task_id])
@@ -130,11 +133,11 @@ class Calibration:
             return await asyncio.to_thread(problem.inputs, part)
         if not problem.reference:
             return Arguments.of(problem.entry_point, problem.calls or ())
-        job = judging.record_job(problem.reference, problem.check, problem.entry_point)
+        job = oracles.record_job(problem.reference, problem.check, problem.entry_point)
         async with self._turns.one():
             ran = await self._sandbox.run(job)
         try:
-            calls = replace(judging.recorded(ran), entry_point=problem.entry_point)
+            calls = replace(oracles.recorded(ran), entry_point=problem.entry_point)
         except GraderError as error:
             raise SuiteError(f"{problem.task_id}: {problem.where}: {error.message}", hint=_REMEDY) from error
         if not calls.count:
@@ -144,15 +147,15 @@ class Calibration:
 
     async def _hold(self, problem: Problem, check: str, inputs: Arguments, ran: Ran) -> None:
         """Raise SuiteError if the tests fail on what came back of the reference: nothing can pass them."""
-        job = judging.check_job(
+        job = oracles.check_job(
             problem.reference,
             check,
             problem.entry_point,
             inputs,
             ran.stream,
-            catches=judging.comparison(problem.form, problem.entry_point).catches,
+            catches=oracles.comparison(problem.form, problem.entry_point).catches,
         )
-        found = judging.judgement(await self._sandbox.run(job))
+        found = oracles.compared(await self._sandbox.run(job))
         if not found.passed and not found.whole:
             why = ": ".join(filter(None, [found.reason, found.expected]))
             what = f"the tests do not hold on what the reference returned: {why}"
@@ -162,20 +165,14 @@ class Calibration:
             )
 
     async def _run(self, problem: Problem, inputs: Arguments) -> Ran:
-        how = judging.comparison(problem.form, problem.entry_point)
+        how = oracles.comparison(problem.form, problem.entry_point)
         job = Job(problem.reference, inputs, TRUSTED, go_on=how.catches, drain=how.drain, timed=True)
         ran = await self._sandbox.run(job)
         if not came_through(ran, inputs, catches=how.catches):
-            raise SuiteError(
-                f"{problem.task_id}: the reference does not go through its own tests: {_why(ran)}",
-                hint=_REMEDY,
-            )
+            why = describe(told) if (told := ran.told()) else ran.detail or ran.ending
+            what = f"{problem.task_id}: the reference does not go through its own tests: {why}"
+            raise SuiteError(what, hint=_REMEDY)
         return ran
-
-
-def _why(ran: Ran) -> str:
-    told = ran.told()
-    return describe(told) if told else ran.detail or ran.ending
 
 
 def _tests(inputs: Arguments, ran: Ran) -> Tests:
@@ -184,7 +181,7 @@ def _tests(inputs: Arguments, ran: Ran) -> Tests:
     return Tests(
         inputs=inputs,
         expected=b"".join(frame(kind, payload) for kind, payload in kept),
-        has_nan=judging.has_nan(ran.stream),
+        has_nan=oracles.has_nan(ran.stream),
         long={
             call: digested_bytes(each.payload)
             for call, each in enumerate(ends(ran.stream, catches=True))
@@ -198,10 +195,3 @@ def _times(ran: Ran) -> Times:
     seconds = ran.times()
     slow = {call: cpu for call, cpu in enumerate(seconds) if cpu > SLOW_CALL}
     return Times(sum(seconds), slow, max(0.0, ran.cpu - sum(seconds)))
-
-
-def _least(runs: Sequence[Times]) -> Times:
-    """Return the least time of each call that any run found slow."""
-    calls = sorted({call for run in runs for call in run.slow})
-    slow = {call: min(run.slow[call] for run in runs if call in run.slow) for call in calls}
-    return Times(min(run.total for run in runs), slow, min(run.other for run in runs))

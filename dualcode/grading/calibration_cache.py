@@ -53,8 +53,18 @@ class CalibrationCache:
         with contextlib.suppress(OSError):  # said when something is to be kept
             trust.make_private(self.folder)
         self._refused = trust.doubt(self.folder)
-        if self._refused:
-            _log.warning("%s", _refusal(self.folder, self._refused))
+        if doubt := self._refused:
+            # What others may have written there has to go: modes alone do not tell.
+            mend = "DUALCODE_CACHE_DIR=FOLDER, with a folder of your own"
+            if doubt.remedy:
+                remove = f"rm -r {shlex.quote(str(self.folder.parent))}"
+                above = doubt.path not in (self.folder, self.folder.parent)
+                mend = f"{doubt.remedy} && {remove}" if above else remove
+            _log.warning(
+                "%s is not used, for %s %s: who writes there decides what passes. "
+                "References are run anew each time, until: %s",
+                self.folder, doubt.path, doubt.why, mend,
+            )  # fmt: skip
 
     @classmethod
     def of(cls, suite: Suite) -> "CalibrationCache":
@@ -97,14 +107,25 @@ class CalibrationCache:
             _log.warning("%s cannot be read: %s", self._times, error)
             return {}
         known: dict[str, dict[Part, Times]] = {}
-        bad = sum(not self._read_line(line, known) for line in lines if line)
+        bad = 0
+        for line in filter(None, lines):
+            try:
+                if int(line[:8], 16) != zlib.crc32(line[9:]):
+                    raise ValueError
+                key, task_id, part, total, other, slow = json.loads(line[9:])
+            except ValueError:
+                bad += 1
+                continue
+            if key == self._key[:16]:
+                known.setdefault(task_id, {})[part] = Times(total, dict(slow), other)
         if bad:
             _log.warning("%s: %d damaged lines are measured anew", self._times, bad)
         return known
 
     def keep_times(self, task_id: str, part: Part, times: Times) -> None:
         """Append what one set of tests took."""
-        text = json.dumps([self._key[:16], task_id, part, *_numbers(times)]).encode()
+        numbers = [times.total, times.other, sorted(times.slow.items())]
+        text = json.dumps([self._key[:16], task_id, part, *numbers]).encode()
         line = b"\n%08x %s\n" % (zlib.crc32(text), text)  # a torn line before it is ended, not continued
         if self._refused:
             return
@@ -121,33 +142,10 @@ class CalibrationCache:
         checksum = hashlib.sha256(task_id.encode()).hexdigest()[:8]
         return self.folder / f"{re.sub(r'[^A-Za-z0-9]', '_', task_id)[:100]}-{checksum}.reference"
 
-    def _read_line(self, line: bytes, known: dict[str, dict[Part, Times]]) -> bool:
-        try:
-            if int(line[:8], 16) != zlib.crc32(line[9:]):
-                return False
-            key, task_id, part, total, other, slow = json.loads(line[9:])
-        except ValueError:
-            return False
-        if key == self._key[:16]:
-            known.setdefault(task_id, {})[part] = Times(total, dict(slow), other)
-        return True
-
     def _complain(self, path: Path, error: OSError) -> None:
         if not self._silent:
             _log.warning("%s cannot be written, so it is made anew each time: %s", path, error)
         self._silent = True
-
-
-def _refusal(folder: Path, found: trust.Doubt) -> str:
-    """Say why a folder is not used. What others may have written there has to go: modes alone do not tell."""
-    mend = "DUALCODE_CACHE_DIR=FOLDER, with a folder of your own"
-    if found.remedy:
-        remove = f"rm -r {shlex.quote(str(folder.parent))}"
-        mend = remove if found.path in (folder, folder.parent) else f"{found.remedy} && {remove}"
-    return (
-        f"{folder} is not used, for {found.path} {found.why}: who writes there decides what passes. "
-        f"References are run anew each time, until: {mend}"
-    )
 
 
 def _is_ours(path: Path) -> bool:
@@ -163,7 +161,8 @@ def _is_ours(path: Path) -> bool:
 
 def content_key(data: str) -> str:
     """Return the hex SHA-256 over all that may change what a reference returns; `data` is its checksum."""
-    made_of = [_FORMAT, data, sys.version, platform.machine(), _packages(), _code()]
+    packages = [f"{name} {importlib.metadata.version(name)}" for name in ("evalplus", "numpy")]
+    made_of = [_FORMAT, data, sys.version, platform.machine(), packages, _code()]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
@@ -172,13 +171,14 @@ def machine_key() -> str:
 
     The machine's id is secret by convention (machine-id(5)), so only its hash with a salt is shown.
     """
-    parts = [_SALT, _cpu_model(), str(os.cpu_count()), _machine_id()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-@functools.cache
-def _packages() -> list[str]:
-    return [f"{name} {importlib.metadata.version(name)}" for name in ("evalplus", "numpy")]
+    head = machine = ""
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+        head = file.read(8192)
+    with contextlib.suppress(OSError):
+        machine = Path("/etc/machine-id").read_text().strip()
+    model = re.search(r"model name\s*:\s*(.*)", head)
+    parts = [model[1] if model else platform.processor(), str(os.cpu_count()), machine or platform.node()]
+    return hashlib.sha256("\n".join([_SALT, *parts]).encode()).hexdigest()[:16]
 
 
 @functools.cache
@@ -187,33 +187,13 @@ def _code() -> str:
     here = Path(__file__).parent
     jail = Path(sandbox.__file__).parent
     files = [jail / name for name in ("harness.py", "surroundings.py", "encoder.py", "job.py")]
-    files += [here / name for name in ("calibration.py", "oracles.py", "oracle_jail.py", "problem.py")]
+    own_files = ("calibration.py", "oracles.py", "oracle_jail.py", "check_jail.py", "problem.py")
+    files += [here / name for name in own_files]
     files += [Path(module.__file__ or "") for module in (evalplus, own, calls)]
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _numbers(times: Times) -> list[Any]:
-    return [times.total, times.other, sorted(times.slow.items())]
-
-
-def _cpu_model() -> str:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            head = file.read(8192)
-    except OSError:
-        head = ""
-    found = re.search(r"model name\s*:\s*(.*)", head)
-    return found[1] if found else platform.processor()
-
-
-def _machine_id() -> str:
-    try:
-        return Path("/etc/machine-id").read_text().strip() or platform.node()
-    except OSError:
-        return platform.node()
 
 
 def _render(reference: Reference, key: str) -> bytes:

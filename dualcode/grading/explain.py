@@ -10,7 +10,7 @@ from dualcode.errors import InputError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.outcome import clean, describe, shown_input, values
-from dualcode.grading.reference import Calibrated, Tests
+from dualcode.grading.reference import Tests
 from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample
 from dualcode.grading.trials import Trial, Trials
@@ -73,7 +73,16 @@ class Explanation(Record):
         which = f", sample {self.sample} of {self.samples}" if self.samples > 1 else ""
         yield f"{self.task_id}{which}"
         for part in self.parts:
-            yield from _lines(part)
+            if part.status == "passed":
+                yield f"  {part.part}: passed all {part.tests} tests"
+                continue
+            where = "" if part.at is None else f" on test {part.at + 1} of {part.tests}"
+            yield from _wrapped(f"{part.part}: failed{where}: {part.reason}", "  ")
+            for name, text in part.texts():
+                first, *more = text.removesuffix("\n").split("\n")
+                yield from _wrapped(f"{name + ':':<11}{first}" if first else f"{name}:", "    ")
+                for line in more:
+                    yield from _wrapped(line, " " * 15)
 
 
 async def explain(
@@ -90,50 +99,43 @@ async def explain(
             raise InputError(f"the file has no sample for {task_id}", hint="--explain a task that has one")
     calibration = Calibration(suite, sandbox, Turns(1), CalibrationCache.of(suite))
     trials = Trials(suite, sandbox, rules)
-    return [
-        await _explain(sample, number, len(own), await calibration.of(task_id), trials, rules)
-        for task_id in dict.fromkeys(task_ids)
-        if (own := [sample for sample in samples if sample.task_id == task_id])
-        for number, sample in enumerate(own, start=1)
-    ]
-
-
-async def _explain(
-    sample: Sample, number: int, of: int, calibrated: Calibrated, trials: Trials, rules: Rules
-) -> Explanation:
-    parts = [
-        _part(part, tests, await trials.attempt(calibrated, part, sample.program, capture=True))
-        for part, tests in calibrated.reference.tests.items()
-        if part == "base" or not rules.base_only
-    ]
-    return Explanation(task_id=sample.task_id, sample=number, samples=of, parts=tuple(parts))
+    explained: list[Explanation] = []
+    for task_id in dict.fromkeys(task_ids):
+        calibrated = await calibration.of(task_id)
+        own = [sample.program for sample in samples if sample.task_id == task_id]
+        for number, program in enumerate(own, start=1):
+            parts = [
+                _part(part, tests, await trials.attempt(calibrated, part, program, capture=True))
+                for part, tests in calibrated.reference.tests.items()
+                if part == "base" or not rules.base_only
+            ]
+            explained.append(
+                Explanation(task_id=task_id, sample=number, samples=len(own), parts=tuple(parts))
+            )
+    return explained
 
 
 def _part(part: Part, tests: Tests, trial: Trial) -> PartExplained:
-    outcome, said = trial.outcome, None
-    if outcome.cause in ("raised", "not_loaded"):
-        said = trial.ran.told()
-    explained = PartExplained(
+    outcome, found, ran = trial.outcome, trial.mismatch, trial.ran
+    said = ran.told() if outcome.cause in ("raised", "not_loaded") else None
+    shown: dict[str, str | None] = {}
+    if (at := outcome.at) is not None:
+        printed = dict(enumerate(ran.printed())).get(at)
+        shown = {
+            "input": shown_input(tests.inputs, at, VALUE_CHARACTERS),
+            "expected": found.expected if found and found.expected else _value(tests.expected, at),
+            "got": found.got if found and found.got else _value(ran.stream, at),
+            "printed": shorten(printed, PRINTED_CHARACTERS) if printed else None,
+        }
+    return PartExplained(
         part=part,
         status=outcome.status,
         tests=tests.inputs.count,
         reason=outcome.reason,
-        at=outcome.at,
+        at=at,
         traceback=_traceback(said) if said else None,
+        **shown,
     )
-    return explained if outcome.at is None else _with_values(explained, outcome.at, tests, trial)
-
-
-def _with_values(explained: PartExplained, at: int, tests: Tests, trial: Trial) -> PartExplained:
-    printed = trial.ran.printed()
-    found = trial.mismatch
-    shown = {
-        "input": shown_input(tests.inputs, at, VALUE_CHARACTERS),
-        "expected": found.expected if found and found.expected else _value(tests.expected, at),
-        "got": found.got if found and found.got else _value(trial.ran.stream, at),
-        "printed": shorten(printed[at], PRINTED_CHARACTERS) if at < len(printed) and printed[at] else None,
-    }
-    return explained.model_copy(update=shown)
 
 
 def _value(stream: bytes, at: int) -> str | None:
@@ -162,19 +164,6 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return clean(text)
     return f"{clean(text[:limit])} … ({len(text) - limit:,} characters more)"
-
-
-def _lines(part: PartExplained) -> Iterator[str]:
-    if part.status == "passed":
-        yield f"  {part.part}: passed all {part.tests} tests"
-        return
-    where = "" if part.at is None else f" on test {part.at + 1} of {part.tests}"
-    yield from _wrapped(f"{part.part}: failed{where}: {part.reason}", "  ")
-    for name, text in part.texts():
-        first, *more = text.removesuffix("\n").split("\n")
-        yield from _wrapped(f"{name + ':':<11}{first}" if first else f"{name}:", "    ")
-        for line in more:
-            yield from _wrapped(line, " " * 15)
 
 
 def _wrapped(line: str, indent: str) -> list[str]:

@@ -2,15 +2,17 @@
 
 `SandboxGrader` runs a program on a task's base and plus tests, each in a fresh jailed process, and compares
 what it returned with what the reference returned in the same harness (`calibration.py`). Equal bytes pass;
-anything else is compared value by value with EvalPlus's oracles, in another jail (`judging.py`). What the
+anything else is compared value by value with EvalPlus's oracles, in another jail (`oracles.py`). What the
 program ought to return never enters its process, so nothing that it does there can make it pass.
 
 The rules are EvalPlus's (`rules.py`), where its own are right; docs/grading.md lists every difference. Plus
 tests run even if base tests failed. The first failing test decides.
 """
 
+import asyncio
 import contextlib
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -22,6 +24,7 @@ from dualcode.grading.reference import Calibrated
 from dualcode.grading.rules import Rules
 from dualcode.grading.trials import Trials
 from dualcode.grading.turns import Turns
+from dualcode.sandbox.pool import MOST_WAITING
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
 from dualcode.together import together
@@ -34,7 +37,7 @@ and its first run counts."""
 
 
 class Grader(Protocol):
-    """Judges programs."""
+    """Gives verdicts on programs."""
 
     async def grade(self, task_id: str, program: str) -> Verdict:
         """Return the verdict on a program; an errored one where grading broke.
@@ -77,7 +80,12 @@ class SandboxGrader:
         self._sandbox = sandbox
         self._rules = rules or Rules()
         # One more than can run: it waits inside the sandbox and begins the moment that a worker is free.
-        self._turns = Turns((workers or default_workers()) + 1)
+        turns = (workers or default_workers()) + 1
+        self._turns = Turns(turns)
+        # So many can run or wait. Of a thousand programs that come at once, the first have verdicts before
+        # the last begin; without this, all of their references would run first.
+        self._at_work = asyncio.Semaphore(turns + MOST_WAITING)
+        self._preparing: asyncio.Task[None] | None = None
         self._trials = Trials(suite, sandbox, self._rules)
         self._calibration = Calibration(suite, sandbox, self._turns, cache or CalibrationCache.of(suite))
         self._closed = False
@@ -97,9 +105,10 @@ class SandboxGrader:
         if task_id not in self._suite.hidden:
             self._suite.task(task_id)
         try:
-            calibrated = await self._calibration.of(task_id)
-            parts = self.parts(calibrated)
-            outcomes = await together(*(self._part(calibrated, part, program) for part in parts))
+            async with self._at_work:
+                calibrated = await self._calibration.of(task_id)
+                parts = self.parts(calibrated)
+                outcomes = await together(*(self._part(calibrated, part, program) for part in parts))
             return Verdict(task_id=task_id, parts=dict(zip(parts, outcomes, strict=True)))
         except (SandboxError, SuiteError) as error:
             reason = f"{type(error).__name__}: {error.message}"
@@ -108,6 +117,9 @@ class SandboxGrader:
     async def close(self) -> None:
         """Take no more programs. What runs ends with the sandbox."""
         self._closed = True
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,9 +130,24 @@ class SandboxGrader:
         await self.close()
 
     async def calibrate(self, task_id: str) -> None:
-        """See to it that a task's programs can be judged at once; if they cannot, their verdicts say why."""
+        """See to it that a task's programs can be graded at once; if they cannot, their verdicts say why."""
         with contextlib.suppress(SandboxError, SuiteError):
             await self._calibration.of(task_id)
+
+    def prepare(self, task_ids: Sequence[str]) -> None:
+        """Run references beside whatever else is done, one at a time, until all are known or this is closed.
+
+        While models write the first programs there is nothing else to do; later, verdicts need no reference
+        run any more.
+        """
+
+        async def one_by_one() -> None:
+            for task_id in task_ids:
+                await self.calibrate(task_id)
+
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._preparing = asyncio.create_task(one_by_one())
 
     def cpu(self, task_id: str) -> float:
         """Return the CPU seconds of a task's reference, or infinity if they are not known yet."""

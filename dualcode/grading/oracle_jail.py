@@ -1,10 +1,8 @@
 """Compares outputs with what they ought to be. Runs in a jail of its own, in which no candidate's code runs.
 
-`oracles` sends this file behind the codec's halves, as one program, and has `judge`, `record_check` or
-`judge_check` called. What a candidate returned is decoded here: made to hang, to fill memory or to crash, it
-ends this process, and its program has failed.
-
-`judge` and `judge_check` return `(passed, at, reason, expected, got, whole)`: the fields of a `Judgement`.
+`oracles` sends this file behind the codec's halves and before `check_jail.py`, as one program, and has
+`compare`, or one of the checks, called. What a candidate returned is decoded here: made to hang, to fill
+memory or to crash, it ends this process, and its program has failed.
 
 The comparison is EvalPlus 0.3.1's (`evalplus.eval.unsafe_execute`), step by step, but for two things: the
 oracles see the inputs as they were before the call, and `out` is data, not an object of the candidate's.
@@ -37,8 +35,10 @@ RTOL = 1e-07
 NAN = re.compile(rb"[gy].{6}[\xf0-\xff][\x7f\xff]|y.{14}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 """What stands in a `V` payload with a NaN or an infinity, and seldom in another."""
 
-Finding = tuple[bool, int | None, str | None, str | None, str | None, bool]
-PASSED: Finding = (True, None, None, None, None, False)
+Fields = tuple[bool, int | None, str | None, str | None, str | None, bool]
+"""`(passed, at, reason, expected, got, whole)`: the fields of a `Compared`."""
+
+PASSED: Fields = (True, None, None, None, None, False)
 
 
 class Frame:
@@ -56,9 +56,8 @@ class Frame:
         """Say why there is no value."""
         if self.kind in VALUES:
             return None
-        return {"R": self._raised, "L": lambda: "time-out"}.get(self.kind, lambda: "no output")()
-
-    def _raised(self) -> str:
+        if self.kind != "R":
+            return "time-out" if self.kind == "L" else "no output"
         import json  # seldom needed, and loading it takes longer than comparing
 
         try:
@@ -81,18 +80,18 @@ def outcomes(stream: bytes) -> Iterator[Frame]:
         yield Frame()
 
 
-def judge(
+def compare(
     oracle: str, atol: float, count: int, inputs: bytes | None, candidate: bytes, expected: bytes
-) -> Finding:
+) -> Fields:
     """Compare two streams of `count` calls, up to the first call that fails."""
     referee = Referee(oracle, atol)
     every = marshal.loads(inputs) if inputs is not None else itertools.repeat([])
     for at, inp, wanted, given in zip(
         range(count), every, outcomes(expected), outcomes(candidate), strict=False
     ):
-        finding = referee.look(at, inp, wanted, given)
-        if finding is not None:
-            return finding
+        found = referee.look(at, inp, wanted, given)
+        if found is not None:
+            return found
     return PASSED
 
 
@@ -105,7 +104,7 @@ class Referee:
         self.unseen = False
         """Whether an expected value went by unseen, a digest, that may have been a float."""
 
-    def look(self, at: int, inp: list[Any], wanted: Frame, given: Frame) -> Finding | None:
+    def look(self, at: int, inp: list[Any], wanted: Frame, given: Frame) -> Fields | None:
         """Compare one call's output; return what is wrong."""
         failure = given.failure() or (wanted.failure() and "there is no expected output")
         if failure:
@@ -118,10 +117,16 @@ class Referee:
             out, exp = given.value(), wanted.value()
         except CodecError as error:
             return (False, at, f"its output cannot be compared: {error}", _show_frame(wanted), None, False)
-        if self._passes(out, exp, inp):
-            return None
-        reason = f"returned {_a(out.type_name)} object" if type(out) is Opaque else "wrong output"
-        return (False, at, reason, _show(exp, wanted), _show(out, given), self.unseen)
+        try:
+            if self._passes(out, exp, inp):
+                return None
+        except Exception:  # ambiguous, of other shapes, not hashable: EvalPlus fails it
+            pass
+        reason = "wrong output"
+        if type(out) is Opaque:
+            article = "an" if out.type_name[:1].lower() in tuple("aeiou") else "a"
+            reason = f"returned {article} {out.type_name} object"
+        return (False, at, reason, show(exp, wanted), show(out, given), self.unseen)
 
     def _passes_unread(self, wanted: Frame, given: Frame) -> bool:
         """Whether the frames alone tell that the output passes."""
@@ -139,14 +144,9 @@ class Referee:
         return True
 
     def _passes(self, out: Any, exp: Any, inp: list[Any]) -> bool:
+        """Whether EvalPlus passes a value; whatever comparing it raises fails it."""
         if self.oracle == "not_none":
             exp = exp is not None
-        try:
-            return self._compare(out, exp, inp)
-        except Exception:  # ambiguous, of other shapes, not hashable: EvalPlus fails it
-            return False
-
-    def _compare(self, out: Any, exp: Any, inp: list[Any]) -> bool:
         exact = out == exp
         if self.oracle == "find_zero":
             return bool(abs(polynomial(inp[0], out)) <= self.atol)
@@ -155,15 +155,10 @@ class Referee:
             self._meet_float()
         if exact or self.atol == 0:
             return bool(exact)
-        return self._is_close(out, exp)
-
-    def _is_close(self, out: Any, exp: Any) -> bool:
+        if type(out) is not type(exp) or (_is_sequence(exp) and len(out) != len(exp)):
+            return False
         import numpy
 
-        if type(out) is not type(exp):
-            return False
-        if _is_sequence(exp) and len(out) != len(exp):
-            return False
         return bool(numpy.allclose(out, exp, rtol=RTOL, atol=self.atol))
 
     def _meet_float(self) -> None:
@@ -214,26 +209,16 @@ def digit_distance(one: Any, other: Any) -> int:
     return sum(abs(int(left) - int(right)) for left, right in digits)
 
 
-def _is_not_none(_exact: Any, out: Any, exp: Any, _inp: Any, _atol: float) -> Any:
-    return out == exp if isinstance(out, bool) else exp == (out is not None)
-
-
-def _is_surface(exact: Any, out: Any, _exp: Any, inp: list[Any], atol: float) -> Any:
-    return exact or abs(out - surface_area(*inp)) <= atol
-
-
-def _is_distance(exact: Any, out: Any, _exp: Any, inp: list[Any], _atol: float) -> Any:
-    return exact or out == digit_distance(*inp)
-
-
 ORACLES: dict[str, Callable[[Any, Any, Any, Any, float], Any]] = {
     "equal": lambda exact, _out, _exp, _inp, _atol: exact,
     "any": lambda exact, _out, _exp, _inp, _atol: exact or True,
     "sum_div": lambda exact, out, _exp, _inp, _atol: exact or out == 0,
-    "surface_area": _is_surface,
-    "digit_distance": _is_distance,
+    "surface_area": lambda exact, out, _exp, inp, atol: exact or abs(out - surface_area(*inp)) <= atol,
+    "digit_distance": lambda exact, out, _exp, inp, _atol: exact or out == digit_distance(*inp),
     "set": lambda _exact, out, exp, _inp, _atol: set(out) == set(exp),
-    "not_none": _is_not_none,
+    "not_none": lambda _exact, out, exp, _inp, _atol: (
+        out == exp if isinstance(out, bool) else exp == (out is not None)
+    ),
 }
 """What EvalPlus makes of `out == exp`, by oracle; `find_zero` goes its own way."""
 
@@ -242,12 +227,12 @@ def _show_frame(frame: Frame) -> str | None:
     if frame.failure() or frame.kind == "D":
         return None
     try:
-        return _show(frame.value(), frame)
+        return show(frame.value(), frame)
     except CodecError:
         return None
 
 
-def _show(value: Any, frame: Frame) -> str:
+def show(value: Any, frame: Frame) -> str:
     """Return a value's repr, cut; what cannot be shown says so."""
     name = type(value).__name__
     if len(frame.payload) > LARGE:
@@ -257,200 +242,3 @@ def _show(value: Any, frame: Frame) -> str:
     except (ValueError, RecursionError, OverflowError, MemoryError):  # an int of more than 4,300 digits
         return f"<{name} that cannot be shown>"
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def _a(name: str) -> str:
-    return f"an {name}" if name[:1].lower() in tuple("aeiou") else f"a {name}"
-
-
-def record_check(reference: str, check: str, entry_point: str) -> tuple[str, list[list[Any]]]:
-    """Run a `check` on the reference; return the entry point and the arguments of each call.
-
-    Raises CheckFailedError, with the line of the check, for whatever the check raises.
-    """
-    import random
-
-    function = _load(reference)[entry_point]
-    calls: list[list[Any]] = []
-
-    def record(*arguments: Any) -> Any:
-        calls.append(marshal.loads(marshal.dumps(list(arguments), 2)))
-        state = random.getstate()
-        try:
-            return function(*arguments)
-        finally:
-            random.setstate(state)
-
-    try:
-        _run_check(reference, check, entry_point, record)
-    except BaseException as error:
-        name, number = type(error).__name__, _line_number(error)
-        where = f"line {number}: {_line(error, check)}: " if number else ""
-        raise CheckFailedError(f"{where}{name}: {error}" if str(error) else f"{where}{name}") from None
-    return entry_point, calls
-
-
-def judge_check(
-    reference: str, check: str, entry_point: str, inputs: bytes, candidate: bytes, catches: bool
-) -> Finding:
-    """Run a `check` on what a candidate returned for the calls that `record_check` recorded."""
-    stand_in = StandIn(marshal.loads(inputs), outcomes(candidate), _load(reference) if catches else None)
-    try:
-        _run_check(reference, check, entry_point, stand_in)
-    except BaseException as error:
-        at, got = stand_in.at, stand_in.shown()
-        if error is stand_in.raised:
-            return (False, at, stand_in.frame.failure(), _line(error, check), None, False)
-        if stand_in.failure:
-            return (False, at, stand_in.failure, _line(error, check), got, stand_in.whole)
-        return (False, at, "wrong output", _line(error, check), got, False)
-    return PASSED
-
-
-class StandIn:
-    """Answers the calls of a `check` by what a candidate returned when it got the same arguments."""
-
-    def __init__(
-        self, calls: list[list[Any]], given: Iterator[Frame], names: dict[str, Any] | None = None
-    ) -> None:
-        self.names = names
-        """Where the classes of exceptions are looked for; None if none is to be raised again."""
-        self.raised: BaseException | None = None
-        """The candidate's last exception, if a test may catch it."""
-        self.calls = iter(calls)
-        self.given = given
-        self.at = -1
-        self.frame = Frame()
-        self.value: Any = None
-        self.failure: str | None = None
-        self.whole = False
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Return the next output; fail for good where there is none."""
-        self.at += 1
-        self.frame = next(self.given)
-        if self.names is not None and self.frame.kind == "R" and not self.failure:
-            self.failure = self._mismatch(arguments)
-            if not self.failure:
-                self.raised = exception(self.frame.payload, self.names)
-                raise self.raised
-        self.failure = self.failure or self._mismatch(arguments) or self.frame.failure()
-        if self.failure:
-            raise NoOutputError(self.failure)
-        if self.frame.kind == "D":
-            self.failure, self.whole = "wrong output", True
-            raise NoOutputError(self.failure)
-        try:
-            self.value = self.frame.value()
-        except CodecError as error:
-            self.failure = f"its output cannot be compared: {error}"
-            raise NoOutputError(self.failure) from None
-        return self.value
-
-    def _mismatch(self, arguments: tuple[Any, ...]) -> str | None:
-        recorded = next(self.calls, None)
-        same = recorded is not None and marshal.dumps(recorded, 2) == marshal.dumps(list(arguments), 2)
-        return None if same else "the tests make another call than with the reference"
-
-    def shown(self) -> str | None:
-        """Return the last output for people."""
-        if self.failure or self.at < 0 or self.frame.kind == "R":
-            return None
-        return _show(self.value, self.frame)
-
-
-class NoOutputError(BaseException):
-    """There is no output to go on with; no handler of a test's takes it for its own."""
-
-
-class CheckFailedError(Exception):
-    """A check that its own reference does not pass."""
-
-
-class Raises:
-    """`with raises(ValueError): f(0)`, and `match`, a regular expression that the message holds."""
-
-    def __init__(self, kind: type[BaseException] | tuple[type[BaseException], ...], match: str = "") -> None:
-        self.kind = kind
-        self.match = match
-
-    def __enter__(self) -> "Raises":
-        """Let the block raise."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
-        """Fail unless it did; another exception passes through."""
-        if kind is None:
-            raise AssertionError("nothing was raised")
-        return issubclass(kind, self.kind) and bool(re.search(self.match, str(error)))
-
-
-def exception(payload: bytes, names: dict[str, Any]) -> BaseException:
-    """Return a candidate's exception as one of a class that the tests know: its own, or the nearest base.
-
-    The classes are found by name. A candidate can claim any, as it can raise any.
-    """
-    import builtins
-    import json
-
-    try:
-        name, message, _, *bases = json.loads(payload)
-        known = [name, *bases]
-    except (ValueError, TypeError, RecursionError):
-        known, message = [], ""
-    for each in known:
-        found = names.get(each, getattr(builtins, each, None)) if isinstance(each, str) else None
-        if isinstance(found, type) and issubclass(found, BaseException) and _is_of(found, known):
-            try:
-                error = found.__new__(found)
-                error.args = (message,)
-            except Exception:  # one that cannot be made of a message alone
-                continue
-            return error
-    return Exception(message)
-
-
-def _is_of(found: type, known: list[Any]) -> bool:
-    """Whether what was raised is of all the built-in classes that a class of this name is of here."""
-    return all(base.__name__ in known for base in found.__mro__ if base.__module__ == "builtins")
-
-
-def _load(program: str) -> dict[str, Any]:
-    namespace: dict[str, Any] = {}
-    exec(compile(program, "<reference>", "exec"), namespace)
-    return namespace
-
-
-def _run_check(reference: str, check: str, entry_point: str, candidate: Callable[..., Any]) -> None:
-    """Run `check(candidate)` where HumanEval does: beside the prompt's helpers and the entry point.
-
-    Tests written by hand call the entry point by its name, at the margin and in functions, and may use
-    `raises`.
-
-    The helpers are the reference's. HumanEval takes the candidate's own, so that there one who breaks
-    `encode_cyclic` or `poly` is measured with what it broke.
-    """
-    import random
-
-    namespace = _load(reference)
-    namespace[entry_point] = candidate
-    namespace.setdefault("raises", Raises)
-    exec(compile(check, "<check>", "exec"), namespace)
-    random.seed(0)
-    namespace["check"](candidate)
-
-
-def _line(error: BaseException, check: str) -> str | None:
-    """Return the line of the check that was left by an exception."""
-    number = _line_number(error)
-    return check.splitlines()[number - 1].strip()[:SHOWN] if number else None
-
-
-def _line_number(error: BaseException) -> int:
-    """Return the number of that line; 0 if the check was not reached."""
-    number, step = 0, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == "<check>":
-            number = step.tb_lineno
-        step = step.tb_next
-    return number

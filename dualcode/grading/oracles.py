@@ -1,8 +1,8 @@
 """Comparing what a program returned with what it ought to have returned: the host's side.
 
 The host compares the bytes of two streams (`Comparison.bytes_suffice`, `has_nan`). Where they differ it runs
-a judge: `judge.py`, trusted code that decodes and compares values, as a job in a jail of its own. So nothing
-a candidate made is ever decoded here; what comes back of a judge is read strictly, too.
+an oracle: trusted code that decodes and compares values (`oracle_jail.py`, `check_jail.py`), as a job in a
+jail of its own. So nothing a candidate made is ever decoded here; what comes back is read strictly, too.
 """
 
 import __future__
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dualcode.errors import GraderError
-from dualcode.grading import oracle_jail as judge
+from dualcode.grading import check_jail, oracle_jail
 from dualcode.grading.outcome import clean
 from dualcode.record import Record
 from dualcode.sandbox import decoder, encoder, trees
@@ -53,7 +53,7 @@ LEAST_CPU = 5.0
 """CPU seconds that any comparison may take."""
 
 BYTES_A_SECOND = 1 * MIB
-"""What a judge is given a CPU second more for. It decodes ten times as much, and comparing takes time too."""
+"""What an oracle has a CPU second more for. It decodes ten times as much, and comparing takes time too."""
 
 MEMORY = 4096 * MIB
 
@@ -72,7 +72,7 @@ class Comparison(Record):
     expected value that an output is compared with."""
 
 
-class Judgement(Record):
+class Compared(Record):
     """What came of comparing a program's outputs."""
 
     passed: bool
@@ -85,7 +85,7 @@ class Judgement(Record):
     line that failed."""
     got: str | None = None
     whole: bool = False
-    """A digest differs, so nothing is known: run both again with `digest_above=None` and judge those."""
+    """A digest differs, so nothing is known: run both again with `digest_above=None` and compare those."""
 
 
 def comparison(form: Form, entry_point: str) -> Comparison:
@@ -102,11 +102,16 @@ def has_nan(stream: bytes) -> bool:
 
     It errs on the side of yes. A digest tells nothing: ask with a stream of whole values.
     """
-    patterns = {"V": judge.NAN, "G": _UNEQUAL}
-    return any(
-        frame.kind == "O" or (frame.kind in patterns and _matches(patterns[frame.kind], frame.payload))
-        for frame in frames(stream)
-    )
+    patterns = {"V": oracle_jail.NAN, "G": _UNEQUAL}
+    for kind, payload in frames(stream):
+        pattern = patterns.get(kind)
+        for start in range(0, len(payload) if pattern else 0, _PIECE):  # it may be a gigabyte
+            piece = payload[start : start + _PIECE + _REACH]
+            if pattern and not (kind == "V" and piece.isascii()) and pattern.search(piece):
+                return True
+        if kind == "O":
+            return True
+    return False
 
 
 _UNEQUAL = re.compile(rb"[\x7c-\x7f\xfc-\xff]|Decimal|values|[<|][mM]8")
@@ -116,22 +121,13 @@ _PIECE = 1 << 16
 _REACH = 17
 
 
-def _matches(pattern: re.Pattern[bytes], payload: bytes) -> bool:
-    """Search a payload, which may be a gigabyte: pieces of nothing but ASCII are passed over."""
-    for start in range(0, len(payload), _PIECE):
-        piece = payload[start : start + _PIECE + _REACH]
-        if not (pattern is judge.NAN and piece.isascii()) and pattern.search(piece):
-            return True
-    return False
-
-
-def judge_job(
+def compare_job(
     *, comparison: Comparison, atol: float, inputs: Arguments, candidate: bytes, expected: bytes
 ) -> Job:
     """Return the job that compares a candidate's stream with the reference's on the same inputs."""
     seen = inputs.encoded if comparison.oracle in _WITH_INPUTS else None
     fields = [comparison.oracle, float(atol), inputs.count, seen, candidate, expected]
-    return _job("judge", fields)
+    return _job("compare", fields)
 
 
 def record_job(reference: str, check: str, entry_point: str) -> Job:
@@ -163,30 +159,23 @@ def check_job(
 
     With `catches`, exceptions that the candidate raised are raised again, for the tests to catch.
     """
-    return _job("judge_check", [reference, check, entry_point, inputs.encoded, candidate, catches])
+    return _job("run_check", [reference, check, entry_point, inputs.encoded, candidate, catches])
 
 
-def judgement(ran: Ran) -> Judgement:
-    """Read what came of a `judge_job` or `check_job`; a judge that did not come through fails the program."""
-    for frame in ran.returned():
-        if frame.kind == "V" and ran.ending == "finished":
-            return _read(frame.payload)
+def compared(ran: Ran) -> Compared:
+    """Read what came of a `compare_job` or `check_job`; one that did not come through fails the program."""
     told = ran.told()
     why = f"{told.type}: {told.message}" if told else ran.detail or ran.ending
-    return _incomparable(why)
-
-
-def _read(payload: bytes) -> Judgement:
-    try:
-        passed, at, reason, expected, got, whole = decoder.decode("V", payload)
-        fields = {"passed": passed, "at": at, "reason": reason, "expected": expected, "got": got}
-        return Judgement.model_validate({**fields, "whole": whole}, strict=True)
-    except (CodecError, ValueError, TypeError) as error:
-        return _incomparable(str(error))
-
-
-def _incomparable(why: str) -> Judgement:
-    return Judgement(passed=False, at=0, reason=clean(f"its outputs could not be compared: {why}"[:2000]))
+    for frame in ran.returned():
+        if frame.kind == "V" and ran.ending == "finished":
+            try:
+                fields = zip(Compared.model_fields, decoder.decode("V", frame.payload), strict=True)
+                return Compared.model_validate(dict(fields), strict=True)
+            except (CodecError, ValueError, TypeError) as error:
+                why = str(error)
+            break
+    reason = clean(f"its outputs could not be compared: {why}"[:2000])
+    return Compared(passed=False, at=0, reason=reason)
 
 
 _LOADER = """
@@ -208,11 +197,12 @@ def _job(function: str, fields: list[Any], output: int = MIB) -> Job:
 
 @cache
 def _compiled() -> bytes:
-    """Return the judge as one program, compiled here: that takes longer than most comparisons.
+    """Return the oracles as one program, compiled here: that takes longer than most comparisons.
 
     Its files stand in one namespace, without their imports of each other. Both sides run one Python.
     """
-    texts = [Path(module.__file__ or "").read_text("utf-8") for module in (encoder, trees, decoder, judge)]
-    text = re.sub(r"^from dualcode\..*\n", "", "\n".join(texts), flags=re.MULTILINE)
+    files = (encoder, trees, decoder, oracle_jail, check_jail)
+    text = "\n".join(Path(module.__file__ or "").read_text("utf-8") for module in files)
+    text = re.sub(r"^from dualcode\.\S+ import (\([^)]*\)|.*)\n", "", text, flags=re.MULTILINE)
     flags = __future__.annotations.compiler_flag
-    return marshal.dumps(compile(text, "<judge>", "exec", flags, dont_inherit=True, optimize=2))
+    return marshal.dumps(compile(text, "<oracle>", "exec", flags, dont_inherit=True, optimize=2))

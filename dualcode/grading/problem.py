@@ -8,7 +8,7 @@ from typing import Any
 
 from dualcode.errors import SuiteError
 from dualcode.sandbox.job import Arguments
-from dualcode.suites import evalplus as upstream
+from dualcode.suites import evalplus
 from dualcode.suites.suite import Form, HiddenTests
 from dualcode.verdict import Part
 
@@ -68,7 +68,7 @@ class Problem:
         """
         try:
             rows = self.rows[part]
-            inputs = upstream.deserialize_mbpp(self.task_id, rows) if self.form == "mbpp" else rows
+            inputs = evalplus.deserialize_mbpp(self.task_id, rows) if self.form == "mbpp" else rows
             return Arguments.of(self.entry_point, inputs)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise SuiteError(f"{self.task_id}: its {part} inputs are not what it takes: {error}") from error

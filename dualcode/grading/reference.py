@@ -1,4 +1,4 @@
-"""What a task's reference makes of its tests: the data that judging a program takes."""
+"""What a task's reference makes of its tests: the data that grading a program takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """All that judging a task's programs takes."""
+    """All that grading a task's programs takes."""
 
     reference: Reference
     times: Mapping[Part, Times]

@@ -11,7 +11,6 @@ word for a sample that could not be graded: such samples are left out.
 
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,8 @@ from typing import Any
 from dualcode.errors import InputError
 from dualcode.grading.problem import Problem
 from dualcode.grading.samples import Sample
+from dualcode.grading.whole import check_place, write_whole
+from dualcode.suites.own import rows_file
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Part, Verdict
 
@@ -28,45 +29,39 @@ def evalplus_results(suite: Suite, samples: Sequence[Sample], verdicts: Sequence
     """Return the object that EvalPlus would write for these samples and their verdicts, in order."""
     by_task: dict[str, list[dict[str, Any]]] = {}
     problems: dict[str, Problem] = {}
-    for sample, verdict in zip(samples, verdicts, strict=True):
-        if not verdict.errored:
-            known = problems.get(sample.task_id)
-            problem = known or Problem.of(sample.task_id, suite.hidden[sample.task_id])
-            problems[sample.task_id] = problem
-            by_task.setdefault(sample.task_id, []).append(_entry(problem, sample, verdict))
-    return {"date": time.strftime("%Y-%m-%d %H:%M"), "hash": _data_hash(suite), "eval": by_task}
+    for (task_id, program), verdict in zip(samples, verdicts, strict=True):
+        if verdict.errored:
+            continue
+        problem = problems.get(task_id) or Problem.of(task_id, suite.hidden[task_id])
+        problems[task_id] = problem
+        entry = {
+            "task_id": task_id,
+            "solution": program,
+            "base_status": _status(verdict.base),
+            "plus_status": _status(verdict.plus) if verdict.plus else None,
+            "base_fail_tests": _failing(problem, "base", verdict.base),
+            "plus_fail_tests": _failing(problem, "plus", verdict.plus),
+        }
+        by_task.setdefault(task_id, []).append(entry)
+    try:  # EvalPlus's hash is of the file as it lies on the disk, packed or not
+        path = suite.data.path
+        path = (rows_file(path) or path) if path.is_dir() else path
+        data = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    except OSError:
+        data = ""
+    return {"date": time.strftime("%Y-%m-%d %H:%M"), "hash": data, "eval": by_task}
 
 
 def write_results(path: Path, suite: Suite, samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> None:
     """Write the result file, whole or not at all; an InputError if it cannot be written."""
-    content = json.dumps(evalplus_results(suite, samples, verdicts))
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".new", delete=False) as file:
-            file.write(content)
-        fresh = Path(file.name)
-        fresh.chmod(0o644)
-        fresh.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}", hint="--output FILE") from error
+    write_whole(path, json.dumps(evalplus_results(suite, samples, verdicts)))
 
 
 def check_output(path: Path, samples: Path) -> None:
     """Refuse, before anything is graded, a place where the result file cannot lie."""
     if path.resolve() == samples.resolve():
         raise InputError(f"{path} holds the samples; the results would replace them", hint="--output FILE")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"{path} cannot be written: no such folder", hint="--output FILE")
-
-
-def _entry(problem: Problem, sample: Sample, verdict: Verdict) -> dict[str, Any]:
-    return {
-        "task_id": sample.task_id,
-        "solution": sample.program,
-        "base_status": _status(verdict.base),
-        "plus_status": _status(verdict.plus) if verdict.plus else None,
-        "base_fail_tests": _failing(problem, "base", verdict.base),
-        "plus_fail_tests": _failing(problem, "plus", verdict.plus),
-    }
+    check_place(path)
 
 
 def _status(outcome: Outcome) -> str:
@@ -80,11 +75,3 @@ def _failing(problem: Problem, part: Part, outcome: Outcome | None) -> list[Any]
     if outcome is None or outcome.at is None or outcome.at >= len(rows):
         return []
     return [rows[outcome.at]]
-
-
-def _data_hash(suite: Suite) -> str:
-    """Return EvalPlus's hash: the MD5 of the file as it lies on the disk, packed or not."""
-    try:
-        return hashlib.md5(suite.data.path.read_bytes(), usedforsecurity=False).hexdigest()
-    except OSError:
-        return ""

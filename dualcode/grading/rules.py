@@ -1,4 +1,4 @@
-"""How programs are judged: the limits that they run under, and which quirks of EvalPlus are kept."""
+"""How programs are graded: the limits that they run under, and which quirks of EvalPlus are kept."""
 
 from dualcode.grading.reference import Tests, Times
 from dualcode.record import Record

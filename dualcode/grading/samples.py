@@ -3,12 +3,12 @@
 A file's lines have `task_id` and `solution` or `completion`; a folder holds files as `HumanEval_0/0.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.suites.files import UNREADABLE, json_rows, unpacked
+from dualcode.suites.files import input_rows
 from dualcode.suites.registry import owner_of
 from dualcode.suites.suite import Suite
 
@@ -50,20 +50,26 @@ def read_all(path: Path, suite: Suite) -> Samples:
     """
     prompts = {task.id: task.prompt for task in suite.tasks}
     samples, dropped = list[Sample](), dict[str, None]()
-    for where, row in _folder(path, suite) if path.is_dir() else _lines(path):
+    if path.is_dir():
+        rows = _folder(path, suite)
+    else:
+        rows = ((f"{path}, line {row.number}", row.fields) for row in input_rows(path, _FORMAT))
+    for where, row in rows:
         task_id = row.get("task_id")
-        if isinstance(task_id, str) and _is_older(task_id, suite):
+        if not isinstance(task_id, str):
+            raise InputError(f"{where}: task_id is missing or no string: {_shown(task_id)}", hint=_FORMAT)
+        if task_id in prompts:
+            samples.append(Sample(task_id, _program(row, prompts[task_id], f"{where} ({task_id})")))
+            continue
+        kind, _, number = task_id.partition("/")
+        # MBPP+ v0.1.0 had 399 tasks, v0.2.0 has 378.
+        if suite.name == "mbpp" and kind == "Mbpp" and number.isdecimal() and int(number) <= _LAST_MBPP:
             dropped[task_id] = None
         else:
-            samples.append(_sample(row, where, suite, prompts))
+            raise _stranger(task_id, where, suite)
     if not samples:
         raise InputError(f"{path} holds no samples of {suite.title}", hint=_FORMAT)
     return Samples(samples, tuple(dropped))
-
-
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for row in json_rows(_content(path), lambda number, what: _flaw(path, number, what)):
-        yield f"{path}, line {row.number}", row.fields
 
 
 def _folder(path: Path, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -83,37 +89,6 @@ def _folder(path: Path, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
 def folder_of(task_id: str) -> str:
     """Return what EvalPlus calls the folder of a task's programs."""
     return task_id.replace("/", "_")
-
-
-def _is_older(task_id: str, suite: Suite) -> bool:
-    """Whether a task is of MBPP but not of this release of MBPP+: v0.1.0 had 399 tasks, v0.2.0 has 378."""
-    kind, _, number = task_id.partition("/")
-    known = suite.name == "mbpp" and kind == "Mbpp" and number.isdecimal()
-    return known and int(number) <= _LAST_MBPP and task_id not in suite.hidden
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return unpacked(path)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} does not exist", hint="the path of a .jsonl or .jsonl.gz file, or of a folder"
-        ) from None
-    except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="a .jsonl or .jsonl.gz file") from error
-
-
-def _flaw(path: Path, number: int, what: str) -> InputError:
-    return InputError(f"{path}, line {number}: {what}", hint=_FORMAT)
-
-
-def _sample(row: dict[str, Any], where: str, suite: Suite, prompts: Mapping[str, str]) -> Sample:
-    task_id = row.get("task_id")
-    if not isinstance(task_id, str):
-        raise InputError(f"{where}: task_id is missing or no string: {_shown(task_id)}", hint=_FORMAT)
-    if task_id not in prompts:
-        raise _stranger(task_id, where, suite)
-    return Sample(task_id, _program(row, prompts[task_id], f"{where} ({task_id})"))
 
 
 def _stranger(task_id: str, where: str, suite: Suite) -> InputError:

@@ -142,14 +142,13 @@ def score(
 def _side(total: Counts, per_task: Sequence[Counts]) -> Side:
     graded = [counts for counts in per_task if counts.graded]
     fewest = min((counts.graded for counts in graded), default=0)
-    return Side(samples=total, pass_at={k: _estimate(graded, k) for k in KS if k <= fewest})
-
-
-def _estimate(graded: Sequence[Counts], k: int) -> Estimate:
-    values = [pass_at_k(counts.graded, counts.passed, k) for counts in graded]
-    mean = sum(values) / len(values)
-    if all(counts.graded == 1 for counts in graded):
-        wilson = rate(sum(counts.passed for counts in graded), len(graded))
-        return Estimate(value=mean, low=wilson.low, high=wilson.high)
-    low, high = bootstrap(values) or (None, None)
-    return Estimate(value=mean, low=low, high=high)
+    pass_at: dict[int, Estimate] = {}
+    for k in (k for k in KS if k <= fewest):
+        values = [pass_at_k(counts.graded, counts.passed, k) for counts in graded]
+        if all(counts.graded == 1 for counts in graded):
+            wilson = rate(sum(counts.passed for counts in graded), len(graded))
+            low, high = wilson.low, wilson.high
+        else:
+            low, high = bootstrap(values) or (None, None)
+        pass_at[k] = Estimate(value=sum(values) / len(values), low=low, high=high)
+    return Side(samples=total, pass_at=pass_at)

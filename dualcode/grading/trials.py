@@ -1,7 +1,7 @@
 """Trials: a program on one set of a task's tests, run and compared, once.
 
 The program runs in a jail that has never seen the expected values. Its stream of outputs is compared with the
-reference's stream here, as bytes; where the bytes differ, a judge in another jail compares the values.
+reference's stream here, as bytes; where the bytes differ, an oracle in another jail compares the values.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from dualcode.errors import SuiteError
-from dualcode.grading import oracles as judging
-from dualcode.grading.oracles import Comparison, Judgement
+from dualcode.grading import oracles
+from dualcode.grading.oracles import Compared, Comparison
 from dualcode.grading.outcome import (
     KILLED_BY_KERNEL,
     Mismatch,
@@ -82,7 +82,7 @@ class Trials:
             return Trial(refused, Ran("unloaded", b""))
         if (refused := forbidden(program, self._suite.terms, tests.inputs)) is not None:
             return Trial(refused, Ran("unloaded", b""))
-        comparison = judging.comparison(reference.form, reference.entry_point)
+        comparison = oracles.comparison(reference.form, reference.entry_point)
         job = Job(
             program,
             tests.inputs,
@@ -109,23 +109,23 @@ class Trials:
         given = ran.stream
         if ran.ending == "flooded":  # it has failed: only which value was the first wrong one is asked
             given = given[: len(tests.expected) + DIGEST_ABOVE]
-        judgement = await self._judge(reference, tests, given, tests.expected)
-        if judgement.whole and sum(tests.long.values()) <= LONGEST_COMPARED:
+        compared = await self._compare(reference, tests, given, tests.expected)
+        if compared.whole and sum(tests.long.values()) <= LONGEST_COMPARED:
             catches = comparison.catches
             if not await asyncio.to_thread(came_through, ran, tests.inputs, catches=catches):
                 ended = checked if catches else outcome
                 return Trial(await asyncio.to_thread(ended, ran, None, tests.inputs), ran)
             async with self._whole:
-                judgement = await self._judge_whole(calibrated, part, job, ran, judgement)
-        return await _trial(ran, judgement, reference, tests)
+                compared = await self._compare_whole(calibrated, part, job, ran, compared)
+        return await _trial(ran, compared, reference, tests)
 
-    async def _judge_whole(
-        self, calibrated: Calibrated, part: Part, job: Job, first: Ran, judgement: Judgement
-    ) -> Judgement:
+    async def _compare_whole(
+        self, calibrated: Calibrated, part: Part, job: Job, first: Ran, compared: Compared
+    ) -> Compared:
         """Compare long values themselves: their digests differ, which a tolerance may forgive.
 
         Both programs run again for it. What the candidate returned the first time counts, so the values have
-        to be those; if they are not, or do not come at all, the judgement stays that the digests differ.
+        to be those; if they are not, or do not come at all, it stays that the digests differ.
         """
         reference, tests = calibrated.reference, calibrated.reference.tests[part]
         bounds = bounded(
@@ -133,7 +133,7 @@ class Trials:
         )
         ran = await self._sandbox.run(replace(job, limits=bounds, digest_above=None, capture=False))
         if not await asyncio.to_thread(_same, first.stream, ran.stream, catches=job.go_on):
-            return judgement
+            return compared
         problem = await asyncio.to_thread(
             Problem.of, reference.task_id, self._suite.hidden[reference.task_id]
         )
@@ -147,23 +147,23 @@ class Trials:
                     f"{done.detail or done.ending}"
                 )
             expected = done.stream
-        return await self._judge(reference, tests, ran.stream, expected)
+        return await self._compare(reference, tests, ran.stream, expected)
 
-    async def _judge(
+    async def _compare(
         self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes
-    ) -> Judgement:
+    ) -> Compared:
         """Compare values in a jail of their own: what a candidate returned may be made to do harm."""
-        job = await asyncio.to_thread(self._judge_job, reference, tests, candidate, expected)
+        job = await asyncio.to_thread(self._compare_job, reference, tests, candidate, expected)
         ran = await self._sandbox.run(job)
         if ran.killed and ran.detail == KILLED_BY_KERNEL:  # others may have taken the memory
             ran = await self._sandbox.run(job)
-        return judging.judgement(ran)
+        return oracles.compared(ran)
 
-    def _judge_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
+    def _compare_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
         if reference.form in ("check", "tests"):
             problem = Problem.of(reference.task_id, self._suite.hidden[reference.task_id])
             assert problem.check is not None
-            return judging.check_job(
+            return oracles.check_job(
                 problem.reference,
                 problem.check,
                 reference.entry_point,
@@ -171,8 +171,8 @@ class Trials:
                 candidate,
                 catches=reference.form == "tests",
             )
-        return judging.judge_job(
-            comparison=judging.comparison(reference.form, reference.entry_point),
+        return oracles.compare_job(
+            comparison=oracles.comparison(reference.form, reference.entry_point),
             atol=reference.atol,
             inputs=tests.inputs,
             candidate=candidate,
@@ -208,26 +208,26 @@ def _same(stream: bytes, whole: bytes, *, catches: bool) -> bool:
     return True
 
 
-async def _trial(ran: Ran, judgement: Judgement, reference: Reference, tests: Tests) -> Trial:
+async def _trial(ran: Ran, compared: Compared, reference: Reference, tests: Tests) -> Trial:
     if reference.form == "tests":
-        found = None if judgement.passed else _failure(judgement)
+        found = None if compared.passed else _failure(compared)
         return Trial(checked(ran, found, tests.inputs), ran, found)
-    mismatch = _mismatch(ran, judgement, in_check=reference.form == "check")
+    mismatch = _mismatch(ran, compared, in_check=reference.form == "check")
     return Trial(await asyncio.to_thread(outcome, ran, mismatch, tests.inputs), ran, mismatch)
 
 
-def _mismatch(ran: Ran, judgement: Judgement, *, in_check: bool) -> Mismatch | None:
-    """Return the wrong output that a judge found; None if it found a call without one, or nothing."""
+def _mismatch(ran: Ran, compared: Compared, *, in_check: bool) -> Mismatch | None:
+    """Return the wrong output that an oracle found; None if it found a call without one, or nothing."""
     returned = sum(1 for _ in values(ran.stream))
-    if judgement.passed or judgement.at is None or not 0 <= judgement.at < returned:
+    if compared.passed or compared.at is None or not 0 <= compared.at < returned:
         return None
-    return _failure(judgement, in_check=in_check)
+    return _failure(compared, in_check=in_check)
 
 
-def _failure(judgement: Judgement, *, in_check: bool = True) -> Mismatch:
-    """Return where a judgement says that a program failed; -1 where no call was made."""
-    reason = judgement.reason or "wrong output"
-    if in_check and judgement.expected and reason == "wrong output":
-        reason = f"wrong output: {cut(judgement.expected, LINE)}"
-    at = -1 if judgement.at is None else judgement.at
-    return Mismatch(at, clean(reason), judgement.expected, judgement.got)
+def _failure(compared: Compared, *, in_check: bool = True) -> Mismatch:
+    """Return where an oracle says that a program failed; -1 where no call was made."""
+    reason = compared.reason or "wrong output"
+    if in_check and compared.expected and reason == "wrong output":
+        reason = f"wrong output: {cut(compared.expected, LINE)}"
+    at = -1 if compared.at is None else compared.at
+    return Mismatch(at, clean(reason), compared.expected, compared.got)

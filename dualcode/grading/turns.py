@@ -91,25 +91,16 @@ class Turns:
             self._lonely.popleft()
         if not self._lonely:
             self._batch = 0
-        elif not self._batch and self._overdue():
+        elif not self._batch and time.monotonic() - self._lonely[0][0] >= self._patience:
             self._batch = len(self._lonely)
         idle = self._free == self._size and not any(not place.cancelled() for place in self._waiting)
         if self._batch or (self._lonely and idle):
-            self._let_alone()
-        else:
-            self._let_turns()
-
-    def _let_alone(self) -> None:
-        if self._free == self._size and not self._alone:
-            self._alone = True
-            self._lonely.popleft()[1].set_result(None)
-
-    def _let_turns(self) -> None:
+            if self._free == self._size and not self._alone:
+                self._alone = True
+                self._lonely.popleft()[1].set_result(None)
+            return
         while self._waiting and self._free and not self._alone:
             place = self._waiting.popleft()
             if not place.cancelled():
                 self._free -= 1
                 place.set_result(None)
-
-    def _overdue(self) -> bool:
-        return time.monotonic() - self._lonely[0][0] >= self._patience

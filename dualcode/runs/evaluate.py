@@ -177,6 +177,7 @@ async def _work(
     """Do what the run lacks, and return what its programs ran in."""
     suite, config = workshop.suite, workshop.config
     shared, grader, sandbox = await workshop.tools()
+    grader.prepare([task.id for task in suite.tasks if task.id not in store.records.done])
     team = shared.at_work(pipeline.roles, SandboxBench(sandbox, store.add_shown))
     concurrency = options.concurrency or default_concurrency(config, pipeline)
     reached = addresses(made_with.configuration, config)

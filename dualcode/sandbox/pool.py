@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from dualcode.errors import SandboxError
-from dualcode.sandbox.job import Arguments, Job, Limits, Ran
+from dualcode.sandbox.job import Arguments, Job, Ran
 from dualcode.sandbox.sandbox import Tier
 from dualcode.sandbox.tiers import Choice, choose
 from dualcode.sandbox.waiting import Attendance, Places
@@ -19,6 +19,17 @@ from dualcode.sandbox.worker import BrokenError, Worker, sweep
 
 MOST_WAITING = 16
 """Runs that wait beside those that compute, if there is memory for as many."""
+
+USUAL_MEMORY = 128 << 20
+"""Bytes that are set aside for a server with a run of the usual kind; together they take about 20 MiB. Few
+runs use what they may: what is really left is looked at whenever one begins (`enough_memory`)."""
+
+SHARE_LEFT = 4
+"""A run begins beside others if one of them could still grow to its limit, or to one in so many of all the
+bytes of a small machine."""
+
+LOOK_SECONDS = 0.1
+"""How often a run that waits for memory looks again."""
 
 TRIES = 2
 """How often a job is given to a server, after the first time to one that has just started. Where all of them
@@ -33,8 +44,8 @@ CONTROL_GROUP = Path("/sys/fs/cgroup")
 def open_sandbox(workers: int | None = None, *, unsafe: bool = False, tier: str | None = None) -> "Opening":
     """Open the strongest sandbox that works on this machine: `async with open_sandbox() as sandbox`.
 
-    `workers` is how many jobs run at once (default: the processors), and is lowered to what fits into the
-    memory that is available now. `tier` names the one wanted; `unsafe` allows that there is none. Awaited
+    `workers` is how many jobs run at once (default: the processors); while memory is short, fewer do, whoever
+    took it. `tier` names the one wanted; `unsafe` allows that there is none. Awaited
     instead, it returns the sandbox, and the caller closes it. Raises SandboxError if none works.
     """
     return Opening(workers, unsafe, tier)
@@ -64,26 +75,43 @@ class Opening:
 
     async def _open(self) -> "Pool":
         await asyncio.to_thread(sweep)
-        workers = bound_workers(self._workers)
-        beside = max(0, min(MOST_WAITING, available_memory() // Limits().memory - workers))
-        return Pool(await choose(self._tier, unsafe=self._unsafe), workers, beside)
+        choice = await choose(self._tier, unsafe=self._unsafe)
+        return Pool(choice, bound_workers(self._workers), MOST_WAITING)
 
 
 def bound_workers(wanted: int | None) -> int:
-    """Return how many of the wanted workers fit into memory, at least one."""
-    fitting = available_memory() // Limits().memory
+    """Return how many of the wanted workers fit into memory with usual runs, at least one."""
+    fitting = available_memory() // USUAL_MEMORY
     return max(1, min(wanted or len(os.sched_getaffinity(0)), fitting))
+
+
+def enough_memory(limit: int) -> bool:
+    """Whether a run with this limit may begin beside others, by what the machine has really left now.
+
+    So pools, and other processes, need not know of each other. Should several runs grow at once beyond what
+    is left, the kernel ends them first of all, and the grader tries them again alone.
+    """
+    return available_memory() >= min(limit, whole_memory() // SHARE_LEFT)
 
 
 def available_memory() -> int:
     """Return the bytes that the machine, or the control group around this process, has left."""
     available = psutil.virtual_memory().available
+    group = _of_group("memory.max")
+    return available if group is None else min(available, max(0, group - (_of_group("memory.current") or 0)))
+
+
+def whole_memory() -> int:
+    """Return the bytes that the machine has, or that its control group allows this process."""
+    total = psutil.virtual_memory().total
+    return min(total, _of_group("memory.max") or total)
+
+
+def _of_group(name: str) -> int | None:
     try:
-        left = int((CONTROL_GROUP / "memory.max").read_text())
-        left -= int((CONTROL_GROUP / "memory.current").read_text())
+        return int((CONTROL_GROUP / name).read_text())
     except (OSError, ValueError):  # no such group, or "max"
-        return available
-    return min(available, max(0, left))
+        return None
 
 
 class Pool:
@@ -96,6 +124,7 @@ class Pool:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._closed = False
+        self._running = 0
         self.workers = workers
 
     @property
@@ -120,12 +149,18 @@ class Pool:
         """
         causes: list[str] = []
         async with self._places.one() as leave:
-            while len(causes) < TRIES:
-                ran = await self._try(job, causes, leave, fresh=bool(causes))
-                if ran is not None:
-                    return ran
-            broke = f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}"
-            good = await self._try(_GOOD, causes, leave, fresh=True)
+            while self._running and not enough_memory(job.limits.memory):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(LOOK_SECONDS)
+            self._running += 1
+            try:
+                while len(causes) < TRIES:
+                    ran = await self._try(job, causes, leave, fresh=bool(causes))
+                    if ran is not None:
+                        return ran
+                broke = f"the fork server broke in {TRIES} tries of one job: {'; '.join(causes)}"
+                good = await self._try(_GOOD, causes, leave, fresh=True)
+            finally:
+                self._running -= 1
         if good is None or good.ending != "finished":
             raise SandboxError(f"{broke}; and under a job that is known to be good")
         return Ran("died", b"", f"{broke}; another job broke none", killed=True)
@@ -196,7 +231,7 @@ async def _attended(worker: Worker, job: Job, leave: Callable[[], bool]) -> Ran:
     """Run a job; end it if it waits for too long, and leave its place to another while it waits."""
 
     def waits() -> bool:
-        if job.on_wait is None or not leave():
+        if job.on_wait is None or not enough_memory(job.limits.memory) or not leave():
             return False
         job.on_wait()
         return True

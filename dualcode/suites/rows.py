@@ -57,7 +57,7 @@ def read_rows(
             what = f"{task_id} is a row of another form than the one on line {first}: {FORMS}"
             raise files.flaw(found, row.number, what)
         _check_keys(found, row, KEYS[kind])
-        if own and (wrong := _flaw(row, kind)):
+        if own and (wrong := next(_flaws(row.fields, kind), None)):
             raise files.flaw(found, row.number, f"{task_id}: {wrong}")
         lines[task_id] = row.number
         fields = row.fields
@@ -99,12 +99,8 @@ def _check_keys(found: Located, row: Row, keys: Mapping[str, Any]) -> None:
             raise files.flaw(found, row.number, what)
 
 
-def _flaw(row: Row, form: Form) -> str | None:
-    """Return what else is wrong with a team's own row."""
-    return next(_flaws(row.fields, form), None)
-
-
 def _flaws(fields: Mapping[str, Any], form: Form) -> Iterator[str]:
+    """Yield what else is wrong with a team's own row."""
     entry_point = fields["entry_point"]
     if wrong := source.name_flaw(entry_point):
         yield wrong

@@ -59,21 +59,16 @@ class Terms(Record):
 
     def accepts_python(self, version: Sequence[int] = sys.version_info[:3]) -> bool:
         """Whether programs may run on this version. Raises ValueError if the demand cannot be read."""
-        return all(_holds(part.strip(), version) for part in (self.python or ">=3").split(","))
-
-
-def _holds(demand: str, version: Sequence[int]) -> bool:
-    found = re.fullmatch(r"(>=|<=|==|>|<)?\s*(\d+(?:\.\d+)*)", demand)
-    if found is None:
-        raise ValueError(f"{demand!r} is no version of Python such as 3.12 or >=3.11")
-    wanted = [int(part) for part in found[2].split(".")]
-    own = list(version[: len(wanted)])
-    return {
-        ">=": own >= wanted,
-        "<=": own <= wanted,
-        ">": own > wanted,
-        "<": own < wanted,
-    }.get(found[1], own == wanted)
+        accepted = True
+        for demand in map(str.strip, (self.python or ">=3").split(",")):
+            found = re.fullmatch(r"(>=|<=|==|>|<)?\s*(\d+(?:\.\d+)*)", demand)
+            if found is None:
+                raise ValueError(f"{demand!r} is no version of Python such as 3.12 or >=3.11")
+            wanted = [int(part) for part in found[2].split(".")]
+            own = list(version[: len(wanted)])
+            holds = {">=": own >= wanted, "<=": own <= wanted, ">": own > wanted, "<": own < wanted}
+            accepted &= holds.get(found[1], own == wanted)
+        return accepted
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Who may write what lies at a path: whoever may decides what is read there, and so what verdicts say."""
 
+import contextlib
 import grp
 import os
 import pwd
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Doubt(NamedTuple):
@@ -27,13 +28,14 @@ def doubt(path: Path, *, above: bool = True) -> Doubt | None:
     The path counts and, with `above`, all folders above it, on the way that its text goes and on the way that
     links lead. A folder above with the sticky bit, such as /tmp, is no fault: what lies in it is its owner's.
     """
-    for each in _ways(path) if above else (path,):
+    ways = dict.fromkeys((path.absolute(), path.resolve())) if above else ()
+    for each in (place for way in ways for place in (way, *way.parents)) if above else (path,):
         try:
             state = each.lstat()
         except OSError:  # not there, so there is nothing to be read
             continue
-        if state.st_uid not in (os.geteuid(), 0):
-            return Doubt(each, f"belongs to {_user(state.st_uid)}", None)
+        if (owner := state.st_uid) not in (os.geteuid(), 0):
+            return Doubt(each, f"belongs to {_name(pwd.getpwuid, owner) or f'user {owner}'}", None)
         if (who := _writers(state)) and not (each != path and state.st_mode & stat.S_ISVTX):
             return Doubt(each, f"may be written by {who}", f"chmod go-w {shlex.quote(str(each))}")
     return None
@@ -46,42 +48,25 @@ def make_private(folder: Path) -> None:
             each.mkdir(mode=0o700, exist_ok=True)
 
 
-def _ways(path: Path) -> Iterator[Path]:
-    for way in dict.fromkeys((path.absolute(), path.resolve())):
-        yield from (way, *way.parents)
-
-
 def _writers(state: os.stat_result) -> str | None:
     """Return who else may write; None if nobody. A link's own mode says nothing."""
     if stat.S_ISLNK(state.st_mode):
         return None
     if state.st_mode & stat.S_IWOTH:
         return "everyone"
-    if state.st_mode & stat.S_IWGRP and not _own_group(state.st_gid):
-        return f"the group {_group(state.st_gid)}"
-    return None
-
-
-def _own_group(group: int) -> bool:
-    """Whether a group is root's, or the one that many systems give each user alone."""
-    if group == 0:
-        return True
-    try:
+    group = state.st_gid
+    if not state.st_mode & stat.S_IWGRP or group == 0:
+        return None
+    with contextlib.suppress(KeyError):  # the one that many systems give each user alone
         user, entry = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
-    except KeyError:
-        return False
-    return user.pw_gid == group and entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}
+        if user.pw_gid == group and entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}:
+            return None
+    return f"the group {_name(grp.getgrgid, group) or group}"
 
 
-def _user(number: int) -> str:
+def _name(find: Callable[[int], tuple[Any, ...]], number: int) -> str | None:
+    """Return what the system calls a user or group; None if it has no name for it."""
     try:
-        return pwd.getpwuid(number).pw_name
+        return find(number)[0]
     except KeyError:
-        return f"user {number}"
-
-
-def _group(number: int) -> str:
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
+        return None

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualcode.bench.visible import VisibleResult, VisibleTests, run_visible, visible_tests
+from dualcode.bench.visible.checking import render
 from dualcode.bench.visible.evaluation import UnfitError, evaluate, matches, parse_expression
-from dualcode.bench.visible.judgement import render
 from dualcode.bench.visible.running import MOST_CHARACTERS
 from dualcode.errors import SandboxError
 from dualcode.sandbox import codec, open_sandbox

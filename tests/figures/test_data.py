@@ -17,10 +17,10 @@ from dualcode.figures import (
     gate,
     interactions,
     mitigations,
+    regressions,
     richness,
     utilisation,
 )
-from dualcode.figures import regressions as breakdowns
 from dualcode.figures.catalog import FIGURES
 from dualcode.figures.content import NothingToDrawError, selection_remarks, suite_name, suite_title
 from dualcode.metrics import rate
@@ -51,7 +51,7 @@ def test_published_numbers_come_from_the_value_given_and_nowhere_else(paper: Ana
     assert all(bar.published is None for bar in panel.bars)
     assert panel.references == ()
     assert all(pair.rich.published is None for pair in richness.richness(paper, NONE).pairs)
-    assert all(each.published is None for each in breakdowns.breakdown(paper, NONE).counts)
+    assert all(each.published is None for each in regressions.breakdown(paper, NONE).counts)
 
 
 def test_a_bar_is_better_or_worse_only_if_the_corrected_p_says_so(paper: Analysis) -> None:
@@ -119,8 +119,8 @@ def test_mitigations_stand_beside_unconditional_review_on_each_suite(paper: Anal
 
 def test_every_class_of_failure_has_a_row_and_published_classes_are_added_up(paper: Analysis) -> None:
     twice = PublishedRegressions(kind="wrong result", words="", count=2, place="")
-    data = breakdowns.breakdown(paper, NONE.model_copy(update={"regressions": (twice, twice)}))
-    assert [each.kind for each in data.counts] == list(breakdowns.CLASSES)
+    data = regressions.breakdown(paper, NONE.model_copy(update={"regressions": (twice, twice)}))
+    assert [each.kind for each in data.counts] == list(regressions.CLASSES)
     assert {each.kind: each.published for each in data.counts}["wrong result"] == 4
     assert sum(each.count for each in data.counts) == data.total > 0
 

@@ -186,9 +186,13 @@ def test_the_key_depends_on_data_code_and_versions(monkeypatch: pytest.MonkeyPat
     key = content_key("a")
     assert key == content_key("a")
     assert key != content_key("b")
-    for name in ("_code", "_packages"):
+
+    def another(*_: str) -> str:
+        return "another"
+
+    for place, name in ((calibration_cache, "_code"), (calibration_cache.importlib.metadata, "version")):
         with monkeypatch.context() as patched:
-            patched.setattr(calibration_cache, name, lambda: "another")
+            patched.setattr(place, name, another)
             assert content_key("a") != key
 
 

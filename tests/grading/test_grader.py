@@ -86,6 +86,75 @@ def base(verdict: Verdict) -> tuple[str, str | None, str | None]:
     return verdict.base.status, verdict.base.reason, verdict.base.failing_input
 
 
+class Stand(Between):
+    """Runs nothing: every reference returns what it ought to, and so does every program."""
+
+    def __init__(self) -> None:
+        self.programs = []
+
+    @property
+    def tier(self) -> Tier:
+        return Tier(name="none", holds=())
+
+    async def run(self, job: Job) -> Ran:
+        self.programs.append(job.program)
+        await asyncio.sleep(0)
+        done = [frame("B", b""), *[frame("V", b"N")] * job.calls.count, frame("E", b"")]
+        if job.timed:
+            done.insert(-1, frame("T", bytes(8 * job.calls.count)))
+        return Ran("finished", b"".join(done))
+
+    async def close(self) -> None: ...
+
+
+def many(folder: Path, count: int) -> Suite:
+    rows = [problem(number, base_input=[[1]], plus_input=[]) for number in range(count)]
+    return load_suite("humaneval", data=write_rows(folder / "many.jsonl", *rows))
+
+
+# Many programs
+
+
+async def test_of_many_programs_the_first_have_verdicts_before_the_last_references_run(
+    tmp_path: Path, cache: CalibrationCache
+) -> None:
+    suite, stand = many(tmp_path, 120), Stand()
+    async with SandboxGrader(suite, stand, workers=1, cache=cache) as grader:
+        known = list[float]()
+
+        async def one(task_id: str) -> None:
+            assert (await grader.grade(task_id, RIGHT)).passed_plus
+            known.append(sum(grader.cpu(task.id) == 0 for task in suite.tasks))
+
+        await asyncio.gather(*(one(task.id) for task in suite.tasks))
+    assert known[0] < 60
+    assert len(known) == 120
+
+
+async def test_references_run_before_the_first_program_comes_and_once_only(
+    tmp_path: Path, cache: CalibrationCache
+) -> None:
+    suite, stand = many(tmp_path, 5), Stand()
+    async with SandboxGrader(suite, stand, workers=1, cache=cache) as grader:
+        grader.prepare([task.id for task in suite.tasks])
+        async with asyncio.timeout(60):
+            while len(stand.programs) < 10:  # noqa: ASYNC110 - base and plus of each
+                await asyncio.sleep(0.001)
+        assert len(stand.programs) == 10
+        await asyncio.gather(*(grader.grade(task.id, f"# Mine.\n{RIGHT}") for task in suite.tasks))
+    assert [program.startswith("# Mine.") for program in stand.programs] == [False] * 10 + [True] * 10
+
+
+async def test_a_grader_that_is_closed_prepares_nothing_more(tmp_path: Path, cache: CalibrationCache) -> None:
+    suite, stand = many(tmp_path, 200), Stand()
+    async with SandboxGrader(suite, stand, workers=1, cache=cache) as grader:
+        grader.prepare([task.id for task in suite.tasks])
+        await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(stand.programs) < 100
+
+
 # Verdicts and their reasons
 
 

@@ -25,9 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dualcode.errors import GraderError
-from dualcode.grading import oracle_jail as judge
-from dualcode.grading import oracles as judging
-from dualcode.grading.oracles import Comparison, Judgement
+from dualcode.grading import oracle_jail, oracles
+from dualcode.grading.oracles import Compared, Comparison
 from dualcode.sandbox.codec import encode
 from dualcode.sandbox.job import Arguments, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.pool import open_sandbox
@@ -36,7 +35,7 @@ from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Form
 
 evalplus: Any = importlib.import_module("evalplus.eval")
-oracles: Any = importlib.import_module("evalplus.eval._special_oracle")
+theirs: Any = importlib.import_module("evalplus.eval._special_oracle")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -68,11 +67,11 @@ def compare(
     task: tuple[Form, str] = ("humaneval", "f"),
     atol: float = 0,
     inputs: Sequence[Sequence[Any]] | None = None,
-) -> Judgement:
-    """Judge outputs in this process."""
-    comparison = judging.comparison(*task)
+) -> Compared:
+    """Compare outputs in this process."""
+    comparison = oracles.comparison(*task)
     calls = _calls(inputs, expected)
-    finding = judge.judge(
+    finding = oracle_jail.compare(
         comparison.oracle,
         atol,
         len(expected),
@@ -80,7 +79,7 @@ def compare(
         stream(*outputs, drain=comparison.drain),
         stream(*expected, drain=comparison.drain),
     )
-    return Judgement.model_validate(dict(zip(Judgement.model_fields, finding, strict=True)))
+    return Compared.model_validate(dict(zip(Compared.model_fields, finding, strict=True)))
 
 
 class Box:
@@ -106,7 +105,7 @@ def ask_evalplus(
     use of files, is left out.
     """
     form, entry_point = task
-    only_not_none = entry_point in oracles.MBPP_OUTPUT_NOT_NONE_TASKS and form == "mbpp"
+    only_not_none = entry_point in theirs.MBPP_OUTPUT_NOT_NONE_TASKS and form == "mbpp"
     wanted = [value is not None for value in expected] if only_not_none else expected
     returned = iter(outputs)
     module = types.ModuleType("returned_outputs")
@@ -283,25 +282,25 @@ near = st.sampled_from([-1e-5, -1e-7, 0, 1e-9, 1e-7, 0.4, 1, None])
     st.integers(1, 99) | st.floats(0.1, 99), st.integers(1, 99), near, near, st.sampled_from([0, 1e-6, 0.5])
 )
 @pytest.mark.filterwarnings("ignore")
-def test_surfaces_are_judged_as_by_evalplus(
+def test_surfaces_are_compared_as_by_evalplus(
     edge: Any, height: Any, error: Any, miss: Any, atol: float
 ) -> None:
-    surface = oracles._surface_Area(edge, height)
+    surface = theirs._surface_Area(edge, height)
     output = None if error is None else surface + error
     expected = None if miss is None else surface + miss
     check_parity([(lambda: output, expected)], ("mbpp", "surface_Area"), atol, [[edge, height]])
 
 
 @given(st.integers(), st.integers(), st.integers(-1, 1), st.integers(-1, 1))
-def test_digit_distances_are_judged_as_by_evalplus(one: int, other: int, error: int, miss: int) -> None:
-    distance = oracles._digit_distance_nums(abs(one), abs(other))
+def test_digit_distances_are_compared_as_by_evalplus(one: int, other: int, error: int, miss: int) -> None:
+    distance = theirs._digit_distance_nums(abs(one), abs(other))
     test: Test = lambda: distance + error, distance + miss
     check_parity([test], ("mbpp", "digit_distance_nums"), 0, [[abs(one), abs(other)]])
     check_parity([test], ("mbpp", "digit_distance_nums"), 0, [[one, other]])
 
 
 @given(st.lists(st.integers(-9, 9), min_size=2, max_size=6), st.floats(-9, 9) | st.none() | st.text(), near)
-def test_zeros_are_judged_as_by_evalplus(coefficients: list[int], zero: Any, atol: float | None) -> None:
+def test_zeros_are_compared_as_by_evalplus(coefficients: list[int], zero: Any, atol: float | None) -> None:
     # One test a run: EvalPlus's oracle counts no test that passes, so its index of a later failure is off.
     test: Test = lambda: zero, 0.0
     check_parity([test], ("humaneval", "find_zero"), atol or 0, [[coefficients]])
@@ -309,48 +308,48 @@ def test_zeros_are_judged_as_by_evalplus(coefficients: list[int], zero: Any, ato
 
 @given(st.integers(0), st.integers(0))
 def test_digit_distance_is_that_of_evalplus(one: int, other: int) -> None:
-    assert judge.digit_distance(one, other) == oracles._digit_distance_nums(one, other)
+    assert oracle_jail.digit_distance(one, other) == theirs._digit_distance_nums(one, other)
 
 
 @given(st.floats(0, 1e6) | st.integers(0, 10**6), st.floats(0, 1e6) | st.integers(0, 10**6))
 def test_surface_area_is_that_of_evalplus(edge: float, height: float) -> None:
-    assert judge.surface_area(edge, height) == oracles._surface_Area(edge, height)
+    assert oracle_jail.surface_area(edge, height) == theirs._surface_Area(edge, height)
 
 
 @given(st.lists(st.integers(-99, 99) | st.floats(-99, 99)), st.floats(-99, 99))
 def test_polynomial_is_that_of_evalplus(coefficients: list[float], x: float) -> None:
-    assert judge.polynomial(coefficients, x) == oracles._poly(coefficients, x)
+    assert oracle_jail.polynomial(coefficients, x) == theirs._poly(coefficients, x)
 
 
 def test_special_tasks_are_those_of_evalplus() -> None:
     source = inspect.getsource(evalplus.unsafe_execute)
     named = set(re.findall(r'"(\w+)"\s*==\s*entry_point', source))
     assert named == {"are_equivalent", "sum_div", "surface_Area", "digit_distance_nums", "find_zero"}
-    special = {name: judging.comparison("mbpp", name).oracle for name in named - {"find_zero"}}
+    special = {name: oracles.comparison("mbpp", name).oracle for name in named - {"find_zero"}}
     assert special == {
         "are_equivalent": "any",
         "sum_div": "sum_div",
         "surface_Area": "surface_area",
         "digit_distance_nums": "digit_distance",
     }
-    assert judging.comparison("humaneval", "find_zero").oracle == "find_zero"
+    assert oracles.comparison("humaneval", "find_zero").oracle == "find_zero"
     for oracle, tasks in {
-        "set": oracles.MBPP_OUTPUT_SET_EQ_TASKS,
-        "not_none": oracles.MBPP_OUTPUT_NOT_NONE_TASKS,
+        "set": theirs.MBPP_OUTPUT_SET_EQ_TASKS,
+        "not_none": theirs.MBPP_OUTPUT_NOT_NONE_TASKS,
     }.items():
-        assert {judging.comparison("mbpp", name).oracle for name in tasks} == {oracle}
-        assert {judging.comparison("humaneval", name).oracle for name in tasks} == {"equal"}
-    known = named | {*oracles.MBPP_OUTPUT_SET_EQ_TASKS, *oracles.MBPP_OUTPUT_NOT_NONE_TASKS}
+        assert {oracles.comparison("mbpp", name).oracle for name in tasks} == {oracle}
+        assert {oracles.comparison("humaneval", name).oracle for name in tasks} == {"equal"}
+    known = named | {*theirs.MBPP_OUTPUT_SET_EQ_TASKS, *theirs.MBPP_OUTPUT_NOT_NONE_TASKS}
     forms: list[Form] = ["humaneval", "mbpp"]
-    assert {*judging.SPECIAL} == {
-        (form, name) for form in forms for name in known if judging.comparison(form, name).oracle != "equal"
+    assert {*oracles.SPECIAL} == {
+        (form, name) for form in forms for name in known if oracles.comparison(form, name).oracle != "equal"
     }
 
 
 def test_only_iterated_outputs_are_drained() -> None:
-    assert judging.comparison("mbpp", "Diff").drain
-    assert judging.comparison("check", "f").drain
-    assert not judging.comparison("humaneval", "Diff").drain
+    assert oracles.comparison("mbpp", "Diff").drain
+    assert oracles.comparison("check", "f").drain
+    assert not oracles.comparison("humaneval", "Diff").drain
 
 
 class Anything:
@@ -465,14 +464,14 @@ def test_nan_equals_nothing() -> None:
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_values_that_do_not_equal_themselves_are_noticed(value: Any) -> None:
-    assert judging.has_nan(stream(1, value))
+    assert oracles.has_nan(stream(1, value))
 
 
 @pytest.mark.parametrize(
     "value", [1.5, -1, [2**31 - 1] * 9, "gÿÿÿÿÿÿÿÿ", ["naan", None], {1: 2.5}, "x" * 200_000]
 )
 def test_other_values_are_not_taken_for_nan(value: Any) -> None:
-    assert not judging.has_nan(stream(value))
+    assert not oracles.has_nan(stream(value))
 
 
 def test_a_run_that_ended_fails_at_the_call_without_an_output() -> None:
@@ -483,17 +482,21 @@ def test_a_run_that_ended_fails_at_the_call_without_an_output() -> None:
         (frame("L", b""), "time-out"),
         (b"", "no output"),
     ]:
-        finding = judge.judge("equal", 0, 2, None, stream(1) + end, stream(1, 2))
+        finding = oracle_jail.compare("equal", 0, 2, None, stream(1) + end, stream(1, 2))
         assert finding == (False, 1, reason, "2", None, False)
-    first = judge.judge("equal", 0, 2, None, stream(3) + frame("L", b""), stream(1, 2))
+    first = oracle_jail.compare("equal", 0, 2, None, stream(3) + frame("L", b""), stream(1, 2))
     assert first[:3] == (False, 0, "wrong output")
 
 
 def test_a_reference_that_ended_passes_nothing() -> None:
     raised = frame("R", b"[]")
-    assert judge.judge("equal", 0, 1, None, raised, raised)[0] is False
-    assert judge.judge("equal", 0, 1, None, stream(1), b"")[:3] == (False, 0, "there is no expected output")
-    assert judge.judge("any", 0, 1, None, stream(1), b"")[0] is False
+    assert oracle_jail.compare("equal", 0, 1, None, raised, raised)[0] is False
+    assert oracle_jail.compare("equal", 0, 1, None, stream(1), b"")[:3] == (
+        False,
+        0,
+        "there is no expected output",
+    )
+    assert oracle_jail.compare("any", 0, 1, None, stream(1), b"")[0] is False
 
 
 def digests(*outputs: Any) -> bytes:
@@ -504,7 +507,7 @@ def digests(*outputs: Any) -> bytes:
 
 def test_equal_digests_pass_and_others_ask_for_the_values() -> None:
     def look(candidate: bytes, expected: bytes, oracle: str = "equal") -> tuple[bool, bool]:
-        finding = judge.judge(oracle, 0, 1, marshal.dumps([[[1, 2]]]), candidate, expected)
+        finding = oracle_jail.compare(oracle, 0, 1, marshal.dumps([[[1, 2]]]), candidate, expected)
         return finding[0], finding[5]
 
     assert look(digests([1]), digests([1])) == (True, False)
@@ -518,13 +521,13 @@ def test_equal_digests_pass_and_others_ask_for_the_values() -> None:
 def test_a_digest_that_may_hide_the_first_float_asks_for_the_values() -> None:
     nested, off = [[1.0, 2.0]], [[1.0 + 1e-7, 2.0]]
     streams = digests([0.5]) + stream(off), digests([0.5]) + stream(nested)
-    assert judge.judge("equal", 0, 2, None, *streams)[5]
-    assert judge.judge("equal", 1e-6, 2, None, *streams)[0]
+    assert oracle_jail.compare("equal", 0, 2, None, *streams)[5]
+    assert oracle_jail.compare("equal", 1e-6, 2, None, *streams)[0]
 
 
 def test_undecodable_outputs_fail_with_the_reason() -> None:
     forged = frame("V", b"[\xff\xff\xff\x7f")
-    passed, at, reason, expected, got, whole = judge.judge("equal", 0, 1, None, forged, stream([1]))
+    passed, at, reason, expected, got, whole = oracle_jail.compare("equal", 0, 1, None, forged, stream([1]))
     assert (passed, at, expected, got, whole) == (False, 0, "[1]", None, False)
     assert reason is not None
     assert reason.startswith("its output cannot be compared: a count of 2147483647")
@@ -540,25 +543,25 @@ def test_objects_and_values_are_shown() -> None:
     assert compare(["x" * (2 << 20)], [1]).got == "<str of 2097157 bytes>"
 
 
-def judged(candidate: bytes, expected: bytes, oracle: str = "equal") -> Job:
+def comparing(candidate: bytes, expected: bytes, oracle: str = "equal") -> Job:
     """Return the job that compares one call's outputs."""
     comparison = Comparison(oracle=oracle)  # pyright: ignore[reportArgumentType]
     inputs = Arguments.of("f", [[]])
-    return judging.judge_job(
+    return oracles.compare_job(
         comparison=comparison, atol=0, inputs=inputs, candidate=candidate, expected=expected
     )
 
 
 @module_loop
-async def test_a_judge_in_a_jail_compares_values(sandbox: Sandbox) -> None:
-    async def verdict(output: Any, expected: Any) -> Judgement:
-        return judging.judgement(await sandbox.run(judged(stream(output), stream(expected))))
+async def test_an_oracle_in_a_jail_compares_values(sandbox: Sandbox) -> None:
+    async def verdict(output: Any, expected: Any) -> Compared:
+        return oracles.compared(await sandbox.run(comparing(stream(output), stream(expected))))
 
-    assert await verdict(Fraction(1, 2), 0.5) == Judgement(passed=True)
-    assert await verdict(np.array([1.0]), [1.0]) == Judgement(passed=True)
+    assert await verdict(Fraction(1, 2), 0.5) == Compared(passed=True)
+    assert await verdict(np.array([1.0]), [1.0]) == Compared(passed=True)
     assert (await verdict(1.0 + 1e-7, 1.0)).passed
     wrong = await verdict({"a": 1}, {"a": 2})
-    assert wrong == Judgement(passed=False, at=0, reason="wrong output", expected="{'a': 2}", got="{'a': 1}")
+    assert wrong == Compared(passed=False, at=0, reason="wrong output", expected="{'a': 2}", got="{'a': 1}")
 
 
 COLLIDING = {n * (2**61 - 1) for n in range(10)}
@@ -574,13 +577,13 @@ HOSTILE = {
 
 @pytest.mark.parametrize("forged", HOSTILE.values(), ids=HOSTILE)
 @module_loop
-async def test_hostile_outputs_fail_and_the_judge_at_most_dies(
+async def test_hostile_outputs_fail_and_the_oracle_at_most_dies(
     sandbox: Sandbox, forged: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "LEAST_CPU", 0.5)
-    ran = await sandbox.run(judged(forged, stream([0]), "set"))
-    assert not judging.judgement(ran).passed
-    assert judging.judgement(await sandbox.run(judged(stream([0]), stream([0])))).passed
+    monkeypatch.setattr(oracles, "LEAST_CPU", 0.5)
+    ran = await sandbox.run(comparing(forged, stream([0]), "set"))
+    assert not oracles.compared(ran).passed
+    assert oracles.compared(await sandbox.run(comparing(stream([0]), stream([0])))).passed
 
 
 @pytest.mark.parametrize(
@@ -599,11 +602,11 @@ async def test_hostile_outputs_fail_and_the_judge_at_most_dies(
     ],
     ids=lambda ran: f"{ran.ending}-{ran.stream[5:30]!r}",
 )
-def test_a_judge_that_did_not_come_through_passes_nothing(ran: Ran) -> None:
-    judgement = judging.judgement(ran)
-    assert (judgement.passed, judgement.at) == (False, 0)
-    assert judgement.reason is not None
-    assert judgement.reason.startswith("its outputs could not be compared: ")
+def test_an_oracle_that_did_not_come_through_passes_nothing(ran: Ran) -> None:
+    found = oracles.compared(ran)
+    assert (found.passed, found.at) == (False, 0)
+    assert found.reason is not None
+    assert found.reason.startswith("its outputs could not be compared: ")
 
 
 SWAPS: dict[Any, type[ast.AST]] = {
@@ -677,19 +680,19 @@ async def humaneval_passes(sandbox: Sandbox, task: Checked, program: str) -> boo
     return ran.ending == "finished"
 
 
-async def passes(sandbox: Sandbox, task: Checked, inputs: Arguments, program: str) -> Judgement:
+async def passes(sandbox: Sandbox, task: Checked, inputs: Arguments, program: str) -> Compared:
     """Return the verdict of a program whose process never sees the test."""
     ran = await sandbox.run(Job(program, inputs, BRIEF, drain=True))
-    job = judging.check_job(task.reference, task.check, task.entry_point, inputs, ran.stream)
-    return judging.judgement(await sandbox.run(job))
+    job = oracles.check_job(task.reference, task.check, task.entry_point, inputs, ran.stream)
+    return oracles.compared(await sandbox.run(job))
 
 
 async def check_task(sandbox: Sandbox, number: int, task: Checked) -> bool | None:
     """Judge a task's reference and one mutant of it; return whether the mutant passed."""
-    job = judging.record_job(task.reference, task.check, task.entry_point)
-    inputs = judging.recorded(await sandbox.run(job))
+    job = oracles.record_job(task.reference, task.check, task.entry_point)
+    inputs = oracles.recorded(await sandbox.run(job))
     assert (inputs.entry_point, inputs.count > 0) == (task.entry_point, True)
-    assert await passes(sandbox, task, inputs, task.reference) == Judgement(passed=True), task.name
+    assert await passes(sandbox, task, inputs, task.reference) == Compared(passed=True), task.name
     program = mutant(task.reference, task.entry_point, number % 4)
     if program is None:
         return None
@@ -699,7 +702,7 @@ async def check_task(sandbox: Sandbox, number: int, task: Checked) -> bool | Non
 
 
 @module_loop
-async def test_humaneval_checks_judge_programs_that_never_see_them(sandbox: Sandbox) -> None:
+async def test_humaneval_checks_tell_programs_that_never_see_them(sandbox: Sandbox) -> None:
     tasks = checked_tasks()
     verdicts = await asyncio.gather(*(check_task(sandbox, n, task) for n, task in enumerate(tasks)))
     assert len(verdicts) == 164
@@ -711,16 +714,16 @@ async def test_humaneval_checks_judge_programs_that_never_see_them(sandbox: Sand
 async def test_a_failed_check_says_where(sandbox: Sandbox) -> None:
     check = "def check(f):\n    assert f(1) == 2\n    assert f(3) == 6\n"
     task = Checked("t", "double", "def double(n):\n    return 2 * n", check)
-    inputs = judging.recorded(await sandbox.run(judging.record_job(task.reference, task.check, "double")))
+    inputs = oracles.recorded(await sandbox.run(oracles.record_job(task.reference, task.check, "double")))
 
-    async def verdict(program: str) -> Judgement:
+    async def verdict(program: str) -> Compared:
         return await passes(sandbox, task, inputs, program)
 
     line = "assert f(3) == 6"
     wrong = await verdict("def double(n): return n * n + 1")
-    assert wrong == Judgement(passed=False, at=1, reason="wrong output", expected=line, got="10")
+    assert wrong == Compared(passed=False, at=1, reason="wrong output", expected=line, got="10")
     raised = await verdict("def double(n): return 2 // (3 - n)  or 2 if n > 1 else 2")
-    assert raised == Judgement(
+    assert raised == Compared(
         passed=False,
         at=1,
         reason="raised ZeroDivisionError: integer division or modulo by zero",
@@ -733,14 +736,14 @@ async def test_a_failed_check_says_where(sandbox: Sandbox) -> None:
 async def test_a_check_that_its_reference_fails_is_refused(sandbox: Sandbox) -> None:
     check = "def check(f):\n    assert f(1) == 2, 'no'"
     with pytest.raises(GraderError, match="AssertionError: no"):
-        judging.recorded(await sandbox.run(judging.record_job("def f(n): return n", check, "f")))
+        oracles.recorded(await sandbox.run(oracles.record_job("def f(n): return n", check, "f")))
 
 
 @module_loop
 async def test_outputs_are_not_replayed_for_other_calls(sandbox: Sandbox) -> None:
     reference = "def f(n): return n"
     adaptive = "def check(f):\n    assert f(f(1)) < 5"
-    inputs = judging.recorded(await sandbox.run(judging.record_job(reference, adaptive, "f")))
+    inputs = oracles.recorded(await sandbox.run(oracles.record_job(reference, adaptive, "f")))
     task = Checked("t", "f", reference, adaptive)
     assert (await passes(sandbox, task, inputs, reference)).passed
     other = await passes(sandbox, task, inputs, "def f(n): return 2")

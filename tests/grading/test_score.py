@@ -1,15 +1,19 @@
 """Scores of samples files: every row is checked first, and every number says what it is over."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from dualcode.cli import scored
 from dualcode.cli.scored import score_table
 from dualcode.errors import InputError
 from dualcode.grading import samples as samples_module
@@ -49,7 +53,7 @@ class Steps(Watcher):
         self.steps += 1
 
 
-def scored(verdicts: Sequence[Verdict], suite: Suite) -> Score:
+def summed(verdicts: Sequence[Verdict], suite: Suite) -> Score:
     return score(verdicts, suite, 2.0, sandbox=Tier(name="namespaces", holds=()))
 
 
@@ -86,7 +90,7 @@ def test_gzip_and_blank_lines_are_read(tmp_path: Path, suite: Suite) -> None:
     ("rows", "message"),
     [
         ([sample(), "{not json"], "line 2: not JSON"),
-        (["[1]"], r"line 1: not a JSON object but list: .\[1\]"),
+        ([sample(), "[1]"], r"line 2: not a JSON object but list: .\[1\]"),
         ([{"solution": RIGHT}], "line 1: task_id is missing"),
         ([sample(), {"task_id": "MiniRich/1"}], "line 2 .* neither solution nor completion; it has task_id"),
         ([sample() | {"solution": [RIGHT]}], r"line 1 .* solution is no string: \['def"),
@@ -101,6 +105,63 @@ def test_a_bad_row_is_named(
     path = write_rows(tmp_path / "s.jsonl", *rows)
     with pytest.raises(InputError, match=message.replace("line 2 ", "line 2.").replace("line 1 ", "line 1.")):
         read_samples(path, suite)
+
+
+PRETTY = json.dumps([sample(), sample()], indent=2)
+RESULTS = {"date": "2026-01-01 10:00", "hash": "5e0c", "eval": {"MiniRich/0": [sample()]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            json.dumps([sample()]).encode(),
+            r"one JSON array of 1, not an object a line .*: jq -c '\.\[\]'",
+        ),
+        (f"\n {PRETTY}".encode(), "one JSON array of 2"),
+        (json.dumps(sample(), indent=1).encode(), r"one JSON object over several lines.* jq -c \."),
+        (json.dumps(RESULTS).encode(), r"EvalPlus's results \(eval_results\.json\), not samples"),
+        (json.dumps(RESULTS, indent=4).encode(), "EvalPlus's results"),
+        (json.dumps(sample()).encode("utf-16"), "UTF-16 text, not UTF-8: iconv -f UTF-16 -t UTF-8"),
+        (json.dumps(sample()).encode("utf-16-le"), "UTF-16LE text, not UTF-8: iconv -f UTF-16LE "),
+        (json.dumps(sample()).encode("utf-16-be"), "UTF-16BE text, not UTF-8: iconv -f UTF-16BE "),
+        (json.dumps(sample()).encode("utf-32"), "UTF-32 text"),
+        (bz2.compress(json.dumps(sample()).encode()), "packed by bzip2"),
+        (lzma.compress(json.dumps(sample()).encode()), "packed by xz"),
+        (b"PK\x03\x04....", "a zip archive"),
+    ],
+)
+def test_a_file_of_another_form_is_named_for_what_it_is(
+    tmp_path: Path, suite: Suite, content: bytes, message: str
+) -> None:
+    path = tmp_path / "s.json"
+    for packed in (content, gzip.compress(content)):
+        path.write_bytes(packed)
+        with pytest.raises(InputError, match=rf"s\.json, line 1: {message}") as caught:
+            read_samples(path, suite)
+        assert caught.value.hint
+
+
+def test_lines_that_look_like_other_forms_are_read(tmp_path: Path, suite: Suite) -> None:
+    odd = sample() | {"eval": {"hash": "x"}, "note": "[\u0000]" * 40}
+    rows = [odd, sample(solution="PK\x03\x04"), sample(solution="BZh")]
+    assert len(read_samples(write_rows(tmp_path / "s.jsonl", *rows), suite)) == 3
+    assert len(read_samples(write_rows(tmp_path / "one.jsonl", odd), suite)) == 1
+
+
+def test_a_long_phase_off_a_terminal_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(scored, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    with scored.Bar() as bar:
+        bar.on_phase("grading", 40)
+        for _ in range(40):
+            clock[0] += 1
+            bar.on_step()
+    told = capsys.readouterr()
+    assert told.err.splitlines() == ["grading: 3 of 40", "grading: 18 of 40", "grading: 33 of 40"]
+    assert told.out == ""
 
 
 def test_a_solution_of_ten_megabytes_is_refused(tmp_path: Path, suite: Suite) -> None:
@@ -255,7 +316,7 @@ async def test_without_plus_tests_plus_is_null(tmp_path: Path) -> None:
 def test_with_several_samples_pass_at_1_is_the_mean_over_tasks(suite: Suite) -> None:
     verdicts = [verdict("MiniRich/0", "passed")] * 3 + [verdict("MiniRich/0", "failed")]
     verdicts += [verdict("MiniRich/1", "failed"), verdict("MiniRich/2", "errored")]
-    done = scored(verdicts, suite)
+    done = summed(verdicts, suite)
     assert done.tasks == 3
     assert done.base.samples == Counts(passed=3, failed=2, errored=1)
     assert done.base.pass_at_1 == (3 / 4 + 0) / 2
@@ -264,21 +325,21 @@ def test_with_several_samples_pass_at_1_is_the_mean_over_tasks(suite: Suite) -> 
 def test_pass_at_k_is_given_where_every_task_has_k_samples(suite: Suite) -> None:
     many = [verdict("MiniRich/0", "passed")] * 3 + [verdict("MiniRich/0", "failed")] * 9
     more = [verdict("MiniRich/1", "failed")] * 10
-    assert set(scored(many + more, suite).base.pass_at) == {1, 10}
-    assert scored(many, suite).to_json()["base"]["pass@10"] == 1.0
-    assert "pass@10" not in scored(many + more[:9], suite).to_json()["base"]
+    assert set(summed(many + more, suite).base.pass_at) == {1, 10}
+    assert summed(many, suite).to_json()["base"]["pass@10"] == 1.0
+    assert "pass@10" not in summed(many + more[:9], suite).to_json()["base"]
     assert (
-        "pass@10" not in scored(many + more[:9] + [verdict("MiniRich/1", "errored")], suite).to_json()["base"]
+        "pass@10" not in summed(many + more[:9] + [verdict("MiniRich/1", "errored")], suite).to_json()["base"]
     )
 
 
 def test_errored_samples_are_in_no_rate(suite: Suite) -> None:
-    done = scored([verdict("MiniRich/0", "passed"), verdict("MiniRich/1", "errored")], suite)
+    done = summed([verdict("MiniRich/0", "passed"), verdict("MiniRich/1", "errored")], suite)
     assert (done.base.pass_at_1, done.base.errored) == (1.0, 1)
 
 
 def test_nothing_graded_is_no_rate(suite: Suite) -> None:
-    done = scored([verdict("MiniRich/0", "errored")], suite)
+    done = summed([verdict("MiniRich/0", "errored")], suite)
     assert done.to_json()["base"] == {
         "passed": 0,
         "failed": 0,
@@ -309,24 +370,24 @@ def shown(done: Score) -> str:
 
 
 def test_the_interval_is_wilson_s_for_one_sample_a_task(suite: Suite) -> None:
-    text = shown(scored([verdict("MiniRich/0", "passed")], suite))
+    text = shown(summed([verdict("MiniRich/0", "passed")], suite))
     assert "mini: 1 tasks in 2.0 s, sandbox namespaces" in text
     assert "[20.7, 100.0]" in text
 
 
 def test_the_interval_is_over_tasks_for_several_samples(suite: Suite) -> None:
     half = [verdict("MiniRich/0", "passed"), verdict("MiniRich/0", "failed")]
-    assert "1 tasks, 2 samples" in shown(scored(half, suite))
-    assert "50.0 %" in shown(scored(half, suite))
-    assert scored(half, suite).base.intervals() == {"pass@1": None}
-    two = scored([*half, *[verdict("MiniRich/1", "failed")] * 2], suite)
+    assert "1 tasks, 2 samples" in shown(summed(half, suite))
+    assert "50.0 %" in shown(summed(half, suite))
+    assert summed(half, suite).base.intervals() == {"pass@1": None}
+    two = summed([*half, *[verdict("MiniRich/1", "failed")] * 2], suite)
     low, high = two.base.intervals()["pass@1"] or (1, 0)
     assert 0 <= low < 0.25 < high <= 0.5
 
 
 def test_the_table_has_a_row_for_each_k(suite: Suite) -> None:
     ten = [verdict("MiniRich/0", "passed")] * 5 + [verdict("MiniRich/0", "failed")] * 5
-    ks = [line.replace("│", " ").split() for line in shown(scored(ten, suite)).splitlines()]
+    ks = [line.replace("│", " ").split() for line in shown(summed(ten, suite)).splitlines()]
     assert [row[:3] for row in ks if row[:1] == ["base"]] == [["base", "1", "50.0"], ["base", "+", "plus"]]
     assert [row[:2] for row in ks if row[:1] == ["10"]] == [["10", "100.0"]] * 2
 
@@ -340,4 +401,4 @@ def test_a_weaker_tier_says_what_it_does_not_hold(suite: Suite) -> None:
     done = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=weaker)
     assert done.caution == "sandbox landlock does not hold: names of files; numbers of processes"
     assert done.to_json()["cautions"] == [done.caution]
-    assert scored([verdict("MiniRich/0", "passed")], suite).to_json()["cautions"] == []
+    assert summed([verdict("MiniRich/0", "passed")], suite).to_json()["cautions"] == []

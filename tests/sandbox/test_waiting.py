@@ -22,7 +22,7 @@ SPIN = "while True: pass"
 
 @pytest.fixture(params=TIERS)
 async def one_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Pool]:
-    """A sandbox for one run that computes, with memory for one that waits beside it."""
+    """A sandbox for one run that computes, with memory for others that wait beside it."""
     monkeypatch.setattr(pool, "available_memory", lambda: 2 * Limits().memory)
     try:
         async with open_sandbox(1, tier=request.param) as sandbox:

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dualcode.grading.oracles import comparison, judge_job
+from dualcode.grading.oracles import compare_job, comparison
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import MIB, Arguments, Expressions, Job, Limits
 from dualcode.sandbox.sandbox import Sandbox
@@ -149,7 +149,7 @@ class Walk:
             "raised": lambda: self._run("raise ValueError(x)"),
             "unloaded": lambda: sandbox.run(Job(f"raise KeyError({self.marker!r})", Expressions(()))),
             "timed out": lambda: self._run("kept.append(x * n)\n    while n: pass", limits=_LIMITS),
-            "judge": self._judge,
+            "oracle": self._compare,
             "visible": self._visible,
             "whole": lambda: self._run("return [x * 4000] * 40", digest_above=None),
             "cancelled": self._cancelled,
@@ -174,11 +174,11 @@ class Walk:
         inputs = Arguments.of("f", [[self.marker, n] for n in range(3)])
         return (await self.sandbox.run(Job(program, inputs, **options))).stream
 
-    async def _judge(self) -> None:
+    async def _compare(self) -> None:
         inputs = Arguments.of("f", [[self.marker, n] for n in range(3)])
         expected, other = await self._run("return [x, n]"), await self._run("return [x, float(n)]")
         how = comparison("humaneval", "f")
-        job = judge_job(comparison=how, atol=0.0, inputs=inputs, candidate=other, expected=expected)
+        job = compare_job(comparison=how, atol=0.0, inputs=inputs, candidate=other, expected=expected)
         assert (await self.sandbox.run(job)).ending == "finished"
 
     async def _visible(self) -> None:

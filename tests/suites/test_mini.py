@@ -3,8 +3,10 @@
 import ast
 import asyncio
 import doctest
+import hashlib
 import importlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,8 @@ from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 
-ROWS: list[dict[str, Any]] = [
-    json.loads(line) for line in (Path(__file__).parents[2] / "eval" / "mini.jsonl").read_text().splitlines()
-]
+FILE = Path(__file__).parents[2] / "eval" / "mini" / "tasks.jsonl"
+ROWS: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text().splitlines()]
 EVALPLUS_KEYS = {
     "task_id",
     "prompt",
@@ -124,6 +125,35 @@ def suite() -> Suite:
     return load_suite("mini")
 
 
+BEFORE = {
+    "mini": "3b6af30177df0ea6c87de8c512329c9a63d76b3315081da05fafc45ee1fb9664",
+    "mini-rich": "b3a5e5eae03891759226735123bb8f86ed5169928da6d729b2a5b00c1a12267c",
+    "mini-lean": "85939061bd990fc5194f3223cd8daf0360572ff19a4663ae329f04d0b6fea6ec",
+}
+"""Of what models and graders saw of each suite in the first records, in order."""
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_the_tasks_are_those_of_the_first_records(name: str) -> None:
+    suite, seen = load_suite(name), hashlib.sha256()
+    for task in suite.tasks:
+        seen.update(json.dumps([task.id, task.prompt, task.entry_point]).encode())
+        seen.update(suite.hidden[task.id].row)
+    assert seen.hexdigest() == BEFORE[name]
+    assert suite.data.sha256.startswith("4470c69e6c1f5023")  # runs pair by it
+    assert (suite.data.official, suite.data.own_name) == (True, "mini")
+
+
+def test_a_copy_under_another_name_is_the_same_suite(tmp_path: Path, suite: Suite) -> None:
+    folder = shutil.copytree(FILE.parent, tmp_path / "ours")
+    copy = load_suite(str(folder))
+    assert (copy.name, copy.title, copy.tasks, copy.terms) == ("ours", "mini", suite.tasks, suite.terms)
+    assert {name: tests.row for name, tests in copy.hidden.items()} == {
+        name: tests.row for name, tests in suite.hidden.items()
+    }
+    assert copy.data.sha256 == suite.data.sha256
+
+
 def test_every_function_comes_rich_and_lean_with_the_same_tests() -> None:
     assert len(ROWS) == 24
     for number in range(12):
@@ -201,6 +231,5 @@ async def test_a_plausible_wrong_solution_fails_and_mostly_on_plus_alone(suite: 
 
 def test_evalplus_s_own_loader_takes_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     loader: Any = importlib.import_module("evalplus.data.humaneval")
-    path = Path(__file__).parents[2] / "eval" / "mini.jsonl"
-    monkeypatch.setattr(loader, "HUMANEVAL_OVERRIDE_PATH", str(path))
+    monkeypatch.setattr(loader, "HUMANEVAL_OVERRIDE_PATH", str(FILE))
     assert list(loader.get_human_eval_plus()) == [row["task_id"] for row in ROWS]

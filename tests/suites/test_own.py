@@ -250,6 +250,69 @@ async def test_hidden_tests_pass_a_right_program_and_fail_a_wrong_one(folder: Pa
     assert failed.base.status == "failed"
 
 
+EXCEPTIONS = {
+    "the reference's own": (
+        "with raises(Negative, match='below'):\n    double(-1)",
+        "class Negative(Exception): pass\n",
+        "Negative('below zero')",
+    ),
+    "derived from it": (
+        "with raises(Negative):\n    double(-1)",
+        "class Negative(ValueError): pass\nclass Below(Negative): pass\n",
+        "Below(n)",
+    ),
+    "made and shown in its own way": (
+        "with raises(Negative, match='^-1 is below 0$'):\n    double(-1)",
+        "class Negative(Exception):\n    def __new__(cls, n, least): return super().__new__(cls)\n"
+        "    def __init__(self, n, least): self.n, self.least = n, least\n"
+        "    def __str__(self): return f'{self.n} is below {self.least}'\n",
+        "Negative(n, 0)",
+    ),
+    "caught by a handler": (
+        "try:\n    double(-1)\nexcept Negative as e:\n    assert str(e) == 'no'\nelse:\n    assert False",
+        "class Negative(LookupError): pass\n",
+        "Negative('no')",
+    ),
+    "of a module that the tests import": (
+        "import json\nwith raises(json.JSONDecodeError):\n    double(-1)",
+        "import json\n",
+        "json.JSONDecodeError('no', '', 0)",
+    ),
+    "shown in quotes": ("with raises(KeyError, match=\"^'x'$\"):\n    double(-1)", "", "KeyError('x')"),
+}
+
+
+@pytest.mark.parametrize("case", EXCEPTIONS)
+async def test_tests_take_exceptions_by_the_names_that_they_know(folder: Path, case: str) -> None:
+    tests, head, error = EXCEPTIONS[case]
+    body = "def double(n):\n    if n < 0: raise {}\n    return 2 * n\n"
+    programs = [head + body.format(each) for each in (error, "TypeError('below')")]
+    tests = f"{tests}\nassert double(1) == 2\n"
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=programs[0])))
+    right, other = await grade(suite, *programs)
+    assert right.base.status == "passed", right.base.reason
+    assert (other.base.cause, other.base.at) == ("raised", 0)
+
+
+async def test_without_a_reference_tests_define_the_exceptions_that_they_want(folder: Path) -> None:
+    tests = (
+        "class Negative(ValueError): pass\nwith raises(Negative):\n    double(-1)\nassert double(1) == 2\n"
+    )
+    suite = load_suite(str(write_task(folder / "ours", changes={"reference": None}, tests=tests)))
+    body = "class {}(ValueError): pass\ndef double(n):\n    if n < 0: raise {}(n)\n    return 2 * n\n"
+    right, other = await grade(suite, body.format("Negative", "Negative"), body.format("Small", "Small"))
+    assert right.base.status == "passed", right.base.reason
+    assert other.base.cause == "raised"
+
+
+async def test_helpers_of_the_reference_test_the_program_and_not_the_reference(folder: Path) -> None:
+    reference = "def double(n):\n    return 2 * n\ndef twice(n):\n    return double(double(n))\n"
+    tests = "assert twice(3) == 12\nassert double(3) == 6\n"
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=reference)))
+    right, wrong = await grade(suite, "def double(n):\n    return n + n\n", "def double(n):\n    return 6\n")
+    assert (right.base.status, wrong.base.reason) == ("passed", "wrong output: assert twice(3) == 12")
+
+
 async def test_an_exception_of_a_class_of_its_own_counts_as_its_base(folder: Path) -> None:
     tests = "with raises(ValueError):\n    double(-1)\nassert double(1) == 2"
     body = "def double(n):\n    if n < 0: raise Negative(n)\n    return 2 * n\n"
@@ -432,6 +495,10 @@ SPEC = "---\nentry_point: {}\n---\nDo it.\n"
             {"reference": None, "tests": "assert double(double(2)) == 8\n"},
             r"tests\.py, line 1: without a reference .*no literal",
         ),
+        (
+            {"reference": None, "tests": "assert double(2) == 4\nwith raises(Negative):\n    double(-1)\n"},
+            r"tests\.py, line 2: without a reference .*Negative is defined nowhere",
+        ),
     ],
 )
 def test_a_bad_task_is_named_with_file_and_line(
@@ -501,6 +568,38 @@ def test_rows_in_a_folder_have_its_demands(folder: Path) -> None:
     assert before.data.sha256 != after.data.sha256
 
 
+def test_a_part_of_rows_that_lie_elsewhere_is_a_suite_of_the_same_data(folder: Path) -> None:
+    for name in ("whole", "hard"):
+        (folder / name).mkdir()
+    rows = [row(task_id=name) for name in ("easy/1", "hard/1", "hard/2")]
+    (folder / "whole" / "tasks.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    (folder / "hard" / "suite.toml").write_text('tasks = "../whole/tasks.jsonl"\nonly = "hard/*"\n')
+    whole, hard = load_suite("whole"), load_suite("hard")
+    assert [task.id for task in hard.tasks] == ["hard/1", "hard/2"]
+    assert hard.data.sha256 == whole.data.sha256
+    (folder / "hard" / "suite.toml").write_text('tasks = "../whole/tasks.jsonl"\ncall_seconds = 9\n')
+    demanding = load_suite("hard")
+    assert (len(demanding.tasks), demanding.terms.call_seconds) == (3, 9)
+    assert demanding.data.sha256 != whole.data.sha256  # other programs pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ('tasks = "gone.jsonl"\n', r"gone\.jsonl \(from --dataset\) does not exist"),
+        ('only = "none/*"\n', r"tasks\.jsonl \(from --dataset\) holds no tasks"),
+        ("tasks = 3\n", r"suite\.toml, line 1: .*tasks"),
+    ],
+)
+def test_a_part_that_is_none_is_refused(folder: Path, settings: str, message: str) -> None:
+    (folder / "ours").mkdir()
+    (folder / "ours" / "tasks.jsonl").write_text(json.dumps(row()) + "\n")
+    (folder / "ours" / "suite.toml").write_text(settings)
+    with pytest.raises(SuiteError, match=message) as caught:
+        load_suite("ours")
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -527,13 +626,20 @@ def test_a_path_that_is_no_suite_is_refused(folder: Path, path: str, message: st
         ("print('x' * 10**7)\nassert double(2) == 4\n", None),
         ("assert double(2) == 4\nwhile True: pass\n", r"tests\.py: the reference fails its own check"),
         ("def helper():\n    assert double(2) == 4\n", r"the tests never call double"),
+        (
+            "assert double('') == Odd.ONE\n",
+            "double returned a Odd, and tests see data, no objects",
+        ),
         ("x = [1]\ndouble(x)\nassert x == [1, 1]\n", "the tests do not hold on what the reference returned"),
     ],
 )
 def test_check_tells_what_is_wrong_with_the_tests(
     folder: Path, run: Run, tests: str, fault: str | None
 ) -> None:
-    reference = "def double(n):\n    if isinstance(n, list): n *= 2\n    return 2 * n\n"
+    reference = (
+        "import enum\nclass Odd(enum.Enum):\n    ONE = 1\n"
+        "def double(n):\n    if isinstance(n, list): n *= 2\n    return 2 * n if n else Odd.ONE\n"
+    )
     write_task(folder / "ours", tests=tests, reference=reference)
     code, out, _ = run("suite", "check", "ours")
     assert code == (2 if fault else 0), out

@@ -104,14 +104,14 @@ def test_a_download_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_downloaded_release_appears_whole_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dualcode.suites import evalplus as upstream
+    from dualcode.suites import evalplus
 
     def make_cache(url: str, path: str) -> None:
         assert url.endswith("MbppPlus.jsonl.gz")
         write_rows(Path(path), problem())
 
     monkeypatch.setattr(importlib.import_module("evalplus.data.utils"), "make_cache", make_cache)
-    upstream.download("MbppPlus")
+    evalplus.download("MbppPlus")
     assert [path.name for path in (tmp_path / "evalplus").iterdir()] == ["MbppPlus-v0.2.0.jsonl"]
 
 
@@ -326,7 +326,7 @@ def test_data_that_others_may_write_is_warned_of_unless_its_checksum_is_known(tm
     assert len(told) == 1
     assert f"{path} may be written by everyone (chmod go-w {path})" in told[0]
     shipped = tmp_path / "mini.jsonl"
-    shipped.write_bytes(load_suite("mini").data.path.read_bytes())
+    shipped.write_bytes((load_suite("mini").data.path / "tasks.jsonl").read_bytes())
     shipped.chmod(0o666)
     load_suite("mini", data=shipped, tell=told.append)
     assert len(told) == 1

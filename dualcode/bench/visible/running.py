@@ -6,7 +6,7 @@ The text is bounded in length, and the same for the same program and test.
 import itertools
 import re
 
-from dualcode.bench.visible.judgement import ADDRESS, Judgement, Outcome, judge, read_events, render
+from dualcode.bench.visible.checking import ADDRESS, Checked, Outcome, check_tests, read_events, render
 from dualcode.bench.visible.tests import VisibleTest, VisibleTests
 from dualcode.record import Record
 from dualcode.sandbox.job import DIGEST_ABOVE, MIB, Expressions, Job, Limits, Ran, Told
@@ -79,8 +79,8 @@ async def run_visible(
         fault = cut(lacking if events else _unloaded(program, ran), MOST_CHARACTERS)
         none: tuple[Outcome, ...] = ("not_run",) * len(tests.tests)
         return VisibleResult(loads=False, outcomes=none, feedback=fault)
-    judgements = judge(tests.tests, events[1:], ran.ending)
-    outcomes: tuple[Outcome, ...] = tuple(judgement.outcome for judgement in judgements)
+    checked = check_tests(tests.tests, events[1:], ran.ending)
+    outcomes: tuple[Outcome, ...] = tuple(each.outcome for each in checked)
     failed = next((index for index, outcome in enumerate(outcomes) if outcome != "passed"), None)
     if failed is None:
         return VisibleResult(loads=True, outcomes=outcomes)
@@ -89,7 +89,7 @@ async def run_visible(
         f"The program passes {outcomes.count('passed')} of {len(outcomes)} examples of the specification."
         " The first that it fails:",
         cut(test.shown, _TEST),
-        _fault(test, judgements[failed], program, limits.call_cpu),
+        _fault(test, checked[failed], program, limits.call_cpu),
     ]
     feedback = cut("\n\n".join(parts), MOST_CHARACTERS)
     return VisibleResult(loads=True, outcomes=outcomes, feedback=feedback, shown=(test.shown,))
@@ -121,22 +121,22 @@ def cut(text: str, most: int) -> str:
     return text[: kept - kept // 3] + mark + text[len(text) - kept // 3 :]
 
 
-def _fault(test: VisibleTest, judgement: Judgement, program: str, call_seconds: float) -> str:
-    if judgement.outcome == "timed_out":
+def _fault(test: VisibleTest, checked: Checked, program: str, call_seconds: float) -> str:
+    if checked.outcome == "timed_out":
         return f"It did not end in time (more than {call_seconds:g} s)."
-    if judgement.outcome == "died":
+    if checked.outcome == "died":
         return "It ended the process, or used too much memory or output."
     lines: list[str] = []
-    if judgement.expected:
-        lines.append(f"Expected: {cut(judgement.expected, _VALUE)}")
-    if judgement.raised is not None:
-        lines.append(_exception(judgement.raised, program))
-    elif judgement.expected or test.output is not None:
-        lines.append(f"Got: {cut(judgement.got, _VALUE) or 'nothing'}")
+    if checked.expected:
+        lines.append(f"Expected: {cut(checked.expected, _VALUE)}")
+    if checked.raised is not None:
+        lines.append(_exception(checked.raised, program))
+    elif checked.expected or test.output is not None:
+        lines.append(f"Got: {cut(checked.got, _VALUE) or 'nothing'}")
     else:
-        lines.append(cut(judgement.got, _VALUE))
-    if judgement.printed.strip() and test.output is None:
-        lines.append(f"Printed: {cut(render(judgement.printed.strip()), _PRINTED)}")
+        lines.append(cut(checked.got, _VALUE))
+    if checked.printed.strip() and test.output is None:
+        lines.append(f"Printed: {cut(render(checked.printed.strip()), _PRINTED)}")
     return "\n".join(lines)
 
 

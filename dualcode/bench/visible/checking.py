@@ -1,4 +1,4 @@
-"""What came of each visible test: judged outside the jail, from data that nothing here trusts."""
+"""What came of each visible test: checked outside the jail, from data that nothing here trusts."""
 
 import ast
 import doctest
@@ -30,7 +30,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Checked:
     """One test's outcome, and what there is to say about it."""
 
     outcome: Outcome
@@ -59,53 +59,53 @@ def read_events(frames: Iterator[Frame]) -> list[Event]:
     return events
 
 
-def judge(tests: Sequence[VisibleTest], events: Sequence[Event], ending: Ending) -> list[Judgement]:
-    """Judge the tests by the events of their sources: for each test its setup, then its calls."""
-    judgements: list[Judgement] = []
+def check_tests(tests: Sequence[VisibleTest], events: Sequence[Event], ending: Ending) -> list[Checked]:
+    """Check the tests by the events of their sources: for each test its setup, then its calls."""
+    found: list[Checked] = []
     at, ended = 0, False
     for test in tests:
         count = len(test.setup) + len(test.calls)
         own = events[at : at + count]
         at += count
-        judgement = Judgement("not_run") if ended else _judge(test, own, ending)
-        ended = ended or judgement.outcome in ("timed_out", "died")
-        judgements.append(judgement)
-    return judgements
+        each = Checked("not_run") if ended else _check_test(test, own, ending)
+        ended = ended or each.outcome in ("timed_out", "died")
+        found.append(each)
+    return found
 
 
-def _judge(test: VisibleTest, events: Sequence[Event], ending: Ending) -> Judgement:
+def _check_test(test: VisibleTest, events: Sequence[Event], ending: Ending) -> Checked:
     if any(event.kind == "L" for event in events):
-        return Judgement("timed_out")
+        return Checked("timed_out")
     setup, calls = events[: len(test.setup)], events[len(test.setup) :]
     if failed := next((event for event in setup if event.kind == "R"), None):
-        return Judgement("raised", raised=told(failed.payload), printed=failed.printed)
+        return Checked("raised", raised=told(failed.payload), printed=failed.printed)
     if test.raises and calls and calls[-1].kind == "R":
         # As doctest does, the type by its last name.
         raised, wanted = told(calls[-1].payload), test.message
         right_type = raised.type.rpartition(".")[2] == test.raises.rpartition(".")[2]
         if right_type and (wanted is None or _same_text(wanted, raised.message, doctest.ELLIPSIS)):
-            return Judgement("passed")
+            return Checked("passed")
         expected = test.raises if wanted is None else f"{test.raises}: {wanted}"
-        return Judgement("failed", expected, raised=raised)
+        return Checked("failed", expected, raised=raised)
     if failed := next((event for event in calls if event.kind == "R"), None):
         expected = "" if test.raises else _expected(test)
-        return Judgement("raised", expected, raised=told(failed.payload), printed=failed.printed)
+        return Checked("raised", expected, raised=told(failed.payload), printed=failed.printed)
     if len(calls) < len(test.calls):
-        return Judgement("timed_out" if ending == "timed_out" else "died")
+        return Checked("timed_out" if ending == "timed_out" else "died")
     values = {f"_{index}": value_of(event) for index, event in enumerate(calls)}
     printed = "".join(event.printed for event in calls)
     if test.raises:
-        return Judgement("failed", test.raises, render(values[f"_{len(calls) - 1}"]), printed=printed)
+        return Checked("failed", test.raises, render(values[f"_{len(calls) - 1}"]), printed=printed)
     check = parse_expression(test.check)
     if check is not None and _value(ast.UnaryOp(ast.Not(), check), values, True) is False:
-        return Judgement("passed")
+        return Checked("passed")
     # What a Python prompt would show. The value is a repr already, made in the program's process.
     shown = printed if values["_0"] is None else f"{printed}{values['_0']}"
     if test.output is not None and _same_text(test.output, shown, test.flags):
-        return Judgement("passed")
+        return Checked("passed")
     if test.check:
-        return Judgement("failed", _expected(test), _got(test, values), printed=printed)
-    return Judgement("failed", test.output or "", shown)
+        return Checked("failed", _expected(test), _got(test, values), printed=printed)
+    return Checked("failed", test.output or "", shown)
 
 
 def value_of(event: Event) -> Any:
