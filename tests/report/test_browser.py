@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.synthetic_runs import Story
+from tests.made import Story
 from tests.report.conftest import Watched
 from tests.report.made import DRAFT, HOSTILE, four_tasks, report_of
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
 from dualcode.errors import RunError
@@ -20,6 +19,7 @@ from dualcode.report.text import printable
 from dualcode.report.transcript import transcript
 from dualcode.runs.audit import Audit
 from dualcode.runs.seal import Seal
+from tests.made import Story, write_run
 from tests.report.made import DRAFT, FIXED, HOSTILE, analysis_of, figure, four_tasks, report_of
 
 
