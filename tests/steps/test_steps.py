@@ -61,7 +61,12 @@ def test_code_is_not_escaped() -> None:
 
 
 def test_a_prompt_is_hashed_with_those_that_it_includes() -> None:
-    assert list(prompts.hashes(["implement", "no prompt"])) == ["implement", "imports", "write"]
+    assert list(prompts.hashes(["synthesize", "no prompt"])) == ["imports", "synthesize", "write"]
+
+
+def test_no_draft_and_no_plan_carries_the_inventory_and_every_correction_does() -> None:
+    carrying = {name for name in prompts.names() if "imports" in prompts.hashes([name])}
+    assert carrying == {"imports", "fix", "mend", "synthesize"}
 
 
 @pytest.mark.parametrize(
