@@ -33,9 +33,10 @@ class Source:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
             tree = parse(self.text)
-        if isinstance(tree, ast.Module) and _is_deeper(tree, MOST_DEEP):
-            return Fault(0, "nested too deep to be read")
-        return tree
+        level: list[ast.AST] = [tree] if isinstance(tree, ast.Module) else []
+        for _ in range(MOST_DEEP + 1):
+            level = [child for node in level for child in ast.iter_child_nodes(node)]
+        return Fault(0, "nested too deep to be read") if level else tree
 
     @property
     def tree(self) -> ast.Module | None:
@@ -50,7 +51,8 @@ class Source:
     @cached_property
     def functions(self) -> dict[str, Function]:
         """The functions of the top level, the last of each name, in the order of the text."""
-        return {node.name: node for node in self._top if isinstance(node, Function)}
+        top = self.tree.body if self.tree else []
+        return {node.name: node for node in top if isinstance(node, Function)}
 
     @cached_property
     def imports(self) -> dict[str, int]:
@@ -94,20 +96,20 @@ class Source:
         except UNCOMPILABLE:
             return None
 
-    @property
-    def _top(self) -> list[ast.stmt]:
-        return self.tree.body if self.tree else []
-
     def nodes(self) -> Iterator[ast.AST]:
         """Walk the whole tree; nothing where there is none."""
         return ast.walk(self.tree) if self.tree else iter(())
+
+    def all_functions(self) -> list[Function]:
+        """Return every function, whatever it stands in."""
+        return [node for node in self.nodes() if isinstance(node, Function)]
 
     def first_use(self, name: str) -> int | None:
         """Return the first line that reads the name."""
         lines = (
             node.lineno
             for node in self.nodes()
-            if isinstance(node, ast.Name) and node.id == name and _reads(node)
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
         )
         return min(lines, default=None)
 
@@ -125,22 +127,8 @@ def one_line(text: str, limit: int = LINE) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
 
 
-def _reads(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Load)
-
-
 def _is_bound(symbol: symtable.Symbol) -> bool:
     return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-
-
-def _is_deeper(tree: ast.AST, limit: int) -> bool:
-    stack: list[tuple[ast.AST, int]] = [(tree, 0)]
-    while stack:
-        node, depth = stack.pop()
-        if depth > limit:
-            return True
-        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
-    return False
 
 
 def printable(text: str) -> str:
