@@ -32,7 +32,6 @@ _CONSTANTS = {
     **dict.fromkeys(("ascii_lowercase", "ascii_uppercase", "ascii_letters", "punctuation"), "string"),
     "maxsize": "sys",
 }
-_CALL_THEIR_FIRST = frozenset({"map", "filter", "reduce", "starmap", "defaultdict"})
 _QUOTED = re.compile(r"'([\w.]+)'")
 _NO_MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): (.*)")
 
@@ -63,12 +62,9 @@ def _origin(case: Case, name: str) -> str | None:
     for what, source in (("the baseline", case.baseline), ("the prompt", case.prompt), ("", case.program)):
         if line := source.imports.get(name):
             return f"{what or 'the program'} has it in {source.quote(line)}"
-    functions = (source.functions.get(case.entry_point) for source in (case.prompt, case.baseline))
-    arguments = (node for each in functions if each for node in ast.walk(each.args))
-    if name in {node.arg for node in arguments if isinstance(node, ast.arg)}:
+    if name in case.arguments:
         return None  # a parameter of that name was renamed
-    roles = (role for node in case.program.nodes() for role in _roles(node))
-    uses = [use for use, child in roles if isinstance(child, ast.Name) and child.id == name]
+    uses = case.program.uses.get(name, ())
     attributes = {use[1:] for use in uses if use.startswith(".")}
     if name in ALIASES and attributes:
         return f"the usual name of {ALIASES[name]}"
@@ -83,23 +79,6 @@ def _origin(case: Case, name: str) -> str | None:
         (each, getattr(importlib.import_module(each), "__all__", _members(each))) for each in MEMBERS_OF
     )
     return next((f"{module}.{name}" for module, names in offered if name in names), None)
-
-
-def _roles(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
-    """Yield how names are read: `.attribute`, `()` called, `[]` subscripted, `:` an annotation."""
-    if isinstance(node, ast.Attribute):
-        yield f".{node.attr}", node.value
-    elif isinstance(node, ast.Call):
-        yield "()", node.func
-        if isinstance(node.func, ast.Name) and node.func.id in _CALL_THEIR_FIRST:
-            yield from (("()", argument) for argument in node.args[:1])
-    elif isinstance(node, ast.Subscript):
-        yield "[]", node.value
-    elif isinstance(node, ast.arg | ast.AnnAssign):
-        yield ":", node.annotation
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield ":", node.returns
-        yield from (("()", each) for each in node.decorator_list)
 
 
 @cache
