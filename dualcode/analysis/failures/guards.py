@@ -7,8 +7,10 @@ made of and bounds its work; nothing of a program is run.
 
 import ast
 import builtins
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from typing import Any
 
 from dualcode.analysis.failures.case import Case, Finding
 from dualcode.analysis.failures.signatures import arguments_of
@@ -18,6 +20,8 @@ from dualcode.extraction.source import Function
 
 Complaint = ast.Raise | ast.Assert
 _FREE = frozenset(dir(builtins)) | {"math"}
+MOST_NODES, MOST_ITEMS = 50, 2_000
+"""Of an assigned expression, and of its value: what grows from line to line has an end."""
 _STRAIGHT = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.Import | ast.ImportFrom
 
 
@@ -153,15 +157,28 @@ def _follow(function: Function, arguments: Sequence[ast.expr]) -> Route:
                 case ast.Pass() | ast.Expr(value=ast.Constant()):
                     pass
                 case made if isinstance(made, _STRAIGHT):
-                    # A call may have changed what it was given, too.
-                    calls = any(isinstance(node, ast.Call) for node in ast.walk(made))
-                    changed = _names(made, ast.Store) | (_names(made) if calls else set[str]())
-                    known = {name: value for name, value in known.items() if name not in changed}
+                    known = _after(made, known)
                 case _:
                     break
     except FAULTS:
         pass
     return route
+
+
+def _after(made: ast.stmt, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known after a straight statement: a value more, or some names less."""
+    match made:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if len(list(ast.walk(value))) <= MOST_NODES:
+            with contextlib.suppress(*FAULTS):
+                result = evaluate(value, {**TYPES, **known})
+                if not isinstance(result, Sized) or len(result) <= MOST_ITEMS:
+                    return {**known, name: result}
+        case _:
+            pass
+    # A call may have changed what it was given, too.
+    calls = any(isinstance(node, ast.Call) for node in ast.walk(made))
+    changed = _names(made, ast.Store) | (_names(made) if calls else set[str]())
+    return {name: value for name, value in known.items() if name not in changed}
 
 
 def _has_main_path(function: Function) -> bool:

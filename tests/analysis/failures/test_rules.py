@@ -188,6 +188,13 @@ def test_a_special_case_that_the_baseline_answers_alone_too_is_none() -> None:
     assert kinds(found) == ["wrong result"]
 
 
+def test_what_a_line_makes_of_an_argument_is_followed_in_both_programs() -> None:
+    program = "def solve(n):\n    if not n:\n        return False\n    return n * 2\n"
+    baseline = "def solve(n):\n    n = n.strip()\n    if len(n) < 1:\n        return None\n    return n * 3\n"
+    assert kinds(case(program, on="''", baseline=baseline)) == ["wrong result"]
+    assert kinds(case(program, on="''")) == ["over-engineering"]
+
+
 def test_a_recursions_special_cases_are_its_algorithm() -> None:
     program = "def solve(n):\n    if n == 0:\n        return 1\n    return 3 + solve(n - 1)\n"
     assert kinds(case(program, on="0")) == ["wrong result"]
