@@ -9,44 +9,16 @@ report and `dualcode compare` take it.
 """
 
 import argparse
-import functools
 import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dualcode.analysis.changes import LEVEL, Changes
-from dualcode.analysis.statistics import holm
+from tests.equal import PIPELINES, SUITES, coloured
 
-SUITES = (164, 378)
-PIPELINES = 13
 CHANGED = (0.05, 0.1, 0.2)
 """The share of tasks that change at all; half of them gained, half lost."""
-
-
-@functools.cache
-def p_value(gained: int, lost: int) -> float:
-    """McNemar's exact p; the number of tasks does not matter to it."""
-    return Changes(gained, lost, gained + lost + 1).p_value
-
-
-def coloured(studies: int, changed: float, seed: int) -> dict[str, float]:
-    """Return the share of studies with at least one coloured bar, by either p."""
-    chance = np.random.default_rng(seed)
-    shown = {"p": 0, "p_holm": 0}
-    for _ in range(studies):
-        counts = [
-            chance.multinomial(tasks, (changed / 2, changed / 2, 1 - changed))
-            for tasks in SUITES
-            for _ in range(PIPELINES)
-        ]
-        found = [p_value(int(gained), int(lost)) for gained, lost, _ in counts]
-        shown["p"] += min(found) < LEVEL
-        shown["p_holm"] += min(holm(found)) < LEVEL
-    return {name: count / studies for name, count in shown.items()}
 
 
 if __name__ == "__main__":

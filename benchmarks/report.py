@@ -26,16 +26,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.runs import load_run
 from dualcode.report import write_report
+from tests.made import Story, write_run
 
 PIPELINES = (
     "raw-coder", "raw-planner", "plan-code", "review-fix", "gated", "enriched", "review-fix-retry",
@@ -170,15 +170,19 @@ def find_chromium() -> str:
     return found or sys.exit("no Chromium is installed: apt-get install chromium, or set DUALCODE_CHROMIUM")
 
 
-def make_report(folder: Path, target: Path, tasks: int, pipelines: Sequence[str]) -> float:
-    """Write the runs and their report, and return how many seconds the report alone took."""
+def make_report(folder: Path, target: Path, tasks: int, pipelines: Sequence[str]) -> dict[str, float]:
+    """Write the runs and their report, and return the seconds of reading, analysing and writing."""
     write_runs(folder, tasks, pipelines)
+    clock = [time.monotonic()]
     runs = [load_run(found.parent) for found in sorted(folder.glob("*/manifest.json"))]
     runs.sort(key=lambda run: (run.dataset, pipelines.index(run.pipeline)))
+    clock.append(time.monotonic())
     analysis = analyse(runs, title="Synthetic runs", note="Synthetic: no model made any of this.")
-    started = time.monotonic()
+    clock.append(time.monotonic())
     write_report(analysis, [], [], target)
-    return time.monotonic() - started
+    clock.append(time.monotonic())
+    taken = (round(end - start, 1) for start, end in pairwise(clock))
+    return dict(zip(("read_s", "analyse_s", "write_s"), taken, strict=True))
 
 
 def main() -> None:
@@ -202,7 +206,7 @@ def main() -> None:
         calls = sum(file.stat().st_size for file in folder.glob("*/calls.jsonl"))
     shape = {"synthetic": True, "tasks": given.tasks, "pipelines": given.pipelines, "chromium": version}
     size = {"bytes": len(page), "whole": b"Long texts were cut" not in page, "calls_bytes": calls}
-    print(json.dumps({**shape, **size, "write_s": round(seconds, 1), **times}))
+    print(json.dumps({**shape, **size, **seconds, **times}))
 
 
 if __name__ == "__main__":

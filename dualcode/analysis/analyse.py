@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dualcode.analysis.costs import Costs, costs_of
 from dualcode.analysis.failures import Regressions, regressions
 from dualcode.analysis.reviewer import ReviewerReport, judge
-from dualcode.analysis.runs import Run, Score
+from dualcode.analysis.runs import BASELINE, Run, Score
 from dualcode.analysis.statistics import Comparison, Gap, compare_gaps, compare_pairs
 from dualcode.errors import InputError, RunError
 from dualcode.verdict import Part
@@ -60,7 +60,7 @@ class Analysis:
 def analyse(
     runs: Sequence[Run],
     *,
-    baseline: str = "raw-coder",
+    baseline: str = BASELINE,
     title: str = "",
     note: str = "",
     truth: Mapping[str, Mapping[str, bool]] | None = None,

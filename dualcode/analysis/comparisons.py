@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.analysis.comparability import Difference, find_differences
-from dualcode.analysis.runs import Run, Score
+from dualcode.analysis.runs import BASELINE, Run, Score
 from dualcode.analysis.statistics import LEANER, Comparison, Gap, compare, compare_gaps, corrected
 from dualcode.errors import InputError
 from dualcode.verdict import Part
-
-RAW = "raw-coder"
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,24 @@ class Comparisons:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
+        scored = [(suite, run, suite.scores[run.id]) for suite in self.suites for run in suite.runs]
         return {
-            "runs": [_run_json(suite, run) for suite in self.suites for run in suite.runs],
+            "runs": [
+                {
+                    "run": run.id,
+                    "pipeline": run.pipeline,
+                    "dataset": run.dataset,
+                    "baseline": run is suite.baseline,
+                    "part": score.part,
+                    "passed": score.rate.passed,
+                    "graded": score.rate.total,
+                    "pass@1": score.rate.value,
+                    "interval": [score.rate.low, score.rate.high],
+                    "errored": list(score.errored),
+                    "widened": list(score.widened),
+                }
+                for suite, run, score in scored
+            ],
             "comparisons": [
                 each.model_dump(mode="json") for suite in self.suites for each in suite.comparisons
             ],
@@ -55,23 +69,6 @@ class Comparisons:
                 {**each.model_dump(), "not_comparable": each.breaks} for each in self.differences
             ],
         }
-
-
-def _run_json(suite: SuiteComparisons, run: Run) -> dict[str, Any]:
-    score = suite.scores[run.id]
-    return {
-        "run": run.id,
-        "pipeline": run.pipeline,
-        "dataset": run.dataset,
-        "baseline": run is suite.baseline,
-        "part": score.part,
-        "passed": score.rate.passed,
-        "graded": score.rate.total,
-        "pass@1": score.rate.value,
-        "interval": [score.rate.low, score.rate.high],
-        "errored": list(score.errored),
-        "widened": list(score.widened),
-    }
 
 
 def compare_runs(runs: Sequence[Run], baseline: str | None = None, part: Part | None = None) -> Comparisons:
@@ -145,7 +142,7 @@ def _baseline_pipeline(runs: Sequence[Run], baseline: str | None) -> str | None:
 def _pick(runs: Sequence[Run], baseline: str | None, pipeline: str | None) -> Run:
     """Return one suite's baseline. Raises InputError if there is none, or more than one."""
     if pipeline is None:
-        return next((run for run in runs if run.pipeline == RAW), runs[0])
+        return next((run for run in runs if run.pipeline == BASELINE), runs[0])
     for run in runs:
         if baseline is not None and _is(run, baseline):
             return run

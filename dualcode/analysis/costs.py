@@ -1,6 +1,6 @@
 """What a run took: tokens, seconds of each server, money, joules; per task and per solved task."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -112,7 +112,28 @@ class Costs(Record):
 
     def total(self, side: Side) -> Total:
         """Return what all servers took together."""
-        return _total(self.alone if side == "alone" else self.spent)
+        servers = self.alone if side == "alone" else self.spent
+        once = list({server.same_server: server for server in servers}.values())
+        wall = max((server.wall_seconds for server in servers), default=0.0)
+        money: dict[str, float] = {}
+        for server in servers:
+            if server.currency is not None and server.money is not None:
+                money[server.currency] = money.get(server.currency, 0.0) + server.money
+        metered = [server.metered_seconds for server in once if server.metered_seconds is not None]
+        held = {gpu for server in servers for gpu in server.gpus or ()}
+        by_gpu = {gpu: joules for server in servers for gpu, joules in server.gpu_joules.items()}
+        whole = all(server.joules is not None or server.gpus == () for server in servers)
+        return Total(
+            prompt_tokens=sum(server.prompt_tokens for server in servers),
+            completion_tokens=sum(server.completion_tokens for server in servers),
+            reasoning_tokens=sum(server.reasoning_tokens for server in servers),
+            busy_seconds=sum(server.busy_seconds for server in servers),
+            metered_seconds=sum(metered) if once and len(metered) == len(once) else None,
+            wall_seconds=wall,
+            gpu_hours=len(held) * wall / 3600 if all(server.gpus is not None for server in servers) else None,
+            money=money,
+            joules=sum(by_gpu.values()) if by_gpu and whole else None,
+        )
 
     def per_task(self, side: Side) -> Total | None:
         """Return the total by task; None if the run worked on none."""
@@ -145,10 +166,44 @@ def costs_of(run: Run) -> Costs:
     )
 
 
+def together(costs: Iterable[Costs], side: Side) -> Total:
+    """Return what several runs took; what is not known of one of them is not known of all.
+
+    The busy time and the GPU-hours are those of runs one after the other. Alone, a call that runs share is
+    counted in each of them.
+    """
+    each = [one.total(side) for one in costs]
+    money: dict[str, float] = {}
+    for total in each:
+        for currency, amount in total.money.items():
+            money[currency] = money.get(currency, 0.0) + amount
+    return Total(
+        prompt_tokens=sum(total.prompt_tokens for total in each),
+        completion_tokens=sum(total.completion_tokens for total in each),
+        reasoning_tokens=sum(total.reasoning_tokens for total in each),
+        busy_seconds=sum(total.busy_seconds for total in each),
+        metered_seconds=_sum(total.metered_seconds for total in each),
+        wall_seconds=sum(total.wall_seconds for total in each),
+        gpu_hours=_sum(total.gpu_hours for total in each),
+        money=money,
+        joules=_sum(total.joules for total in each),
+    )
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    known = list(amounts)
+    return sum(each for each in known if each is not None) if known and None not in known else None
+
+
 def _spent(run: Run, use: ServerUse, readings: Sequence[Reading]) -> ServerCost:
     own = [reading for reading in readings if use.endpoint in reading.endpoints]
     told = [reading for reading in own if reading.running is not None]
-    gpus = _gpus(run, use.endpoint, own)
+    # The GPUs that the server was seen on, in any session.
+    hosts = (each.hardware.get(use.endpoint) for each in run.records.manifest.sessions)
+    noted = [host.gpus for host in hosts if host is not None and host.gpus is not None]
+    seen = {gpu.uuid for reading in own for gpu in reading.gpus}
+    seen |= {gpu.uuid for gpus in noted for gpu in gpus}
+    gpus = tuple(sorted(seen)) if seen or noted else None
     energy = _energy(run, own, gpus or ())
     return ServerCost(
         endpoint=use.endpoint,
@@ -192,17 +247,6 @@ def _undisturbed(run: Run) -> bool:
     return not replayed and not run.records.superseded
 
 
-def _gpus(run: Run, endpoint: str, readings: Sequence[Reading]) -> tuple[str, ...] | None:
-    """Return the GPUs that the endpoint's server was seen on, in any session."""
-    found = {gpu.uuid for reading in readings for gpu in reading.gpus}
-    known = False
-    for session in run.records.manifest.sessions:
-        gpus = session.hardware[endpoint].gpus if endpoint in session.hardware else None
-        known = known or gpus is not None
-        found |= {gpu.uuid for gpu in gpus or ()}
-    return tuple(sorted(found)) if found or known else None
-
-
 def _spans(run: Run, readings: Sequence[Reading]) -> Iterator[tuple[Reading, Reading, float]]:
     """Yield neighbouring readings, with the seconds between them that lie in a session of the run."""
     sessions = [(each.started, each.ended or each.started) for each in run.records.manifest.sessions]
@@ -229,46 +273,21 @@ def _metered(run: Run, readings: Sequence[Reading]) -> float | None:
 
 def _energy(run: Run, readings: Sequence[Reading], gpus: Sequence[str]) -> dict[str, float]:
     """Return the joules of each GPU; empty if one of them is not known: a part would look like the whole."""
-    found = {gpu: _joules(run, readings, gpu) for gpu in gpus}
-    known = {gpu: joules for gpu, joules in found.items() if joules is not None}
-    return known if len(known) == len(found) else {}
-
-
-def _joules(run: Run, readings: Sequence[Reading], gpu: str) -> float | None:
-    joules = {reading.at: each.joules for reading in readings for each in reading.gpus if each.uuid == gpu}
-    told = [reading for reading in readings if joules.get(reading.at) is not None]
-    used = covered = 0.0
-    for first, second, inside in _spans(run, told):
-        more = (joules[second.at] or 0.0) - (joules[first.at] or 0.0)
-        if more < 0:  # the driver was loaded anew
-            return None
-        covered += inside
-        used += more * inside / (second.at - first.at)
-    return used if _covers(run, covered) else None
-
-
-def _total(servers: Sequence[ServerCost]) -> Total:
-    once = list({server.same_server: server for server in servers}.values())
-    wall = max((server.wall_seconds for server in servers), default=0.0)
-    money: dict[str, float] = {}
-    for server in servers:
-        if server.currency is not None and server.money is not None:
-            money[server.currency] = money.get(server.currency, 0.0) + server.money
-    metered = [server.metered_seconds for server in once if server.metered_seconds is not None]
-    held = {gpu for server in servers for gpu in server.gpus or ()}
-    by_gpu = {gpu: joules for server in servers for gpu, joules in server.gpu_joules.items()}
-    whole = all(server.joules is not None or server.gpus == () for server in servers)
-    return Total(
-        prompt_tokens=sum(server.prompt_tokens for server in servers),
-        completion_tokens=sum(server.completion_tokens for server in servers),
-        reasoning_tokens=sum(server.reasoning_tokens for server in servers),
-        busy_seconds=sum(server.busy_seconds for server in servers),
-        metered_seconds=sum(metered) if once and len(metered) == len(once) else None,
-        wall_seconds=wall,
-        gpu_hours=len(held) * wall / 3600 if all(server.gpus is not None for server in servers) else None,
-        money=money,
-        joules=sum(by_gpu.values()) if by_gpu and whole else None,
-    )
+    found: dict[str, float] = {}
+    for gpu in gpus:
+        joules = {each.at: own.joules for each in readings for own in each.gpus if own.uuid == gpu}
+        told = [reading for reading in readings if joules.get(reading.at) is not None]
+        used = covered = 0.0
+        for first, second, inside in _spans(run, told):
+            more = (joules[second.at] or 0.0) - (joules[first.at] or 0.0)
+            if more < 0:  # the driver was loaded anew
+                return {}
+            covered += inside
+            used += more * inside / (second.at - first.at)
+        if not _covers(run, covered):
+            return {}
+        found[gpu] = used
+    return found
 
 
 def _share(amount: float | None, count: int) -> float | None:
@@ -294,7 +313,9 @@ def _notes(run: Run, spent: Sequence[ServerCost], readings: Sequence[Reading]) -
 def _server_notes(server: ServerCost, readings: Sequence[Reading]) -> Iterator[str]:
     if server.metered_seconds is None:
         own = [reading for reading in readings if server.endpoint in reading.endpoints]
-        yield f"metered seconds are not known: {_why_unmetered(own)}"
+        absent = next((reading.absent for reading in own if reading.absent), None)
+        why = f"its /metrics gave {absent}" if absent else "the readings cover too little of the run"
+        yield f"metered seconds are not known: {why if own else 'the run kept no readings of the server'}"
     if server.shared:
         yield (
             f"in {server.shared:.0%} of the readings the server had more requests than this run had in "
@@ -311,10 +332,3 @@ def _server_notes(server: ServerCost, readings: Sequence[Reading]) -> Iterator[s
         )
     if server.money is None:
         yield "no money: the team's endpoint has no price"
-
-
-def _why_unmetered(readings: Sequence[Reading]) -> str:
-    if not readings:
-        return "the run kept no readings of the server"
-    absent = next((reading.absent for reading in readings if reading.absent), None)
-    return f"its /metrics gave {absent}" if absent else "the readings cover too little of the run"

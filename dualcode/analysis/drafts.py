@@ -8,8 +8,9 @@ Whether a draft is right is known where the same text was graded: as the sample 
 this very purpose, which a run's `drafts.jsonl` keeps.
 """
 
+import contextlib
 import fcntl
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +23,7 @@ from dualcode.record import Record
 from dualcode.runs.lines import append_whole
 from dualcode.solution import checksum
 from dualcode.together import all_or_nothing
-from dualcode.verdict import Verdict
+from dualcode.verdict import Part, Verdict
 
 if TYPE_CHECKING:
     from dualcode.suites.suite import Suite
@@ -79,28 +80,31 @@ def reviewed_drafts(run: Run) -> dict[str, str]:
     return {task: programs[0] for task, programs in read.items() if programs}
 
 
-def known_truths(run: Run, others: Sequence[Run]) -> dict[str, bool]:
-    """Return, for each task whose reviewed draft was graded, whether it is right on the run's hardest part.
+def known_truths(runs: Sequence[Run]) -> list[dict[str, bool]]:
+    """Return, for each run, whether its reviewed drafts are right on its hardest part, by task; known ones.
 
-    `others` count where they were made with the same data. The run's own verdicts win; a draft on which
-    others contradict each other is not known. An empty draft is wrong.
+    Runs on the same data know each other's programs. A run's own verdicts win; a draft on which others
+    contradict each other is not known. An empty draft is wrong.
     """
-    heard: dict[Key, set[bool]] = {}
-    for other in others:
-        if (other.records.manifest.configuration.data, other.hardest) == (_data(run), run.hardest):
-            for key, right in _graded(other).items():
-                heard.setdefault(key, set()).add(right)
-    agreed = {key: True in said for key, said in heard.items() if len(said) == 1}
-    return _found(reviewed_drafts(run), agreed | _graded(run))
+    own = [_graded(run) for run in runs]
+    heard: dict[tuple[str, Part], dict[Key, set[bool]]] = {}
+    for run, graded in zip(runs, own, strict=True):
+        told = heard.setdefault((run.made.data, run.hardest), {})
+        for key, right in graded.items():
+            told.setdefault(key, set()).add(right)
+    agreed = {
+        source: {key: True in said for key, said in told.items() if len(said) == 1}
+        for source, told in heard.items()
+    }
+    return [
+        _found(reviewed_drafts(run), agreed[run.made.data, run.hardest] | graded)
+        for run, graded in zip(runs, own, strict=True)
+    ]
 
 
 def _found(drafts: Mapping[str, str], graded: Mapping[Key, bool]) -> dict[str, bool]:
     truths = {task: graded.get(Draft(task, text).key) if text else False for task, text in drafts.items()}
     return {task: right for task, right in truths.items() if right is not None}
-
-
-def _data(run: Run) -> str:
-    return run.records.manifest.configuration.data
 
 
 def _graded(run: Run) -> dict[Key, bool]:
@@ -112,26 +116,21 @@ def _graded(run: Run) -> dict[Key, bool]:
 
 def kept_grades(run: Run) -> dict[Key, Verdict]:
     """Return the verdicts in the run's `drafts.jsonl` on its data; a torn or damaged line is passed over."""
-    grades = [each for each in _kept(run.folder / KEPT) if each.data == _data(run)]
-    return {(each.task_id, each.program): each.verdict for each in grades}
-
-
-def _kept(path: Path) -> Iterator[DraftGrade]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError:
-        return
+    lines, found = list[bytes](), dict[Key, Verdict]()
+    with contextlib.suppress(OSError):
+        lines = (run.folder / KEPT).read_bytes().split(b"\n")
     for line in lines:
-        try:
-            yield DraftGrade.model_validate_json(line)
-        except ValidationError:  # what is lost is graded once more
-            continue
+        with contextlib.suppress(ValidationError):  # what is lost is graded once more
+            grade = DraftGrade.model_validate_json(line)
+            if grade.data == run.made.data:
+                found[grade.task_id, grade.program] = grade.verdict
+    return found
 
 
 def keep_grade(run: Run, draft: Draft, verdict: Verdict) -> None:
     """Append a grade to the run's `drafts.jsonl`. Raises OSError if the folder cannot be written."""
     task, program = draft.key
-    line = DraftGrade(task_id=task, program=program, data=_data(run), verdict=verdict).to_line()
+    line = DraftGrade(task_id=task, program=program, data=run.made.data, verdict=verdict).to_line()
     from dualcode.runs.seal import adding_draft  # it brings the sandbox, which reading grades does without
 
     # It begins with a newline so that a line before it that a kill has torn stays alone.
@@ -179,27 +178,22 @@ async def truths(
     `data` is the benchmark's own file where it is not found otherwise. `tell` hears what is being graded,
     and why something stays unknown. Runs without reviews have no drafts.
     """
-    known = {run.id: known_truths(run, runs) for run in runs}
-    missing = {run.id: _missing(run, known[run.id]) for run in runs} if grade else {}
-    for group in _by_data(run for run in runs if missing.get(run.id)):
+    known = {run.id: truth for run, truth in zip(runs, known_truths(runs), strict=True)}
+    missing: dict[str, dict[Key, Draft]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs if grade else ():
+        drafts = (
+            Draft(task, text) for task, text in reviewed_drafts(run).items() if task not in known[run.id]
+        )
+        missing[run.id] = {draft.key: draft for draft in drafts}
+        if missing[run.id]:
+            groups.setdefault((run.dataset, run.made.data), []).append(run)
+    for group in groups.values():
         graded = await _graded_anew(group, missing, data, tell)
         for run in group:
             found = {key: verdict.passed(run.hardest) for key, verdict in graded.items()}
             known[run.id] |= _found({each.task_id: each.text for each in missing[run.id].values()}, found)
     return known
-
-
-def _missing(run: Run, known: Mapping[str, bool]) -> dict[Key, Draft]:
-    drafts = (Draft(task, text) for task, text in reviewed_drafts(run).items() if task not in known)
-    return {draft.key: draft for draft in drafts}
-
-
-def _by_data(runs: Iterator[Run]) -> list[list[Run]]:
-    """Return runs in groups of the same suite and data."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.dataset, _data(run)), []).append(run)
-    return list(groups.values())
 
 
 async def _graded_anew(

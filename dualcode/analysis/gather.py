@@ -5,10 +5,8 @@ from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import truths
-from dualcode.analysis.runs import load_runs
+from dualcode.analysis.runs import BASELINE, load_runs
 from dualcode.bench.richness import richness
-
-DEFAULT_BASELINE = "raw-coder"
 
 
 async def gather(
@@ -30,7 +28,7 @@ async def gather(
     pipelines = [run.pipeline for run in runs]
     return analyse(
         runs,
-        baseline=baseline or (DEFAULT_BASELINE if DEFAULT_BASELINE in pipelines else pipelines[0]),
+        baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
         title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
         note=" ".join(notes),
         truth=await truths(runs, grade=grade),

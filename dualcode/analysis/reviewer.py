@@ -5,12 +5,11 @@ final program: pipelines that go on after the fix (retries by visible tests, a g
 get the credit and the blame together with the review; docs/reviewer.md says what that means for each.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dualcode.analysis.drafts import first_reviews
 from dualcode.analysis.runs import Run
-from dualcode.call import Call
 from dualcode.metrics import Rate, rate
 from dualcode.record import Record
 from dualcode.solution import checksum
@@ -175,10 +174,11 @@ def judge(run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]) ->
     tasks that it lacks are unknown. Tasks that `richness` lacks are in no quartile.
     """
     passed = run.passed(run.hardest)
-    cases = {
-        task: _case(run, task, review, truth.get(task), passed.get(task))
-        for task, review in first_reviews(run).items()
-    }
+    cases: dict[str, _Case] = {}
+    for task, review in first_reviews(run).items():
+        sample = run.records.samples.get(task)
+        unchanged = sample is not None and review.about[:1] == (checksum(sample.solution),)
+        cases[task] = _Case(review.verdict, truth.get(task), passed.get(task), unchanged)
     if not cases:
         return None
     rich = {task: richness[task] for task in cases if task in richness}
@@ -193,21 +193,13 @@ def judge(run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]) ->
     )
 
 
-def _case(run: Run, task: str, review: Call, before: bool | None, after: bool | None) -> _Case:
-    sample = run.records.samples.get(task)
-    unchanged = sample is not None and review.about[:1] == (checksum(sample.solution),)
-    return _Case(review.verdict, before, after, unchanged)
-
-
 def _judged(label: str, cases: Sequence[_Case]) -> Judged:
-    confusion, fixes = _confusion(cases), _fixes([case for case in cases if case.verdict == "revise"])
-    return Judged(label=label, tasks=len(cases), confusion=confusion, fixes=fixes)
-
-
-def _confusion(cases: Sequence[_Case]) -> Confusion:
     seen = [(case.verdict, case.before) for case in cases]
     off_schema = sum(verdict is None for verdict, _ in seen)
-    return Confusion(
+    fixed = [case for case in cases if case.verdict == "revise"]
+    known = [case for case in fixed if None not in (case.before, case.after)]
+    became = [(case.before, case.after) for case in known]
+    confusion = Confusion(
         true_positive=seen.count(("revise", False)),
         false_positive=seen.count(("revise", True)),
         false_negative=seen.count(("approve", False)),
@@ -215,19 +207,15 @@ def _confusion(cases: Sequence[_Case]) -> Confusion:
         unknown=off_schema + sum(verdict is not None and before is None for verdict, before in seen),
         off_schema=off_schema,
     )
-
-
-def _fixes(cases: Sequence[_Case]) -> Fixes:
-    known = [case for case in cases if None not in (case.before, case.after)]
-    seen = [(case.before, case.after) for case in known]
-    return Fixes(
-        helped=seen.count((False, True)),
-        broke=seen.count((True, False)),
-        right_stayed=seen.count((True, True)),
-        wrong_stayed=seen.count((False, False)),
+    fixes = Fixes(
+        helped=became.count((False, True)),
+        broke=became.count((True, False)),
+        right_stayed=became.count((True, True)),
+        wrong_stayed=became.count((False, False)),
         unchanged=sum(case.unchanged for case in known),
-        unknown=len(cases) - len(known),
+        unknown=len(fixed) - len(known),
     )
+    return Judged(label=label, tasks=len(cases), confusion=confusion, fixes=fixes)
 
 
 def quartiles(richness: Mapping[str, float]) -> dict[str, list[str]]:
@@ -242,16 +230,13 @@ def quartiles(richness: Mapping[str, float]) -> dict[str, list[str]]:
         return {}
     values = np.array(list(richness.values()), dtype=float)
     places = np.searchsorted(np.quantile(values, (0.25, 0.5, 0.75)), values, side="left").tolist()
-    return dict(_labelled(richness, places))
-
-
-def _labelled(richness: Mapping[str, float], places: Iterable[int]) -> Iterator[tuple[str, list[str]]]:
     placed = list(zip(richness, places, strict=True))
+    found: dict[str, list[str]] = {}
     for quartile in range(4):
-        tasks = [task for task, place in placed if place == quartile]
-        if tasks:
+        if tasks := [task for task, place in placed if place == quartile]:
             low, high = min(richness[task] for task in tasks), max(richness[task] for task in tasks)
-            yield f"Q{quartile + 1} ({low:.2f}–{high:.2f})", tasks
+            found[f"Q{quartile + 1} ({low:.2f}–{high:.2f})"] = tasks
+    return found
 
 
 def _share(part: int, whole: int) -> Rate | None:

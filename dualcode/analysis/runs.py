@@ -12,9 +12,11 @@ from dualcode.call import Call
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import Rate, rate
 from dualcode.record import Record
+from dualcode.runs.manifest import Configuration
 from dualcode.runs.monitor import Reading
 from dualcode.runs.store import RunRecords, read_run, read_servers
 from dualcode.runs.summary import Summary, summarize
+from dualcode.solution import checksum
 from dualcode.suites.registry import known_entry
 from dualcode.verdict import Part
 
@@ -25,6 +27,10 @@ Tell = Callable[[str], None]
 def tell_stderr(message: str) -> None:
     """Say on stderr what must not stay unsaid."""
     print(message, file=sys.stderr)  # noqa: T201 - analyses know no console
+
+
+BASELINE = "raw-coder"
+"""The pipeline that others are compared with, unless another is named."""
 
 
 class Score(Record):
@@ -56,12 +62,23 @@ class Run:
     @property
     def pipeline(self) -> str:
         """The pipeline's name."""
-        return self.records.manifest.configuration.pipeline
+        return self.made.pipeline
 
     @property
     def dataset(self) -> str:
         """The suite's canonical name, such as `humaneval`."""
-        return self.records.manifest.configuration.dataset
+        return self.made.dataset
+
+    @property
+    def made(self) -> Configuration:
+        """What the run was made with."""
+        return self.records.manifest.configuration
+
+    @property
+    def data(self) -> str:
+        """The suite's data for people: its name, its version, and the first digits of its checksum."""
+        source = self.records.manifest.source
+        return f"{source.name} {source.version}, sha256 {self.made.data[:12]}"
 
     @property
     def title(self) -> str:
@@ -89,7 +106,7 @@ class Run:
     @property
     def tasks(self) -> tuple[str, ...]:
         """The ids of the run's selection, in the suite's order."""
-        return self.records.manifest.configuration.tasks
+        return self.made.tasks
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -123,6 +140,23 @@ class Run:
         for call in self.records.calls:
             found.setdefault(call.task_id, []).append(call)
         return {task: tuple(sorted(calls, key=lambda call: call.number)) for task, calls in found.items()}
+
+    @cached_property
+    def openings(self) -> Mapping[str, tuple[str, str | None]]:
+        """Of each task whose first call got a reply: a checksum of what was asked, and the reply's text."""
+        first = {task: calls[0] for task, calls in self.calls.items() if calls}
+        return {
+            task: (checksum(f"{call.model} {call.request.model_dump_json()}"), call.reply.content)
+            for task, call in first.items()
+            if call.reply is not None
+        }
+
+    @cached_property
+    def changed(self) -> tuple[str, ...]:
+        """The files that were changed since the run was sealed: all are read for it, once."""
+        from dualcode.runs.seal import broken  # it brings the sandbox, which reading runs does without
+
+        return tuple(broken(self.folder))
 
     @cached_property
     def errored(self) -> tuple[str, ...]:

@@ -165,17 +165,16 @@ def compare_gaps(
         (names, first), (others, second) = (
             (tuple(r.pipeline for r in pair), pair[1]) for pair, _ in (one, other)
         )
-        if names == others and first.dataset != second.dataset and not {*first.tasks} & {*second.tasks}:
-            ordered = (one, other) if _is_richer(first, second, richness) else (other, one)
-            found.append(_gap(names, *(comparison for _, comparison in ordered)))
+        if names != others or first.dataset == second.dataset or {*first.tasks} & {*second.tasks}:
+            continue
+        known = [[richness[task] for task in run.tasks if task in richness] for run in (first, second)]
+        if all(known):
+            richer = fmean(known[0]) >= fmean(known[1])
+        else:
+            richer = first.dataset not in LEANER or second.dataset in LEANER
+        ordered = (one, other) if richer else (other, one)
+        found.append(_gap(names, *(comparison for _, comparison in ordered)))
     return corrected(found)
-
-
-def _is_richer(first: Run, second: Run, richness: Mapping[str, float]) -> bool:
-    known = [[richness[task] for task in run.tasks if task in richness] for run in (first, second)]
-    if all(known):
-        return fmean(known[0]) >= fmean(known[1])
-    return first.dataset not in LEANER or second.dataset in LEANER
 
 
 def corrected(tested: Sequence[T]) -> tuple[T, ...]:

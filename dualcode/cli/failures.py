@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dualcode.analysis.failures.explanation import Explained
+    from dualcode.analysis.failures.regression import Explained
     from dualcode.analysis.runs import Run
     from dualcode.verdict import Part
 
@@ -41,8 +41,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
       dualcode failures runs/humaneval-plan-code-1a2b3c4d --explain HumanEval/5
     """
     from dualcode.analysis.failures import regressions
-    from dualcode.analysis.failures.baseline import find_baseline
-    from dualcode.analysis.failures.explanation import explain_task
+    from dualcode.analysis.failures.regression import explain_task, find_baseline
     from dualcode.analysis.runs import load_run
     from dualcode.cli.terminal import show
     from dualcode.tables.regressions import classes, lost_tasks
@@ -99,7 +98,7 @@ def _view(told: "Explained") -> None:
 def _see(run: "Run", task: str) -> str:
     """Return the command that grades the program again: a verdict keeps no outputs."""
     samples = run.folder / "samples.jsonl"
-    return f"\nexpected and got: dualcode score {samples} --dataset {run.dataset} --explain {task}"
+    return f"\nexpected and got: dualcode score {samples} --dataset {run.address} --explain {task}"
 
 
 def _warn(runs: "Sequence[Run]") -> None:

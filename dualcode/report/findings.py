@@ -1,7 +1,7 @@
 """Where a finding belongs: the lines of a program that a reviewer's free text names."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 MOST_LINES = 3
 """A place that matches more lines than this names none of them."""
@@ -48,8 +48,11 @@ def _numbered(where: str, lines: Sequence[str]) -> tuple[int, ...]:
 
 
 def _quoting(where: str, lines: Sequence[str]) -> tuple[int, ...]:
+    """Find what may be code: quoted parts, the whole, what follows a colon; of several lines the first."""
     bare = [_squeezed(line) for line in lines]
-    for fragment in _fragments(where):
+    quoted = [match.group(1) for match in _QUOTED.finditer(where)]
+    for text in [*quoted, where, *([where.split(":", 1)[1]] if ":" in where else [])]:
+        fragment = next((line for line in text.split("\n") if line.strip()), "")
         code = _squeezed(fragment)
         if len(code) < LEAST_CODE:
             continue
@@ -58,13 +61,6 @@ def _quoting(where: str, lines: Sequence[str]) -> tuple[int, ...]:
         if 1 <= len(found) <= MOST_LINES and not _is_name(fragment):
             return tuple(found)
     return ()
-
-
-def _fragments(where: str) -> Iterator[str]:
-    """Yield what may be code: quoted parts, the whole, what follows a colon; of several lines the first."""
-    quoted = [match.group(1) for match in _QUOTED.finditer(where)]
-    for text in [*quoted, where, *([where.split(":", 1)[1]] if ":" in where else [])]:
-        yield next((line for line in text.split("\n") if line.strip()), "")
 
 
 def _defining(where: str, lines: Sequence[str]) -> tuple[int, ...]:

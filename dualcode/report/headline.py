@@ -95,13 +95,27 @@ def headline(analysis: Analysis) -> Headline:
         models=tuple(dict.fromkeys(model for run in analysis.runs for model in models(run))),
         dates=" to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
         suites=tuple(_suite(analysis, dataset) for dataset in analysis.datasets),
-        origins=tuple(_origin(run) for run in analysis.runs),
+        origins=tuple(
+            Origin(
+                run=run.id,
+                pipeline=run.pipeline,
+                title=run.title,
+                tasks=len(run.tasks),
+                errored=len(run.errored),
+                models=", ".join(models(run)),
+                sampling=", ".join(dict.fromkeys(each.name for each in run.made.sampling.values())),
+                data=f"{run.records.manifest.source.version}, {run.records.manifest.source.sha256[:12]}",
+                created=_day(run),
+                version=run.records.manifest.dualcode,
+            )
+            for run in analysis.runs
+        ),
     )
 
 
 def models(run: Run) -> list[str]:
     """Return the models of a run with their roles, such as `smollm2-coder (coder)`."""
-    team = run.records.manifest.configuration.team
+    team = run.made.team
     endpoints, roles = team.get("endpoints", {}), team.get("roles", {})
     return [f"{endpoints[name]['model']} ({role})" for role, name in roles.items() if name in endpoints]
 
@@ -114,36 +128,16 @@ def _suite(analysis: Analysis, dataset: str) -> Suite:
         differences=tuple(each for each in find_differences(runs) if each.kind not in SEEN_BELOW),
         part=runs[0].hardest,
         glances=tuple(
-            _glance(analysis, run) for run in runs if run.hardest in analysis.scores.get(run.id, {})
+            Glance(
+                run=run.id,
+                pipeline=run.pipeline,
+                score=analysis.scores[run.id][run.hardest],
+                base=analysis.scores[run.id]["base"],
+                comparison=analysis.comparisons.get(run.id, {}).get(run.hardest),
+            )
+            for run in runs
+            if run.hardest in analysis.scores.get(run.id, {})
         ),
-    )
-
-
-def _glance(analysis: Analysis, run: Run) -> Glance:
-    scores = analysis.scores[run.id]
-    return Glance(
-        run=run.id,
-        pipeline=run.pipeline,
-        score=scores[run.hardest],
-        base=scores["base"],
-        comparison=analysis.comparisons.get(run.id, {}).get(run.hardest),
-    )
-
-
-def _origin(run: Run) -> Origin:
-    manifest = run.records.manifest
-    profiles = dict.fromkeys(each.name for each in manifest.configuration.sampling.values())
-    return Origin(
-        run=run.id,
-        pipeline=run.pipeline,
-        title=run.title,
-        tasks=len(run.tasks),
-        errored=len(run.errored),
-        models=", ".join(models(run)),
-        sampling=", ".join(str(name) for name in profiles),
-        data=f"{manifest.source.version}, {manifest.source.sha256[:12]}",
-        created=_day(run),
-        version=manifest.dualcode,
     )
 
 

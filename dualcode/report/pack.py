@@ -30,7 +30,8 @@ class Packed(NamedTuple):
 def pack(transcripts: Sequence[Data], room: int) -> Packed:
     """Return the transcripts packed into `room` bytes, as whole as they fit."""
     for level, limits in enumerate(LEVELS):
-        texts = [_packed(shortened(each, limits)) for each in transcripts]
+        plain = (json.dumps(shortened(each, limits), separators=(",", ":")) for each in transcripts)
+        texts = [base64.b64encode(zlib.compress(each.encode(), 9)).decode() for each in plain]
         if sum(map(len, texts)) <= room or level == len(LEVELS) - 1:
             return Packed(texts, level)
     raise AssertionError("the last level is always taken")
@@ -48,8 +49,3 @@ def _cut(text: str, most: int) -> str:
         return text
     head, tail = text[: most * 2 // 3], text[len(text) - most // 3 :]
     return f"{head}\n\n[… {len(text) - len(head) - len(tail):,} characters left out …]\n\n{tail}"
-
-
-def _packed(transcript: Data) -> str:
-    plain = json.dumps(transcript, separators=(",", ":")).encode()
-    return base64.b64encode(zlib.compress(plain, 9)).decode()

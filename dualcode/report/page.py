@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from dualcode import __version__
 from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.costs import Total, together
 from dualcode.errors import RunError
 from dualcode.figures.drawn import Drawn
 from dualcode.report.headline import headline
@@ -44,16 +45,7 @@ def write_report(
     if not analysis.runs:
         raise RunError("there is no run to report on", hint="dualcode report RUN…")
     found = rows(analysis)
-    values = _values(analysis, tables, figures) | {"index": as_json(index(analysis, found))}
-    transcripts = [transcript(analysis, row) for row in found]
-    bare = len(_page(values, Packed([], 0)).encode())
-    packed = pack(transcripts, MOST_BYTES - bare - 60 * len(found))
-    _write(target, _page(values, packed))
-    return target
-
-
-def _values(analysis: Analysis, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
-    return {
+    values: dict[str, Any] = {
         "analysis": analysis,
         "head": headline(analysis),
         "tables": tables,
@@ -64,33 +56,34 @@ def _values(analysis: Analysis, tables: Sequence[Table], figures: Sequence[Drawn
         "task_link": task_link,
         "pipelines": {run.id: run.pipeline for run in analysis.runs},
         "titles": {run.id: run.title for run in analysis.runs},
+        "totals": {name: _totals(analysis, name) for name in ("", *analysis.datasets)},
+        "index": as_json(index(analysis, found)),
     }
+    transcripts = [transcript(analysis, row) for row in found]
+    bare = len(_page(values, Packed([], 0)).encode())
+    packed = pack(transcripts, MOST_BYTES - bare - 60 * len(found))
+    _write(target, _page(values, packed))
+    return target
+
+
+def _totals(analysis: Analysis, dataset: str) -> list[tuple[str, Total]]:
+    """Return what all runs of a dataset took together, or of all datasets for ""."""
+    runs = [run for run in analysis.runs if dataset in ("", run.dataset) and run.id in analysis.costs]
+    costs = [analysis.costs[run.id] for run in runs]
+    return [("as if alone", together(costs, "alone")), ("really spent", together(costs, "spent"))]
 
 
 def _page(values: Mapping[str, Any], packed: Packed) -> str:
-    style, theme, script = _asset("report.css"), _asset("theme.js"), _script()
+    style, theme = _asset("report.css"), _asset("theme.js")
+    script = '"use strict";\n' + "\n".join(_asset(name) for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src {_hash(theme)} {_hash(script)}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            **values,
-            policy=Markup(policy),
-            style=Markup(style),
-            theme=Markup(theme),
-            script=Markup(script),
-            packed=packed,
-        )
-    )
-
-
-@cache
-def _script() -> str:
-    return '"use strict";\n' + "\n".join(_asset(name) for name in _SCRIPTS)
+    own = {"policy": policy, "style": style, "theme": theme, "script": script}
+    marked = {name: Markup(text) for name, text in own.items()}
+    return environment().get_template("report.html.j2").render(**values, **marked, packed=packed)
 
 
 @cache

@@ -37,9 +37,10 @@ class Row(Record):
 def rows(analysis: Analysis) -> list[Row]:
     """Return the tasks of all datasets, each in its suite's order."""
     found: list[Row] = []
+    truths = {run.id: each for run, each in zip(analysis.runs, known_truths(analysis.runs), strict=True)}
     for dataset in analysis.datasets:
         runs = {run.pipeline: run for run in analysis.runs if run.dataset == dataset}
-        marks = {name: _Marks(analysis, run) for name, run in runs.items()}
+        marks = {name: _Marks(analysis, run, truths[run.id]) for name, run in runs.items()}
         tasks = {task.id: task for run in runs.values() for task in run.records.tasks.values()}
         found += [_row(analysis, dataset, task, marks) for task in tasks.values()]
     return found
@@ -48,13 +49,13 @@ def rows(analysis: Analysis) -> list[Row]:
 class _Marks:
     """The letters of one run's tasks."""
 
-    def __init__(self, analysis: Analysis, run: Run) -> None:
+    def __init__(self, analysis: Analysis, run: Run, truth: Mapping[str, bool]) -> None:
         self.run = run
         self._passed, self._base = run.passed(run.hardest), run.passed("base")
         compared = analysis.comparisons.get(run.id, {}).get(run.hardest)
         self._gained = frozenset(compared.gained if compared else ())
         self._lost = frozenset(compared.lost if compared else ())
-        self._reviews, self._truth = first_reviews(run), known_truths(run, analysis.runs)
+        self._reviews, self._truth = first_reviews(run), truth
         lost = analysis.regressions.get(run.id)
         self.classes = {each.task_id: each.primary for each in lost.regressions} if lost else {}
 

@@ -25,6 +25,7 @@ def environment() -> Environment:
     )
     made.filters["percent"] = percent
     made.filters["points"] = cells.points
+    made.filters["money"] = cells.money
     made.filters["p_value"] = cells.p_value
     return made
 

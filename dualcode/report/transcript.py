@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
-from dualcode.call import Attempt, Call
+from dualcode.call import Call
 from dualcode.report.findings import locate
 from dualcode.report.tasks import Row
 from dualcode.report.text import printable
-from dualcode.verdict import Outcome, Verdict
+from dualcode.verdict import Outcome
 
 Kind = Literal["program", "reply", "message", "reasoning"]
 """What a text is, what is missed most first: what must be shortened is shortened from the end."""
@@ -63,25 +63,22 @@ def transcript(analysis: Analysis, row: Row) -> Data:
 def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
     sample = run.records.samples.get(task)
     solution = (sample.solution.strip("\n") or None) if sample else None
+    verdict = run.records.verdicts.get(task)
     found: Data = {
         "id": printable(run.id),
         "calls": [_exchange(run, call, texts) for call in run.calls[task]],
         "final": texts.add(solution, "program"),
         "how": sample.extraction if sample else None,
-        "verdict": _verdict(run.records.verdicts.get(task)),
+        "verdict": verdict and {"base": _outcome(verdict.base), "plus": _outcome(verdict.plus)},
         "shown": [
             {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
             for each in run.records.shown
             if each.task_id == task and each.texts
         ],
     }
-    return found | _signs(analysis, run, task)
-
-
-def _signs(analysis: Analysis, run: Run, task: str) -> Data:
     lost = analysis.regressions.get(run.id)
     own = next((each for each in lost.regressions if each.task_id == task), None) if lost else None
-    return {"signs": [[sign.kind, printable(sign.evidence)] for sign in own.signs]} if own else {}
+    return found | ({"signs": [[sign.kind, printable(sign.evidence)] for sign in own.signs]} if own else {})
 
 
 def _exchange(run: Run, call: Call, texts: Texts) -> Data:
@@ -90,7 +87,14 @@ def _exchange(run: Run, call: Call, texts: Texts) -> Data:
     program = (run.records.program(call.task_id, call.program) or "").strip("\n") or None
     found = _call(call, texts) | {"program": texts.add(program, "program")}
     if call.step == "review":
-        return found | {"review": _review(call, about[0] if about else "", texts)}
+        reviewed = about[0] if about else ""
+        findings = [
+            {key: printable(str(each.get(key, ""))) for key in ("where", "actual", "expected")}
+            | {"lines": locate(str(each.get("where", "")), printable(reviewed))}
+            for each in call.findings
+        ]
+        read = texts.add(reviewed or None, "program")
+        return found | {"review": {"verdict": call.verdict, "program": read, "findings": findings}}
     if program is not None and len(about) == 1:
         before = texts.add(about[0], "program")
         return found | {"before": before, "changes": changes(printable(about[0]), printable(program))}
@@ -103,18 +107,6 @@ def changes(before: str, after: str) -> list[list[int | str]]:
     """Return the line edits from one program to the other as difflib's opcodes, the equal ones included."""
     matcher = difflib.SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
     return [[tag[0], *place] for tag, *place in matcher.get_opcodes()]
-
-
-def _review(call: Call, program: str, texts: Texts) -> Data:
-    return {
-        "verdict": call.verdict,
-        "program": texts.add(program or None, "program"),
-        "findings": [
-            {key: printable(str(each.get(key, ""))) for key in ("where", "actual", "expected")}
-            | {"lines": locate(str(each.get("where", "")), printable(program))}
-            for each in call.findings
-        ],
-    }
 
 
 def _call(call: Call, texts: Texts) -> Data:
@@ -134,22 +126,16 @@ def _call(call: Call, texts: Texts) -> Data:
         "reply": texts.add(reply.content, "reply") if reply else None,
         "reasoning": texts.add(reply.reasoning, "reasoning") if reply else None,
         "messages": [[each.role, texts.add(each.content, "message")] for each in call.request.messages],
-        "attempts": [_attempt(each) for each in call.attempts if each.kind != "chat" or each.outcome != "ok"],
+        "attempts": [
+            {"kind": each.kind, "outcome": printable(each.outcome), "seconds": round(each.seconds, 2)}
+            for each in call.attempts
+            if each.kind != "chat" or each.outcome != "ok"
+        ],
     }
 
 
-def _attempt(attempt: Attempt) -> Data:
-    return {"kind": attempt.kind, "outcome": printable(attempt.outcome), "seconds": round(attempt.seconds, 2)}
-
-
-def _verdict(verdict: Verdict | None) -> Data | None:
-    if verdict is None:
-        return None
-    return {"base": _outcome(verdict.base), "plus": _outcome(verdict.plus) if verdict.plus else None}
-
-
-def _outcome(outcome: Outcome) -> Data:
-    return {
+def _outcome(outcome: Outcome | None) -> Data | None:
+    return outcome and {
         "status": outcome.status,
         "cause": outcome.cause,
         "reason": printable(outcome.reason or ""),

@@ -21,7 +21,7 @@ def user(name: str, **variables: object) -> Message:
 
 def writing(task: Task) -> list[Message]:
     """Return the request for a program: word for word the raw baseline's (paper §3.2, 1)."""
-    return [system("coder"), user("write", task=TaskView(task), imports=imports_of(task.prompt))]
+    return [system("coder"), user("write", task=TaskView(task))]
 
 
 def answered(program: Program) -> Message:
@@ -39,7 +39,10 @@ class TaskView:
 
 
 def imports_of(prompt: str) -> Sequence[str]:
-    """Return the import statements of a prompt, as the inventory of §3.2 lists them."""
+    """Return the import statements of a prompt: the inventory of §3.2, which is context of corrections.
+
+    The draft's request is the raw baseline's, which has none, and so is plan-code's.
+    """
     try:
         # A HumanEval prompt ends after the docstring, which is a complete function body.
         tree = ast.parse(prompt)

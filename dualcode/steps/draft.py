@@ -20,17 +20,21 @@ class Failed(Record):
     review: Review
 
 
-async def write(seat: Seat, task: Task, *, draw: int = 0) -> Program:
+async def write(seat: Seat, task: Task, *, draw: int = 0, thinking: bool = False) -> Program:
     """Ask for a program that solves the task: the same request in every pipeline (paper §3.2, 1).
 
-    Draw 0 is the baseline's; every other `draw` is sampled apart from it.
+    Draw 0 is the baseline's; every other `draw` is sampled apart from it. With `thinking`, a model that can
+    thinks first: no baseline of the paper's does.
     """
-    return await seat.ask("write", writing(task), read=lambda reply: extract(reply, task), draw=draw)
+    messages = writing(task)
+    return await seat.ask(
+        "write", messages, read=lambda reply: extract(reply, task), draw=draw, thinking=thinking
+    )
 
 
 async def implement(seat: Seat, task: Task, analysis: str) -> Program:
     """Ask for a program with a planner's analysis as context (paper §3.1)."""
-    asked = user("implement", task=TaskView(task), imports=imports_of(task.prompt), analysis=analysis)
+    asked = user("implement", task=TaskView(task), analysis=analysis)
     return await seat.ask("implement", [system("coder"), asked], read=lambda reply: extract(reply, task))
 
 

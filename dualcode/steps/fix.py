@@ -2,7 +2,7 @@
 
 from dualcode.extraction import extract
 from dualcode.solution import Program
-from dualcode.steps.conversation import answered, user, writing
+from dualcode.steps.conversation import answered, imports_of, user, writing
 from dualcode.steps.review import Review
 from dualcode.task import Task
 from dualcode.team import Seat
@@ -22,5 +22,6 @@ async def mend(seat: Seat, task: Task, program: Program, failure: str) -> Progra
 
 
 async def _correct(seat: Seat, task: Task, program: Program, prompt: str, **variables: object) -> Program:
-    conversation = [*writing(task), answered(program), user(prompt, task=task, **variables)]
+    asked = user(prompt, task=task, imports=imports_of(task.prompt), **variables)
+    conversation = [*writing(task), answered(program), asked]
     return await seat.ask(prompt, conversation, read=lambda reply: extract(reply, task), about=(program,))

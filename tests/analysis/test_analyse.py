@@ -4,14 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.false_claims import coloured
-from benchmarks.synthetic_runs import Story, write_run
+from dualcode.analysis import drafts
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.comparisons import compare_runs
-from dualcode.analysis.runs import load_runs
+from dualcode.analysis.drafts import known_truths
+from dualcode.analysis.runs import Run, load_runs
 from dualcode.analysis.statistics import holm
 from dualcode.errors import InputError, RunError
+from dualcode.report.headline import headline
+from dualcode.verdict import Verdict
+from tests.equal import coloured
 from tests.figures.synthetic import analysis
+from tests.made import Story, write_run
 
 PASSED, FAILED = Story(plus=True), Story(plus=False)
 
@@ -90,6 +94,35 @@ def test_only_the_corrected_p_may_claim(tmp_path: Path) -> None:
     for p_holm, delta, standing in ((0.04, 0.1, "better"), (0.04, -0.1, "worse"), (0.06, 0.1, "unclear")):
         changed = made.model_copy(update={"p_value": 0.001, "p_holm": p_holm, "delta": delta})
         assert changed.standing == standing
+
+
+def test_a_study_looks_at_each_runs_seal_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pipeline in ("raw-coder", "review-fix", "enriched", "gated"):
+        write_run(tmp_path, pipeline, {f"HumanEval/{n}": PASSED for n in range(3)})
+    looked: list[Path] = []
+
+    def broken(folder: Path) -> list[str]:
+        looked.append(folder)
+        return []
+
+    monkeypatch.setattr("dualcode.runs.seal.broken", broken)
+    found = analyse(load_runs([tmp_path]))
+    headline(found)
+    assert len(looked) == len(set(looked)) == 4
+
+
+def test_a_study_reads_each_runs_kept_grades_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pipeline in ("raw-coder", "review-fix", "enriched"):
+        write_run(tmp_path, pipeline, {"HumanEval/1": Story(True, draft="x", review="revise")})
+    read: list[str] = []
+
+    def kept_grades(run: Run) -> dict[drafts.Key, Verdict]:
+        read.append(run.id)
+        return {}
+
+    monkeypatch.setattr(drafts, "kept_grades", kept_grades)
+    known_truths(load_runs([tmp_path]))
+    assert len(read) == len(set(read)) == 3
 
 
 def test_studies_of_equal_pipelines_colour_a_bar_in_at_most_5_percent() -> None:

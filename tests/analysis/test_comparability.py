@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.comparability import Difference, differences, find_differences
 from dualcode.analysis.runs import Run, load_run
 from dualcode.call import Reply
 from dualcode.models.endpoints import Served
 from dualcode.runs.manifest import Configuration
 from dualcode.sampling import PAPER, RECOMMENDED
+from tests.made import Story, write_run
 
 TASKS = [f"HumanEval/{number}" for number in range(6)]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.cli.compare import compare
 from dualcode.errors import DualcodeError, InputError, RunError
 from dualcode.metrics import rate
+from tests.made import Story, write_run
 
 PROGRAM = "def solve(n):\n    return 3 * n\n"
 """The same first draft everywhere, so that no run differs from another by chance."""

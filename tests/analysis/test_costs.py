@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.synthetic_runs import STARTED, Story, write_run
-from dualcode.analysis.costs import Costs, ServerCost, Total, costs_of
+from dualcode.analysis.costs import Costs, ServerCost, Total, costs_of, together
 from dualcode.analysis.runs import Run, load_run
 from dualcode.cli.costs import costs as command
 from dualcode.runs.manifest import Manifest, Session
 from dualcode.runs.monitor import GpuReading, Reading
 from dualcode.serving.hardware import Gpu, ServedHardware
+from tests.made import STARTED, Story, write_run
 
 # A request takes 0.9 s, a task begins one second after the end of the last, and the run ends one second after
 # the last answer. So two tasks of one call each: requests at 1-1.9 and 2.9-3.8, 1.8 busy of 4.8 seconds.
@@ -63,6 +63,29 @@ def test_tokens_are_those_of_the_requests(tmp_path: Path) -> None:
     total = costs_of(run).total("spent")
     assert total.prompt_tokens == sum(each.prompt_tokens for each in requests) > 0
     assert total.completion_tokens == sum(each.completion_tokens for each in requests) > 0
+
+
+def test_what_runs_took_together_is_the_sum_of_what_is_known_of_all(tmp_path: Path) -> None:
+    first, second = costs_of(write(tmp_path, price=BY_HOUR)), costs_of(write(tmp_path, pipeline="raw-retry"))
+    both = together([first, second], "alone")
+    each = [one.total("alone") for one in (first, second)]
+    assert both.completion_tokens == sum(one.completion_tokens for one in each)
+    assert both.wall_seconds == pytest.approx(2 * WALL)
+    assert both.money == each[0].money
+    assert (both.joules, both.gpu_hours, both.metered_seconds) == (None, None, None)
+
+
+def test_no_runs_took_nothing_and_no_energy_is_known(tmp_path: Path) -> None:
+    nothing = together([], "spent")
+    assert (nothing.prompt_tokens, nothing.wall_seconds, nothing.money) == (0, 0, {})
+    assert nothing.joules is None
+
+
+def test_what_the_ledger_shares_is_counted_in_each_run_alone_and_spent_once(tmp_path: Path) -> None:
+    made, shared = write(tmp_path), write(tmp_path, pipeline="raw-retry", replayed=True)
+    costs = [costs_of(made), costs_of(shared)]
+    alone, spent = together(costs, "alone"), together(costs, "spent")
+    assert alone.completion_tokens == 2 * spent.completion_tokens > 0
 
 
 def test_replayed_calls_count_alone_and_cost_nothing(tmp_path: Path) -> None:

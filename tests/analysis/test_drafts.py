@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from dualcode.analysis import drafts
 from dualcode.analysis.drafts import (
     KEPT,
@@ -36,6 +35,7 @@ from dualcode.sandbox import open_sandbox
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Verdict
+from tests.made import SOURCES, Story, write_run
 from tests.pipelines.test_pipelines import APPROVE, DRAFT, FIXED, OTHER, REVISE, TASK
 from tests.pipelines.test_pipelines import run as run_pipeline
 from tests.suites.data import problem, write_rows
@@ -103,26 +103,26 @@ def test_a_review_that_does_not_say_what_it_is_about_has_no_draft(tmp_path: Path
     run = run_of(tmp_path, {"T/1": REVISED})
     calls = tuple(call.model_copy(update={"about": ()}) for call in run.records.calls)
     silent = Run(run.folder, run.records.model_copy(update={"calls": calls}))
-    assert (reviewed_drafts(silent), known_truths(silent, [run])) == ({}, {})
+    assert (reviewed_drafts(silent), known_truths([silent, run])[0]) == ({}, {})
 
 
 def test_an_approved_draft_is_its_runs_own_sample_and_a_revised_one_is_not(tmp_path: Path) -> None:
     stories = {"T/1": Story(False, review="approve"), "T/2": REVISED, "T/3": Story(True, review="approve")}
     run = run_of(tmp_path, stories)
     assert reviewed_drafts(run)["T/2"] == SOURCES["wrong"]
-    assert known_truths(run, [run]) == {"T/1": False, "T/3": True}
+    assert known_truths([run])[0] == {"T/1": False, "T/3": True}
 
 
 def test_the_baselines_sample_tells_what_a_revised_draft_is(tmp_path: Path) -> None:
     base = run_of(tmp_path, {"T/1": Story(False)}, "raw-coder")
-    assert known_truths(run_of(tmp_path, {"T/1": REVISED}), [base]) == {"T/1": False}
+    assert known_truths([run_of(tmp_path, {"T/1": REVISED}), base])[0] == {"T/1": False}
 
 
 def test_the_hardest_part_decides(tmp_path: Path) -> None:
     stories = {"T/1": Story(False, base=True, review="approve")}
-    assert known_truths(run_of(tmp_path, stories), []) == {"T/1": False}
+    assert known_truths([run_of(tmp_path, stories)])[0] == {"T/1": False}
     bare = run_of(tmp_path / "base", stories, has_plus=False)
-    assert known_truths(bare, []) == {"T/1": True}
+    assert known_truths([bare])[0] == {"T/1": True}
 
 
 def test_runs_on_other_data_errored_samples_and_other_tasks_tell_nothing(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_runs_on_other_data_errored_samples_and_other_tasks_tell_nothing(tmp_pat
     other = run_of(tmp_path, {"T/1": Story(False)}, "raw-coder", data="1" * 64)
     errored = run_of(tmp_path, {"T/1": Story(None, program=SOURCES["wrong"])}, "raw-retry")
     elsewhere = run_of(tmp_path, {"T/2": Story(False)}, "best-of-k")
-    assert known_truths(run, [other, errored, elsewhere]) == {}
+    assert known_truths([run, other, errored, elsewhere])[0] == {}
 
 
 def test_a_draft_on_which_other_runs_disagree_is_unknown_and_the_own_verdict_wins(tmp_path: Path) -> None:
@@ -140,13 +140,13 @@ def test_a_draft_on_which_other_runs_disagree_is_unknown_and_the_own_verdict_win
         "T/1": Story(True, draft=THIRD, review="revise"),
         "T/2": Story(True, program=THIRD, review="approve"),
     }
-    assert known_truths(run_of(tmp_path, stories), [yes, no]) == {"T/2": True}
+    assert known_truths([run_of(tmp_path, stories), yes, no])[0] == {"T/2": True}
 
 
 def test_an_empty_draft_is_wrong_without_being_graded(tmp_path: Path) -> None:
     run = run_of(tmp_path, {"T/1": Story(True, draft="", review="revise")})
     assert reviewed_drafts(run) == {"T/1": ""}
-    assert known_truths(run, []) == {"T/1": False}
+    assert known_truths([run])[0] == {"T/1": False}
 
 
 # Grading anew
@@ -199,7 +199,7 @@ async def test_an_unknown_draft_is_graded_once_for_all_runs_and_never_again(
         found = await truths(runs, grade=True, data=suite.data.path, tell=told.append)
         assert found == {run.id: BOTH for run in runs}
     assert graded == [Draft("HumanEval/0", SOURCES["wrong"])]
-    assert known_truths(runs[1], []) == BOTH, "each run keeps it, and needs no other later"
+    assert known_truths([runs[1]])[0] == BOTH, "each run keeps it, and needs no other later"
     assert told == ["no run graded 1 of the reviewed drafts on humaneval; grading them now"]
 
 
@@ -317,7 +317,7 @@ def test_a_kept_grade_counts_on_the_hardest_part(tmp_path: Path, suite: Suite) -
     run = asking(tmp_path, suite)
     half = Verdict.of("HumanEval/0", base=Outcome(status="passed"), plus=Outcome(status="failed"))
     keep_grade(run, Draft("HumanEval/0", SOURCES["wrong"]), half)
-    assert known_truths(run, []) == BOTH
+    assert known_truths([run])[0] == BOTH
 
 
 def test_grades_on_other_data_are_not_taken(tmp_path: Path, suite: Suite) -> None:

@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from dualcode.analysis.drafts import KEPT
 from dualcode.analysis.reviewer import (
     Confusion,
@@ -26,6 +25,7 @@ from dualcode.cli.reviewer import REVIEWING, reviewer
 from dualcode.errors import InputError
 from dualcode.metrics import rate
 from dualcode.suites.registry import load_suite
+from tests.made import SOURCES, Story, write_run
 from tests.suites.data import problem, write_rows
 
 THIRD = "def solve(n):\n    return n + n + n\n"

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.synthetic_runs import Story, write_run
-from dualcode.analysis.failures.baseline import find_baseline
+from dualcode.analysis.failures.regression import find_baseline
 from dualcode.analysis.runs import load_run, load_runs
 from dualcode.cli.show import show
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import rate
 from dualcode.suites.registry import load_suite
+from tests.made import Story, write_run
 
 TASKS = [f"HumanEval/{number}" for number in range(10)]
 RIGHT, WRONG, LOST = Story(plus=True), Story(plus=False), Story(plus=None)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from dualcode.cli import main as cli
 from dualcode.record import Record
 from dualcode.suites.registry import load_suite
 from tests.fake_server import Answer, FakeServer, serve
+from tests.made import SOURCES, Story, write_run
 
 Run = Callable[..., tuple[int, str, str]]
 APPROVE = '{"verdict": "approve", "findings": []}'

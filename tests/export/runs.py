@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.runs import Run, load_run
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.record import Record
+from tests.made import Story, write_run
 
 HOSTILE = (
     'def solve(n):\n    """\0 <script>document.title = "theirs"</script> '

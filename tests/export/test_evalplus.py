@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.runs import Run, load_run
 from dualcode.errors import ConfigError, RunError
 from dualcode.export.evalplus import write_samples
@@ -21,6 +20,7 @@ from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Verdict
 from tests.export.runs import with_records
+from tests.made import Story, write_run
 from tests.suites.data import HUMANEVAL_PLUS, MBPP_PLUS, needs_data, problem, write_rows
 
 PROGRAMS: Mapping[str, str] = {

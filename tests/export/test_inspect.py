@@ -13,13 +13,13 @@ from inspect_ai.event import ErrorEvent, InfoEvent, ModelEvent, ScoreEvent, Span
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 from inspect_ai.model import ContentReasoning
 
-from benchmarks.synthetic_runs import Story
 from dualcode.analysis.runs import Run
 from dualcode.bench.bench import Shown
 from dualcode.call import Attempt, Call, Message, Usage, Value
 from dualcode.errors import ConfigError
 from dualcode.export.inspect import to_log, write_log
 from tests.export.runs import HOSTILE, STORIES, change_calls, make_run, with_records, with_shown
+from tests.made import Story
 
 
 def read(run: Run, folder: Path) -> EvalLog:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_runs
 from dualcode.verdict import Cause
+from tests.made import Story, write_run
 
 SIZES = {"humaneval": 164, "mbpp": 378}
 PREFIX = {"humaneval": "HumanEval", "mbpp": "Mbpp"}

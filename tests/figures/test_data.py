@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
 from dualcode.figures import (
@@ -26,6 +25,7 @@ from dualcode.figures.content import NothingToDrawError, selection_remarks, suit
 from dualcode.metrics import rate
 from dualcode.published.published import Published, PublishedRegressions, PublishedScore, load_published
 from tests.figures.synthetic import analysis
+from tests.made import Story, write_run
 
 PUBLISHED = load_published()
 NONE = Published(

@@ -78,6 +78,23 @@ async def test_raw_planner_asks_the_reviewer_once_without_thinking() -> None:
     assert "return 2 * n" in program.text
 
 
+async def test_raw_thinker_sends_the_baselines_request_to_a_reviewer_that_thinks() -> None:
+    program, calls = await run("raw-thinker", [], [FIXED])
+    _, raw = await run("raw-planner", [], [FIXED])
+    assert transcript(calls) == [("reviewer", "write", True)]
+    assert calls[0].request.messages == raw[0].request.messages
+    assert "return 2 * n" in program.text
+
+
+async def test_only_corrections_list_the_prompts_imports() -> None:
+    _, calls = await run("review-fix", [DRAFT, FIXED], [REVISE])
+    draft, _, fixed = (call.request.messages[-1].content for call in calls)
+    assert "Allowed imports" not in draft
+    assert "Allowed imports" in fixed
+    _, planned = await run("plan-code", [FIXED], ["Multiply by two."])
+    assert not any("Allowed imports" in m.content for call in planned for m in call.request.messages)
+
+
 async def test_plan_code_thinks_for_the_plan_and_shows_it_to_the_coder() -> None:
     program, calls = await run("plan-code", [FIXED], ["Multiply by two."])
     assert transcript(calls) == [("reviewer", "plan", True), ("coder", "implement", False)]

@@ -58,3 +58,8 @@ def test_a_prompt_is_hashed_with_those_that_it_includes() -> None:
 def test_an_unknown_prompt_is_an_error() -> None:
     with pytest.raises(jinja2.TemplateNotFound):
         prompts.render("no prompt")
+
+
+def test_no_draft_and_no_plan_carries_the_inventory_and_every_correction_does() -> None:
+    carrying = {name for name in prompts.names() if "imports" in prompts.hashes([name])}
+    assert carrying == {"imports", "fix", "mend", "synthesize"}

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import Run, load_run
 from dualcode.figures.drawn import Drawn
 from dualcode.report import write_report
 from dualcode.tables.table import Column, Table
+from tests.made import Story, write_run
 
 DRAFT = (
     "def below_zero(n):\n    total = 0\n    for each in n:\n        total += each\n    return total <= 0\n"

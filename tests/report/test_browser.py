@@ -4,7 +4,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.synthetic_runs import Story
+from dualcode.analysis.analyse import analyse
+from dualcode.analysis.runs import load_runs
+from dualcode.published.published import load_published
+from dualcode.report import write_report
+from dualcode.tables import tables
+from tests.made import Story, write_run
 from tests.report.conftest import Watched
 from tests.report.made import DRAFT, HOSTILE, four_tasks, report_of
 
@@ -45,6 +50,18 @@ def test_published_columns_look_unlike_ours(watched: Watched, report: Path) -> N
     ]
     assert styles == ["normal", "italic"]
     expect(page.locator("#of-table-2 th.published")).to_contain_text("published")
+
+
+def test_at_1400_pixels_no_column_of_a_table_is_cut_off(watched: Watched, tmp_path: Path) -> None:
+    for dataset in ("humaneval", "mbpp"):
+        for pipeline in ("raw-coder", "plan-code", "review-fix", "review-fix-retry", "adversarial", "gated"):
+            write_run(tmp_path, pipeline, {f"{dataset}/1": Story(plus=True)}, dataset=dataset)
+    found = analyse(load_runs([tmp_path]))
+    made = write_report(found, tables(found, load_published(), None), [], tmp_path / "report.html")
+    watched.page.set_viewport_size({"width": 1400, "height": 900})
+    page = watched.open(made)
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel)"
+    assert page.locator(".scroll").evaluate_all(cut) == []
 
 
 def test_a_figure_is_drawn_and_has_its_caption_as_text(watched: Watched, report: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
 from dualcode.errors import RunError
@@ -20,6 +19,7 @@ from dualcode.report.text import printable
 from dualcode.report.transcript import transcript
 from dualcode.runs.audit import Audit
 from dualcode.runs.seal import Seal
+from tests.made import Story, write_run
 from tests.report.made import DRAFT, FIXED, HOSTILE, analysis_of, figure, four_tasks, report_of
 
 
@@ -208,13 +208,39 @@ def test_a_box_stands_for_the_suite_that_it_is_of(tmp_path: Path) -> None:
     assert "MBPP+ (4 of 378 tasks): not the same tasks and tests" in boxes
 
 
+def total_rows(page: str) -> list[str]:
+    """Return the cost table's totals, as text."""
+    costs = page[page.index('<section id="costs"') :]
+    found = re.findall(r'<tr class="total.*?</tr>', costs[: costs.index("</section>")])
+    return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
+
+
+def test_costs_have_totals_by_suite_and_over_all_suites(tmp_path: Path) -> None:
+    stories = four_tasks()["raw-coder"]
+    folders = [
+        write_run(tmp_path, pipeline, stories, dataset=dataset, replayed=pipeline == "raw-retry")
+        for dataset in ("humaneval", "mbpp")
+        for pipeline in ("raw-coder", "raw-retry")
+    ]
+    analysis = analyse([load_run(folder) for folder in folders])
+    found = total_rows(page_of(tmp_path, analysis))
+    begins = ["all runs as if alone", "really spent"] * 2 + ["all suites as if alone", "really spent"]
+    assert all(row.startswith(begin) for row, begin in zip(found, begins, strict=True))
+    spent = sum(cost.total("spent").completion_tokens for cost in analysis.costs.values())
+    alone = sum(cost.total("alone").completion_tokens for cost in analysis.costs.values())
+    assert alone == 2 * spent
+    assert f" {alone:,.0f} " in found[-2]
+    assert f" {spent:,.0f} " in found[-1]
+
+
 def test_records_that_changed_after_the_seal_are_told_above_the_results(tmp_path: Path) -> None:
     analysis = analysis_with(tmp_path)
     folder = analysis.runs[1].folder
     audit = Audit(tasks=4, calls=0, strings=0, short=0, shown=0, leaks=())
     seal = Seal(clean=True, audit=audit, files={"calls.jsonl": "0" * 64})
     (folder / "seal.json").write_text(seal.model_dump_json())
-    boxes = box(page_of(tmp_path, analysis))
+    read_anew = analyse([load_run(run.folder) for run in analysis.runs])
+    boxes = box(page_of(tmp_path, read_anew))
     assert "HumanEval+ (4 of 164 tasks): records that were changed" in boxes
     assert "calls.jsonl changed since the run was sealed" in boxes
     assert "sealed" not in folded(boxes)

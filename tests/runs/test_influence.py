@@ -78,8 +78,8 @@ async def test_every_prompt_that_a_pipeline_renders_is_among_its_own(
     assert rendered <= prompts_of(builtins()[name]).keys()
 
 
-def test_the_raw_coder_is_named_by_three_prompts_alone() -> None:
-    assert list(prompts_of(builtins()["raw-coder"])) == ["coder", "imports", "write"]
+def test_the_raw_coder_is_named_by_two_prompts_alone() -> None:
+    assert list(prompts_of(builtins()["raw-coder"])) == ["coder", "write"]
 
 
 def test_a_drop_in_is_named_by_the_prompts_that_it_hands_on_and_those_of_its_steps(tmp_path: Path) -> None:

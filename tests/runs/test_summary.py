@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage, Value
 from dualcode.cli import printing
 from dualcode.config import Price
@@ -29,6 +28,7 @@ from dualcode.runs.summary import (
 from dualcode.sampling import PAPER
 from dualcode.suites.registry import load_suite
 from dualcode.verdict import Outcome, Verdict
+from tests.made import Story, write_run
 
 USAGE = Usage(prompt_tokens=2_000_000, completion_tokens=1_000_000)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.call import Attempt, Call, Message, Request, Usage
 from dualcode.config import Endpoint, Limits, TeamConfig
 from dualcode.errors import EndpointError
@@ -17,6 +16,7 @@ from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.study.known import MOST, Known, learn, try_speed
 from dualcode.suites.registry import load_suite
+from tests.made import Story, write_run
 
 
 def call(step: str, *attempts: Attempt, prompt: int = 100, made: int = 50) -> Call:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import Run, load_run
 from dualcode.published.published import Published, load_published
 from dualcode.tables.table import Table
+from tests.made import Story, write_run
 
 PAPER: Published = load_published()
 IDS = {"humaneval": "HumanEval/{}", "mbpp": "Mbpp/{}", "mini": "MiniRich/{}"}

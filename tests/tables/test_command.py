@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks.synthetic_runs import write_run
 from dualcode.cli.tables import tables
 from dualcode.errors import DualcodeError
 from dualcode.published.published import load_published
 from dualcode.tables.page import page
+from tests.made import write_run
 from tests.tables.runs import outcomes
 
 ROOT = Path(__file__).parents[2]

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.synthetic_runs import Story
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.failures import Regression, Regressions, Sign
 from dualcode.analysis.reviewer import Confusion, Fixes, Judged
 from dualcode.tables import tables
 from dualcode.tables.reviewers import matrix, quartiles
+from tests.made import Story
 from tests.tables.runs import PAPER, cell, only, outcomes, run, simple, value
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.runs import load_run
 from dualcode.errors import UnknownNameError
@@ -14,6 +13,7 @@ from dualcode.serving.hardware import Checkpoint, Gpu, ServedHardware
 from dualcode.tables import absences, tables
 from dualcode.tables.models import Seated
 from dualcode.tables.selection import checkpoint_name
+from tests.made import Story, write_run
 from tests.tables.runs import PAPER, cell, only, outcomes, run, simple, value, whole
 
 PAIR = {("humaneval", "raw-coder"): 3, ("humaneval", "review-fix"): 5}

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.comparisons import compare_runs
 from dualcode.analysis.costs import costs_of
 from dualcode.analysis.reviewer import Judged
@@ -28,6 +27,7 @@ from dualcode.tables.regressions import classes, lost_tasks
 from dualcode.tables.reviewers import fixes, matrix, quartiles, rates
 from dualcode.tables.table import Table
 from tests.figures.synthetic import PAPERS, analysis
+from tests.made import Story, write_run
 
 WIDTHS = (80, 120)
 

@@ -1,5 +1,6 @@
 """What the rules know of one regression."""
 
+import ast
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,6 +80,13 @@ class Case:
     def function(self) -> Function | None:
         """The run's function that the tests call."""
         return self.program.functions.get(self.entry_point)
+
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        """The names of the entry point's parameters, where the prompt or the baseline shows them."""
+        functions = (source.functions.get(self.entry_point) for source in (self.prompt, self.baseline))
+        nodes = (node for each in functions if each for node in ast.walk(each.args))
+        return frozenset(node.arg for node in nodes if isinstance(node, ast.arg))
 
     @property
     def on_input(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from dualcode.analysis.failures.case import Case, Finding
-from dualcode.analysis.failures.source import Source, one_line
+from dualcode.analysis.failures.source import one_line
 
 MODULES = (
     "array", "ast", "bisect", "calendar", "cmath", "collections", "copy", "dataclasses", "datetime",
@@ -32,16 +32,21 @@ _CONSTANTS = {
     **dict.fromkeys(("ascii_lowercase", "ascii_uppercase", "ascii_letters", "punctuation"), "string"),
     "maxsize": "sys",
 }
-_CALL_THEIR_FIRST = frozenset({"map", "filter", "reduce", "starmap", "defaultdict"})
 _QUOTED = re.compile(r"'([\w.]+)'")
 _NO_MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): (.*)")
 
 
 def findings(case: Case) -> Iterator[Finding]:
     """Yield what speaks for a missing import."""
-    if absent := _NO_MODULE.search(case.reason):
-        where = _import_line(case.program, absent[1])
-        yield Finding("missing import", f"{one_line(absent[1])}: {where}", explains=True)
+    if refused := _NO_MODULE.search(case.reason):
+        absent = {name.partition(".")[0] for name in _QUOTED.findall(refused[1])}
+        line = None
+        for node in case.program.nodes():
+            if line is None and isinstance(node, ast.Import | ast.ImportFrom):
+                names = (getattr(node, "module", None) or "", *(alias.name for alias in node.names))
+                line = node.lineno if absent & {name.partition(".")[0] for name in names} else None
+        where = case.program.quote(line)
+        yield Finding("missing import", f"{one_line(refused[1])}: {where}", explains=True)
     names = set(case.program.unbound)
     if case.missing_name in case.program.imports:  # bound, but where nothing had run yet
         names.add(case.missing_name or "")
@@ -57,77 +62,25 @@ def _origin(case: Case, name: str) -> str | None:
     for what, source in (("the baseline", case.baseline), ("the prompt", case.prompt), ("", case.program)):
         if line := source.imports.get(name):
             return f"{what or 'the program'} has it in {source.quote(line)}"
-    if name in _parameters(case):
+    if name in case.arguments:
         return None  # a parameter of that name was renamed
-    uses = list(_uses(case.program, name))
-    if name in ALIASES and any(use == "." or use.startswith(".") for use in uses):
-        return f"the usual name of {ALIASES[name]}"
+    uses = case.program.uses.get(name, ())
     attributes = {use[1:] for use in uses if use.startswith(".")}
+    if name in ALIASES and attributes:
+        return f"the usual name of {ALIASES[name]}"
     if name in MODULES and attributes & _members(name):
         return "a module of the standard library"
     if name in _CONSTANTS:
         return f"{_CONSTANTS[name]}.{name}"
-    owner = _owner(name)
-    return f"{owner}.{name}" if owner and any(use != "" for use in uses) else None
-
-
-def _parameters(case: Case) -> set[str]:
-    functions = (source.functions.get(case.entry_point) for source in (case.prompt, case.baseline))
-    return {
-        node.arg for each in functions if each for node in ast.walk(each.args) if isinstance(node, ast.arg)
-    }
-
-
-def _uses(program: Source, name: str) -> Iterator[str]:
-    """Yield how a name is read: `.attribute`, `()` called, `[]` subscripted, `:` an annotation, or ``."""
-    for node in program.nodes():
-        for use, child in _roles(node):
-            if isinstance(child, ast.Name) and child.id == name:
-                yield use
-
-
-def _roles(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
-    if isinstance(node, ast.Attribute):
-        yield f".{node.attr}", node.value
-    elif isinstance(node, ast.Call):
-        yield "()", node.func
-        if isinstance(node.func, ast.Name) and node.func.id in _CALL_THEIR_FIRST:
-            yield from (("()", argument) for argument in node.args[:1])
-    elif isinstance(node, ast.Subscript):
-        yield "[]", node.value
-    elif isinstance(node, ast.arg | ast.AnnAssign):
-        yield ":", node.annotation
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield ":", node.returns
-        yield from (("()", each) for each in node.decorator_list)
+    if not uses or name in _ANYBODYS or name.startswith("_"):
+        return None
+    # `collections` has `sys` in it, too, which it does not mean to give.
+    offered = (
+        (each, getattr(importlib.import_module(each), "__all__", _members(each))) for each in MEMBERS_OF
+    )
+    return next((f"{module}.{name}" for module, names in offered if name in names), None)
 
 
 @cache
 def _members(module: str) -> frozenset[str]:
     return frozenset(name for name in dir(importlib.import_module(module)) if not name.startswith("_"))
-
-
-@cache
-def _owner(name: str) -> str | None:
-    if name in _ANYBODYS or name.startswith("_"):
-        return None
-    return next((module for module in MEMBERS_OF if name in _exported(module)), None)
-
-
-@cache
-def _exported(module: str) -> frozenset[str]:
-    """Return what the module offers: `collections` has `sys` in it, too, which it does not mean to give."""
-    loaded = importlib.import_module(module)
-    return frozenset(getattr(loaded, "__all__", ())) or _members(module)
-
-
-def _import_line(program: Source, message: str) -> str:
-    """Quote the import that the message is about."""
-    absent = {name.partition(".")[0] for name in _QUOTED.findall(message)}
-    for node in program.nodes():
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name.partition(".")[0] for alias in node.names}
-            names.add((getattr(node, "module", None) or "").partition(".")[0])
-            if names & absent:
-                return program.quote(node.lineno)
-    return program.quote(None)

@@ -1,25 +1,19 @@
 """The rules together: which classes a case shows, and which of them is the primary one."""
 
 import ast
+import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
-from dualcode.analysis.failures import endings, guards, imports, signatures, text
+from dualcode.analysis.failures import guards, imports, signatures, text
 from dualcode.analysis.failures.case import Case, Finding
 from dualcode.analysis.failures.source import MOST_READ, one_line
 from dualcode.analysis.failures.taxonomy import FailureClass, Regression, Sign
 
 Rule = Callable[[Case], Iterator[Finding]]
 
-RULES: tuple[Rule, ...] = (
-    endings.infrastructure,
-    imports.findings,
-    signatures.findings,
-    text.findings,
-    guards.findings,
-    endings.time_out,
-)
-"""In the order of precedence among what explains the verdict."""
+_TIME = ("time_out", "total_time_out", "died")
+"""A process that died counts here, as in EvalPlus: memory, a crash or `os._exit` ends it at no known line."""
 
 
 def classify(case: Case) -> Regression:
@@ -28,58 +22,68 @@ def classify(case: Case) -> Regression:
     What explains the verdict comes before other flaws of the program, in the order of RULES; where nothing
     does, the program's result is wrong.
     """
-    found = list(_findings(case))
+    found: list[Finding] = []
+    if case.verdict is None:
+        ended = "no verdict: the run ended before this task was graded"
+        found.append(Finding("infrastructure", ended, explains=True))
+    elif case.verdict.errored:
+        found.append(Finding("infrastructure", f"errored: {one_line(case.reason, 200)}", explains=True))
+    else:
+        for rule in RULES:
+            # A program that none of the bounds foresaw: this rule is silent.
+            with contextlib.suppress(RecursionError, MemoryError):
+                found.extend(rule(case))
     if not any(each.explains for each in found):
-        found.append(_wrong_result(case))
+        changed, fault = _first_change(case), case.program.fault
+        where = f"; first change: {case.program.quote(changed)}" if changed else ""
+        note = f"; the program is {fault.reason}" if fault and not fault.line else ""
+        evidence = f"{one_line(case.reason or 'failed', 160)}{case.on_input}{where}{note}"
+        found.append(Finding("wrong result", evidence, explains=True))
     ordered = sorted(found, key=lambda each: not each.explains)
     signs = {each.kind: Sign(kind=each.kind, evidence=each.evidence) for each in reversed(ordered)}
     kinds: list[FailureClass] = list(dict.fromkeys([each.kind for each in ordered]))
     return Regression(task_id=case.task_id, primary=kinds[0], signs=tuple(signs[kind] for kind in kinds))
 
 
-def _findings(case: Case) -> Iterator[Finding]:
-    if case.verdict is None or case.verdict.errored:
-        yield from endings.infrastructure(case)
+def time_out(case: Case) -> Iterator[Finding]:
+    """Yield what says that the program's time, or its process, ended, and the loop where the time may go."""
+    if case.cause not in _TIME and not (case.cause is None and case.reason.startswith("time-out")):
         return
-    for rule in RULES:
-        try:
-            yield from rule(case)
-        except (
-            RecursionError,
-            MemoryError,
-        ):  # a program that none of the bounds foresaw: this rule is silent
-            continue
+    endless = [node.lineno for node in case.program.nodes() if isinstance(node, ast.While)]
+    loops = [node for node in case.program.nodes() if isinstance(node, ast.For | ast.comprehension)]
+    lines = [node.lineno if isinstance(node, ast.For) else node.target.lineno for node in loops]
+    line = min(endless, default=lines[-1] if lines else None)  # the first `while`, or an innermost loop
+    where = f"; {case.program.quote(line)}" if line else ""
+    yield Finding("time-out", f"{one_line(case.reason, 160)}{case.on_input}{where}", explains=True)
 
 
-def _wrong_result(case: Case) -> Finding:
-    reason = one_line(case.reason or "failed", 160)
-    changed = _first_change(case)
-    where = f"; first change: {case.program.quote(changed)}" if changed else ""
-    fault = case.program.fault
-    note = f"; the program is {fault.reason}" if fault and not fault.line else ""
-    return Finding("wrong result", f"{reason}{case.on_input}{where}{note}", explains=True)
+RULES: tuple[Rule, ...] = (
+    imports.findings,
+    signatures.findings,
+    text.findings,
+    guards.findings,
+    time_out,
+)
+"""In the order of precedence among what explains the verdict."""
 
 
 def _first_change(case: Case) -> int | None:
-    """Return the run's first line of code that the baseline lacks; None where there is none, or no tree."""
+    """Return the run's first line of code that the baseline lacks; None where there is none, or no tree.
+
+    Docstrings, imports and signatures are no such lines: they are shown by rules of their own.
+    """
     if case.program.tree is None or len(case.baseline.text) > MOST_READ:
         return None
-    skipped = {line for node in case.program.nodes() for line in _no_code(node)}
-    own = [line.strip() for line in case.program.text.split("\n")]
+    skipped = set[int]()
+    for node in case.program.nodes():
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef):
+            skipped.add(node.lineno)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     before = {line.strip() for line in case.baseline.text.split("\n")}
-    new = (number for number, line in enumerate(own, start=1) if line and line not in before)
-    return next(
-        (number for number in new if number not in skipped and not own[number - 1].startswith("#")), None
-    )
-
-
-def _no_code(node: ast.AST) -> Sequence[int]:
-    """Return the lines of docstrings, imports and signatures: they are shown by rules of their own."""
-    if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef):
-        return [node.lineno]
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return range(node.lineno, (node.end_lineno or node.lineno) + 1)
-    return []
+    own = enumerate(map(str.strip, case.program.text.split("\n")), start=1)
+    new = (n for n, line in own if line and line not in before and not line.startswith("#"))
+    return next((number for number in new if number not in skipped), None)
 
 
 def diff(baseline: str, program: str, names: tuple[str, str]) -> str:

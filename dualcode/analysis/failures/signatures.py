@@ -2,7 +2,7 @@
 
 import ast
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dualcode.analysis.failures import imports
@@ -52,7 +52,9 @@ def findings(case: Case) -> Iterator[Finding]:
     """Yield what speaks for a changed name or signature, of the entry point or of the prompt's helpers."""
     if case.program.tree is None:
         return
-    yield from _renamed(case)
+    if found := other_name(case):
+        evidence = f"{case.program.quote(found.lineno)} stands where {case.entry_point} was to be"
+        yield _finding(evidence, explains=case.cause == "not_loaded")
     yield from _entry_point(case)
     yield from _helpers(case)
     yield from _missing_name(case)
@@ -64,40 +66,27 @@ def other_name(case: Case) -> Function | None:
         return None
     own = [each for name, each in case.program.functions.items() if name not in case.prompt.functions]
     wanted = _specified(case)
-    count = len(wanted.names) if wanted else None
-    fitting = [each for each in own if count is None or Signature.of(each).takes(count)]
-    helpers = {name for each in own for name in _calls(each)}
-    roots = [each for each in fitting if each.name not in helpers]
-    return next((near for each in (roots, fitting, own) if (near := _nearest(case.entry_point, each))), None)
+    fitting = [each for each in own if wanted is None or Signature.of(each).takes(len(wanted.names))]
+    helpers = {
+        (each.name, node.func.id)
+        for each in own
+        for node in ast.walk(each)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    called = {name for caller, name in helpers if caller != name}
+    roots = [each for each in fitting if each.name not in called]
 
-
-def _nearest(name: str, functions: Sequence[Function]) -> Function | None:
     def likeness(function: Function) -> float:
-        return difflib.SequenceMatcher(None, name.lower(), function.name.lower()).ratio()
+        return difflib.SequenceMatcher(None, case.entry_point.lower(), function.name.lower()).ratio()
 
-    return max(functions, key=likeness, default=None)
-
-
-def _calls(function: Function) -> Iterator[str]:
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id != function.name:
-            yield node.func.id
-
-
-def _renamed(case: Case) -> Iterator[Finding]:
-    if found := other_name(case):
-        evidence = f"{case.program.quote(found.lineno)} stands where {case.entry_point} was to be"
-        yield _finding(evidence, explains=case.cause == "not_loaded")
+    return max(roots or fitting or own, key=likeness, default=None)
 
 
 def _specified(case: Case) -> Signature | None:
     """Return the signature that the prompt shows, or else the baseline's."""
-    function = _shown(case) or case.baseline.functions.get(case.entry_point)
+    shown, before = (source.functions.get(case.entry_point) for source in (case.prompt, case.baseline))
+    function = shown or before
     return Signature.of(function) if function else None
-
-
-def _shown(case: Case) -> Function | None:
-    return case.prompt.functions.get(case.entry_point)
 
 
 def _entry_point(case: Case) -> Iterator[Finding]:
@@ -105,10 +94,12 @@ def _entry_point(case: Case) -> Iterator[Finding]:
     if function is None or wanted is None:
         return
     own = Signature.of(function)
-    given = _arguments_given(case) or len(wanted.names)
+    given = len(arguments_of(case) or wanted.names)
     refused = case.wrongly_called == case.entry_point and not own.takes(given)
     where = case.program.quote(function.lineno)
-    for what, explains in _differences(wanted, own, by_name=_shown(case) is not None, given=given):
+    for what, explains in _differences(
+        wanted, own, by_name=case.entry_point in case.prompt.functions, given=given
+    ):
         answered = case.cause in ("wrong_output", "raised")
         yield _finding(f"{where}: {what}", explains=refused or (explains and answered))
 
@@ -142,11 +133,6 @@ def _shape(signature: Signature) -> str:
     return f"({', '.join([*parts, *(f'*, {name}' for name in signature.keywords)])})"
 
 
-def _arguments_given(case: Case) -> int | None:
-    arguments = arguments_of(case)
-    return None if arguments is None else len(arguments)
-
-
 def arguments_of(case: Case) -> list[ast.expr] | None:
     """Return the failing call's arguments as expressions; None where the verdict has none, or cut ones."""
     shown = case.outcome.failing_input if case.outcome else None
@@ -175,20 +161,17 @@ def _missing_name(case: Case) -> Iterator[Finding]:
         return
     where = case.program.quote(case.program.first_use(name))
     wanted, own = _specified(case), Signature.of(case.function) if case.function else None
-    if own and name not in own.names and (now := _now(name, own, wanted)):
-        yield _finding(f"{where} says {name}; the parameter is {now}", explains=True)
-        return
+    if own and name not in own.names:
+        if wanted and name in wanted.names and len(wanted.names) == len(own.names):
+            now = [own.names[wanted.names.index(name)]]  # the parameter that has the name's place
+        else:
+            now = difflib.get_close_matches(name, own.names, n=1, cutoff=NEAR) if len(name) > 3 else []
+        if now:
+            yield _finding(f"{where} says {name}; the parameter is {now[0]}", explains=True)
+            return
     own_functions = [each for each in case.program.functions if each not in case.prompt.functions]
     if near := difflib.get_close_matches(name, own_functions, n=1, cutoff=NEAR):
         yield _finding(f"{where} calls {name}; the program defines {near[0]}", explains=True)
-
-
-def _now(name: str, own: Signature, wanted: Signature | None) -> str | None:
-    """Return the parameter that has the name's place, or is nearly spelt so."""
-    if wanted and name in wanted.names and len(wanted.names) == len(own.names):
-        return own.names[wanted.names.index(name)]
-    near = difflib.get_close_matches(name, own.names, n=1, cutoff=NEAR)
-    return near[0] if near and len(name) > 3 else None
 
 
 def _finding(evidence: str, *, explains: bool) -> Finding:

@@ -17,6 +17,7 @@ MOST_DEEP = 120
 LINE = 90
 """Characters of a quoted line."""
 
+_CALL_THEIR_FIRST = frozenset({"map", "filter", "reduce", "starmap", "defaultdict"})
 _ALWAYS_BOUND = frozenset(dir(builtins)) | {"__file__", "__builtins__", "__path__"}
 
 
@@ -27,30 +28,37 @@ class Source:
     text: str
 
     @cached_property
-    def _read(self) -> ast.Module | Fault:
+    def _read(self) -> tuple[ast.Module | Fault, list[ast.AST]]:
+        """The tree, or why there is none; and its nodes in the order of `ast.walk`."""
         if len(self.text) > MOST_READ:
-            return Fault(0, f"too long to be read ({len(self.text):,} characters)")
+            return Fault(0, f"too long to be read ({len(self.text):,} characters)"), []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
             tree = parse(self.text)
-        if isinstance(tree, ast.Module) and _is_deeper(tree, MOST_DEEP):
-            return Fault(0, "nested too deep to be read")
-        return tree
+        nodes: list[ast.AST] = []
+        level: list[ast.AST] = [tree] if isinstance(tree, ast.Module) else []
+        for _ in range(MOST_DEEP + 1):
+            nodes += level
+            level = [child for node in level for child in ast.iter_child_nodes(node)]
+        return (Fault(0, "nested too deep to be read"), []) if level else (tree, nodes)
 
     @property
     def tree(self) -> ast.Module | None:
         """The syntax tree; None if the text does not parse or may not be read."""
-        return self._read if isinstance(self._read, ast.Module) else None
+        found, _ = self._read
+        return found if isinstance(found, ast.Module) else None
 
     @property
     def fault(self) -> Fault | None:
         """Why there is no tree."""
-        return self._read if isinstance(self._read, Fault) else None
+        found, _ = self._read
+        return found if isinstance(found, Fault) else None
 
     @cached_property
     def functions(self) -> dict[str, Function]:
         """The functions of the top level, the last of each name, in the order of the text."""
-        return {node.name: node for node in self._top if isinstance(node, Function)}
+        top = self.tree.body if self.tree else []
+        return {node.name: node for node in top if isinstance(node, Function)}
 
     @cached_property
     def imports(self) -> dict[str, int]:
@@ -61,6 +69,15 @@ class Source:
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in node.names
         }
+
+    @cached_property
+    def uses(self) -> dict[str, list[str]]:
+        """How names are read: `.attribute`, `()` called, `[]` subscripted, `:` an annotation; no more."""
+        found: dict[str, list[str]] = {}
+        for use, child in (role for node in self.nodes() for role in _roles(node)):
+            if isinstance(child, ast.Name):
+                found.setdefault(child.id, []).append(use)
+        return found
 
     @cached_property
     def binds(self) -> frozenset[str]:
@@ -94,20 +111,20 @@ class Source:
         except UNCOMPILABLE:
             return None
 
-    @property
-    def _top(self) -> list[ast.stmt]:
-        return self.tree.body if self.tree else []
-
     def nodes(self) -> Iterator[ast.AST]:
         """Walk the whole tree; nothing where there is none."""
-        return ast.walk(self.tree) if self.tree else iter(())
+        return iter(self._read[1])
+
+    def all_functions(self) -> list[Function]:
+        """Return every function, whatever it stands in."""
+        return [node for node in self.nodes() if isinstance(node, Function)]
 
     def first_use(self, name: str) -> int | None:
         """Return the first line that reads the name."""
         lines = (
             node.lineno
             for node in self.nodes()
-            if isinstance(node, ast.Name) and node.id == name and _reads(node)
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
         )
         return min(lines, default=None)
 
@@ -119,28 +136,30 @@ class Source:
         return f"line {line} `{one_line(lines[line - 1].strip())}`"
 
 
+def _roles(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
+    if isinstance(node, ast.Attribute):
+        yield f".{node.attr}", node.value
+    elif isinstance(node, ast.Call):
+        yield "()", node.func
+        if isinstance(node.func, ast.Name) and node.func.id in _CALL_THEIR_FIRST:
+            yield from (("()", argument) for argument in node.args[:1])
+    elif isinstance(node, ast.Subscript):
+        yield "[]", node.value
+    elif isinstance(node, ast.arg | ast.AnnAssign):
+        yield ":", node.annotation
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield ":", node.returns
+        yield from (("()", each) for each in node.decorator_list)
+
+
 def one_line(text: str, limit: int = LINE) -> str:
     """Return at most `limit` characters of a text, on one line, with what is not printable escaped."""
     shown = text if len(text) <= limit else f"{text[: limit - 1]}…"
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
 
 
-def _reads(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Load)
-
-
 def _is_bound(symbol: symtable.Symbol) -> bool:
     return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-
-
-def _is_deeper(tree: ast.AST, limit: int) -> bool:
-    stack: list[tuple[ast.AST, int]] = [(tree, 0)]
-    while stack:
-        node, depth = stack.pop()
-        if depth > limit:
-            return True
-        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
-    return False
 
 
 def printable(text: str) -> str:

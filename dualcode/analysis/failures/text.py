@@ -14,24 +14,21 @@ _CUT = ("length", "repetition")
 
 def findings(case: Case) -> Iterator[Finding]:
     """Yield what speaks for a program that is none, or that lost a part on the way from the reply."""
-    evidence = _evidence(case)
-    if evidence is not None:
-        yield Finding("syntax or extraction", evidence + _cut_off(case), explains=True)
-
-
-def _evidence(case: Case) -> str | None:
+    reply = case.last_reply.reply if case.last_reply else None
+    cut = f"; the reply ended by {reply.finish_reason}" if reply and reply.finish_reason in _CUT else ""
+    fault, refused = case.program.fault, "does not compile" in case.reason
     if not case.program.text.strip():
-        return f"the program is empty (extraction: {case.how or 'none'})"
-    return _unreadable(case) or _without_entry_point(case) or _lost_helper(case) or _cut_program(case)
-
-
-def _unreadable(case: Case) -> str | None:
-    fault = case.program.fault
-    if "does not compile" in case.reason or (fault is not None and fault.line):
+        evidence = f"the program is empty (extraction: {case.how or 'none'})"
+    elif refused or (fault and fault.line):
         quoted = f": {case.program.quote(fault.line)}" if fault and fault.line else ""
-        reason = case.reason if "does not compile" in case.reason else f"{fault.reason if fault else ''}"
-        return f"{one_line(reason, 160)}{quoted}"
-    return None
+        evidence = f"{one_line(case.reason if refused or not fault else fault.reason, 160)}{quoted}"
+    else:
+        evidence = _without_entry_point(case) or _lost_helper(case)
+    parts = case.how in ("salvage", "fragment") and case.cause in ("wrong_output", "raised")
+    if evidence is None and parts and cut:
+        evidence = f"kept of the reply: what parses (extraction: {case.how})"
+    if evidence is not None:
+        yield Finding("syntax or extraction", evidence + cut, explains=True)
 
 
 def _without_entry_point(case: Case) -> str | None:
@@ -46,16 +43,12 @@ def _without_entry_point(case: Case) -> str | None:
         return None
     if any(found.explains for found in imports.findings(case)):
         return None
-    return f"{one_line(case.reason, 160)}{_loose_line(case)}"
-
-
-def _loose_line(case: Case) -> str:
-    """Quote the last statement of the top level that does something: loading ended there or before it."""
+    # The last statement of the top level that does something: loading ended there or before it.
+    loaded = Function | ast.ClassDef | ast.Import | ast.ImportFrom
     body = case.program.tree.body if case.program.tree else []
-    doing = [
-        node for node in body if not isinstance(node, Function | ast.ClassDef | ast.Import | ast.ImportFrom)
-    ]
-    return f": {case.program.quote(doing[-1].lineno)}" if doing else ""
+    doing = [node for node in body if not isinstance(node, loaded)]
+    where = f": {case.program.quote(doing[-1].lineno)}" if doing else ""
+    return f"{one_line(case.reason, 160)}{where}"
 
 
 def _lost_helper(case: Case) -> str | None:
@@ -71,21 +64,3 @@ def _lost_helper(case: Case) -> str | None:
     if reply and reply.content and re.search(rf"\bdef {re.escape(name)}\b", reply.content):
         return f"{where} calls {name}, which the reply defines and the program lacks"
     return None
-
-
-def _cut_program(case: Case) -> str | None:
-    """Tell of a reply that was cut off, and of which only the parts that parse were kept."""
-    return (
-        f"kept of the reply: what parses (extraction: {case.how})"
-        if _parts(case) and _cut_off(case)
-        else None
-    )
-
-
-def _parts(case: Case) -> bool:
-    return case.how in ("salvage", "fragment") and case.cause in ("wrong_output", "raised")
-
-
-def _cut_off(case: Case) -> str:
-    reply = case.last_reply.reply if case.last_reply else None
-    return f"; the reply ended by {reply.finish_reason}" if reply and reply.finish_reason in _CUT else ""

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.synthetic_runs import Story, write_run
 from dualcode.analysis.failures import regressions
-from dualcode.analysis.failures.baseline import find_baseline
-from dualcode.analysis.failures.regression import case_of
+from dualcode.analysis.failures.regression import case_of, find_baseline
 from dualcode.analysis.runs import load_run
 from dualcode.cli.failures import failures
 from dualcode.errors import RunError, UnknownNameError
+from tests.made import Story, write_run
 
 TASKS = [f"HumanEval/{number}" for number in range(5)]
 FINDING = {"where": "return 3 * n", "actual": "misses \x1b[31mnegative numbers", "expected": "abs(n)"}
@@ -86,6 +85,13 @@ def test_of_two_baselines_the_one_with_the_runs_tasks_is_taken(folder: Path) -> 
     assert find_baseline(load_run(own(folder))).tasks == tuple(TASKS)
 
 
+def test_a_damaged_baseline_is_passed_over_for_an_older_one(folder: Path) -> None:
+    newer = write_run(folder / "n", "raw-coder", {task: Story(plus=True) for task in TASKS}, price={})
+    newer = newer.rename(folder / "newer-raw-coder-x")
+    (newer / "verdicts.jsonl").write_text("{}\n")
+    assert find_baseline(load_run(own(folder))).folder.name.startswith("synthetic")
+
+
 def test_a_missing_baseline_names_the_run_and_says_what_to_do(tmp_path: Path) -> None:
     run = write_run(tmp_path, "review-fix", {TASKS[0]: Story(plus=True)})
     write_run(tmp_path, "raw-coder", {TASKS[0]: Story(plus=True)}, data="1" * 64)
@@ -140,6 +146,16 @@ def test_explain_shows_programs_change_input_signs_and_findings(folder: Path) ->
     ):
         assert expected in shown, expected
     assert "\x1b" not in shown
+
+
+def test_explain_names_a_teams_own_suite_by_its_path(tmp_path: Path) -> None:
+    for pipeline, story in (("raw-coder", Story(plus=True)), ("review-fix", Story(plus=False))):
+        run = write_run(tmp_path, pipeline, {"mine/1": story}, dataset="mine")
+        manifest = json.loads((run / "manifest.json").read_text())
+        manifest["source"]["path"] = "/suites/mine"
+        (run / "manifest.json").write_text(json.dumps(manifest))
+    shown = call(own(tmp_path), "--explain", "mine/1").replace("\n", " ")
+    assert "--dataset /suites/mine --explain mine/1" in shown
 
 
 def test_explain_works_for_a_task_that_is_no_regression(folder: Path) -> None:

@@ -162,6 +162,49 @@ def test_a_special_case_counts_only_where_the_input_meets_an_edge(
     assert kinds(case(f"def solve(n):\n    {guard}\n    return 2 * n\n", on=on))[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("guard", "on"),
+    [
+        ("if n is None or n == 0:\n        return 0", "0"),
+        ("if isinstance(n, str) and n == '':\n        return 0\n    if not n:\n        return 1", "0"),
+        ("import math\n    scale = math.pi\n    if n <= 0:\n        return scale", "-1"),
+        ("if n > 100:\n        return 2\n    elif n == 0:\n        return 5", "0"),
+        ("if n >= 0:\n        if not n:\n            return 7", "0"),
+        ("if not all(isinstance(x, int | bool) for x in n):\n        return None", "['a']"),
+    ],
+)
+def test_an_input_is_followed_through_the_branches_before_its_own(guard: str, on: str) -> None:
+    assert kinds(case(f"def solve(n):\n    {guard}\n    return 2 * n\n", on=on))[0] == "over-engineering"
+
+
+def test_a_special_case_by_a_default_is_one() -> None:
+    program = "def solve(n, by=0):\n    if by == 0:\n        return n\n    return n * by\n"
+    assert "over-engineering" in kinds(case(program))
+
+
+def test_a_special_case_that_the_baseline_answers_alone_too_is_none() -> None:
+    guard = "def solve(n):\n    if {}:\n        return {}\n    return 2 * n\n"
+    found = case(guard.format("n == 0", 1), on="0", baseline=guard.format("not n", 0))
+    assert kinds(found) == ["wrong result"]
+
+
+def test_what_a_line_makes_of_an_argument_is_followed_in_both_programs() -> None:
+    program = "def solve(n):\n    if not n:\n        return False\n    return n * 2\n"
+    baseline = "def solve(n):\n    n = n.strip()\n    if len(n) < 1:\n        return None\n    return n * 3\n"
+    assert kinds(case(program, on="''", baseline=baseline)) == ["wrong result"]
+    assert kinds(case(program, on="''")) == ["over-engineering"]
+
+
+def test_a_recursions_special_cases_are_its_algorithm() -> None:
+    program = "def solve(n):\n    if n == 0:\n        return 1\n    return 3 + solve(n - 1)\n"
+    assert kinds(case(program, on="0")) == ["wrong result"]
+
+
+def test_more_arguments_than_parameters_lead_nowhere() -> None:
+    program = "def solve(n):\n    if not n:\n        return 1\n    return 2 * n\n"
+    assert "over-engineering" not in kinds(case(program, on="0, 1"))
+
+
 def test_what_cannot_be_followed_is_not_guessed() -> None:
     program = "def solve(n):\n    n = unknown(n)\n    if not n:\n        return None\n    return 2 * n\n"
     assert kinds(case(program, on="0")) == ["wrong result"]
