@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dualcode.config import Role, TeamConfig
-from dualcode.errors import TeamError
+from dualcode.errors import TeamError, UnreachableError
 from dualcode.record import Record
 
 
@@ -27,8 +27,9 @@ class Served(Record):
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
     """Ask the endpoint of each role what it serves, before the first task.
 
-    Returns endpoint name -> what it serves. Raises TeamError for an endpoint that cannot be reached, does
-    not serve the model, refuses the key, or whose context is smaller than the configured tokens.
+    Returns endpoint name -> what it serves. Raises UnreachableError for an endpoint that is not there, and
+    TeamError for one that does not serve the model, refuses the key, or whose context is smaller than the
+    configured tokens.
     """
     names = list(dict.fromkeys(config.roles[role] for role in roles))
     found = await asyncio.gather(*(_check(name, config) for name in names))
@@ -43,7 +44,7 @@ async def _check(name: str, config: TeamConfig) -> Served:
         try:
             answer = await client.get(f"{url}/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TeamError(
+            raise UnreachableError(
                 f"endpoints.{name}.base_url: found no server at {url} ({type(error).__name__}: {error}); "
                 f"expected one that serves {endpoint.model!r}",
                 hint="scripts/serve.sh start, or correct base_url",

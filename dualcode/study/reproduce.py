@@ -28,7 +28,7 @@ from dualcode.suites.suite import Suite
 class ReproduceOptions(Record):
     """What the command line asks for."""
 
-    team: Path | None = None
+    team: Path | TeamConfig | None = None
     run_dir: Path = Path("runs")
     data: dict[str, Path] = Field(default_factory=dict[str, Path])
     """Dataset to its file."""
@@ -40,7 +40,7 @@ class ReproduceOptions(Record):
 
     def of(self, dataset: str, pipelines: str, limit: int | None) -> job.EvalOptions:
         """Return the options of one dataset's runs."""
-        shared = self.model_dump(exclude={"data"})
+        shared = {name: value for name, value in self if name != "data"}
         return job.EvalOptions(
             pipeline=pipelines, dataset=dataset, data=self.data.get(dataset), limit=limit, **shared
         )
