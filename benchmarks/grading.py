@@ -11,6 +11,9 @@ opposite order of the one before. EvalPlus runs with its default (half of the co
 again). What each computes once and keeps (EvalPlus its expected outputs, dualcode its calibration) is done
 before, and its time stated apart (`prepare`; near nothing if --work holds it from an earlier time).
 
+- `plain`: CPU seconds over cores of the tests alone: every solution loaded and called with every input in a
+  plain process, as many of them side by side as there are cores. `whole_over_plain` compares a whole process
+  of ours, `phase_over_plain` the loop over the samples.
 - `bound`: CPU seconds of the candidates' processes over cores, the least that a grading can take. `phase` is
   what the loop over the samples took in a process that records every run; `phase_over_bound` compares them.
 - `busy`: the share of the cores that candidates used in each quarter of that loop's time: flat, if well.
@@ -127,8 +130,8 @@ def _compare(place: Place, repeats: int, parallel: Sequence[int] | None) -> dict
             seen.setdefault(name, []).append(_whole(place, _command(name)))
         best = min(counts, key=lambda count: min(each.seconds for each in seen[f"evalplus {count}"]))
         counts = sorted({default, best})
-    recorded = _recorded(place)
-    return _line(place.suite, seen, default, best, recorded, prepared)
+    recorded, plain = _recorded(place), _plain(place)
+    return _line(place.suite, seen, default, best, recorded | {"plain": plain}, prepared)
 
 
 def _line(
@@ -150,6 +153,9 @@ def _line(
         "best_parallel": best,
         "default_over_ours": round(walls[f"evalplus {default}"] / ours, 2),
         "best_over_ours": round(walls[f"evalplus {best}"] / ours, 2),
+        "plain": round(recorded["plain"], 2),
+        "whole_over_plain": round(ours / recorded["plain"], 3),
+        "phase_over_plain": round(recorded["seconds"] / recorded["plain"], 3),
         "bound": round(bound, 2),
         "phase": round(recorded["seconds"], 2),
         "phase_over_bound": round(recorded["seconds"] / bound, 3),
@@ -240,6 +246,31 @@ if sys.argv[1] == "mbpp":
 else:
     get_groundtruth(get_human_eval_plus(), get_human_eval_plus_hash(), [])
 """
+
+
+_PLAIN = """
+import copy, json, sys, time
+sys.set_int_max_str_digits(0)
+from evalplus.data import get_human_eval_plus, get_mbpp_plus
+rows = (get_mbpp_plus() if sys.argv[1] == "mbpp" else get_human_eval_plus()).values()
+used = 0.0
+for row in rows:
+    for inputs in (row["base_input"], row["plus_input"]):
+        copied, names = copy.deepcopy(inputs), {}
+        began = time.process_time()
+        exec(row["prompt"] + row["canonical_solution"], names)
+        for each in copied:
+            names[row["entry_point"]](*each)
+        used += time.process_time() - began
+print(used)
+"""
+
+
+def _plain(place: Place) -> float:
+    """Return the seconds that the tests alone need on all cores."""
+    line = [sys.executable, "-c", _PLAIN, place.suite]
+    running = [subprocess.Popen(line, env=place.env, stdout=subprocess.PIPE) for _ in range(CORES)]
+    return sum(float(each.communicate()[0]) for each in running) / CORES**2
 
 
 def _timed(place: Place, code: str) -> float:

@@ -42,7 +42,7 @@ def compare(
     """
     from dualcode.analysis.comparisons import compare_runs
     from dualcode.analysis.runs import load_runs
-    from dualcode.cli.printing import boxed, show
+    from dualcode.cli.terminal import boxed, show
     from dualcode.tables.comparisons import gaps_table, reading, suite_table
 
     found = compare_runs(load_runs(paths), baseline, part)
@@ -71,7 +71,7 @@ def compare(
 
 def _tell_changes(comparison: "Comparison", every: bool) -> None:
     """Print which tasks were gained and lost: the first few, or every one."""
-    from dualcode.cli.printing import show
+    from dualcode.cli.terminal import show
 
     told: list[str] = []
     kinds = (("gained", comparison.gained), ("lost", comparison.lost), ("not in both", comparison.unpaired))

@@ -30,7 +30,7 @@ def costs(runs: tuple[Path, ...], as_json: bool) -> None:
     """
     from dualcode.analysis.costs import costs_of
     from dualcode.analysis.runs import load_runs
-    from dualcode.cli.printing import show
+    from dualcode.cli.terminal import show
     from dualcode.tables.costs import run_costs
 
     for run in load_runs(runs):

@@ -50,19 +50,19 @@ def command(tasks: str | None, as_json: bool, **options: Any) -> None:
       scripts/serve.sh start --profile cpu
       dualcode eval --pipeline review-fix --dataset mini --limit 8
     """
-    from dualcode.cli import printing
+    from dualcode.cli import printing, terminal
     from dualcode.runs.evaluate import EvalOptions, evaluate
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
     asked = EvalOptions(tasks=wanted, **options)
-    done = asyncio.run(evaluate(asked, printing.console(stderr=True)))
+    done = asyncio.run(evaluate(asked, terminal.console(stderr=True)))
     for each in done:
         if as_json:
             click.echo(json.dumps(each.to_json()))
         else:
             _print_result(each)
     if len(done) > 1 and not as_json:
-        printing.show(printing.comparison([each.summary for each in done]))
+        terminal.show(printing.comparison([each.summary for each in done]))
     if not all(each.audit.clean for each in done):
         sys.exit(EXIT_LEAK)
     if not all(each.summary.complete for each in done):

@@ -44,7 +44,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
     from dualcode.analysis.failures.baseline import find_baseline
     from dualcode.analysis.failures.explanation import explain_task
     from dualcode.analysis.runs import load_run
-    from dualcode.cli.printing import show
+    from dualcode.cli.terminal import show
     from dualcode.tables.regressions import classes, lost_tasks
 
     own = load_run(run)
@@ -76,7 +76,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
 def _view(told: "Explained") -> None:
     """Print a task: what passed, what changed, on which input it fails, and why."""
     from dualcode.analysis.failures.source import one_line, printable
-    from dualcode.cli.printing import code, show
+    from dualcode.cli.terminal import code, show
 
     show(f"{told.task_id}  {told.standing} ({told.part})\n", style="bold")
     if told.regression is None:

@@ -65,20 +65,20 @@ async def _reproduce(
     study: "Study", data: dict[str, Path], output: Path, as_json: bool, only_forecast: bool, options: Any
 ) -> int:
     from dualcode.analysis.gather import gather
-    from dualcode.cli import printing
+    from dualcode.cli import printing, terminal
     from dualcode.study import outputs, words
     from dualcode.study.reproduce import ReproduceOptions, perform, predict, prepare
 
     outputs.require_matplotlib()
     if not only_forecast:
         outputs.check_folder(output)
-    told = printing.console(stderr=True)
+    told = terminal.console(stderr=True)
     prepared = await prepare(study, ReproduceOptions(data=data, **options), told)
     predicted = await predict(prepared)
     if only_forecast and as_json:
         click.echo(predicted.model_dump_json())
         return 0
-    printing.show(words.forecast_table(predicted), to=None if only_forecast else told)
+    terminal.show(words.forecast_table(predicted), to=None if only_forecast else told)
     if only_forecast:
         return 0
     results = await perform(prepared, told)
@@ -93,7 +93,7 @@ async def _reproduce(
     else:
         for dataset in dict.fromkeys(each.summary.dataset for each in results):
             own = [each.summary for each in results if each.summary.dataset == dataset]
-            printing.show(printing.comparison(own))
+            terminal.show(printing.comparison(own))
         click.echo(f"report   {made.report}\npage     {made.page}\ntables   {output / 'tables'}")
         click.echo(f"figures  {output / 'figures'}")
     for name, reason in made.left_out.items():

@@ -64,7 +64,7 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: 
 
 
 def _print(report: "ReviewerReport", run: "Run") -> None:
-    from dualcode.cli.printing import show
+    from dualcode.cli.terminal import show
     from dualcode.runs.summary import unread_warning
     from dualcode.tables import reviewers as tables
 

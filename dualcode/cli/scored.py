@@ -4,7 +4,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dualcode.cli.printing import console
+from dualcode.cli.terminal import console
 from dualcode.grading.score import KS, Score
 from dualcode.grading.scoring import Watcher
 from dualcode.tables.cells import NOTHING, interval, percent

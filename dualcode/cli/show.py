@@ -16,13 +16,13 @@ def show(run: Path, task: str | None, prompts: bool) -> None:
     Example:
       dualcode show runs/mini-review-fix-1a2b3c4d MiniRich/3
     """
-    from dualcode.cli import printing
+    from dualcode.cli import printing, terminal
     from dualcode.runs.store import read_run
     from dualcode.runs.summary import summarize
 
     records = read_run(run)
     if task is not None:
-        printing.print_transcript(printing.console(), records, task, prompts=prompts)
+        printing.print_transcript(terminal.console(), records, task, prompts=prompts)
         return
-    printing.show(printing.task_list(records))
+    terminal.show(printing.task_list(records))
     printing.result(summarize(records), run)

@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -136,15 +136,19 @@ async def grade_samples(
         seconds,
         sandbox=sandbox.tier,
         base_only=options.rules.base_only,
-        uncompiled=len(samples) - _compiled(samples),
+        uncompiled=_uncompiled(
+            sample
+            for sample, verdict in zip(samples, verdicts, strict=True)
+            if verdict.base.status != "passed"  # those do compile, and are most of them
+        ),
     )
 
 
-def _compiled(samples: Sequence[Sample]) -> int:
-    """Return how many of the programs compile."""
+def _uncompiled(samples: Iterable[Sample]) -> int:
+    """Return how many of the programs do not compile."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler remarks on is the candidate's, not ours
-        return sum(compiles(sample.program) for sample in samples)
+        return sum(not compiles(sample.program) for sample in samples)
 
 
 async def grade_all(samples: Sequence[Sample], grader: SandboxGrader, watcher: Watcher) -> list[Verdict]:
@@ -184,7 +188,7 @@ def _missing(samples: Sequence[Sample], suite: Suite) -> list[str]:
 
 def warnings_of(path: Path, samples: Sequence[Sample], dropped: Sequence[str], suite: Suite) -> Iterator[str]:
     """Yield what must be known before anything is graded."""
-    if not _compiled(samples):
+    if all(map(_uncompiled, zip(samples))):  # up to the first that does
         folder = path.is_dir()
         how = "" if folder else f"\n  try: dualcode extract --dataset {suite.name} {path} -o SAMPLES.jsonl"
         yield (
