@@ -45,7 +45,9 @@ async def test_endpoints_tell_what_they_serve() -> None:
 async def test_a_server_that_is_not_there_names_the_key() -> None:
     with serve() as server:
         pass
-    with pytest.raises(UnreachableError, match=r"endpoints\.e\.base_url: found no server at .*expected one.*'m'"):
+    with pytest.raises(
+        UnreachableError, match=r"endpoints\.e\.base_url: found no server at .*expected one.*'m'"
+    ):
         await check_endpoints(config(server), ROLES)
 
 

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import cast
 
 import click
 
@@ -22,7 +23,7 @@ Exit codes:
        damaged or unfinished; or no sandbox holds on this machine
   4    done, but some tasks have no verdict (errored): the same command does them again
   5    done, but the audit found something: a hidden test, or records that do not fit; `audit` says where
-  6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, too few open files
+  6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, few open files
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
@@ -84,7 +85,7 @@ def _tell(error: Exception) -> int:
         return EXIT_REFUSED
     first: BaseException = error
     while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
+        first = cast("BaseExceptionGroup[BaseException]", first).exceptions[0]
     if not isinstance(first, DualcodeError):
         raise error
     # The README's way puts `dualcode` on PATH; where it is not, a hint says what works.

@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from typing import cast
 
 from dualcode.errors import DualcodeError, SandboxError
 
@@ -35,7 +36,9 @@ def refusal(error: BaseException) -> str | None:
             return f"the disk is full: {where}\n  try: free space there, then the same command again"
         if number in _FEW:
             most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            return f"too few files may be open at a time ({most})\n  try: ulimit -n 4096, then the same command"
+            return (
+                f"too few files may be open at a time ({most})\n  try: ulimit -n 4096, then the same command"
+            )
         # Without a file it is a system call, or a port, and the room's own error says more.
         if number in _SHUT and not sandbox and (file or not isinstance(each, OSError)):
             look = f"ls -ld {file}" if file else "its rights"
@@ -69,5 +72,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(each))
         yield each
-        inside = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
-        waiting += [*inside, *(cause for cause in (each.__cause__, each.__context__) if cause is not None)]
+        if isinstance(each, BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[BaseException]", each).exceptions
+        waiting += [cause for cause in (each.__cause__, each.__context__) if cause is not None]

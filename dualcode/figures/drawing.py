@@ -21,8 +21,8 @@ def draw(
     """Draw figures as SVG, PNG and PDF, and return them with, for each that had nothing to draw, why.
 
     `names` are figures of the catalog, each drawn once; None stands for all; `tell` hears which one is at
-    hand. The same analysis gives the same bytes. Raises UnknownNameError for a name that is no figure's, before anything is drawn, and InputError if
-    matplotlib is missing or the folder cannot be written.
+    hand. The same analysis gives the same bytes. Raises UnknownNameError for a name that is no figure's,
+    before anything is drawn, and InputError if matplotlib is missing or the folder cannot be written.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise InputError(

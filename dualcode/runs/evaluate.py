@@ -227,6 +227,6 @@ def find_team(given: Path | TeamConfig | None) -> TeamConfig:
     if file is None:
         raise TeamError(
             "no team: --team was not given, and scripts/serve.sh has started no servers",
-            hint="scripts/serve.sh start (or start --profile cpu), --team FILE, or --base-url URL --model NAME",
+            hint="scripts/serve.sh start (or start --profile cpu), --team FILE, or --base-url with --model",
         )
     return load_team(file).resolved(pair.base_urls() if pair else {})

@@ -92,7 +92,7 @@ async def predict(prepared: Prepared) -> Forecast:
         for pipeline in prepared.pipelines:
             rehearsing = rehearse(pipeline, suite.tasks[0], prepared.config)
             rehearsal = await asyncio.wait_for(rehearsing, timeout=60)
-            done = 0 if prepared.options.fresh else _done(pipeline, suite, prepared)
+            done = planned(pipeline, suite, prepared)[1]
             total = len(suite.tasks)
             plans.append(Plan(suite.name, pipeline.name, total - done, total, rehearsal))
     return forecast(plans, prepared.config, prepared.known, ledger=not prepared.options.no_ledger)
@@ -122,11 +122,11 @@ def _suite(choice: SuiteChoice, options: ReproduceOptions, console: Console) -> 
     return load_suite(name, data=options.data.get(name)).select(choice.limit)
 
 
-def _done(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> int:
-    """Return how many tasks an earlier session did of what would be the same run."""
+def planned(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> tuple[Path, int]:
+    """Return where a run will lie, and how many tasks an earlier session did of it."""
     config = prepared.config
     served = {name: prepared.served[name] for name in {config.roles[role] for role in pipeline.roles}}
     folder = prepared.options.run_dir / job.run_id(configure(pipeline, suite, config, served))
-    if not (folder / "manifest.json").exists():
-        return 0
-    return len(read_run(folder).done)
+    if prepared.options.fresh or not (folder / "manifest.json").exists():
+        return folder, 0
+    return folder, len(read_run(folder).done)
