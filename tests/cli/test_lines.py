@@ -73,7 +73,9 @@ def hints() -> Iterator[tuple[str, str, bool]]:
             for found in CALL.finditer(text):
                 words = list(arguments(found["rest"].split()))
                 known = words and (words[0] in {*COMMANDS, *SUBCOMMANDS} or words[0].startswith("-"))
-                if known or (words and id(node) in told and found.start() == 0 and words[0] != "on"):
+                if known or (
+                    words and id(node) in told and found.start() == 0 and words[0] not in ("on", "X")
+                ):
                     yield file.name, " ".join([found[1], *words]), False
 
 
@@ -91,7 +93,7 @@ def arguments(words: list[str]) -> Iterator[str]:
     for word in words:
         plain = word.rstrip(",;:).`'|")
         argument = re.match(r"--?[a-z]|[A-Z…{]", plain) or "/" in plain or plain in SUBCOMMANDS
-        if (plain == "X" and expects_a_value) or not (argument or expects_a_value):
+        if not (argument or expects_a_value):
             return
         yield plain
         if plain != word:
