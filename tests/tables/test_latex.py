@@ -55,7 +55,9 @@ def plain(cell: str) -> str:
         return f"<{plain(group[1])}>"
     for mark, text in (
         (r"\ensuremath{-}", "−"), (r"\ensuremath{\Delta}", "Δ"), (r"\ensuremath{\rightarrow}", "→"),
-        (r"\ensuremath{\times}", "×"), (r"\,\%", " %"), (r"\textless{}", "<"), (r"\textasciitilde{}", "~"), (r"\ldots{}", "…"),
+        (r"\ensuremath{\times}", "×"), (r"\,\%", " %"), (r"\textless{}", "<"),
+        (r"\textasciitilde{}", "~"), (r"\textasciigrave{}", "`"), (r"\textbar{}", "|"), (r"\ldots{}", "…"),
+        (r"\textgreater{}", ">"), (r"\textquotedbl{}", '"'), ("``", "“"), ("''", "”"),
         ("--", "–"), ("\\", ""), ("{}", ""),
     ):  # fmt: skip
         cell = cell.replace(mark, text)
