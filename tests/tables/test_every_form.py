@@ -15,7 +15,7 @@ from rich.console import Console
 from dualcode.errors import InputError
 from dualcode.tables import cells
 from dualcode.tables.forms import FORMS, fit, to_csv, to_json, to_markdown, to_terminal, to_text, write_tables
-from dualcode.tables.grid import Grid, cited, left, listed, numbers, right, words
+from dualcode.tables.grid import Field, Grid, cited, left, listed, numbers, right, words
 from dualcode.tables.table import Table
 
 CLOSE = pytest.approx
@@ -120,7 +120,12 @@ def test_a_folder_that_cannot_be_written_is_named(every: Sequence[Table], tmp_pa
 
 
 def test_a_grid_keeps_its_columns_in_order_and_leaves_out_those_that_are_none() -> None:
-    fields = [left("a", str), None, right("b", lambda n: f"{n * 2}"), cited("c (paper)", lambda _: "–")]
+    fields: list[Field[int] | None] = [
+        left("a", lambda n: str(n)),
+        None,
+        right("b", lambda n: f"{n * 2}"),
+        cited("c (paper)", lambda _: "–"),
+    ]
     table = Grid([1, 2], fields).table(
         "t", "T", values=lambda n: {"n": n}, notes=["x", "", "x", "y"], runs="aab"
     )
