@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from dualcode.cli.main import COMMANDS
-from tests.cli.typed import Run
+from tests.cli.typed import Run, undrawn
 from tests.fake_server import Answer, FakeServer, serve
 
 STUB = 'def double(number):\n    """Return twice the number.\n\n    >>> double(2)\n    4\n    """\n'
@@ -64,6 +64,8 @@ def test_a_pipe_gets_no_escape_code_and_errors_stay_on_stderr(
     for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
+    if command == "report":
+        monkeypatch.setattr("dualcode.figures.drawing.draw", undrawn)
     with serve(Answer(content="```python\ndef double(n):\n    return 2 * n\n```")) as server:
         team(server)
         if command == "ledger":

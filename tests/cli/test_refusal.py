@@ -18,7 +18,7 @@ from benchmarks.synthetic_runs import Story, write_run
 from dualcode.cli import main as cli
 from dualcode.cli.refusal import EXIT_REFUSED, refusal
 from dualcode.errors import InputError, RunError, SandboxError
-from tests.cli.typed import Run, finished
+from tests.cli.typed import Run, finished, undrawn
 from tests.fake_server import Answer, FakeServer, serve
 
 CAUSES = {
@@ -48,6 +48,8 @@ def test_a_refused_write_is_one_sentence_and_one_code_in_every_command(
     command: str, number: int,
 ) -> None:  # fmt: skip
     finished(tmp_path / "runs")
+    if command == "report":
+        monkeypatch.setattr("dualcode.figures.drawing.draw", undrawn)
     (tmp_path / "replies.jsonl").write_text('{"task_id": "MiniRich/0", "response": "x"}\n')
 
     def refused(act: Callable[..., Any]) -> Callable[..., Any]:
