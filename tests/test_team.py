@@ -6,7 +6,7 @@ import pytest
 
 from dualcode.call import Call, Message, Reply, Request, Value
 from dualcode.config import Endpoint, TeamConfig
-from dualcode.errors import EndpointError, TeamError
+from dualcode.errors import EndpointError, TeamError, UnreachableError
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
@@ -45,7 +45,9 @@ async def test_endpoints_tell_what_they_serve() -> None:
 async def test_a_server_that_is_not_there_names_the_key() -> None:
     with serve() as server:
         pass
-    with pytest.raises(TeamError, match=r"endpoints\.e\.base_url: found no server at .*expected one.*'m'"):
+    with pytest.raises(
+        UnreachableError, match=r"endpoints\.e\.base_url: found no server at .*expected one.*'m'"
+    ):
         await check_endpoints(config(server), ROLES)
 
 

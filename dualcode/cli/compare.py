@@ -40,15 +40,20 @@ def compare(
       dualcode compare runs/mini-raw-coder-1a2b3c4d runs/mini-review-fix-5e6f7a8b
       dualcode compare runs --baseline review-fix --tasks
     """
-    from dualcode.analysis.comparisons import compare_runs
-    from dualcode.analysis.runs import load_runs
-    from dualcode.cli.terminal import boxed, show
-    from dualcode.tables.comparisons import gaps_table, reading, suite_table
+    from dualcode.cli.steps import Steps
 
-    found = compare_runs(load_runs(paths), baseline, part)
+    with Steps() as tell:
+        tell("reading and comparing the runs")
+        from dualcode.analysis.comparisons import compare_runs
+        from dualcode.analysis.runs import load_runs
+
+        found = compare_runs(load_runs(paths), baseline, part)
     if as_json:
         click.echo(json.dumps(found.to_json()))
         return
+    from dualcode.cli.terminal import boxed, show
+    from dualcode.tables.comparisons import gaps_table, reading, suite_table
+
     loud = [each.text for each in found.differences if each.breaks]
     if loud:
         loud.append("Only the tasks that a run shares with its baseline are compared below.")

@@ -1,4 +1,4 @@
-"""`dualcode costs`: what runs took, a table each."""
+"""`dualcode costs`: what runs took, a table for all of them, or one each."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,12 @@ SIDES: "tuple[Side, ...]" = ("alone", "spent")
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
 @click.option(
+    "--details", is_flag=True, help="Of several runs, a table each, with every server and both sides."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
 )
-def costs(runs: tuple[Path, ...], as_json: bool) -> None:
+def costs(runs: tuple[Path, ...], details: bool, as_json: bool) -> None:
     """Show what runs took: tokens, seconds, GPU-hours, money, joules, by task and by solved task.
 
     As if alone: calls that the ledger replayed count as they were made. Really spent: what this run asked and
@@ -27,31 +30,38 @@ def costs(runs: tuple[Path, ...], as_json: bool) -> None:
     \b
     Example:
       dualcode costs runs/humaneval-review-fix-1a2b3c4d
+      dualcode costs runs --details
     """
-    from dualcode.analysis.costs import costs_of
-    from dualcode.analysis.runs import load_runs
-    from dualcode.cli.terminal import show
-    from dualcode.tables.costs import run_costs
+    from dualcode.cli.steps import Steps
 
-    for run in load_runs(runs):
-        found = costs_of(run)
-        if as_json:
-            click.echo(json.dumps(to_json(found)))
-            continue
-        show(run_costs(found, run.title))
+    with Steps() as tell:
+        tell("reading the runs")
+        from dualcode.analysis.costs import costs_of
+        from dualcode.analysis.runs import load_runs
+
+        found = [(costs_of(run), run.title) for run in load_runs(runs)]
+    if as_json:
+        for each, _ in found:
+            click.echo(json.dumps(to_json(each)))
+        return
+    from dualcode.cli.terminal import show
+    from dualcode.tables.costs import overview, run_costs
+
+    if len(found) > 1:
+        show(overview(found))
+    for each, title in found if details or len(found) == 1 else ():
         click.echo()
+        show(run_costs(each, title))
 
 
 def to_json(costs: "Costs") -> dict[str, object]:
     """Return the object that `--json` prints: the costs, and their totals by side."""
-    totals = {side: _totals(costs, side) for side in SIDES}
+    totals: dict[str, object] = {}
+    for side in SIDES:
+        task, solved = costs.per_task(side), costs.per_solved(side)
+        totals[side] = {
+            "total": costs.total(side).model_dump(),
+            "per_task": task and task.model_dump(),
+            "per_solved": solved and solved.model_dump(),
+        }
     return {**costs.model_dump(), "totals": totals}
-
-
-def _totals(costs: "Costs", side: "Side") -> dict[str, object]:
-    task, solved = costs.per_task(side), costs.per_solved(side)
-    return {
-        "total": costs.total(side).model_dump(),
-        "per_task": task and task.model_dump(),
-        "per_solved": solved and solved.model_dump(),
-    }

@@ -1,5 +1,7 @@
 """`dualcode datasets`: what suites there are, and whether their data is here."""
 
+import json
+
 import click
 
 from dualcode.cli.options import print_columns
@@ -7,10 +9,15 @@ from dualcode.cli.options import print_columns
 
 @click.command("datasets")
 @click.option("--check", metavar="NAME", help="Only say whether this one's data is here: exit code 0, or 2.")
-def datasets(check: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def datasets(check: str | None, as_json: bool) -> None:
     """List the suites that have a name, and whether their data is on this machine.
 
     `--dataset` takes a file or a folder of your own, too: see `dualcode suite`.
+
+    \b
+    Example:
+      dualcode datasets --check humaneval
     """
     from dualcode.errors import SuiteError
     from dualcode.suites.registry import entries, find_entry
@@ -20,7 +27,20 @@ def datasets(check: str | None) -> None:
         if not ready:
             raise SuiteError(f"{check}: {detail}")
         return
-    for entry in entries():
-        ready, detail = entry.availability()
+    found = [(entry, *entry.availability()) for entry in entries()]
+    if as_json:
+        rows = [
+            {
+                "name": each.name,
+                "tasks": each.size,
+                "description": each.description,
+                "ready": ready,
+                "detail": detail,
+            }
+            for each, ready, detail in found
+        ]
+        click.echo(json.dumps({"datasets": rows}))
+        return
+    for entry, ready, detail in found:
         print_columns([(entry.name, f"{entry.size} tasks" if entry.size else "", entry.description)])
         click.echo(f"{'':20}{'ready: ' if ready else ''}{detail}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, unsafe_option
+from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, team_of, unsafe_option
 
 if TYPE_CHECKING:
-    from dualcode.runs.evaluate import Result
+    from dualcode.runs.evaluate import EvalOptions
+    from dualcode.study.forecast import Forecast
 
 
 @click.command("eval")
@@ -36,10 +37,25 @@ if TYPE_CHECKING:
 @running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
 @click.option(
+    "--dry-run", is_flag=True, help="Say what would run, where, and what it would take; ask no model."
+)
+@click.option(
+    "--details", is_flag=True, help="Of several pipelines, every result, not their comparison alone."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
 )
 @unsafe_option
-def command(tasks: str | None, as_json: bool, **options: Any) -> None:
+def command(
+    tasks: str | None,
+    team: Path | None,
+    base_url: str | None,
+    model: str | None,
+    dry_run: bool,
+    details: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Run a pipeline over a benchmark, grade it, and print pass@1 with its interval and its price.
 
     A run lies in RUN-DIR/ID, with the transcript of every call. If it is killed, the same command resumes
@@ -54,27 +70,66 @@ def command(tasks: str | None, as_json: bool, **options: Any) -> None:
     from dualcode.runs.evaluate import EvalOptions, evaluate
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
-    asked = EvalOptions(tasks=wanted, **options)
-    done = asyncio.run(evaluate(asked, terminal.console(stderr=True)))
-    for each in done:
+    asked = EvalOptions(tasks=wanted, team=team_of(team, base_url, model), **options)
+    if dry_run:
+        runs, forecast = asyncio.run(_plan(asked))
         if as_json:
+            click.echo(json.dumps({"runs": runs, "forecast": forecast.model_dump(mode="json")}))
+            return
+        from dualcode.study.words import forecast_table
+
+        terminal.show(forecast_table(forecast))
+        for each in runs:
+            state = "new" if not each["done"] else f"{each['done']} of {each['tasks']} tasks done"
+            click.echo(f"would run: {each['folder']} ({state})")
+        return
+    done = asyncio.run(evaluate(asked, terminal.console(stderr=True)))
+    if as_json:
+        for each in done:
             click.echo(json.dumps(each.to_json()))
-        else:
-            _print_result(each)
-    if len(done) > 1 and not as_json:
-        terminal.show(printing.comparison([each.summary for each in done]))
+    else:
+        if len(done) > 1:
+            printing.results(done)
+        for each in done if details or len(done) == 1 else ():
+            if each.resumed == each.summary.tasks:
+                click.echo("this run was complete already; --fresh runs it anew", err=True)
+            printing.result(each.summary, each.folder)
+            if each.sandbox is not None:
+                click.echo(f"programs ran in: {each.sandbox.name} (dualcode sandbox says what holds there)")
+            click.echo(printing.audited(each.audit))
     if not all(each.audit.clean for each in done):
         sys.exit(EXIT_LEAK)
     if not all(each.summary.complete for each in done):
         sys.exit(EXIT_ERRORED)
 
 
-def _print_result(done: "Result") -> None:
-    from dualcode.cli import printing
+async def _plan(asked: "EvalOptions") -> "tuple[list[dict[str, Any]], Forecast]":
+    """Return the runs that `asked` names, each with its folder and what is done of it, and their forecast.
 
-    if done.resumed == done.summary.tasks:
-        click.echo("this run was complete already; --fresh runs it anew", err=True)
-    printing.result(done.summary, done.folder)
-    if done.sandbox is not None:
-        click.echo(f"programs ran in: {done.sandbox.name} (dualcode sandbox says what holds there)")
-    click.echo(printing.audited(done.audit))
+    The servers are asked who they are, for that is part of a run's name; no model is asked anything.
+    """
+    from dualcode.models.endpoints import check_endpoints
+    from dualcode.pipelines.find import find_pipelines
+    from dualcode.runs.evaluate import find_team
+    from dualcode.study.known import learn
+    from dualcode.study.reproduce import Prepared, ReproduceOptions, planned, predict
+    from dualcode.study.study import Study, SuiteChoice
+    from dualcode.suites.registry import load_suite
+
+    pipelines = find_pipelines(asked.pipeline)
+    suite = load_suite(asked.dataset, data=asked.data).select(asked.limit, asked.tasks or None)
+    config = find_team(asked.team)
+    for each in pipelines:
+        config.require(each.roles, by=f"pipeline {each.name}")
+    served = await check_endpoints(config, [role for each in pipelines for role in each.roles])
+    names = tuple(each.name for each in pipelines)
+    study = Study(title="", pipelines=names, suites=(SuiteChoice(dataset=asked.dataset),))
+    options = ReproduceOptions(run_dir=asked.run_dir, fresh=asked.fresh, no_ledger=asked.no_ledger)
+    known = learn(asked.run_dir, served)
+    prepared = Prepared(study, options, config, served, pipelines, [suite], known)
+    runs: list[dict[str, Any]] = []
+    for each in pipelines:
+        folder, done = planned(each, suite, prepared)
+        about = {"pipeline": each.name, "dataset": suite.name, "folder": str(folder)}
+        runs.append({**about, "tasks": len(suite.tasks), "done": done})
+    return runs, await predict(prepared)

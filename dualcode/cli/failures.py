@@ -1,15 +1,15 @@
 """`dualcode failures`: why a pipeline lost tasks that the baseline had solved."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli.options import spelled
+
 if TYPE_CHECKING:
     from dualcode.analysis.failures.regression import Explained
-    from dualcode.analysis.runs import Run
     from dualcode.verdict import Part
 
 
@@ -40,6 +40,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
       dualcode failures runs/humaneval-plan-code-1a2b3c4d
       dualcode failures runs/humaneval-plan-code-1a2b3c4d --explain HumanEval/5
     """
+    from dualcode.analysis.comparability import differences
     from dualcode.analysis.failures import regressions
     from dualcode.analysis.failures.regression import explain_task, find_baseline
     from dualcode.analysis.runs import load_run
@@ -53,14 +54,17 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
         told = explain_task(other, own, task, tests)
         click.echo(told.model_dump_json()) if as_json else _view(told)
         if not as_json and told.failing_input:
-            click.echo(_see(own, task))
+            samples = own.folder / "samples.jsonl"  # a verdict keeps no outputs: the program is graded again
+            again = f"{spelled()} score {samples} --dataset {own.dataset} --explain {task}"
+            click.echo(f"\nexpected and got: {again}")
         return
     found = regressions(other, own, tests)
     if as_json:
         counts = {"primary": found.counts(), "any": found.occurrences()}
         click.echo(json.dumps({**found.model_dump(), "counts": counts}))
         return
-    _warn([other, own])
+    for sentence in differences([other, own]):
+        click.echo(f"note: {sentence}", err=True)
     passed = sum(other.passed(tests).values())
     show(
         f"{found.run}: {len(found.regressions)} of {passed} tasks lost that {found.baseline} passed ({tests})"
@@ -69,7 +73,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
         for table in (classes(found), lost_tasks(found)):
             click.echo()
             show(table)
-        click.echo(f"see dualcode failures {run} --explain {found.regressions[0].task_id}")
+        click.echo(f"see {spelled()} failures {run} --explain {found.regressions[0].task_id}")
 
 
 def _view(told: "Explained") -> None:
@@ -93,16 +97,3 @@ def _view(told: "Explained") -> None:
         show(f"verdict: {printable(told.reason)}{where}")
     for number, sign in enumerate(told.regression.signs if told.regression else ()):
         show(f"{'also ' if number else chr(10)}{sign.kind}: {printable(sign.evidence)}")
-
-
-def _see(run: "Run", task: str) -> str:
-    """Return the command that grades the program again: a verdict keeps no outputs."""
-    samples = run.folder / "samples.jsonl"
-    return f"\nexpected and got: dualcode score {samples} --dataset {run.address} --explain {task}"
-
-
-def _warn(runs: "Sequence[Run]") -> None:
-    from dualcode.analysis.comparability import differences
-
-    for sentence in differences(runs):
-        click.echo(f"note: {sentence}", err=True)

@@ -42,24 +42,29 @@ def figures(
     """Draw the paper's five figures and ours from finished runs, the published numbers beside our own.
 
     RUN is a run's folder, or a folder of runs. A figure that has nothing to draw is named with the reason;
-    asked for by --name, that is an error.
+    asked for by --name, that is an error. What takes longer than a moment is named on stderr.
 
     \b
     Example:
       dualcode figures runs -o figures
       python -m dualcode.figures runs --name figure-2
     """
-    from dualcode.analysis.gather import gather
+    from dualcode.cli.steps import Steps
     from dualcode.errors import InputError, UnknownNameError
-    from dualcode.figures.drawing import draw
-    from dualcode.published.published import load_published
 
     for name in names:
         if name not in NAMES:
             raise UnknownNameError("figure", name, NAMES, hint="dualcode figures --help")
     judged = not names or "reviewers" in names
-    analysis = asyncio.run(gather(runs, baseline=baseline, note=note or "", grade=judged and grade))
-    drawn, missing = draw(analysis, load_published(), folder, names or None)
+    with Steps() as tell:
+        tell("loading what reads and draws")
+        from dualcode.analysis.gather import gather
+        from dualcode.figures.drawing import draw
+        from dualcode.published.published import load_published
+
+        tell("reading and comparing the runs")
+        analysis = asyncio.run(gather(runs, baseline=baseline, note=note or "", grade=judged and grade))
+        drawn, missing = draw(analysis, load_published(), folder, names or None, tell)
     for each in drawn:
         click.echo(f"{each.svg.with_suffix('')}.svg, .png, .pdf  {each.title}")
     for name, reason in missing.items():

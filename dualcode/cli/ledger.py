@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli.options import WholeSummaries
+
 if TYPE_CHECKING:
-    from dualcode.models.ledger import LedgerStats, ModelStats
+    from dualcode.models.ledger import LedgerStats
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -35,7 +37,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
     return seconds
 
 
-@click.group()
+@click.group(cls=WholeSummaries)
 def ledger() -> None:
     """The store of model calls: the same request to the same model is paid for once."""
 
@@ -98,32 +100,24 @@ def prune(
 
 
 def _print(found: "LedgerStats") -> None:
+    from dualcode.cli.terminal import show
+    from dualcode.tables.grid import listed, numbers, words
+
     saved = "–" if found.saved_share is None else f"{found.saved_share:.1%}"
     click.echo(f"{found.path}: {found.entries} entries, {found.bytes:,} bytes on disk")
     click.echo(f"{found.hits} hits, {found.misses} misses; {saved} of all completion tokens saved")
     if found.oldest is not None and found.newest is not None:
-        click.echo(f"oldest {_day(found.oldest)}, newest {_day(found.newest)}")
-    rows = [("model", "fingerprint", "entries", "tokens in", "out", "hits", "misses", "saved out")]
-    rows += [_row(each) for each in found.models]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        names = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-        numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        click.echo("  ".join([*names, *numbers]))
-
-
-def _row(stats: "ModelStats") -> tuple[str, str, str, str, str, str, str, str]:
-    return (
-        stats.fingerprint.model,
-        stats.digest[:8],
-        f"{stats.entries:,}",
-        f"{stats.usage.prompt_tokens:,}",
-        f"{stats.usage.completion_tokens:,}",
-        f"{stats.hits:,}",
-        f"{stats.misses:,}",
-        f"{stats.hit_tokens:,}",
-    )
-
-
-def _day(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+        days = (time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(each)) for each in (found.oldest, found.newest))
+        click.echo("oldest {}, newest {}".format(*days))
+    heads = (
+        words("model"), words("fingerprint", drop=1), numbers("entries"), numbers("tokens in", drop=2),
+        numbers("out"), numbers("hits"), numbers("misses"), numbers("saved out"),
+    )  # fmt: skip
+    rows = [
+        (
+            each.fingerprint.model, each.digest[:8], f"{each.entries:,}", f"{each.usage.prompt_tokens:,}",
+            f"{each.usage.completion_tokens:,}", f"{each.hits:,}", f"{each.misses:,}", f"{each.hit_tokens:,}",
+        )
+        for each in found.models
+    ]  # fmt: skip
+    show(listed("ledger", "", heads, rows))

@@ -1,12 +1,15 @@
 """The command line's one group. A command's file is imported when it is named, or when all are listed."""
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import cast
 
 import click
 
 from dualcode import __version__
+from dualcode.cli.options import WholeSummaries, spelled
 from dualcode.errors import DualcodeError
 
 EXIT_INTERRUPTED = 130
@@ -15,22 +18,23 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    a fault in dualcode itself
-  2    a wrong option, file, name or configuration
+  2    a wrong option, file, name or configuration; a suite with something to mend
   3    a server that is not there, died or was lost: the same command resumes a run; or a run that is none,
-       damaged or unfinished
+       damaged or unfinished; or no sandbox holds on this machine
   4    done, but some tasks have no verdict (errored): the same command does them again
   5    done, but the audit found something: a hidden test, or records that do not fit; `audit` says where
+  6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, few open files
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
     "serve", "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
-    "audit", "ledger", "sandbox", "spec",
+    "audit", "ledger", "clean", "sandbox", "spec",
 )  # fmt: skip
 """Each stands in the file of its name."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(WholeSummaries):
     """A group whose commands are imported when they are wanted."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
@@ -59,14 +63,32 @@ def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
     try:
         called = command(prefix[0]) if prefix else cli
         called.main([*prefix[1:], *sys.argv[1:]], prog_name=program, standalone_mode=False)
-    except DualcodeError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; the same command, without --fresh, resumes a run", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Exception as error:
+        sys.exit(_tell(error))
+
+
+def _tell(error: Exception) -> int:
+    """Print an error in words and return its exit code; raise it again if it is a fault of dualcode's own."""
+    from dualcode.cli.refusal import EXIT_REFUSED, hush, refusal
+
+    if (refused := refusal(error)) is not None:
+        hush()
+        click.echo(f"error: {refused}", err=True)
+        return EXIT_REFUSED
+    first: BaseException = error
+    while isinstance(first, BaseExceptionGroup):
+        first = cast("BaseExceptionGroup[BaseException]", first).exceptions[0]
+    if not isinstance(first, DualcodeError):
+        raise error
+    # The README's way puts `dualcode` on PATH; where it is not, a hint says what works.
+    text = re.sub(r"(?<![\w./-])dualcode (?=[a-z])", lambda _: f"{spelled()} ", str(first))
+    click.echo(f"error: {text}", err=True)
+    return first.exit_code

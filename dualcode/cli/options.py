@@ -1,5 +1,7 @@
-"""Options and exit codes that several commands share. Imports click alone."""
+"""Options and exit codes that several commands share, and how help is laid out. Imports click alone."""
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -7,12 +9,33 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from dualcode.config import TeamConfig
     from dualcode.suites.suite import Suite
 
 EXIT_ERRORED = 4
 EXIT_LEAK = 5
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WholeSummaries(click.Group):
+    """A group whose help tells each command's first sentence whole, on as many lines as it takes."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, each.get_short_help_str(limit=1000)) for name, each in found if each is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def spelled() -> str:
+    """Return how this command line is called here: `dualcode` where that is on PATH."""
+    if shutil.which("dualcode"):
+        return "dualcode"
+    python = Path(sys.executable)
+    near = python.is_relative_to(Path.cwd())
+    return f"{python.relative_to(Path.cwd()) if near else python} -m dualcode"
 
 
 def unsafe_option(command: F) -> F:
@@ -25,7 +48,7 @@ def unsafe_option(command: F) -> F:
 
 
 def running_options(command: F) -> F:
-    """Add what commands that run pipelines take: --team, --run-dir, --concurrency and so on."""
+    """Add what commands that run pipelines take, from --team to --quiet; `team_of` makes a team of it."""
     for option in (
         click.option("--quiet", "-q", is_flag=True, help="No progress."),
         click.option(
@@ -49,12 +72,32 @@ def running_options(command: F) -> F:
             show_default=True,
             help="Where runs lie.",
         ),
+        click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name."),
+        click.option(
+            "--base-url",
+            metavar="URL",
+            help="One OpenAI-compatible server for every role, without a team's file: http://HOST:PORT/v1.",
+        ),
         click.option(
             "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
         ),
     ):
         command = option(command)
     return command
+
+
+def team_of(team: Path | None, base_url: str | None, model: str | None) -> "Path | TeamConfig | None":
+    """Return what `running_options` say of the team: its file, one endpoint for both roles, or nothing."""
+    if base_url is None and model is None:
+        return team
+    if team is not None:
+        raise click.UsageError("give either --team, or --base-url with --model")
+    if base_url is None or model is None:
+        raise click.UsageError("--base-url and --model go together; URL/models lists what a server serves")
+    from dualcode.config import Endpoint, TeamConfig
+
+    only = Endpoint(model=model, base_url=base_url)
+    return TeamConfig(endpoints={"endpoint": only}, roles=dict.fromkeys(("coder", "reviewer"), "endpoint"))
 
 
 def dataset_options(command: F) -> F:

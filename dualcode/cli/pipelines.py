@@ -1,5 +1,7 @@
 """`dualcode pipelines`: what pipelines there are."""
 
+import json
+
 import click
 
 from dualcode.cli.options import print_columns
@@ -8,10 +10,15 @@ from dualcode.errors import PipelineError
 
 @click.command("pipelines")
 @click.option("--check", metavar="NAME,…", help="Only say whether these are there: exit code 0, or 2.")
-def pipelines(check: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def pipelines(check: str | None, as_json: bool) -> None:
     """List the pipelines: the paper's, controls, our own, and those in `pipelines/`.
 
     What cannot be loaded is left out, and named on stderr.
+
+    \b
+    Example:
+      dualcode pipelines --check review-fix,plan-code
     """
     from dualcode.pipelines.find import find_pipelines
     from dualcode.pipelines.find import pipelines as all_pipelines
@@ -19,8 +26,22 @@ def pipelines(check: str | None) -> None:
     if check is not None:
         find_pipelines(check)
         return
-    rows = [(each.name, each.paper, each.summary) for each in all_pipelines(_left_out).values()]
-    print_columns(rows)
+    found = all_pipelines(_left_out).values()
+    if not as_json:
+        print_columns([(each.name, each.paper, each.summary) for each in found])
+        return
+    rows = [
+        {
+            "name": each.name,
+            "paper": each.paper,
+            "summary": each.summary,
+            "roles": each.roles,
+            "calls": each.calls,
+            "source": str(each.source),
+        }
+        for each in found
+    ]
+    click.echo(json.dumps({"pipelines": rows}))
 
 
 def _left_out(error: PipelineError) -> None:

@@ -1,25 +1,32 @@
-"""A run for people: the result in a terminal, and the transcript of a task."""
+"""A run for people: the result in a terminal, what an audit found, and the transcript of a task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.text import Text
 
-from dualcode.call import Attempt, Call
+from dualcode.analysis.failures.source import printable
+from dualcode.call import Call
+from dualcode.cli.options import spelled
 from dualcode.cli.terminal import show
 from dualcode.errors import UnknownNameError
 from dualcode.metrics import Counts
+from dualcode.record import Record
 from dualcode.runs.audit import Audit
-from dualcode.runs.store import RunRecords
+from dualcode.runs.store import RunRecords, Sample
 from dualcode.runs.summary import Summary
 from dualcode.tables.cells import NOTHING, count, decimal, duration, interval, money, percent
 from dualcode.tables.forms import COLOURS
 from dualcode.tables.grid import listed, numbers, words
 from dualcode.tables.table import Table
 from dualcode.verdict import Verdict
+
+if TYPE_CHECKING:
+    from dualcode.runs.evaluate import Result
 
 
 def result(summary: Summary, folder: Path) -> None:
@@ -29,14 +36,6 @@ def result(summary: Summary, folder: Path) -> None:
     for warning in (summary.data.notice(summary.dataset), summary.reviews.warning):
         if warning:
             show(warning, style="bold yellow")
-    show(_scores(summary))
-    if summary.reviews.total:
-        show(_reviews(summary))
-    show(_servers(summary))
-    show(_foot(summary, folder))
-
-
-def _scores(summary: Summary) -> Table:
     heads = (words("tests"), *map(numbers, ("pass@1", "95 % interval", "passed", "failed", "errored")))
     sides = (("base", summary.base), ("base + plus", summary.plus))
     rows = [
@@ -44,26 +43,46 @@ def _scores(summary: Summary) -> Table:
         for name, counts in sides
         if counts is not None
     ]
-    return listed("scores", f"{summary.pipeline} on {summary.title}", heads, rows)
+    show(listed("scores", f"{summary.pipeline} on {summary.title}", heads, rows))
+    reviews = summary.reviews
+    if reviews.total:
+        told = [f"{reviews.total} reviews", f"{reviews.approved} approved", f"{reviews.revised} found bugs"]
+        told += [f"{reviews.unread} unread"] if reviews.unread else []
+        told.append(f"{reviews.fixes} fixes")
+        if reviews.off_schema:
+            told.append(f"{reviews.off_schema} off the schema ({reviews.repaired} repaired)")
+        show(" · ".join(told))
+    show(_servers(summary))
+    show(_foot(summary, folder))
+
+
+def results(done: "Sequence[Result]") -> None:
+    """Print several runs of one suite: their comparison, then in lines what has to be known of each."""
+    summaries = [each.summary for each in done]
+    show(comparison(summaries))
+    notices = [each.data.notice(each.dataset) for each in summaries]
+    for line in dict.fromkeys(filter(None, notices)):
+        show(line, style="bold yellow")
+    for line in dict.fromkeys(line for each in summaries for line in each.cautions):
+        show(line, style="yellow")
+    for each in done:
+        known = each.summary
+        if known.reviews.warning:
+            show(f"{known.pipeline}: {known.reviews.warning}", style="bold yellow")
+        if not known.complete:
+            show(f"{known.pipeline}: {_unfinished(known)}", style="red")
+        if not each.audit.clean:
+            show(f"{known.pipeline}: {audited(each.audit)}", style="bold red")
+    clean = sum(each.audit.clean for each in done)
+    show(f"no hidden test was found in what the models of {clean} of {len(done)} runs were sent")
+    for each in done:
+        show(f"{each.summary.pipeline:<20} {each.folder}")
+    show(f"see  {spelled()} show RUN, or the same command with --details", style="dim")
 
 
 def _rate(counts: Counts) -> tuple[str, str]:
     rate = counts.rate
     return (NOTHING, NOTHING) if rate is None else (percent(rate.value), interval(rate.low, rate.high))
-
-
-def _reviews(summary: Summary) -> Text:
-    reviews = summary.reviews
-    told = [
-        f"{reviews.total} reviews",
-        f"{reviews.approved} approved",
-        f"{reviews.revised} found bugs",
-        *([f"{reviews.unread} unread"] if reviews.unread else []),
-        f"{reviews.fixes} fixes",
-    ]
-    if reviews.off_schema:
-        told.append(f"{reviews.off_schema} off the schema ({reviews.repaired} repaired)")
-    return Text(" · ".join(told))
 
 
 def _servers(summary: Summary) -> Table:
@@ -98,27 +117,21 @@ def _foot(summary: Summary, folder: Path) -> Text:
     lines += [f"{number} {what}" for number, what in odd if number]
     text = Text(" · ".join(lines) + "\n")
     if summary.replayed:
-        text.append(f"{_spending(summary)}\n")
-    if not summary.complete:
-        missing = summary.tasks - summary.base.passed - summary.base.failed
+        usages = [server.spent.usage for server in summary.servers]
+        paid = f", {money(summary.spent)}" if summary.spent else ""
         text.append(
-            f"{missing} of {summary.tasks} tasks have no verdict; the same command does them again\n", "red"
+            f"{summary.replayed} calls from the ledger, counted above as if made here; really spent: "
+            f"{sum(usage.prompt_tokens for usage in usages):,} tokens in, "
+            f"{sum(usage.completion_tokens for usage in usages):,} out{paid}\n"
         )
-    text.append("run ", "dim")
-    text.append(f"{folder}\n")
-    text.append("see ", "dim")
-    text.append(f"dualcode show {folder}")
-    return text
+    if not summary.complete:
+        text.append(f"{_unfinished(summary)}\n", "red")
+    return text + Text.assemble(("run ", "dim"), f"{folder}\n", ("see ", "dim"), f"{spelled()} show {folder}")
 
 
-def _spending(summary: Summary) -> str:
-    usages = [server.spent.usage for server in summary.servers]
-    paid = money(summary.spent) if summary.spent else ""
-    return (
-        f"{summary.replayed} calls from the ledger, counted above as if made here; really spent: "
-        f"{sum(usage.prompt_tokens for usage in usages):,} tokens in, "
-        f"{sum(usage.completion_tokens for usage in usages):,} out" + (f", {paid}" if paid else "")
-    )
+def _unfinished(summary: Summary) -> str:
+    missing = summary.tasks - summary.base.passed - summary.base.failed
+    return f"{missing} of {summary.tasks} tasks have no verdict; the same command does them again"
 
 
 def comparison(summaries: Sequence[Summary]) -> Table:
@@ -157,19 +170,6 @@ def audited(audit: Audit, *, every: bool = False) -> str:
     if audit.flaws:
         lines.append(f"THE RECORDS DO NOT ANSWER FOR EACH OTHER: {len(audit.flaws)} findings")
         lines += [f"  {flaw}" for flaw in (audit.flaws if every else audit.flaws[:1])]
-    lines += [f"  {note}" for note in _notes(audit, every)]
-    return "\n".join(lines)
-
-
-_WITHOUT_CALL = {
-    "visible": "what the bench ran",
-    "observed": "what the bench ran",
-    "solution": "the solution, in lines that no model wrote",
-}
-
-
-def _notes(audit: Audit, every: bool) -> list[str]:
-    """Return what was seen and proves nothing, and what cannot be seen."""
     notes = {
         f"no model wrote {len(audit.unasked)} of the solutions: {', '.join(audit.unasked[:5])}"
         f"{', …' if len(audit.unasked) > 5 else ''}": audit.unasked,
@@ -182,8 +182,16 @@ def _notes(audit: Audit, every: bool) -> list[str]:
         " chance": audit.by_chance,
         f"{audit.short:,} hidden strings are too short to tell": every and audit.short,
     }
-    unseen = [f"not seen by this: {each}" for each in audit.unseen] if every else []
-    return [*(note for note, there in notes.items() if there), *unseen]
+    lines += [f"  {note}" for note, there in notes.items() if there]
+    lines += [f"  not seen by this: {each}" for each in audit.unseen] if every else []
+    return "\n".join(lines)
+
+
+_WITHOUT_CALL = {
+    "visible": "what the bench ran",
+    "observed": "what the bench ran",
+    "solution": "the solution, in lines that no model wrote",
+}
 
 
 def task_list(records: RunRecords) -> Table:
@@ -192,88 +200,108 @@ def task_list(records: RunRecords) -> Table:
         words("task"), words("base"), words("plus"), words("steps", wraps=True, drop=2),
         numbers("tokens", drop=1), numbers("s", drop=3), words("why not", wraps=True),
     )  # fmt: skip
-    calls: dict[str, list[Call]] = {}
-    for call in records.calls:
-        calls.setdefault(call.task_id, []).append(call)
-    rows = [
-        (task_id, *_task_cells(records.verdicts.get(task_id), calls.get(task_id, ())))
-        for task_id in records.manifest.configuration.tasks
-    ]
+    rows: list[tuple[str, ...]] = []
+    for each in tasks(records):
+        why = each["why"] or ("not done" if each["base"] is None else "")
+        steps = " → ".join(f"{name} ({verdict})" if verdict else name for name, verdict in each["steps"])
+        rows.append(
+            (
+                each["task_id"], each["base"] or NOTHING, each["plus"] or NOTHING, steps,
+                count(each["completion_tokens"]), decimal(each["seconds"]),
+                why if len(why) <= 40 else f"{why[:39]}…",
+            )
+        )  # fmt: skip
     return listed("tasks", records.manifest.id, heads, rows)
 
 
-def _task_cells(verdict: Verdict | None, calls: Sequence[Call]) -> list[str]:
-    steps = " → ".join(_step(call) for call in calls)
-    tokens = sum(call.usage.completion_tokens for call in calls)
-    seconds = sum(call.reply.seconds for call in calls if call.reply)
-    took = [steps, count(tokens), decimal(seconds)]
-    if verdict is None:
-        return [NOTHING, NOTHING, *took, "not done"]
-    why = verdict.base.reason or (verdict.plus.reason if verdict.plus else None) or ""
-    plus = verdict.plus.status if verdict.plus else NOTHING
-    return [verdict.base.status, plus, *took, why if len(why) <= 40 else f"{why[:39]}…"]
+def tasks(records: RunRecords) -> Iterator[dict[str, Any]]:
+    """Yield a run's tasks as values: outcome of each part, steps with what they came to, tokens, seconds."""
+    made: dict[str, list[Call]] = {}
+    for call in records.calls:
+        made.setdefault(call.task_id, []).append(call)
+    for task_id in records.manifest.configuration.tasks:
+        calls = made.get(task_id, [])
+        verdict = records.verdicts.get(task_id)
+        plus = verdict.plus if verdict else None
+        yield {
+            "task_id": task_id,
+            "base": verdict.base.status if verdict else None,
+            "plus": plus.status if plus else None,
+            "why": (verdict.base.reason or (plus.reason if plus else None)) if verdict else None,
+            "steps": [(call.step, call.verdict or ("" if call.reply else "failed")) for call in calls],
+            "completion_tokens": sum(call.usage.completion_tokens for call in calls),
+            "seconds": sum(call.reply.seconds for call in calls if call.reply),
+        }
 
 
-def _step(call: Call) -> str:
-    if call.verdict is not None:
-        return f"{call.step} ({call.verdict})"
-    return call.step if call.reply else f"{call.step} (failed)"
+class Transcript(Record):
+    """All that is on record of a task."""
+
+    run: str
+    task_id: str
+    calls: tuple[Call, ...]
+    """In their order."""
+    sample: Sample | None
+    verdict: Verdict | None
+
+
+def transcript(records: RunRecords, task_id: str) -> Transcript:
+    """Return a task's transcript. Raises UnknownNameError for a task that the run does not have."""
+    known = records.manifest.configuration.tasks
+    if task_id not in known:
+        raise UnknownNameError("task", task_id, known, hint=f"dualcode show {records.manifest.id}")
+    calls = [call for call in records.calls if call.task_id == task_id]
+    return Transcript(
+        run=records.manifest.id,
+        task_id=task_id,
+        calls=tuple(sorted(calls, key=lambda call: call.number)),
+        sample=records.samples.get(task_id),
+        verdict=records.verdicts.get(task_id),
+    )
 
 
 def print_transcript(console: Console, records: RunRecords, task_id: str, *, prompts: bool) -> None:
     """Print every call of a task, its program and its verdict; with `prompts`, the messages too.
 
-    Raises UnknownNameError for a task that the run does not have.
+    Nothing of a model's text moves the terminal's cursor. Raises UnknownNameError as `transcript` does.
     """
-    known = records.manifest.configuration.tasks
-    if task_id not in known:
-        raise UnknownNameError("task", task_id, known, hint=f"dualcode show {records.manifest.id}")
-    for call in sorted((c for c in records.calls if c.task_id == task_id), key=lambda call: call.number):
+    found = transcript(records, task_id)
+    for call in found.calls:
         console.print(_call(call, prompts))
-    sample = records.samples.get(task_id)
+    sample, verdict = found.sample, found.verdict
     if sample is not None:
-        title = f"program ({sample.extraction})"
-        console.print(
-            Panel(Syntax(sample.solution, "python", word_wrap=True), title=title, title_align="left")
-        )
-    console.print(_verdict(records.verdicts.get(task_id)))
+        body = Syntax(printable(sample.solution), "python", word_wrap=True)
+        console.print(Panel(body, title=f"program ({sample.extraction})", title_align="left"))
+    if verdict is None:
+        console.print("no verdict yet")
+        return
+    for name, outcome in (("base", verdict.base), ("plus", verdict.plus)):
+        if outcome is not None:
+            line = Text.assemble(f"{name}: ", (outcome.status, COLOURS[outcome.status]))
+            line.append(f", {printable(outcome.reason)}" if outcome.reason else "")
+            line.append(f", on {printable(outcome.failing_input)}" if outcome.failing_input else "")
+            console.print(line)
 
 
 def _call(call: Call, prompts: bool) -> Panel:
     parts: list[RenderableType] = []
     if prompts:
-        parts += [Text(f"[{each.role}] {each.content}\n", "dim") for each in call.request.messages]
+        parts += [Text(f"[{each.role}] {printable(each.content)}\n", "dim") for each in call.request.messages]
     if call.reply and call.reply.reasoning:
-        parts.append(Text(f"(thought) {call.reply.reasoning}\n", "dim italic"))
-    parts.append(Text(call.error or "" if call.reply is None else call.reply.content or "(no content)"))
+        parts.append(Text(f"(thought) {printable(call.reply.reasoning)}\n", "dim italic"))
+    said = call.error or "" if call.reply is None else call.reply.content or "(no content)"
+    parts.append(Text(printable(said)))
     parts += [
-        _attempt(attempt) for attempt in call.attempts if attempt.outcome != "ok" or attempt.kind != "chat"
+        Text(f"\n(attempt: {each.kind}, {each.outcome}, {each.seconds:.1f} s)", "yellow")
+        for each in call.attempts
+        if each.outcome != "ok" or each.kind != "chat"
     ]
+    told = ["failed"]
+    if call.reply is not None:
+        tokens = f"{call.usage.prompt_tokens} + {call.usage.completion_tokens} tokens"
+        told = [tokens, f"{call.reply.seconds:.1f} s", call.reply.finish_reason, *call.notes]
+        told += ["from the ledger"] if call.from_ledger else []
     title = f"{call.number} {call.role} {call.step} · {call.model}"
-    return Panel(Group(*parts), title=title, title_align="left", subtitle=_took(call), subtitle_align="right")
-
-
-def _took(call: Call) -> str:
-    if call.reply is None:
-        return "failed"
-    usage = call.usage
-    told = [f"{usage.prompt_tokens} + {usage.completion_tokens} tokens", f"{call.reply.seconds:.1f} s"]
-    told += [call.reply.finish_reason, *call.notes, *(["from the ledger"] if call.from_ledger else [])]
-    return " · ".join(told)
-
-
-def _attempt(attempt: Attempt) -> Text:
-    return Text(f"\n(attempt: {attempt.kind}, {attempt.outcome}, {attempt.seconds:.1f} s)", "yellow")
-
-
-def _verdict(verdict: Verdict | None) -> RenderableType:
-    if verdict is None:
-        return Text("no verdict yet")
-    lines: list[Text] = []
-    for name, outcome in (("base", verdict.base), ("plus", verdict.plus)):
-        if outcome is not None:
-            line = Text.assemble(f"{name}: ", (outcome.status, COLOURS[outcome.status]))
-            line.append(f", {outcome.reason}" if outcome.reason else "")
-            line.append(f", on {outcome.failing_input}" if outcome.failing_input else "")
-            lines.append(line)
-    return Group(*lines)
+    return Panel(
+        Group(*parts), title=title, title_align="left", subtitle=" · ".join(told), subtitle_align="right"
+    )

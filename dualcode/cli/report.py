@@ -2,14 +2,8 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from dualcode.analysis.analyse import Analysis
-    from dualcode.figures.drawn import Drawn
-    from dualcode.published.published import Published
 
 
 @click.command()
@@ -39,41 +33,40 @@ def report(
     """Make one HTML file of finished runs: results, tables, figures, and every task's transcripts.
 
     RUN is a run's folder, or a folder of runs. The file needs no network and opens from the disk. Drafts that
-    no run handed in are graded once, to judge their reviewers, unless --no-grade says not to.
+    no run handed in are graded once, to judge their reviewers, unless --no-grade says not to. What takes
+    longer than a moment is named on stderr.
 
     \b
     Example:
       dualcode report runs -o report.html
     """
     import asyncio
+    import importlib.util
 
-    from dualcode.analysis.gather import gather
+    from dualcode.cli.steps import Steps
     from dualcode.errors import RunError
-    from dualcode.published.published import load_published
-    from dualcode.report.page import write_report
-    from dualcode.tables import tables
 
     if output.is_dir():
         raise RunError(f"{output} is a folder", hint=f"-o {output / 'report.html'}")
-    analysis = asyncio.run(
-        gather(runs, baseline=baseline, title=title or "", note=note or "", grade=not no_grade)
-    )
-    published = load_published()
-    made = tables(analysis, published)
-    with tempfile.TemporaryDirectory() as folder:
-        figures = _draw(analysis, published, Path(folder))
-        write_report(analysis, made, figures, output)
+    with Steps() as tell, tempfile.TemporaryDirectory() as folder:
+        tell("loading what reads and draws")
+        from dualcode.analysis.gather import gather
+        from dualcode.figures import draw
+        from dualcode.published.published import load_published
+        from dualcode.report.page import write_report
+        from dualcode.tables import tables
+
+        tell("reading and comparing the runs")
+        analysis = asyncio.run(
+            gather(runs, baseline=baseline, title=title or "", note=note or "", grade=not no_grade)
+        )
+        published = load_published()
+        if importlib.util.find_spec("matplotlib") is not None:
+            drawn = draw(analysis, published, Path(folder), tell=tell)[0]
+        else:
+            drawn = []
+            hint = "pip install 'dualcode[figures]'"
+            click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
+        tell("writing the report")
+        write_report(analysis, tables(analysis, published), drawn, output)
     click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
-
-
-def _draw(analysis: "Analysis", published: "Published", folder: Path) -> "list[Drawn]":
-    """Draw what can be drawn; without matplotlib nothing, and say so."""
-    import importlib.util
-
-    if importlib.util.find_spec("matplotlib") is None:
-        hint = "pip install 'dualcode[figures]'"
-        click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
-        return []
-    from dualcode.figures import draw
-
-    return draw(analysis, published, folder)[0]

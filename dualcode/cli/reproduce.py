@@ -1,4 +1,4 @@
-"""`dualcode reproduce`."""
+"""`dualcode reproduce`: a study from its forecast to its report."""
 
 import asyncio
 import json
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, unsafe_option
+from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, team_of, unsafe_option
 
 if TYPE_CHECKING:
+    from dualcode.study.reproduce import ReproduceOptions
     from dualcode.study.study import Study
 
 
@@ -40,7 +41,18 @@ if TYPE_CHECKING:
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew, in every pipeline.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
 @unsafe_option
-def reproduce(study: str, limit: int | None, data: tuple[str, ...], **options: Any) -> None:
+def reproduce(
+    study: str,
+    limit: int | None,
+    data: tuple[str, ...],
+    output: Path | None,
+    only_forecast: bool,
+    team: Path | None,
+    base_url: str | None,
+    model: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Run a study's pipelines over its suites, and make tables, figures and a report of it.
 
     It begins with a forecast of calls, tokens, hours and money. If it is killed, the same command resumes
@@ -51,29 +63,37 @@ def reproduce(study: str, limit: int | None, data: tuple[str, ...], **options: A
       scripts/serve.sh start --profile cpu
       dualcode reproduce --study quick
     """
+    from dualcode.errors import InputError
+    from dualcode.study.reproduce import ReproduceOptions
     from dualcode.study.study import load_study
+    from dualcode.suites.registry import find_entry
 
     wanted = load_study(study).limited(limit)
-    output = options.pop("output") or Path("reproduction") / Path(study).stem
-    as_json, only_forecast = options.pop("as_json"), options.pop("only_forecast")
-    code = asyncio.run(_reproduce(wanted, _files(data), output, as_json, only_forecast, options))
-    if code:
+    files: dict[str, Path] = {}
+    for each in data:
+        name, equals, file = each.partition("=")
+        if not equals or not file:
+            raise InputError(f"--data {each!r} is not DATASET=FILE", hint="--data humaneval=FILE.jsonl.gz")
+        files[find_entry(name).name] = Path(file)
+    asked = ReproduceOptions(data=files, team=team_of(team, base_url, model), **options)
+    folder = output or Path("reproduction") / Path(study).stem
+    if code := asyncio.run(_reproduce(wanted, asked, folder, only_forecast, as_json)):
         sys.exit(code)
 
 
 async def _reproduce(
-    study: "Study", data: dict[str, Path], output: Path, as_json: bool, only_forecast: bool, options: Any
+    study: "Study", options: "ReproduceOptions", output: Path, only_forecast: bool, as_json: bool
 ) -> int:
     from dualcode.analysis.gather import gather
     from dualcode.cli import printing, terminal
     from dualcode.study import outputs, words
-    from dualcode.study.reproduce import ReproduceOptions, perform, predict, prepare
+    from dualcode.study.reproduce import perform, predict, prepare
 
     outputs.require_matplotlib()
     if not only_forecast:
         outputs.check_folder(output)
     told = terminal.console(stderr=True)
-    prepared = await prepare(study, ReproduceOptions(data=data, **options), told)
+    prepared = await prepare(study, options, told)
     predicted = await predict(prepared)
     if only_forecast and as_json:
         click.echo(predicted.model_dump_json())
@@ -82,11 +102,11 @@ async def _reproduce(
     if only_forecast:
         return 0
     results = await perform(prepared, told)
-    told.print("drawing tables, figures and the report", style="dim")
+    told.print("reading and comparing the runs", style="dim")
     analysis = await gather(
         [each.folder for each in results], baseline=study.baseline, title=study.title, note=study.note
     )
-    made = outputs.write_outputs(analysis, study, output)
+    made = outputs.write_outputs(analysis, study, output, lambda step: told.print(step, style="dim"))
     if as_json:
         runs = [each.to_json() for each in results]
         click.echo(json.dumps({"study": study.title, "runs": runs, **made.model_dump(mode="json")}))
@@ -101,16 +121,3 @@ async def _reproduce(
     if not all(each.audit.clean for each in results):
         return EXIT_LEAK
     return 0 if all(each.summary.complete for each in results) else EXIT_ERRORED
-
-
-def _files(data: tuple[str, ...]) -> dict[str, Path]:
-    from dualcode.errors import InputError
-    from dualcode.suites.registry import find_entry
-
-    found: dict[str, Path] = {}
-    for each in data:
-        name, equals, file = each.partition("=")
-        if not equals or not file:
-            raise InputError(f"--data {each!r} is not DATASET=FILE", hint="--data humaneval=FILE.jsonl.gz")
-        found[find_entry(name).name] = Path(file)
-    return found

@@ -39,9 +39,12 @@ REVIEWING = (
     help="The benchmark's file that the runs were made with, if it is not found.",
 )
 @click.option(
+    "--details", is_flag=True, help="Of several runs, the tables of each, not their overview alone."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
 )
-def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: bool) -> None:
+def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, details: bool, as_json: bool) -> None:
     """Judge the reviewer: its verdicts against the hidden truth of the drafts, and what the fixes did.
 
     RUN is a run's folder, or a folder of runs. Whether a draft is right is known from the run and from the
@@ -53,14 +56,24 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, as_json: 
       dualcode reviewer runs/humaneval-review-fix-1a2b3c4d runs/humaneval-raw-coder-5e6f7a8b
       dualcode reviewer runs --no-grade --json
     """
-    from dualcode.analysis.runs import load_runs
+    from dualcode.cli.steps import Steps
 
-    judged = judge_runs(load_runs(paths), grade=not no_grade, data=data)
-    for run, report in judged:
-        if as_json:
+    with Steps() as tell:
+        tell("reading the runs")
+        from dualcode.analysis.runs import load_runs
+
+        judged = judge_runs(load_runs(paths), grade=not no_grade, data=data)
+    if as_json:
+        for _, report in judged:
             click.echo(json.dumps(report.to_json()))
-        else:
-            _print(report, run)
+        return
+    if len(judged) > 1:
+        from dualcode.cli.terminal import show
+        from dualcode.tables.reviewers import overview
+
+        show(overview(judged))
+    for run, report in judged if details or len(judged) == 1 else ():
+        _print(report, run)
 
 
 def _print(report: "ReviewerReport", run: "Run") -> None:
@@ -107,10 +120,8 @@ def judge_runs(
     if not reviewing:
         named = ", ".join(f"{run.id} ({run.pipeline})" for run in runs)
         raise InputError(f"no draft was reviewed in {named}", hint=f"a run of {', '.join(REVIEWING)}")
-    truth = asyncio.run(truths(runs, grade=grade, data=data, tell=_tell))
+    truth = asyncio.run(
+        truths(runs, grade=grade, data=data, tell=lambda message: click.echo(message, err=True))
+    )
     reports = [(run, judge(run, truth[run.id], run.richness)) for run in reviewing]
     return [(run, report) for run, report in reports if report is not None]
-
-
-def _tell(message: str) -> None:
-    click.echo(message, err=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dualcode.cli.options import WholeSummaries, spelled
+
 if TYPE_CHECKING:
     from dualcode.serving.pair import ServerStatus
 
@@ -17,12 +19,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 NOT_HEALTHY = 3
 
 
-class DefaultToStart(click.Group):
+class DefaultToStart(WholeSummaries):
     """A group in which a line without a subcommand means `start`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `start` in front of arguments that name no subcommand."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+        bare = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        if bare and not ctx.resilient_parsing:  # which a shell's completion asks for
             args = ["start", *args]
         return super().parse_args(ctx, args)
 
@@ -65,7 +68,10 @@ def start(profile: str, bf16: bool, host: str, port_free: bool, state: Path | No
     """Start the servers of a profile and wait until they answer."""
     from dualcode.serving import pair, profiles
 
-    signal.signal(signal.SIGTERM, _interrupt)  # so that an ended `start` ends its servers, too
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)  # so that an ended `start` ends its servers, too
     loaded = profiles.load(profile)
     pair.start(
         loaded.in_bf16() if bf16 else loaded, host=host, ports="free" if port_free else None, state=state
@@ -95,32 +101,26 @@ def status(as_json: bool, state: Path | None) -> None:
     elif found:
         _print_table(found)
     else:
-        click.echo("nothing is running\n  try: dualcode serve start")
+        click.echo(f"nothing is running\n  try: {spelled()} serve start")
     healthy = bool(found) and all(server.health == "healthy" for server in found)
     sys.exit(0 if healthy else NOT_HEALTHY)
 
 
 def _print_table(found: "list[ServerStatus]") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from dualcode.cli.terminal import show
+    from dualcode.tables.grid import listed, numbers, words
 
-    table = Table(box=box.SIMPLE)
-    for heading in ("server", "pid", "port", "model", "health", "max_model_len", "uptime"):
-        table.add_column(heading, overflow="fold")
+    heads = (
+        words("server"), numbers("pid", drop=3), numbers("port"), words("model", drop=1), words("health"),
+        numbers("max_model_len", drop=2), numbers("uptime", drop=2),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
     for each in found:
         minutes, seconds = divmod(int(each.uptime), 60)
         length = "" if each.max_model_len is None else str(each.max_model_len)
-        table.add_row(
-            each.name,
-            str(each.pid),
-            str(each.port),
-            each.model,
-            each.health,
-            length,
-            f"{minutes}:{seconds:02}",
-        )
-    Console().print(table)
+        up = f"{minutes}:{seconds:02}"
+        rows.append((each.name, str(each.pid), str(each.port), each.model, each.health, length, up))
+    show(listed("servers", "", heads, rows))
 
 
 @serve.command()
@@ -151,7 +151,3 @@ def build(profile: str, bf16: bool) -> None:
     found = checkpoints.ensure(wanted, interpreter.find(), say=pair.to_stderr) if wanted else {}
     for model, folder in found.items():
         click.echo(f"{model} {folder}")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """`dualcode show`: a run's result and tasks, or one task's transcript."""
 
+import json
 from pathlib import Path
 
 import click
@@ -9,7 +10,8 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("task", required=False)
 @click.option("--prompts", is_flag=True, help="The messages that were sent, too.")
-def show(run: Path, task: str | None, prompts: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout; it has the messages.")
+def show(run: Path, task: str | None, prompts: bool, as_json: bool) -> None:
     """Show a run's result and tasks, or the transcript of one task.
 
     \b
@@ -21,8 +23,13 @@ def show(run: Path, task: str | None, prompts: bool) -> None:
     from dualcode.runs.summary import summarize
 
     records = read_run(run)
-    if task is not None:
+    if as_json and task is not None:
+        click.echo(printing.transcript(records, task).model_dump_json())
+    elif as_json:
+        found = {"run": records.manifest.id, "folder": str(run), "result": summarize(records).to_json()}
+        click.echo(json.dumps({**found, "tasks": list(printing.tasks(records))}))
+    elif task is not None:
         printing.print_transcript(terminal.console(), records, task, prompts=prompts)
-        return
-    terminal.show(printing.task_list(records))
-    printing.result(summarize(records), run)
+    else:
+        terminal.show(printing.task_list(records))
+        printing.result(summarize(records), run)

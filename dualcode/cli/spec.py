@@ -7,6 +7,7 @@ import builtins
 import json
 import re
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import click
 from dualcode.errors import InputError
 
 if TYPE_CHECKING:
-    from dualcode.bench.richness import Component, Richness
+    from dualcode.bench.richness import Richness
 
 MOST_BYTES = 1 << 20
 _SHOWN_LACKS = 4
@@ -45,34 +46,31 @@ def read_specification(file: str, entry_point: str | None = None) -> Specificati
     from dualcode.bench.richness import richness
     from dualcode.task import Task
 
-    text = _decode(file, _read(file))
+    text = read_text(file)
     guess = guess_entry_point(text)
     name = guess if entry_point is None else entry_point
     if entry_point is not None and not re.search(rf"\b{re.escape(entry_point)}\b", text):
         hint = f"--entry-point {guess}" if guess else "leave --entry-point out"
         raise InputError(f"{file} does not mention {entry_point!r}", hint=hint)
-    task = Task(id=file, prompt=_stub_or_text(text, name), entry_point=name)
+    fences = list(_FENCE.finditer(text))
+    alone = len(fences) == 1 and not _FENCE.sub("", text).strip() and name in fences[0]["code"]
+    task = Task(id=file, prompt=fences[0]["code"] if alone else text, entry_point=name)
     return Specification(file=file, entry_point=name, richness=richness(task))
 
 
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read(MOST_BYTES + 1)
-    path = Path(file)
+def read_text(file: str) -> str:
+    """Return what a file, or stdin for `-`, says. Raises InputError for what is no text of some length."""
+    name, path = "stdin" if file == "-" else file, Path(file)
+    hint = "a .py stub with its docstring, or a .md or .txt file"
     if path.is_dir():
         raise InputError(f"{file} is a folder", hint=f"dualcode spec {file.rstrip('/')}/*.py")
     try:
-        with path.open("rb") as opened:
-            return opened.read(MOST_BYTES + 1)
+        with nullcontext(sys.stdin.buffer) if file == "-" else path.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"{file} cannot be read: {error.strerror or error}", hint="dualcode spec FILE, or - for stdin"
-        ) from None
-
-
-def _decode(file: str, content: bytes) -> str:
-    name = "stdin" if file == "-" else file
-    hint = "a .py stub with its docstring, or a .md or .txt file"
+        ) from error
     if len(content) > MOST_BYTES:
         raise InputError(f"{name} is longer than {MOST_BYTES >> 20} MiB: no specification", hint=hint)
     try:
@@ -98,14 +96,6 @@ def guess_entry_point(text: str) -> str:
     mentioned = _MENTIONED.search(text)
     fallback = (mentioned["name"] or mentioned["named"]) if mentioned else ""
     return next((name for name in called if not hasattr(builtins, name)), fallback)
-
-
-def _stub_or_text(text: str, name: str) -> str:
-    """Return a text that is one fenced stub as that stub; any other as it is."""
-    fences = list(_FENCE.finditer(text))
-    around = _FENCE.sub("", text).strip()
-    alone = len(fences) == 1 and not around
-    return fences[0]["code"] if alone and name in fences[0]["code"] else text
 
 
 @click.command("spec")
@@ -157,19 +147,13 @@ def _print(specification: Specification) -> None:
     )
     for component in result.components:
         points = f"{component.weight * component.score:.2f} of {component.weight:.2f}"
-        click.echo(f"  {component.name:<12} {points}  {_summary(component)}")
+        found = ", ".join(component.found) or "none"
+        if component.name == "examples":
+            found = f"{len(component.found)} that can be run"
+        click.echo(f"  {component.name:<12} {points}  {found}")
     if result.missing:
         click.echo("  what would raise the score most:")
     for component in result.missing:
-        click.echo(f"    +{component.gain:.2f}  {component.name}: {_advice(component)}")
-
-
-def _advice(component: "Component") -> str:
-    lacks = "; ".join(component.lacks[:_SHOWN_LACKS]) or "more of the same"
-    return f"say something on {lacks}" if component.name in ("edge cases", "constraints") else lacks
-
-
-def _summary(component: "Component") -> str:
-    if component.name == "examples":
-        return f"{len(component.found)} that can be run"
-    return ", ".join(component.found) or "none"
+        lacks = "; ".join(component.lacks[:_SHOWN_LACKS]) or "more of the same"
+        advice = f"say something on {lacks}" if component.name in ("edge cases", "constraints") else lacks
+        click.echo(f"    +{component.gain:.2f}  {component.name}: {advice}")

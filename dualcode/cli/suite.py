@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import unsafe_option
+from dualcode.cli.options import WholeSummaries, load, spelled, unsafe_option
 
 if TYPE_CHECKING:
     from dualcode.runs.proof import TaskProof
@@ -18,7 +18,7 @@ EXIT_FAULTY = 2
 _SHOWN_LACKS = 3
 
 
-@click.group("suite")
+@click.group("suite", cls=WholeSummaries)
 def command() -> None:
     """Write tasks of your own, and prove them before a model sees them.
 
@@ -56,7 +56,7 @@ def new(name: Path) -> None:
         raise ConfigError(f"{name} cannot be written: {error}", hint="another NAME") from error
     for path in files:
         click.echo(path)
-    click.echo(f"to prove it: dualcode suite check {name}", err=True)
+    click.echo(f"to prove it: {spelled()} suite check {name}", err=True)
 
 
 @command.command("check")
@@ -76,10 +76,17 @@ def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
       dualcode suite check ours
       dualcode suite check mini --json
     """
-    from dualcode.cli.options import load
+    from dualcode.grading.grader import all_cores
+    from dualcode.runs.proof import prove
+    from dualcode.sandbox import open_sandbox
 
     suite = load(name, data)
-    proofs = asyncio.run(_prove(suite, unsafe=unsafe))
+
+    async def proved() -> "list[TaskProof]":
+        async with open_sandbox(all_cores(), unsafe=unsafe) as sandbox:
+            return await prove(suite, sandbox, sandbox.workers)
+
+    proofs = asyncio.run(proved())
     if as_json:
         about = {"suite": suite.name, "data": suite.data.model_dump(mode="json")}
         tasks = [each.model_dump(mode="json") for each in proofs]
@@ -88,15 +95,6 @@ def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
         _print(suite, proofs)
     if any(each.faults for each in proofs):
         sys.exit(EXIT_FAULTY)
-
-
-async def _prove(suite: "Suite", *, unsafe: bool) -> "list[TaskProof]":
-    from dualcode.grading.grader import all_cores
-    from dualcode.runs.proof import prove
-    from dualcode.sandbox import open_sandbox
-
-    async with open_sandbox(all_cores(), unsafe=unsafe) as sandbox:
-        return await prove(suite, sandbox, sandbox.workers)
 
 
 def _print(suite: "Suite", proofs: "list[TaskProof]") -> None:

@@ -2,16 +2,10 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from dualcode.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dualcode.tables.table import Table
 
 FORMS = ("md", "csv", "tex", "json")
 
@@ -37,7 +31,14 @@ FORMS = ("md", "csv", "tex", "json")
 @click.option(
     "--grade", is_flag=True, help="Grade reviewed drafts that no run has a verdict of, and keep that."
 )
-def tables(names: tuple[str, ...], form: str | None, output: Path | None, **options: Any) -> None:
+def tables(
+    runs: tuple[Path, ...],
+    names: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    baseline: str | None,
+    grade: bool,
+) -> None:
     """Set runs and the paper's published numbers side by side, in columns that are never mixed.
 
     A folder of runs stands for all of them. A table with nothing to show is left out, and stderr says why.
@@ -48,22 +49,17 @@ def tables(names: tuple[str, ...], form: str | None, output: Path | None, **opti
       dualcode tables runs --name table-2 --format tex
       dualcode tables runs -o tables
     """
-    made = _build(names, **options)
-    if output is not None:
-        _write(made, output, form)
-    else:
-        _print(made, form or "md")
+    from dualcode.cli.steps import Steps
 
+    with Steps() as tell:
+        tell("reading and comparing the runs")
+        from dualcode.analysis.gather import gather
+        from dualcode.published.published import load_published
+        from dualcode.tables.catalogue import build
+        from dualcode.tables.forms import to_text, write_tables
 
-def _build(
-    names: tuple[str, ...], runs: tuple[Path, ...], baseline: str | None, grade: bool
-) -> "Sequence[Table]":
-    from dualcode.analysis.gather import gather
-    from dualcode.published.published import load_published
-    from dualcode.tables.catalogue import build
-
-    analysis = asyncio.run(gather(runs, baseline=baseline, grade=grade))
-    made, absent = build(analysis, load_published(), names or None)
+        analysis = asyncio.run(gather(runs, baseline=baseline, grade=grade))
+        made, absent = build(analysis, load_published(), names or None)
     if not made:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
         raise InputError(
@@ -71,18 +67,8 @@ def _build(
         )
     for name, reason in absent.items():
         click.echo(f"left out: {name}: {reason}", err=True)
-    return made
-
-
-def _write(made: "Sequence[Table]", output: Path, form: str | None) -> None:
-    from dualcode.tables.forms import write_tables
-
+    if output is None:
+        click.echo(to_text(made, form or "md"), nl=False)
+        return
     for path in write_tables(made, output, (form,) if form else FORMS):
         click.echo(path)
-
-
-def _print(made: "Sequence[Table]", form: str) -> None:
-    """Print tables one after the other; as JSON one array, whatever their number."""
-    from dualcode.tables.forms import to_text
-
-    click.echo(to_text(made, form), nl=False)

@@ -1,6 +1,6 @@
 """Which tasks each pipeline gained and lost: a strip of all tasks for each run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -195,25 +195,13 @@ def _shape(rows: Sequence[Row], piece: range, state: State, high: float, low: fl
     """Return all cells of a state as one shape: neighbours are joined, so that a file stays small."""
     corners: list[tuple[float, float]] = []
     for y, row in enumerate(rows):
-        for start, end in _stretches(row.states[piece.start : piece.stop], state):
-            left, right = piece.start + start, piece.start + end
-            corners += [
-                (left, y + high),
-                (right, y + high),
-                (right, y + low),
-                (left, y + low),
-                (left, y + high),
-            ]
+        right = piece.start
+        for found, group in groupby(row.states[piece.start : piece.stop]):
+            left, right = right, right + len(list(group))
+            if found == state:
+                upper, lower = y + high, y + low
+                corners += [(left, upper), (right, upper), (right, lower), (left, lower), (left, upper)]
     if not corners:
         return None
     one = [Shape.MOVETO, Shape.LINETO, Shape.LINETO, Shape.LINETO, Shape.CLOSEPOLY]
     return Shape(corners, one * (len(corners) // 5))
-
-
-def _stretches(states: Sequence[State], wanted: State) -> Iterator[tuple[int, int]]:
-    position = 0
-    for state, group in groupby(states):
-        length = len(list(group))
-        if state == wanted:
-            yield position, position + length
-        position += length

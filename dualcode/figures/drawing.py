@@ -1,7 +1,7 @@
 """Drawing the figures of an analysis into a folder."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,17 @@ from dualcode.published.published import Published
 
 
 def draw(
-    analysis: Analysis, published: Published, folder: Path, names: Sequence[str] | None = None
+    analysis: Analysis,
+    published: Published,
+    folder: Path,
+    names: Sequence[str] | None = None,
+    tell: Callable[[str], object] = str,
 ) -> tuple[list[Drawn], dict[str, str]]:
     """Draw figures as SVG, PNG and PDF, and return them with, for each that had nothing to draw, why.
 
-    `names` are figures of the catalog, each drawn once; None stands for all. The same analysis gives the same
-    bytes. Raises UnknownNameError for a name that is no figure's, before anything is drawn, and InputError if
-    matplotlib is missing or the folder cannot be written.
+    `names` are figures of the catalog, each drawn once; None stands for all; `tell` hears which one is at
+    hand. The same analysis gives the same bytes. Raises UnknownNameError for a name that is no figure's,
+    before anything is drawn, and InputError if matplotlib is missing or the folder cannot be written.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise InputError(
@@ -38,7 +42,8 @@ def draw(
             raise UnknownNameError("figure", name, FIGURES, hint="dualcode figures --help")
     drawn: list[Drawn] = []
     missing: dict[str, str] = {}
-    for name in wanted:
+    for number, name in enumerate(wanted, start=1):
+        tell(f"drawing {name} ({number} of {len(wanted)})")
         figure = FIGURES[name]
         try:
             content = figure.data(analysis, published)

@@ -1,4 +1,4 @@
-"""What pass@1 costs: calls and money a task, and the pipelines that nothing beats at their price."""
+"""What pass@1 costs: calls, tokens and money a task, and the pipelines that nothing beats at their price."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,19 @@ from dualcode.analysis.costs import Costs
 from dualcode.analysis.runs import Run, Score
 from dualcode.figures.content import Content, errored_remarks, headline, nothing, ours, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
-from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, SINGLE, TEXT, rule, spread, width_of
+from dualcode.figures.style import BLACK, BLUE, DOUBLE, GREY, LABEL, TEXT, rule, spread, width_of
 from dualcode.published.published import Published
 from dualcode.tables.cells import plain_percent
 from dualcode.tables.selection import models
 
-NAME_ROW, HIGHEST = 0.115, 3.2
+NAME_ROW, HIGHEST, LOW = 0.115, 3.2, 1.7
+"""Inches: a name, and a panel at most; in more than two rows of panels, so that they fit a page."""
+ACROSS = 2
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run: `x` is calls or money a task."""
+    """One run: `x` is calls, completion tokens or money a task."""
 
     pipeline: str
     x: float
@@ -68,19 +70,20 @@ def efficiency(analysis: Analysis, published: Published) -> Efficiency:
     priced = [run for run in analysis.runs if run.id in analysis.costs and analysis.costs[run.id].tasks]
     if not priced:
         nothing(f"of no run it is known what it took: {some_ids(analysis.runs) or 'there is none'}")
-    rows = [_panels(analysis, [r for r in priced if r.dataset == name]) for name in analysis.datasets]
-    panels = tuple(row for row in rows if row)
+    groups = [[run for run in priced if run.dataset == name] for name in analysis.datasets]
+    panels = tuple(_panels(analysis, group) for group in groups if group)
     without = [run for run in priced if money(analysis.costs[run.id]) is None]
     return Efficiency(
         title="What pass@1 costs, and the Pareto front",
         caption=(
-            "pass@1 with 95 % Wilson intervals against calls and money a task, all ours. "
+            "pass@1 with 95 % Wilson intervals against calls, completion tokens and money a task, all ours. "
             f"{'; '.join(panel.words() for row in panels for panel in row)}."
         ),
         runs=tuple(run.id for run in priced),
         remarks=(
-            "Calls and money as if each run were alone (nothing from the ledger). The front follows the "
-            "point estimates; where intervals overlap, its order may be chance.",
+            "Calls, tokens and money as if each run were alone (nothing from the ledger); completion tokens "
+            "are those of all servers, thoughts included: pipelines above each other are equal in them. The "
+            "front follows the point estimates; where intervals overlap, its order may be chance.",
             *([f"No price, or prices in several currencies: {some_ids(without)}."] if without else []),
             *errored_remarks(priced),
         ),
@@ -99,21 +102,27 @@ def money(costs: Costs) -> tuple[float, str] | None:
     return sum(amounts), currencies.pop()
 
 
+def tokens(costs: Costs) -> float:
+    """Return the completion tokens a task, thoughts included, of all servers, as if the run were alone."""
+    return sum(each.completion_tokens for each in costs.alone) / costs.tasks
+
+
 def _panels(analysis: Analysis, runs: Sequence[Run]) -> tuple[Panel, ...]:
-    if not runs:
-        return ()
-    suite = suite_title(runs[0])
-    scores = [analysis.scores[run.id][run.hardest] for run in runs]
-    calls = [analysis.costs[run.id].calls / analysis.costs[run.id].tasks for run in runs]
-    found = [Panel(suite, "calls a task", front([r.pipeline for r in runs], calls, scores))]
-    prices = [(run, score, money(analysis.costs[run.id])) for run, score in zip(runs, scores, strict=True)]
-    known = [(run, score, price) for run, score, price in prices if price is not None]
-    if known:
-        unit = known[0][2][1]
-        same = [(run, score, price[0]) for run, score, price in known if price[1] == unit]
-        amounts = [amount / analysis.costs[run.id].tasks for run, _, amount in same]
-        names = [run.pipeline for run, _, _ in same]
-        found.append(Panel(suite, f"{unit} a task", front(names, amounts, [score for _, score, _ in same])))
+    """Return the panels of one suite's runs: a price in money only if there is one, in its first currency."""
+    suite, costs = suite_title(runs[0]), [analysis.costs[run.id] for run in runs]
+    names, scores = [run.pipeline for run in runs], [analysis.scores[run.id][run.hardest] for run in runs]
+    calls = [each.calls / each.tasks for each in costs]
+    found = [
+        Panel(suite, "calls a task", front(names, calls, scores)),
+        Panel(suite, "completion tokens a task", front(names, [tokens(each) for each in costs], scores)),
+    ]
+    prices = [money(each) for each in costs]
+    unit = next((price[1] for price in prices if price is not None), None)
+    if unit is not None:
+        same = [at for at, price in enumerate(prices) if price is not None and price[1] == unit]
+        amounts = [price[0] / costs[at].tasks for at in same if (price := prices[at]) is not None]
+        chosen = front([names[at] for at in same], amounts, [scores[at] for at in same])
+        found.append(Panel(suite, f"{unit} a task", chosen))
     return tuple(found)
 
 
@@ -129,19 +138,21 @@ def front(names: Sequence[str], prices: Sequence[float], scores: Sequence[Score]
 
 
 def draw_efficiency(data: Efficiency) -> Sheet:
-    """Draw the panels: two columns wide if there is a price, else one."""
-    across = max(len(row) for row in data.panels)
-    width = DOUBLE if across > 1 else SINGLE
-    plot = max(panel.room for row in data.panels for panel in row)
+    """Draw the panels two beside each other, each suite beginning a row of its own."""
+    rows = [panels[at : at + ACROSS] for panels in data.panels for at in range(0, len(panels), ACROSS)]
+    highest = HIGHEST if len(rows) <= ACROSS else LOW
+    plot = min(highest, max(panel.room for row in rows for panel in row))
     height = plot + 0.67
-    points = [p for row in data.panels for panel in row for p in panel.points]
-    sheet = Sheet(
-        data, width=width, body=height * len(data.panels), legend=_legend(points),
-        columns=3 if across > 1 else 2,
-    )  # fmt: skip
-    step = (width - 2 * MARGIN) / across
+    points = [p for row in rows for panel in row for p in panel.points]
+    front_line = rule(f"Pareto front, {ours(p.score for p in points)}", color=BLUE)
+    front_line.set(marker="o", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
+    beaten = rule("beaten by another", "none", GREY)
+    beaten.set(marker="s", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
+    legend = [front_line] if all(p.front for p in points) else [front_line, beaten]
+    sheet = Sheet(data, width=DOUBLE, body=height * len(rows), legend=legend, columns=3)
+    step = (DOUBLE - 2 * MARGIN) / ACROSS
     names = max(width_of(_label(p), LABEL, bold=p.front) for p in points) + 0.14
-    for number, row in enumerate(data.panels):
+    for number, row in enumerate(rows):
         for column, panel in enumerate(row):
             left = MARGIN + column * step
             axes = sheet.axes(left + 0.36, number * height + 0.24, step - 0.36 - names, plot)
@@ -193,14 +204,3 @@ def _name(axes: Any, points: Sequence[Point], plot: float, low: float, high: flo
 
 def _label(point: Point) -> str:
     return f"{point.pipeline} {plain_percent(point.score.rate.value)}"
-
-
-def _legend(points: Sequence[Point]) -> list[Any]:
-    scores = [p.score for p in points]
-    entries: list[Any] = [rule(f"Pareto front, {ours(scores)}", color=BLUE)]
-    entries[0].set(marker="o", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
-    if not all(p.front for p in points):
-        beaten = rule("beaten by another", "none", GREY)
-        beaten.set(marker="s", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
-        entries.append(beaten)
-    return entries

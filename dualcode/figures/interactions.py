@@ -107,7 +107,13 @@ def draw_interactions(data: Interactions) -> Sheet:
         axes.axis("off")
         axes.text(0, 0.1, diagram.title, size=TEXT, weight="bold", va="center")
         (_draw_plan if diagram.pipeline == PLAN else _draw_review)(axes)
-        _draw_value(axes, diagram)
+        mark = {**HOLLOW, "marker": "s", "markerfacecolor": BLACK if diagram.score else "#bbbbbb"}
+        axes.plot([0.05], [1.04], **mark)
+        axes.text(0.14, 1.04, diagram.own(), va="center", size=TEXT, weight="bold")
+        if diagram.published is not None:
+            theirs = f"{diagram.published:.1f} %, {PUBLISHED}"
+            axes.plot([0.05], [1.18], **HOLLOW)
+            axes.text(0.14, 1.18, theirs, va="center", size=TEXT, style="italic")
     for number, (role, model) in enumerate(data.seats):
         text = shorten(f"{role}: {model}", width, LABEL)
         sheet.text(MARGIN, sheet.top + HEIGHT * 2 + 0.11 * number, text, size=LABEL)
@@ -176,14 +182,3 @@ def _bend(axes: Any, start: float, end: float, low: float, label: str) -> None:
     axes.plot([start, start, end], [0.71, low + 0.06, low + 0.06], color=BLACK, lw=0.8)
     _point(axes, (end, low + 0.065), (end, 0.71))
     axes.text((start + end) / 2, low + 0.125, label, ha="center", va="center", size=LABEL, style="italic")
-
-
-def _draw_value(axes: Any, diagram: Diagram) -> None:
-    filled = {**HOLLOW, "marker": "s", "markerfacecolor": BLACK if diagram.score else "#bbbbbb"}
-    axes.plot([0.05], [1.04], **filled)
-    axes.text(0.14, 1.04, diagram.own(), va="center", size=TEXT, weight="bold")
-    if diagram.published is not None:
-        axes.plot([0.05], [1.18], **HOLLOW)
-        axes.text(
-            0.14, 1.18, f"{diagram.published:.1f} %, {PUBLISHED}", va="center", size=TEXT, style="italic"
-        )

@@ -147,80 +147,57 @@ def draw_richness(data: Richness) -> Sheet:
     values, head = 1.36, 0.2
     room = SINGLE - 2 * MARGIN - names - values
     height = GROUP * len(data.pairs)
-    sheet = Sheet(data, width=SINGLE, body=head + height + 0.4, legend=_legend(data), columns=1)
+    published = any(_published(pair) for pair in data.pairs)
+    first = data.pairs[0]
+    rich = spread_of(pair.rich.tasks for pair in data.pairs)
+    lean = spread_of(pair.lean.tasks for pair in data.pairs)
+    legend: list[Any] = [
+        swatch(GREEN, f"{first.rich.suite}, rich: ours ({rich} tasks)"),
+        swatch(GREY, f"{first.lean.suite}, lean: ours ({lean} tasks)", "/////"),
+    ]
+    legend += [diamond(PUBLISHED)] if published else []
+    sheet = Sheet(data, width=SINGLE, body=head + height + 0.4, legend=legend, columns=1)
     axes = sheet.axes(MARGIN + names, head, room, height)
-    low, high = _limits(data.pairs)
+    low, high = limits(data.pairs)
     axes.set(xlim=(low, high), ylim=(len(data.pairs), 0), xlabel=f"Δ pass@1 to {data.baseline}, pp")
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color=BLACK, lw=0.8, ls="--")
     for number, pair in enumerate(data.pairs):
         _draw_pair(axes, number, pair, names, room)
-    place = axes.get_yaxis_transform()
-    axes.text(1 + 0.86 / room, -0.12, "ours, 95 %", transform=place, ha="right", va="center")
-    if any(_published(pair) for pair in data.pairs):
-        axes.text(1 + 1.35 / room, -0.12, "publ.", transform=place, ha="right", va="center", style="italic")
+    place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+    axes.text(1 + 0.86 / room, -0.12, "ours, 95 %", **place)
+    if published:
+        axes.text(1 + 1.35 / room, -0.12, "publ.", style="italic", **place)
     return sheet
 
 
 def _draw_pair(axes: Any, number: int, pair: Pair, names: float, room: float) -> None:
-    place = axes.get_yaxis_transform()
-    axes.text(-names / room, number + 0.33, pair.pipeline, transform=place, va="center")
-    for offset, effect, color, hatch in (
-        (0.2, pair.rich, GREEN, ""),
-        (0.47, pair.lean, GREY, "/////"),
-    ):
-        y = number + offset
-        axes.barh(
-            y, 100 * effect.delta, height=0.22, color=color, hatch=hatch, edgecolor=BLACK, linewidth=0.4
-        )
-        axes.hlines(y, 100 * effect.low, 100 * effect.high, color=BLACK, lw=0.9, zorder=4)
-        ends = [100 * effect.low, 100 * effect.high]
+    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+    right = {**place, "ha": "right"}
+    axes.text(-names / room, number + 0.33, pair.pipeline, **place)
+    for offset, effect, color, hatch in ((0.2, pair.rich, GREEN, ""), (0.47, pair.lean, GREY, "/////")):
+        y, ends = number + offset, [100 * effect.low, 100 * effect.high]
+        bar = {"height": 0.22, "color": color, "hatch": hatch, "edgecolor": BLACK, "linewidth": 0.4}
+        axes.barh(y, 100 * effect.delta, **bar)
+        axes.hlines(y, *ends, color=BLACK, lw=0.9, zorder=4)
         axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
-        axes.text(1 + 1.0 / room, y, effect.text(), transform=place, ha="right", va="center", size=LABEL)
+        axes.text(1 + 1.0 / room, y, effect.text(), size=LABEL, **right)
         if effect.published is not None:
             axes.plot([effect.published], [y], **HOLLOW)
-            theirs = f"{effect.published:+.1f}"
-            axes.text(
-                1 + 1.35 / room,
-                y,
-                theirs,
-                transform=place,
-                ha="right",
-                va="center",
-                size=LABEL,
-                style="italic",
-            )
-    axes.text(
-        1 + 1.35 / room,
-        number + 0.76,
-        pair.gap,
-        transform=place,
-        ha="right",
-        va="center",
-        size=LABEL - 0.5,
-        bbox={"fc": "white", "ec": "none", "pad": 0.6},
-    )
+            axes.text(1 + 1.35 / room, y, f"{effect.published:+.1f}", size=LABEL, style="italic", **right)
+    box = {"fc": "white", "ec": "none", "pad": 0.6}
+    axes.text(1 + 1.35 / room, number + 0.76, pair.gap, size=LABEL - 0.5, bbox=box, **right)
     if number:
         ends = [-names / room, 1 + 1.36 / room]
-        axes.plot(ends, [number, number], transform=place, color="#cccccc", lw=0.5, clip_on=False)
+        line = {"color": "#cccccc", "lw": 0.5, "clip_on": False}
+        axes.plot(ends, [number, number], transform=place["transform"], **line)
 
 
-def _limits(pairs: Sequence[Pair]) -> tuple[float, float]:
+def limits(pairs: Sequence[Pair]) -> tuple[float, float]:
+    """Return from where to where the axis goes: over zero, all intervals and all published differences."""
     values = [0.0]
     for effect in (each for pair in pairs for each in (pair.rich, pair.lean)):
         values += [100 * effect.low, 100 * effect.high, effect.published or 0.0]
     room = max(1.0, 0.06 * (max(values) - min(values)))
     return min(values) - room, max(values) + room
-
-
-def _legend(data: Richness) -> list[Any]:
-    rich, lean = (
-        spread_of(e.tasks for e in side) for side in zip(*((p.rich, p.lean) for p in data.pairs), strict=True)
-    )
-    first = data.pairs[0]
-    entries: list[Any] = [
-        swatch(GREEN, f"{first.rich.suite}, rich: ours ({rich} tasks)"),
-        swatch(GREY, f"{first.lean.suite}, lean: ours ({lean} tasks)", "/////"),
-    ]
-    return entries + ([diamond(PUBLISHED)] if any(_published(pair) for pair in data.pairs) else [])

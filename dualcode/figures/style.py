@@ -6,7 +6,6 @@ as wide as Verdana and wider than Arial and Helvetica: where it is missing, text
 nothing overlaps.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -97,12 +96,6 @@ def rule(label: str, style: Any = "-", color: str = BLACK, width: float = 0.9) -
 def diamond(label: str) -> Line2D:
     """Return a legend's entry for published values."""
     return Line2D([], [], label=label, **{k: v for k, v in HOLLOW.items() if k != "zorder"})
-
-
-def hide_spines(axes: Any, sides: Iterable[str]) -> None:
-    """Take lines away from around a panel."""
-    for side in sides:
-        axes.spines[side].set_visible(False)
 
 
 def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dualcode.config import Endpoint, Role, TeamConfig
-from dualcode.errors import TeamError
+from dualcode.errors import TeamError, UnreachableError
 from dualcode.record import Record
 from dualcode.together import together
 
@@ -38,8 +38,9 @@ class Served(Record):
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
     """Ask the endpoint of each role what it serves, before the first task.
 
-    Returns endpoint name -> what it serves. Raises TeamError for an endpoint that cannot be reached, does
-    not serve the model, refuses the key, or whose context is smaller than the configured tokens.
+    Returns endpoint name -> what it serves. Raises UnreachableError for an endpoint that is not there, and
+    TeamError for one that does not serve the model, refuses the key, or whose context is smaller than the
+    configured tokens.
     """
     names = list(dict.fromkeys(config.roles[role] for role in roles))
     found = await together(*(_check(name, config) for name in names))
@@ -58,7 +59,7 @@ async def _check(name: str, config: TeamConfig) -> Served:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             proxies = [] if is_loopback(url) else _set(_PROXIES[:3])
             through = f", asked through {' or '.join(proxies)}," if proxies else ""
-            raise TeamError(
+            raise UnreachableError(
                 f"endpoints.{name}.base_url: found no server at {url}{through} "
                 f"({type(error).__name__}: {error}); expected one that serves {endpoint.model!r}",
                 hint="scripts/serve.sh start, or correct base_url",

@@ -43,7 +43,8 @@ class EvalOptions(Record):
     data: Path | None = None
     limit: int | None = None
     tasks: tuple[str, ...] = ()
-    team: Path | None = None
+    team: Path | TeamConfig | None = None
+    """Its file, or what would stand in it; None for the servers that were started."""
     run_dir: Path = Path("runs")
     concurrency: int | None = None
     task_seconds: float | None = None
@@ -222,16 +223,18 @@ def run_id(configuration: Configuration) -> str:
     return f"{configuration.dataset}-{configuration.pipeline}-{configuration.fingerprint[:8]}"
 
 
-def find_team(path: Path | None) -> TeamConfig:
+def find_team(given: Path | TeamConfig | None) -> TeamConfig:
     """Return the team of a TOML file, or of the servers that `scripts/serve.sh` started, with addresses.
 
     Raises TeamError if there is neither.
     """
+    if isinstance(given, TeamConfig):
+        return given
     pair = running()
-    file = path or (pair and pair.team_file)
+    file = given or (pair and pair.team_file)
     if file is None:
         raise TeamError(
             "no team: --team was not given, and scripts/serve.sh has started no servers",
-            hint="scripts/serve.sh start (or start --profile cpu), or --team FILE",
+            hint="scripts/serve.sh start (or start --profile cpu), --team FILE, or --base-url with --model",
         )
     return load_team(file).resolved(pair.base_urls() if pair else {})

@@ -97,7 +97,8 @@ class Runner:
                     if task.id not in records.done:
                         group.create_task(self._take(task))
         except ExceptionGroup as failures:
-            raise first_failure(failures) from None
+            first = first_failure(failures)
+            raise first from first.__cause__  # what the machine refused stays its cause
 
     async def _take(self, task: Task) -> None:
         sample = self._store.records.samples.get(task.id)

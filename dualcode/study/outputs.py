@@ -1,7 +1,7 @@
 """What a study leaves behind: tables, figures, the report, and a page that shows them in a repository."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis
@@ -43,12 +43,18 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"cannot write to {folder}: {error}", hint="-o FOLDER") from error
 
 
-def write_outputs(analysis: Analysis, study: Study, folder: Path) -> Outputs:
-    """Write tables, figures, report and page into `folder`, over those of an earlier time."""
+def write_outputs(
+    analysis: Analysis, study: Study, folder: Path, tell: Callable[[str], object] = str
+) -> Outputs:
+    """Write tables, figures, report and page into `folder`, over those of an earlier time.
+
+    `tell` hears what is at hand.
+    """
     published = load_published()
     made = tables(analysis, published, study.tables)
-    drawn, left_out = draw(analysis, published, folder / "figures", study.figures)
+    drawn, left_out = draw(analysis, published, folder / "figures", study.figures, tell)
     files = write_tables(made, folder / "tables")
+    tell("writing the report")
     report = write_report(analysis, made, drawn, folder / "report.html")
     page = folder / "README.md"
     page.write_text("\n".join(_page(analysis, made, drawn, left_out)), encoding="utf-8")

@@ -29,7 +29,7 @@ from dualcode.suites.suite import Suite
 class ReproduceOptions(Record):
     """What the command line asks for."""
 
-    team: Path | None = None
+    team: Path | TeamConfig | None = None
     run_dir: Path = Path("runs")
     data: dict[str, Path] = Field(default_factory=dict[str, Path])
     """Dataset to its file."""
@@ -42,7 +42,7 @@ class ReproduceOptions(Record):
 
     def of(self, dataset: str, pipelines: str, limit: int | None) -> job.EvalOptions:
         """Return the options of one dataset's runs."""
-        shared = self.model_dump(exclude={"data"})
+        shared = {name: value for name, value in self if name != "data"}
         return job.EvalOptions(
             pipeline=pipelines, dataset=dataset, data=self.data.get(dataset), limit=limit, **shared
         )
@@ -94,7 +94,7 @@ async def predict(prepared: Prepared) -> Forecast:
         for pipeline in prepared.pipelines:
             rehearsing = rehearse(pipeline, suite.tasks[0], prepared.config)
             rehearsal = await asyncio.wait_for(rehearsing, timeout=60)
-            done = 0 if prepared.options.fresh else _done(pipeline, suite, prepared)
+            done = planned(pipeline, suite, prepared)[1]
             total = len(suite.tasks)
             plans.append(Plan(suite.name, pipeline.name, total - done, total, rehearsal))
     return forecast(plans, prepared.config, prepared.known, ledger=not prepared.options.no_ledger)
@@ -124,11 +124,14 @@ def _suite(choice: SuiteChoice, options: ReproduceOptions, console: Console) -> 
     return load_suite(name, data=options.data.get(name)).select(choice.limit)
 
 
-def _done(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> int:
-    """Return how many tasks an earlier session did of what would be the same run."""
+def planned(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> tuple[Path, int]:
+    """Return where a run will lie, and how many tasks an earlier session did of it."""
     config = prepared.config
     served = {name: prepared.served[name] for name in {config.roles[role] for role in pipeline.roles}}
-    folder = to_resume(prepared.options.run_dir, job.run_id(configure(pipeline, suite, config, served)))
+    run_id = job.run_id(configure(pipeline, suite, config, served))
+    if prepared.options.fresh:
+        return prepared.options.run_dir / run_id, 0
+    folder = to_resume(prepared.options.run_dir, run_id)
     if not (folder / "manifest.json").exists():
-        return 0
-    return len(read_run(folder).done)
+        return folder, 0
+    return folder, len(read_run(folder).done)

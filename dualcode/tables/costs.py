@@ -1,6 +1,6 @@
 """What each server did for each run: as if the run were alone, and what was really spent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,30 @@ def run_costs(costs: Costs, title: str) -> Table:
         f"{costs.calls} calls",
         heads, rows, notes=[*costs.notes, *solved], tones=tones,
     )  # fmt: skip
+
+
+def overview(found: Sequence[tuple[Costs, str]]) -> Table:
+    """Return a row for each run with its suite's title: what a task took as if alone, and what was spent."""
+    heads = (
+        words("pipeline"), words("suite", drop=4), numbers("solved", drop=1), numbers("in/task", drop=5),
+        numbers("out/task"), numbers("thought", drop=6), numbers("busy s", drop=3), numbers("wall s"),
+        numbers("money/task"), numbers("money/solved", drop=2), numbers("spent: out", drop=7),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
+    for costs, title in found:
+        task, solved = costs.per_task("alone"), costs.per_solved("alone")
+        taken = [NOTHING] * 5 if task is None else [
+            *(count(each) for each in (task.prompt_tokens, task.completion_tokens, task.reasoning_tokens)),
+            decimal(task.busy_seconds, 2), decimal(task.wall_seconds, 2),
+        ]  # fmt: skip
+        amounts = [money(each.money) if each else NOTHING for each in (task, solved)]
+        spent = count(costs.total("spent").completion_tokens)
+        rows.append((costs.pipeline, title, f"{costs.solved}/{costs.tasks}", *taken, *amounts, spent))
+    notes = [
+        "tokens and seconds of a task as if the run were alone; spent: what the run itself asked for",
+        "each server, GPU-hours and energy: --details, or one run",
+    ]
+    return listed("costs-overview", f"{len(found)} runs: what a task took", heads, rows, notes=notes)
 
 
 def _cells(

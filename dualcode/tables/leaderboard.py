@@ -99,21 +99,17 @@ def _published(published: Published) -> list[Entry]:
 
 
 def _ours(analysis: Analysis, published: Published) -> list[Entry]:
+    """Return our pipelines on whole suites, each with what it took that a single answer does not."""
     entries: list[Entry] = []
     for name in analysis.pipelines:
         known = [line(analysis, published, dataset, name) for dataset in DATASETS]
         whole = {each.dataset: each for each in known if each.run and is_whole(each.run)}
-        if whole:
-            entries.append(Entry(name, _effort(whole), lines=whole))
+        runs = [each.run for each in whole.values() if each.run]
+        if runs:
+            calls = sum(run.summary.calls for run in runs) / sum(len(run.tasks) for run in runs)
+            tests = "; runs the prompt's tests" if any(run.records.shown for run in runs) else ""
+            entries.append(Entry(name, f"{calls:.1f} calls a task{tests}", lines=whole))
     return entries
-
-
-def _effort(lines: dict[str, Line]) -> str:
-    """Return what a pipeline took that a single answer does not."""
-    runs = [each.run for each in lines.values() if each.run]
-    calls = sum(run.summary.calls for run in runs) / sum(len(run.tasks) for run in runs)
-    tests = "; runs the prompt's tests" if any(run.records.shown for run in runs) else ""
-    return f"{calls:.1f} calls a task{tests}"
 
 
 def _absent(analysis: Analysis) -> list[str]:

@@ -16,7 +16,9 @@ def main_results(analysis: Analysis, published: Published) -> Table | str:
     if dataset is None:
         return "no run is over HumanEval or HumanEval+"
     runs = runs_on(analysis, dataset)
-    lines = [line(analysis, published, dataset, name) for name in _pipelines(analysis, published, dataset)]
+    printed = [each.pipeline for each in published.scores if each.place == PLACE]
+    names = dict.fromkeys([*printed, *(run.pipeline for run in runs)])  # the paper's, in its order, then ours
+    lines = [line(analysis, published, dataset, name) for name in names]
     has_plus = any("plus" in run.parts for run in runs)
     missing = [each.pipeline for each in lines if each.run is None]
     return Grid(
@@ -38,13 +40,6 @@ def main_results(analysis: Analysis, published: Published) -> Table | str:
         ],
         runs=[run.id for run in runs],
     )
-
-
-def _pipelines(analysis: Analysis, published: Published, dataset: str) -> list[str]:
-    """Return the paper's, in its order, then the others that ran."""
-    printed = [each.pipeline for each in published.scores if each.place == PLACE]
-    ran = [run.pipeline for run in runs_on(analysis, dataset)]
-    return list(dict.fromkeys([*printed, *ran]))
 
 
 def _fields(*, has_plus: bool, errored: bool, several: bool) -> list[Field[Line] | None]:

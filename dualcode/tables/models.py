@@ -89,13 +89,30 @@ class Seated:
         }
 
 
+FIELDS: tuple[Field[Seated], ...] = (
+    left("Role", lambda row: row.role),
+    left("Model", lambda row: row.model or NOTHING),
+    right("Params", Seated.parameters),
+    left("Quant.", Seated.quantization),
+    left("GPU or CPU", Seated.device),
+    right("Memory", Seated.memory),
+    right("Weights", Seated.weights),
+    left("vLLM", lambda row: row.version or NOTHING),
+    cited("Model (paper)", lambda row: row.printed("model"), align="left"),
+    cited("Params (paper)", lambda row: row.printed("parameters")),
+    cited("Quant. (paper)", lambda row: row.printed("quantization"), align="left"),
+    cited("GPU (paper)", lambda row: row.printed("gpu"), align="left"),
+    cited("VRAM (paper)", lambda row: row.printed("vram")),
+)
+
+
 def models_table(analysis: Analysis, published: Published) -> Table | str:
     """Return Table 1: a row for each role and model that ran, or why there is none."""
     rows = [row for role in roles_of(analysis.runs) for row in _rows(analysis, published, role)]
     if not any(row.model for row in rows):
         return "no run names a model"
     unread = any(row.model and row.weights() == NOTHING for row in rows)
-    return Grid(rows, _fields()).table(
+    return Grid(rows, FIELDS).table(
         "table-1",
         "Table 1: models and what they ran on",
         values=Seated.values,
@@ -114,13 +131,13 @@ def models_table(analysis: Analysis, published: Published) -> Table | str:
 
 def _rows(analysis: Analysis, published: Published, role: Role) -> list[Seated]:
     printed = next((each for each in published.models if each.role == role), None)
-    found: dict[tuple[str, str], list[Run]] = {}
+    found: dict[tuple[str, str | None], list[Run]] = {}
     for run in analysis.runs:
-        model = model_of(run, role)
-        if model is not None:
-            found.setdefault((model, _version(run, role) or ""), []).append(run)
+        if (model := model_of(run, role)) is not None:
+            served = run.records.manifest.configuration.served.get(_endpoint(run, role))
+            found.setdefault((model, served.version if served else None), []).append(run)
     rows = [
-        Seated(role, model, version or None, _hardware(runs, role), printed, tuple(run.id for run in runs))
+        Seated(role, model, version, _hardware(runs, role), printed, tuple(run.id for run in runs))
         for (model, version), runs in found.items()
     ]
     return rows or [Seated(role, None, None, None, printed, ())]
@@ -128,11 +145,6 @@ def _rows(analysis: Analysis, published: Published, role: Role) -> list[Seated]:
 
 def _endpoint(run: Run, role: Role) -> str:
     return run.records.manifest.configuration.team["roles"][role]
-
-
-def _version(run: Run, role: Role) -> str | None:
-    served = run.records.manifest.configuration.served.get(_endpoint(run, role))
-    return served.version if served else None
 
 
 def _hardware(runs: list[Run], role: Role) -> ServedHardware | None:
@@ -143,21 +155,3 @@ def _hardware(runs: list[Run], role: Role) -> ServedHardware | None:
             read: Mapping[str, ServedHardware] = session.hardware
             latest = read.get(_endpoint(run, role)) or latest
     return latest
-
-
-def _fields() -> list[Field[Seated] | None]:
-    return [
-        left("Role", lambda row: row.role),
-        left("Model", lambda row: row.model or NOTHING),
-        right("Params", Seated.parameters),
-        left("Quant.", Seated.quantization),
-        left("GPU or CPU", Seated.device),
-        right("Memory", Seated.memory),
-        right("Weights", Seated.weights),
-        left("vLLM", lambda row: row.version or NOTHING),
-        cited("Model (paper)", lambda row: row.printed("model"), align="left"),
-        cited("Params (paper)", lambda row: row.printed("parameters")),
-        cited("Quant. (paper)", lambda row: row.printed("quantization"), align="left"),
-        cited("GPU (paper)", lambda row: row.printed("gpu"), align="left"),
-        cited("VRAM (paper)", lambda row: row.printed("vram")),
-    ]

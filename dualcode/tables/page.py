@@ -3,7 +3,6 @@
 `python -m dualcode.tables.page > docs/published.md`
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dualcode.published.published import (
@@ -39,24 +38,13 @@ percentages, Figure 5's bars add up to its title; what does not fit is a contrad
 def page(published: Published) -> str:
     """Return the page as Markdown."""
     head = HEAD.format(source=published.source, url=published.url, read=published.read)
-    tables = [to_markdown(table).replace("### ", "## ", 1).rstrip() for table in _tables(published)]
-    return "\n\n".join([head.rstrip(), *tables, "## Contradictions", *_contradictions(published)]) + "\n"
-
-
-def _contradictions(published: Published) -> Iterator[str]:
-    """Yield a paragraph for each."""
-    for each in published.contradictions:
-        places = ", ".join(each.places)
-        yield f"**{each.name}** ({places}). {each.says} *But:* {each.but} *Read as:* {each.reading}"
-
-
-def _tables(published: Published) -> Iterable[Table]:
-    yield _scores(published)
-    yield _models(published)
-    yield _leaderboard(published)
-    yield _regressions(published)
-    yield _numbers(published)
-    yield _figures(published)
+    made = (_scores, _models, _leaderboard, _regressions, _numbers, _figures)
+    tables = [to_markdown(make(published)).replace("### ", "## ", 1).rstrip() for make in made]
+    contradictions = [
+        f"**{each.name}** ({', '.join(each.places)}). {each.says} *But:* {each.but} *Read as:* {each.reading}"
+        for each in published.contradictions
+    ]
+    return "\n\n".join([head.rstrip(), *tables, "## Contradictions", *contradictions]) + "\n"
 
 
 def _scores(published: Published) -> Table:
@@ -110,16 +98,12 @@ def _regressions(published: Published) -> Table:
 def _numbers(published: Published) -> Table:
     fields: list[Field[PublishedNumber] | None] = [
         left("Name", lambda each: each.name),
-        cited("Value", _value),
+        cited("Value", lambda each: f"{each.value:g}" + ("" if each.high is None else f" to {each.high:g}")),
         left("Unit", lambda each: each.unit),
         left("Meaning", lambda each: each.meaning),
         left("Place", lambda each: ", ".join([each.place, *each.also])),
     ]
     return _table(Grid(published.numbers, fields), "Other numbers")
-
-
-def _value(number: PublishedNumber) -> str:
-    return f"{number.value:g}" + ("" if number.high is None else f" to {number.high:g}")
 
 
 def _figures(published: Published) -> Table:

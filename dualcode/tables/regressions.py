@@ -52,8 +52,16 @@ def regressions(analysis: Analysis, published: Published) -> Table | str:
         return f"no pipeline lost a task that {analysis.baseline} had solved"
     lost = tuple(each for _, each in losing)
     kept = len(found) - len(losing)
-    heads = [f"{run.pipeline}, {part_title(run, run.hardest)}" for run, _ in losing]
-    return Grid(_rows(lost, published), _fields(heads)).table(
+    kinds: tuple[FailureClass | None, ...] = (*get_args(FailureClass), None)
+    rows = [
+        Row(kind, lost, tuple(each for each in published.regressions if kind in (None, each.kind)))
+        for kind in kinds
+    ]
+    fields: list[Field[Row]] = [left("Class", lambda row: row.kind or "all")]
+    for index, (run, _) in enumerate(losing):
+        head = f"{run.pipeline}, {part_title(run, run.hardest)}"
+        fields.append(right(head, lambda row, at=index: str(row.count(at))))
+    return Grid(rows, [*fields, cited("plan-code (paper)", Row.printed)]).table(
         "regressions",
         f"Regressions: tasks that {analysis.baseline} solved and a pipeline did not",
         values=Row.values,
@@ -96,18 +104,3 @@ def lost_tasks(found: Regressions) -> Table:
         for each in found.regressions
     ]
     return listed("tasks", "", heads, rows)
-
-
-def _rows(lost: tuple[Regressions, ...], published: Published) -> list[Row]:
-    kinds: tuple[FailureClass, ...] = get_args(FailureClass)
-    rows = [
-        Row(kind, lost, tuple(each for each in published.regressions if each.kind == kind)) for kind in kinds
-    ]
-    return [*rows, Row(None, lost, published.regressions)]
-
-
-def _fields(heads: list[str]) -> list[Field[Row] | None]:
-    fields: list[Field[Row] | None] = [left("Class", lambda row: row.kind or "all")]
-    for index, head in enumerate(heads):
-        fields.append(right(head, lambda row, at=index: str(row.count(at))))
-    return [*fields, cited("plan-code (paper)", Row.printed)]

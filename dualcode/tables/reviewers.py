@@ -1,11 +1,12 @@
 """The reviewer judged: its verdicts against the truth of the drafts, and what became of its fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.reviewer import Confusion, Fixes, Judged, ReviewerReport
+from dualcode.analysis.runs import Run
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
 from dualcode.runs.summary import unread_warning
@@ -51,6 +52,27 @@ class Row:
         }
 
 
+FIELDS: tuple[Field[Row], ...] = (
+    left("Suite", lambda row: row.suite),
+    left("Pipeline", lambda row: row.report.pipeline),
+    left("Tasks", lambda row: row.judged.label),
+    right("reviewed", lambda row: str(row.judged.tasks)),
+    right("wrong, found", lambda row: str(row.judged.confusion.true_positive)),
+    right("wrong, approved", lambda row: str(row.judged.confusion.false_negative)),
+    right("right, rejected", lambda row: str(row.judged.confusion.false_positive)),
+    right("right, approved", lambda row: str(row.judged.confusion.true_negative)),
+    right("unread", lambda row: str(row.judged.confusion.off_schema)),
+    right("unknown", lambda row: str(row.judged.confusion.ungraded)),
+    right("precision", Row.precision),
+    right("recall", Row.recall),
+    right("fixes that helped", lambda row: str(row.judged.fixes.helped)),
+    right("broke", lambda row: str(row.judged.fixes.broke)),
+    right("right stayed", lambda row: str(row.judged.fixes.right_stayed)),
+    right("wrong stayed", lambda row: str(row.judged.fixes.wrong_stayed)),
+    right("unknown fixes", lambda row: str(row.judged.fixes.unknown)),
+)
+
+
 def reviewers(analysis: Analysis, published: Published) -> Table | str:
     """Return the table of all runs whose pipeline reviews drafts, or why there is none."""
     runs = [run for run in analysis.runs if run.id in analysis.reviewers]
@@ -64,7 +86,7 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
         return "no run has reviews of drafts"
     if not any(row.known for row in rows):
         return "it is not known of any reviewed draft whether it is right (dualcode tables --grade finds out)"
-    return Grid(rows, _fields()).table(
+    return Grid(rows, FIELDS).table(
         "reviewers",
         "Reviewers: their verdicts against the truth of the drafts",
         values=Row.values,
@@ -73,7 +95,11 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
             "Precision: wrong drafts among those found wrong. Recall: wrong drafts that were found wrong. "
             "unread: the review's reply held no verdict; unknown: the draft could not be graded; both are in "
             "no share.",
-            *_warnings(reports),
+            *(
+                f"{each.pipeline} on {each.dataset}: {said}"
+                for each in reports
+                if (said := unread_warning(each.overall.confusion.off_schema, each.overall.tasks))
+            ),
             "Fixes: helped, wrong before and right after; broke, right before and wrong after; the others "
             "stayed what they were. Q1 to Q4: quartiles of the specifications' richness, the leanest first."
             if any(report.quartiles for report in reports)
@@ -82,13 +108,6 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
         ],
         runs=[report.run for report in reports],
     )
-
-
-def _warnings(reports: Sequence[ReviewerReport]) -> Iterator[str]:
-    for report in reports:
-        said = unread_warning(report.overall.confusion.off_schema, report.overall.tasks)
-        if said:
-            yield f"{report.pipeline} on {report.dataset}: {said}"
 
 
 BIASED = (
@@ -156,6 +175,35 @@ def fixes(found: Fixes) -> Table:
     return listed("fixes", "", heads, rows if found.total else (), notes=[note])
 
 
+def overview(judged: Sequence[tuple[Run, ReviewerReport]]) -> Table:
+    """Return a row for each run that reviews: what it found of the wrong drafts, and what its fixes did."""
+    unread = any(report.overall.confusion.off_schema for _, report in judged)
+    unknown = any(report.overall.confusion.ungraded for _, report in judged)
+    heads = (
+        words("pipeline"), words("suite", drop=3), numbers("reviewed", drop=4), numbers("wrong found"),
+        numbers("right approved", short="right appr."), numbers("precision", drop=2), numbers("helped"),
+        numbers("broke"), *([numbers("unread", drop=1)] if unread else []),
+        *([numbers("unknown", drop=1)] if unknown else []),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
+    notes: list[str] = [BIASED] if unknown else []
+    for run, report in judged:
+        whole = report.overall
+        seen = whole.confusion
+        rows.append(
+            (
+                report.pipeline, run.title, str(whole.tasks), _of(seen.recall), _of(seen.specificity),
+                NOTHING if seen.precision is None else percent(seen.precision.value),
+                str(whole.fixes.helped), str(whole.fixes.broke),
+                *([str(seen.off_schema)] if unread else []), *([str(seen.ungraded)] if unknown else []),
+            )
+        )  # fmt: skip
+        if warning := unread_warning(seen.off_schema, whole.tasks):
+            notes.append(f"{report.pipeline} on {report.dataset}: {warning}")
+    notes.append("intervals, every rate and quartiles of richness: --details, or one run")
+    return listed("reviewers-overview", f"{len(rows)} runs: the reviewer judged", heads, rows, notes=notes)
+
+
 def quartiles(judged: Sequence[Judged]) -> Table:
     """Return a row for each quartile of richness; counts as in the matrix, so that small numbers are seen."""
     unread = any(each.confusion.off_schema for each in judged)
@@ -178,25 +226,3 @@ def quartiles(judged: Sequence[Judged]) -> Table:
 
 def _of(rate: Rate | None) -> str:
     return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
-
-
-def _fields() -> list[Field[Row] | None]:
-    return [
-        left("Suite", lambda row: row.suite),
-        left("Pipeline", lambda row: row.report.pipeline),
-        left("Tasks", lambda row: row.judged.label),
-        right("reviewed", lambda row: str(row.judged.tasks)),
-        right("wrong, found", lambda row: str(row.judged.confusion.true_positive)),
-        right("wrong, approved", lambda row: str(row.judged.confusion.false_negative)),
-        right("right, rejected", lambda row: str(row.judged.confusion.false_positive)),
-        right("right, approved", lambda row: str(row.judged.confusion.true_negative)),
-        right("unread", lambda row: str(row.judged.confusion.off_schema)),
-        right("unknown", lambda row: str(row.judged.confusion.ungraded)),
-        right("precision", Row.precision),
-        right("recall", Row.recall),
-        right("fixes that helped", lambda row: str(row.judged.fixes.helped)),
-        right("broke", lambda row: str(row.judged.fixes.broke)),
-        right("right stayed", lambda row: str(row.judged.fixes.right_stayed)),
-        right("wrong stayed", lambda row: str(row.judged.fixes.wrong_stayed)),
-        right("unknown fixes", lambda row: str(row.judged.fixes.unknown)),
-    ]

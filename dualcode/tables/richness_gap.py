@@ -79,7 +79,7 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
     lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
     used = [each.run for each in lines if each.run]
     first, second = (next(run for run in used if run.dataset == name) for name in (rich, lean))
-    titles, paper = (part_title(first, "plus"), part_title(second, "plus")), _is_papers(rich, lean)
+    titles, paper = (part_title(first, "plus"), part_title(second, "plus")), rich in SUITES and lean in SUITES
     family = len(analysis.gaps)
     holm = f", corrected for all {family} gaps (p Holm)" if family > 1 else ""
     fields = _fields(titles, paper=paper, errored=any_errored(lines), several=family > 1)
@@ -90,13 +90,13 @@ def richness_gap(analysis: Analysis, published: Published) -> Table | str:
         values=Pair.values,
         notes=[
             analysis.note,
-            *(comparability(used, published) if _is_papers(rich, lean) else ()),
+            *(comparability(used, published) if paper else ()),
             *caveats(lines),
             statistics(analysis),
             "gap: Δ on the rich suite less Δ on the lean one, tasks of each drawn anew in pairs; p by "
             f"permutation{holm}. A ratio is given only where its interval holds neither zero nor a change of "
             "sign.",
-            *(_claim(analysis.baseline, published, pairs) if _is_papers(rich, lean) else ()),
+            *(_claim(analysis.baseline, published, pairs) if paper else ()),
         ],
         runs=[run.id for run in used],
     )
@@ -120,10 +120,6 @@ def _pairs(analysis: Analysis, published: Published, rich: str, lean: str) -> li
 
 def _title(runs: list[Run], dataset: str) -> str:
     return suite_title([run for run in runs if run.dataset == dataset])
-
-
-def _is_papers(rich: str, lean: str) -> bool:
-    return rich in SUITES and lean in SUITES
 
 
 def _claim(baseline: str, published: Published, pairs: list[Pair]) -> list[str]:

@@ -37,13 +37,13 @@ def run(*arguments: str | Path) -> Result:
 def page(*arguments: str | Path) -> str:
     result = run(*arguments)
     assert result.exception is None, result.exception
-    return " ".join(result.output.split())
+    return " ".join(result.stdout.split())
 
 
 def found(*arguments: str | Path) -> Any:
     result = run(*arguments, "--json")
     assert result.exception is None, result.exception
-    return json.loads(result.output)
+    return json.loads(result.stdout)
 
 
 def refused(*arguments: str | Path) -> DualcodeError:
@@ -223,7 +223,7 @@ def test_542_tasks_in_14_runs_are_compared(tmp_path: Path) -> None:
 def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:
     write(tmp_path, "raw-coder", "+-+-+-")
     write(tmp_path, "review-fix", "++++--")
-    assert run(tmp_path).output == run(tmp_path).output
+    assert run(tmp_path).stdout == run(tmp_path).stdout
 
 
 def test_help_shows_an_example_and_imports_nothing_heavy() -> None:

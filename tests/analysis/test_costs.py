@@ -306,7 +306,7 @@ def test_the_command_prints_a_json_object_a_run(tmp_path: Path) -> None:
     write(tmp_path)
     write(tmp_path, pipeline="review-fix")
     shown = CliRunner().invoke(command, [str(tmp_path), "--json"])
-    objects = [json.loads(line) for line in shown.output.splitlines()]
+    objects = [json.loads(line) for line in shown.stdout.splitlines()]
     assert [each["pipeline"] for each in objects] == ["raw-coder", "review-fix"]
     assert objects[0]["totals"]["spent"]["per_task"]["wall_seconds"] == pytest.approx(WALL / 2)
     assert objects[0]["alone"][0]["joules"] is None

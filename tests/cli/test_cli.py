@@ -8,49 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.cli import main as cli
 from dualcode.record import Record
 from dualcode.suites.registry import load_suite
+from tests.cli.typed import Run, finished
 from tests.fake_server import Answer, FakeServer, serve
-from tests.made import SOURCES, Story, write_run
 
-Run = Callable[..., tuple[int, str, str]]
 APPROVE = '{"verdict": "approve", "findings": []}'
 REVISE = '{"verdict": "revise", "findings": [{"where": "a", "actual": "b", "expected": "c"}]}'
 DOUBLE = "```python\ndef double(number):\n    return number * 2\n```"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run one command line in an empty folder; return exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DUALCODE_STATE_DIR", str(tmp_path / "state"))
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dualcode", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as leave:
-            code = int(leave.code or 0)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
-
-
-@pytest.fixture
-def team(tmp_path: Path) -> Callable[[FakeServer], Path]:
-    def write(server: FakeServer) -> Path:
-        path = tmp_path / "team.toml"
-        path.write_text(
-            f'[endpoints.e]\nbase_url = "{server.base_url}"\nmodel = "m"\nattempts = 1\n'
-            "price = { input_per_million = 1, output_per_million = 2 }\n"
-            '[roles]\ncoder = "e"\nreviewer = "e"\n'
-        )
-        return path
-
-    return write
 
 
 def write_lines(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -239,14 +204,6 @@ READERS = {
     "failures": [],
 }
 """The commands that read finished runs, with options that keep them short."""
-
-
-def finished(folder: Path) -> list[Path]:
-    fix = Story(plus=False, draft=SOURCES["right"], review="revise", findings=[])
-    return [
-        write_run(folder, "raw-coder", {"HumanEval/0": Story(plus=True)}),
-        write_run(folder, "review-fix", {"HumanEval/0": fix}),
-    ]
 
 
 @pytest.mark.parametrize("command", READERS)

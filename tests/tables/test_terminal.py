@@ -1,9 +1,7 @@
 """The form for a terminal: nothing is wider than it, nothing is lost without a word, nothing is broken."""
 
 import io
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,19 +12,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dualcode.analysis.comparisons import compare_runs
-from dualcode.analysis.costs import costs_of
-from dualcode.analysis.reviewer import Judged
 from dualcode.analysis.runs import load_runs
-from dualcode.published.published import load_published
-from dualcode.tables import tables
-from dualcode.tables.comparisons import gaps_table, suite_table
-from dualcode.tables.costs import run_costs
+from dualcode.cli.main import main
+from dualcode.tables.comparisons import suite_table
 from dualcode.tables.forms import fit, to_terminal
 from dualcode.tables.grid import listed, numbers, words
-from dualcode.tables.regressions import classes, lost_tasks
-from dualcode.tables.reviewers import fixes, matrix, quartiles, rates
 from dualcode.tables.table import Table
-from tests.figures.synthetic import PAPERS, analysis
 from tests.made import Story, write_run
 
 WIDTHS = (80, 120)
@@ -36,32 +27,6 @@ def printed(table: Table, width: int) -> str:
     out = Console(file=io.StringIO(), width=width, record=True)
     out.print(to_terminal(table, width))
     return out.export_text()
-
-
-@pytest.fixture(scope="module")
-def every(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
-    """Return every table that a command shows, and every table of a study."""
-    folder = tmp_path_factory.mktemp("terminal")
-    price = {"gpu_hour": 1.0, "currency": "$"}
-    found = analysis(folder, PAPERS, count=40, price=price, errored={"plan-code": (3, 9)}, rich=True)
-    compared = compare_runs(found.runs)
-    reports = list(found.reviewers.values())
-    return [
-        *tables(found, load_published()),
-        *(suite_table(suite, 14) for suite in compared.suites),
-        gaps_table(compared),
-        *(run_costs(costs_of(run), run.title) for run in found.runs[:3]),
-        *(table for lost in found.regressions.values() for table in (classes(lost), lost_tasks(lost))),
-        *(make(each.overall.confusion) for each in reports for make in (matrix, rates)),
-        *(fixes(each.overall.fixes) for each in reports),
-        *(quartiles(each.quartiles) for each in reports),
-        *(quartiles([_unread(quartile) for quartile in each.quartiles]) for each in reports),
-    ]
-
-
-def _unread(judged: Judged) -> Judged:
-    counts = judged.confusion.model_copy(update={"unknown": 5, "off_schema": 3})
-    return judged.model_copy(update={"confusion": counts})
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -130,19 +95,22 @@ def test_a_form_for_reading_is_no_value() -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 120, None])
+@pytest.mark.parametrize("command", ["compare", "costs", "reviewer"])
 def test_commands_keep_to_the_terminal_and_put_no_escape_code_into_a_pipe(
-    tmp_path: Path, columns: int | None
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: str,
+    columns: int | None,
+) -> None:  # fmt: skip
     stories = {f"HumanEval/{n}": Story(plus=n % 3 > 0, review="approve") for n in range(12)}
     for pipeline in ("raw-coder", "review-fix", "enriched"):
         write_run(tmp_path, pipeline, stories)
-    terminal = {"COLUMNS": str(columns), "FORCE_COLOR": "1"} if columns else {}
-    for command in ("compare", "costs", "reviewer"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dualcode", command, str(tmp_path)],
-            capture_output=True, text=True, check=True, env={**os.environ, **terminal},
-        )  # fmt: skip
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
-        assert max(map(len, plain.splitlines())) <= (columns or 120)
-        assert ("\x1b" in done.stdout) == (columns is not None)
-        assert columns == 80 or "left out" not in plain
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setattr(sys, "argv", ["dualcode", command, str(tmp_path)])
+    main()
+    out = capfd.readouterr().out
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
+    assert max(map(len, plain.splitlines())) <= (columns or 120)
+    assert ("\x1b" in out) == (columns is not None)
+    assert columns == 80 or "left out" not in plain
