@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -23,6 +24,7 @@ from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
 from dualcode.steps.review import read_review, review_schema
+from tests.pages import ROOT, blocks, run_block
 
 pytestmark = pytest.mark.servers
 QUESTION = (Message(role="user", content="Is 7 a prime number? Say why."),)
@@ -100,6 +102,14 @@ async def test_every_pipeline_runs_eight_tasks(use: RunningPair, tmp_path: Path)
 async def test_the_trivial_task_is_solved(use: RunningPair, tmp_path: Path) -> None:
     """The weak model must pass something, or a demo of failures alone would hide a broken path."""
     assert (await run(tmp_path, "raw-coder", 24)).summary.base.passed >= 2
+
+
+async def test_the_librarys_page_asks_the_running_servers(use: RunningPair) -> None:
+    page, names = ROOT / "docs" / "library.md", dict[str, Any]()
+    [(line, source)] = blocks(page, "python servers")
+    await run_block(page, line, source, names)
+    assert [call.model for call in names["solved"].calls] == ["smollm2-coder"]
+    assert names["graded"].base.errored == 0
 
 
 async def test_humaneval_of_the_package_is_graded(use: RunningPair, tmp_path: Path) -> None:

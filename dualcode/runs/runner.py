@@ -25,7 +25,10 @@ LOST_SERVER = 3
 
 
 class Observer(Protocol):
-    """Whoever watches a run: a progress display, or nobody."""
+    """Whoever watches a run: a progress display, or nobody.
+
+    It is not to raise: in `on_call` that makes the task errored, elsewhere it ends the run.
+    """
 
     def on_start(self, total: int, verdicts: Sequence[Verdict]) -> None:
         """The run begins; `verdicts` were there already."""
@@ -40,17 +43,26 @@ class Observer(Protocol):
         ...
 
 
-class Silent:
-    """Watches without a word."""
+class Several:
+    """Tells several observers, or none, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
 
     def on_start(self, total: int, verdicts: Sequence[Verdict]) -> None:
-        """Do nothing."""
+        """See Observer."""
+        for each in self._observers:
+            each.on_start(total, verdicts)
 
     def on_call(self, call: Call) -> None:
-        """Do nothing."""
+        """See Observer."""
+        for each in self._observers:
+            each.on_call(call)
 
     def on_verdict(self, verdict: Verdict) -> None:
-        """Do nothing."""
+        """See Observer."""
+        for each in self._observers:
+            each.on_verdict(verdict)
 
 
 class Runner:
@@ -76,7 +88,7 @@ class Runner:
         self._team = team
         self._grader = grader
         self._store = store
-        self._observer = observer or Silent()
+        self._observer = observer or Several()
         self._slots = asyncio.Semaphore(concurrency)
         self._lost = 0
 
