@@ -174,13 +174,12 @@ async def grade_drafts(
         await asyncio.gather(*(grade(draft) for draft in drafts))
 
 
-def tell_stderr(message: str) -> None:
-    """Say on stderr what is being graded, and what stays unknown."""
+def _tell_stderr(message: str) -> None:
     print(message, file=sys.stderr)  # noqa: T201 - what stays unknown must not stay unsaid
 
 
 async def truths(
-    runs: Sequence[Run], *, grade: bool, data: Path | None = None, tell: Tell = tell_stderr
+    runs: Sequence[Run], *, grade: bool, data: Path | None = None, tell: Tell = _tell_stderr
 ) -> dict[str, dict[str, bool]]:
     """Return run id -> task -> whether the reviewed draft is right; unknown ones are left out.
 

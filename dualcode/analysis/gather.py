@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis, analyse
-from dualcode.analysis.drafts import Tell, tell_stderr, truths
+from dualcode.analysis.drafts import Tell, truths
 from dualcode.analysis.runs import load_runs
 from dualcode.bench.richness import richness
 
@@ -18,13 +18,13 @@ async def gather(
     title: str = "",
     note: str = "",
     grade: bool = True,
-    tell: Tell = tell_stderr,
+    tell: Tell | None = None,
 ) -> Analysis:
     """Read runs, or folders of runs, and analyse them.
 
     Without `baseline` it is raw-coder, or the first run's pipeline where raw-coder did not run. With `grade`,
-    reviewed drafts that no run has a verdict of are graded now, and kept, and `tell` hears of it. Raises any
-    DualcodeError.
+    reviewed drafts that no run has a verdict of are graded now, and kept; `tell` hears of it, by default
+    stderr does. Raises any DualcodeError.
     """
     runs = load_runs(paths)
     tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
@@ -35,6 +35,6 @@ async def gather(
         baseline=baseline or (DEFAULT_BASELINE if DEFAULT_BASELINE in pipelines else pipelines[0]),
         title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
         note=" ".join(notes),
-        truth=await truths(runs, grade=grade, tell=tell),
+        truth=await truths(runs, grade=grade, **({} if tell is None else {"tell": tell})),
         richness={id_: richness(task).score for id_, task in tasks.items()},
     )

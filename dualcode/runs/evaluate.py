@@ -21,7 +21,7 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import Configuration, Manifest, addresses, configure, manifest
 from dualcode.runs.monitor import monitored, sources
 from dualcode.runs.progress import Display, Tally, Whole
-from dualcode.runs.runner import Observer, Runner, Several, open_run, session
+from dualcode.runs.runner import Observer, Runner, open_run, session
 from dualcode.runs.seal import seal
 from dualcode.runs.store import RunStore, read_run
 from dualcode.runs.summary import Summary, summarize
@@ -201,13 +201,12 @@ async def _work(
     begun = {"sandbox": sandbox.tier, "hardware": hardware}
     store.keep_source(pipeline.source.read_bytes())
     store.begin_session(session(concurrency).model_copy(update=begun), reached)
-    tally = Tally(suite.has_plus)
+    tally = Tally(suite.has_plus, workshop.observer)
     whole.begin(tally)
     title = f"{pipeline.name} on {suite.title}"
     display = Display(title, tally, team.chats, quiet=options.quiet, console=console, whole=whole)
     try:
-        watching = Several(tally, *([workshop.observer] if workshop.observer else []))
-        runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=watching)
+        runner = Runner(pipeline, suite, team, grader, store, concurrency=concurrency, observer=tally)
         async with monitored(sources(team.chats, reached, hardware), store.add_reading):
             await _watched(runner, display)
     finally:
