@@ -35,6 +35,6 @@ async def gather(
         baseline=baseline or (DEFAULT_BASELINE if DEFAULT_BASELINE in pipelines else pipelines[0]),
         title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
         note=" ".join(notes),
-        truth=await truths(runs, grade=grade, **({} if tell is None else {"tell": tell})),
+        truth=await (truths(runs, grade=grade) if tell is None else truths(runs, grade=grade, tell=tell)),
         richness={id_: richness(task).score for id_, task in tasks.items()},
     )
