@@ -10,6 +10,24 @@ from tests.servers import servers
 __all__ = ["servers"]
 
 _IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
+_LONG = (
+    "tests/contracts/test_sandbox.py",
+    "tests/runs/test_kill.py",
+    "tests/sandbox/test_waiting.py",
+    "tests/sandbox/test_limits.py",
+    "tests/figures/test_drawing.py",
+    "tests/suites/test_own.py",
+    "tests/study/test_reproduce.py",
+    "tests/grading/test_grader.py",
+    "tests/sandbox/test_scratch.py",
+    "tests/sandbox/test_memory.py",
+    "tests/benchmarks/",
+    "tests/export/test_inspect.py",
+    "tests/analysis/failures/test_agreement.py",
+)
+"""Files that take more than some ten seconds."""
+
+
 _ON_SERVERS = (
     "tests/contracts/test_chat_model.py",
     "tests/runs/test_monitor.py",
@@ -19,20 +37,6 @@ _ON_SERVERS = (
     "tests/test_real_pair.py",
 )
 """Files that talk to the real pair."""
-
-_LONG = (
-    "tests/contracts/test_sandbox.py",
-    "tests/runs/test_kill.py",
-    "tests/study/test_reproduce.py",
-    "tests/figures/test_drawing.py",
-    "tests/grading/test_grader.py",
-    "tests/sandbox/test_scratch.py",
-    "tests/sandbox/test_memory.py",
-    "tests/benchmarks/",
-    "tests/export/test_inspect.py",
-    "tests/analysis/failures/test_agreement.py",
-)
-"""Files that take more than some ten seconds."""
 
 
 @pytest.hookimpl(tryfirst=True)
