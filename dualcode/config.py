@@ -117,7 +117,7 @@ class Limits(_Table):
 
 
 class TeamConfig(_Table):
-    """The whole file."""
+    """A team: its servers, endpoints, roles and sampling, as its TOML has them."""
 
     endpoints: dict[str, Endpoint]
     roles: dict[Role, str]

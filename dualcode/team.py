@@ -262,6 +262,11 @@ class Team:
         self._bench = bench
 
     @property
+    def has_bench(self) -> bool:
+        """Whether programs can be run."""
+        return self._bench is not None
+
+    @property
     def bench(self) -> Bench:
         """Where programs are run on what the models may see."""
         if self._bench is None:

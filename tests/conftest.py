@@ -22,17 +22,19 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:  # pyright: ig
 
 _IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
 _LONG = (
-    "tests/analysis/failures/test_agreement.py",
-    "tests/benchmarks/",
     "tests/contracts/test_sandbox.py",
-    "tests/export/test_inspect.py",
-    "tests/figures/test_drawing.py",
-    "tests/grading/test_grader.py",
     "tests/runs/test_kill.py",
-    "tests/sandbox/test_memory.py",
-    "tests/sandbox/test_scratch.py",
-    "tests/serving/test_flags.py",
+    "tests/sandbox/test_waiting.py",
+    "tests/sandbox/test_limits.py",
+    "tests/figures/test_drawing.py",
+    "tests/suites/test_own.py",
     "tests/study/test_reproduce.py",
+    "tests/grading/test_grader.py",
+    "tests/sandbox/test_scratch.py",
+    "tests/sandbox/test_memory.py",
+    "tests/benchmarks/",
+    "tests/export/test_inspect.py",
+    "tests/analysis/failures/test_agreement.py",
 )
 """Files that take more than some ten seconds."""
 
@@ -48,13 +50,20 @@ _ON_SERVERS = (
 """Files that talk to the real pair."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes long, or a browser."""
+    """Mark what takes long, or a browser; begin with what takes longest, so that no worker ends with it."""
+
+    def place(item: pytest.Item) -> int:
+        found = (n for n, name in enumerate((*_ON_SERVERS, *_LONG)) if item.nodeid.startswith(name))
+        return next(found, len(_ON_SERVERS) + len(_LONG))
+
     for item in items:
         if item.nodeid.startswith(_IN_BROWSERS):
             item.add_marker(pytest.mark.browser)
         if item.nodeid.startswith(_LONG):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -64,7 +73,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 class FilesAndServers(LoadFileScheduling):
-    """Gives out whole files, and those on servers as if they were one."""
+    """Gives out whole files in the order of collection, and those on servers as if they were one."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # a file's length is not its number of tests
 
     def _split_scope(self, nodeid: str) -> str:
         name = nodeid.partition("::")[0]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -23,6 +24,7 @@ from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
 from dualcode.steps.review import read_review, review_schema
+from tests.pages import ROOT, blocks, run_block
 
 pytestmark = pytest.mark.servers
 QUESTION = (Message(role="user", content="Is 7 a prime number? Say why."),)
@@ -51,10 +53,20 @@ def thinking(budget: int, answer_tokens: int) -> Request:
     )
 
 
-async def run(folder: Path, pipeline: str, limit: int, dataset: str = "mini") -> Result:
-    options = EvalOptions(pipeline=pipeline, dataset=dataset, limit=limit, run_dir=folder, quiet=True)
+async def run(folder: Path, limit: int, dataset: str = "mini", team: Path | None = None) -> Result:
+    options = EvalOptions(
+        pipeline="raw-coder", dataset=dataset, limit=limit, team=team, run_dir=folder, quiet=True
+    )
     [result] = await evaluate(options, Console(stderr=True))
     return result
+
+
+@pytest.fixture(scope="module")
+def undisturbed(servers: RunningPair, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The raw coder on eight tasks of mini, at full length."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DUALCODE_STATE_DIR", str(servers["coder"].log.parents[1]))
+        return asyncio.run(run(tmp_path_factory.mktemp("undisturbed"), 8))
 
 
 async def test_the_team_of_the_profile_is_what_the_servers_serve(servers: RunningPair) -> None:
@@ -74,11 +86,11 @@ def hurried(pair: RunningPair, folder: Path) -> Path:
 
 
 @pytest.mark.timeout(600)
-async def test_every_pipeline_runs_eight_tasks(use: RunningPair, tmp_path: Path) -> None:
+async def test_every_pipeline_runs_four_tasks(use: RunningPair, tmp_path: Path) -> None:
     options = EvalOptions(
         pipeline="all",
         dataset="mini",
-        limit=8,
+        limit=4,
         team=hurried(use, tmp_path),
         run_dir=tmp_path / "runs",
         quiet=True,
@@ -89,28 +101,38 @@ async def test_every_pipeline_runs_eight_tasks(use: RunningPair, tmp_path: Path)
         least, most = builtins()[each.summary.pipeline].calls or (0, 0)
         counts = Counter(call.task_id for call in read_run(each.folder).calls)
         assert each.summary.complete
-        assert each.summary.base.graded == len(counts) == 8
+        assert each.summary.base.graded == len(counts) == 4
         assert all(least <= count <= most for count in counts.values()), (each.summary.pipeline, counts)
         assert each.audit.clean
     raw, reviewed = (each for each in results if each.summary.pipeline in ("raw-coder", "review-fix"))
     assert raw.summary.replayed == 0
-    assert reviewed.summary.replayed >= 8  # every draft was paid for by raw-coder
+    assert reviewed.summary.replayed >= 4  # every draft was paid for by raw-coder
 
 
-async def test_the_trivial_task_is_solved(use: RunningPair, tmp_path: Path) -> None:
+def test_a_trivial_task_is_solved(undisturbed: Result) -> None:
     """The weak model must pass something, or a demo of failures alone would hide a broken path."""
-    assert (await run(tmp_path, "raw-coder", 24)).summary.base.passed >= 2
+    assert undisturbed.summary.base.passed >= 1
+
+
+async def test_the_librarys_page_asks_the_running_servers(use: RunningPair) -> None:
+    page, names = ROOT / "docs" / "library.md", dict[str, Any]()
+    [(line, source)] = blocks(page, "python servers")
+    await run_block(page, line, source, names)
+    assert [call.model for call in names["solved"].calls] == ["smollm2-coder"]
+    assert names["graded"].base.errored == 0
 
 
 async def test_humaneval_of_the_package_is_graded(use: RunningPair, tmp_path: Path) -> None:
-    result = await run(tmp_path, "raw-coder", 3, "humaneval-base")
+    result = await run(tmp_path, 3, "humaneval-base", hurried(use, tmp_path))
     assert result.summary.base.graded == 3
     assert result.summary.plus is None
 
 
-async def test_greedy_decoding_on_cpu_repeats_itself(use: RunningPair, tmp_path: Path) -> None:
-    first, second = await run(tmp_path / "a", "raw-coder", 4), await run(tmp_path / "b", "raw-coder", 4)
-    assert read_run(first.folder).samples == read_run(second.folder).samples
+async def test_greedy_decoding_on_cpu_repeats_itself(
+    use: RunningPair, undisturbed: Result, tmp_path: Path
+) -> None:
+    again = read_run((await run(tmp_path, 4)).folder).samples
+    assert again == {task: read_run(undisturbed.folder).samples[task] for task in again}
 
 
 async def test_a_review_is_held_to_its_schema(servers: RunningPair) -> None:
@@ -150,25 +172,26 @@ async def test_a_thought_that_used_up_its_tokens_is_closed_by_force(servers: Run
     assert reply.reasoning
 
 
-async def test_a_killed_run_resumes_and_equals_an_undisturbed_one(use: RunningPair, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dualcode.eval", "--pipeline", "raw-coder", "--limit", "8", "--quiet"]
+async def test_a_killed_run_resumes_and_equals_an_undisturbed_one(
+    use: RunningPair, undisturbed: Result, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "dualcode.eval", "--pipeline", "raw-coder", "--limit", "6", "--quiet"]
     command += ["--concurrency", "2", "--run-dir", str(tmp_path / "killed")]
     folder = await asyncio.to_thread(_killed_midway, command, tmp_path / "killed")
-    assert 0 < len(read_run(folder).samples) < 8
+    assert 0 < len(read_run(folder).samples) < 6
     printed = await asyncio.to_thread(subprocess.check_output, command, text=True)
     assert "raw-coder on mini" in printed
-    resumed, whole = read_run(folder), read_run((await run(tmp_path / "whole", "raw-coder", 8)).folder)
-    assert resumed.samples == whole.samples
-    assert resumed.verdicts == whole.verdicts
-    assert len(resumed.calls) == len(whole.calls) == 8
+    resumed, whole = read_run(folder), read_run(undisturbed.folder)
+    assert len(resumed.samples) == len(resumed.calls) == 6
+    assert resumed.samples == {task: whole.samples[task] for task in resumed.samples}
+    assert resumed.verdicts == {task: whole.verdicts[task] for task in resumed.verdicts}
 
 
 def _killed_midway(command: list[str], root: Path) -> Path:
     """Start a run, kill -9 it once it has two samples, and return its folder."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
     while not any(path.read_bytes().count(b"\n") >= 2 for path in root.glob("*/samples.jsonl")):
-        assert time.monotonic() < deadline, "the run wrote nothing for a minute"
+        assert process.poll() is None, "the run ended before it was killed"
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import truths
-from dualcode.analysis.runs import BASELINE, load_runs
+from dualcode.analysis.runs import BASELINE, Tell, load_runs, tell_stderr
 from dualcode.bench.richness import richness
 
 
@@ -16,13 +16,15 @@ async def gather(
     title: str = "",
     note: str = "",
     grade: bool = True,
+    tell: Tell = tell_stderr,
 ) -> Analysis:
     """Read runs, or folders of runs, and analyse them.
 
     Without `baseline` it is raw-coder, or the first run's pipeline where raw-coder did not run. With `grade`,
-    reviewed drafts that no run has a verdict of are graded now, and kept. Raises any DualcodeError.
+    reviewed drafts that no run has a verdict of are graded now, and kept; `tell` hears of it, by default
+    stderr does. Raises any DualcodeError.
     """
-    runs = load_runs(paths)
+    runs = load_runs(paths, tell=tell)
     tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
     notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
     pipelines = [run.pipeline for run in runs]
@@ -31,6 +33,6 @@ async def gather(
         baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
         title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
         note=" ".join(notes),
-        truth=await truths(runs, grade=grade),
+        truth=await truths(runs, grade=grade, tell=tell),
         richness={id_: richness(task).score for id_, task in tasks.items()},
     )

@@ -21,7 +21,7 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import Configuration, Manifest, addresses, configure, manifest
 from dualcode.runs.monitor import monitored, sources
 from dualcode.runs.progress import Display, Tally, Whole
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Observer, Runner, open_run, session
 from dualcode.runs.seal import seal
 from dualcode.runs.store import RunStore, read_run
 from dualcode.runs.summary import Summary, summarize
@@ -88,12 +88,30 @@ async def evaluate(options: EvalOptions, console: Console, whole: Whole | None =
     pipelines = find_pipelines(options.pipeline)
     suite = load_suite(options.dataset, data=options.data).select(options.limit, options.tasks or None)
     config = find_team(options.team)
+    return await evaluate_suite(options, pipelines, suite, config, console, whole)
+
+
+async def evaluate_suite(
+    options: EvalOptions,
+    pipelines: Sequence[Pipeline],
+    suite: Suite,
+    config: TeamConfig,
+    console: Console | None = None,
+    whole: Whole | None = None,
+    *,
+    observer: Observer | None = None,
+) -> list[Result]:
+    """Do the same with pipelines, suite and team that are at hand: `options` only says how to run them.
+
+    Without `console` nothing is shown; `observer` hears of each call and verdict.
+    """
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
     roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     served = await check_endpoints(config, roles)
     whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
-    async with Workshop(options, suite, config, roles, served) as workshop:
+    console = console or Console(quiet=True)
+    async with Workshop(options, suite, config, roles, served, observer) as workshop:
         return [await _evaluate(options, console, workshop, each, whole) for each in pipelines]
 
 
@@ -107,10 +125,12 @@ class Workshop:
         config: TeamConfig,
         roles: Sequence[Role],
         served: dict[str, Served],
+        observer: Observer | None = None,
     ) -> None:
         self.suite = suite
         self.config = config
         self.served = served
+        self.observer = observer
         self._options = options
         self._roles = roles
         self._parts = contextlib.AsyncExitStack()
@@ -186,7 +206,7 @@ async def _work(
     begun = {"sandbox": sandbox.tier, "hardware": hardware}
     store.keep_source(pipeline.source.read_bytes())
     store.begin_session(session(concurrency).model_copy(update=begun), reached)
-    tally = Tally(suite.has_plus)
+    tally = Tally(suite.has_plus, workshop.observer)
     whole.begin(tally)
     title = f"{pipeline.name} on {suite.title}"
     display = Display(title, tally, team.chats, quiet=options.quiet, console=console, whole=whole)

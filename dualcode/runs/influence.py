@@ -70,11 +70,12 @@ def _named_by(step: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
 
 
 def _hash(code: Mapping[Path, ast.Module], root: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(code):
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else "the pipeline"
-        digest.update(f"{name}\0{ast.dump(code[path])}\n".encode())
-    return digest.hexdigest()
+    named = {  # by name: wherever the pipeline's file and the package lie, the order is the same
+        path.relative_to(root).as_posix() if path.is_relative_to(root) else "the pipeline": tree
+        for path, tree in code.items()
+    }
+    lines = (f"{name}\0{ast.dump(named[name])}\n" for name in sorted(named))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @cache
@@ -107,7 +108,8 @@ def _names(code: ast.Module) -> Iterator[str]:
     for node in ast.walk(code):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         if isinstance(node, ast.ImportFrom):
-            names = [node.module or "", *(f"{node.module}.{name}" for name in names)]
+            known = dualcode.HOMES if node.module == dualcode.__name__ else {}  # where public names are from
+            names = [node.module or "", *(f"{node.module}.{known.get(name, name)}" for name in names)]
         yield from (name for name in names if name.split(".")[0] == dualcode.__name__)
 
 

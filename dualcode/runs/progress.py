@@ -13,6 +13,7 @@ from rich.text import Text
 from dualcode.call import Call
 from dualcode.metrics import duration
 from dualcode.models.chat import ChatModel, Meter
+from dualcode.runs.runner import Observer, Silent
 from dualcode.verdict import Verdict
 
 RATE_WINDOW = 5.0
@@ -22,10 +23,11 @@ PLAIN_EVERY = 15.0
 
 
 class Tally:
-    """What has happened so far; an Observer."""
+    """What has happened so far; an Observer, which tells another of the same."""
 
-    def __init__(self, has_plus: bool) -> None:
+    def __init__(self, has_plus: bool, listener: Observer | None = None) -> None:
         self.has_plus = has_plus
+        self._listener = listener or Silent()
         self.total = 0
         self.resumed = 0
         self.passed = {"base": 0, "plus": 0}
@@ -39,16 +41,22 @@ class Tally:
         """Count what earlier sessions did."""
         self.total, self.resumed = total, len(verdicts)
         for verdict in verdicts:
-            self.on_verdict(verdict)
+            self._count(verdict)
+        self._listener.on_start(total, verdicts)
 
     def on_call(self, call: Call) -> None:
         """Count a call and remember what it was."""
         self.calls += 1
         outcome = call.verdict or ("failed" if call.reply is None else "")
         self.last = f"{call.task_id}: {call.role} {call.step} {outcome}".rstrip()
+        self._listener.on_call(call)
 
     def on_verdict(self, verdict: Verdict) -> None:
         """Count a verdict."""
+        self._count(verdict)
+        self._listener.on_verdict(verdict)
+
+    def _count(self, verdict: Verdict) -> None:
         if verdict.errored:
             self.errored += 1
             return

@@ -28,7 +28,10 @@ LOST_SERVER = 3
 
 
 class Observer(Protocol):
-    """Whoever watches a run: a progress display, or nobody."""
+    """Whoever watches a run: a progress display, or nobody.
+
+    It is not to raise: in `on_call` that makes the task errored, elsewhere it ends the run.
+    """
 
     def on_start(self, total: int, verdicts: Sequence[Verdict]) -> None:
         """The run begins; `verdicts` were there already."""

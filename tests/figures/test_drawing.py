@@ -21,6 +21,7 @@ from dualcode.errors import InputError, UnknownNameError
 from dualcode.figures import draw
 from dualcode.figures.catalog import FIGURES
 from dualcode.figures.content import NothingToDrawError
+from dualcode.figures.drawn import Drawn
 from dualcode.figures.sheet import id_lines
 from dualcode.figures.style import DOUBLE, SINGLE, settings, spread, width_of, wrap
 from dualcode.published.published import load_published
@@ -31,11 +32,17 @@ WITHOUT_REVIEWS = {"gate", "figure-1", "figure-2-others", "figure-3", "figure-4"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_every_figure_is_drawn_in_three_forms_and_names_its_runs(paper: Analysis, tmp_path: Path) -> None:
-    drawn, missing = draw(paper, PUBLISHED, tmp_path)
+@pytest.fixture(scope="module")
+def gallery(paper: Analysis, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawn]:
+    """Every figure of the paper's runs, drawn once."""
+    drawn, missing = draw(paper, PUBLISHED, tmp_path_factory.mktemp("gallery"))
     assert missing == {}
-    assert [each.name for each in drawn] == list(FIGURES)
-    for each in drawn:
+    return {each.name: each for each in drawn}
+
+
+def test_every_figure_is_drawn_in_three_forms_and_names_its_runs(gallery: dict[str, Drawn]) -> None:
+    assert list(gallery) == list(FIGURES)
+    for each in gallery.values():
         assert each.png.read_bytes().startswith(b"\x89PNG")
         assert each.pdf.read_bytes().startswith(b"%PDF")
         root = ET.fromstring(each.svg.read_text())
@@ -47,16 +54,16 @@ def test_every_figure_is_drawn_in_three_forms_and_names_its_runs(paper: Analysis
         assert each.runs and all(run in description for run in each.runs)
 
 
-def test_the_same_analysis_gives_the_same_bytes(paper: Analysis, tmp_path: Path) -> None:
-    names = ["figure-2", "changes"]
-    first, second = (draw(paper, PUBLISHED, tmp_path / each, names)[0] for each in ("a", "b"))
-    for one, other in zip(first, second, strict=True):
+def test_the_same_analysis_gives_the_same_bytes(
+    paper: Analysis, gallery: dict[str, Drawn], tmp_path: Path
+) -> None:
+    for again in draw(paper, PUBLISHED, tmp_path, ["figure-2", "changes"])[0]:
         for kind in ("svg", "png", "pdf"):
-            assert getattr(one, kind).read_bytes() == getattr(other, kind).read_bytes()
+            assert getattr(again, kind).read_bytes() == getattr(gallery[again.name], kind).read_bytes()
 
 
-def test_two_figures_can_stand_in_one_page(paper: Analysis, tmp_path: Path) -> None:
-    drawn, _ = draw(paper, PUBLISHED, tmp_path, ["figure-2", "figure-2-others", "figure-4"])
+def test_two_figures_can_stand_in_one_page(gallery: dict[str, Drawn]) -> None:
+    drawn = [gallery[name] for name in ("figure-2", "figure-2-others", "figure-4")]
     ids = [
         {node.get("id") for node in ET.fromstring(each.svg.read_text()).iter() if node.get("id")}
         for each in drawn
@@ -153,17 +160,23 @@ def overlapping(canvas: Canvas) -> list[tuple[str, str]]:
     return beyond + pairs
 
 
+@pytest.fixture(scope="module", params=["paper", "every pipeline", "nothing passes"])
+def situation(
+    request: pytest.FixtureRequest, paper: Analysis, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Analysis]:
+    """One of three analyses, made once for all figures."""
+    folder = tmp_path_factory.mktemp("situation")
+    if request.param == "paper":
+        return "paper", paper
+    if request.param == "every pipeline":
+        return request.param, analysis(folder, ALL, count=30, price={"gpu_hour": 1.0}, rich=True)
+    return request.param, analysis(folder, PAPERS, count=30, solved=0.0, rich=True)
+
+
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("situation", ["paper", "every pipeline", "nothing passes"])
-def test_no_text_overlaps_another_or_leaves_the_page(
-    name: str, situation: str, paper: Analysis, tmp_path: Path
-) -> None:
-    found = {
-        "paper": lambda: paper,
-        "every pipeline": lambda: analysis(tmp_path, ALL, count=30, price={"gpu_hour": 1.0}, rich=True),
-        "nothing passes": lambda: analysis(tmp_path, PAPERS, count=30, solved=0.0, rich=True),
-    }[situation]()
-    if name == "figure-5" and situation == "nothing passes":
+def test_no_text_overlaps_another_or_leaves_the_page(name: str, situation: tuple[str, Analysis]) -> None:
+    what, found = situation
+    if name == "figure-5" and what == "nothing passes":
         pytest.skip("what was never solved cannot be lost")
     figure = FIGURES[name]
     rc = settings(name)

@@ -62,6 +62,16 @@ def test_a_pipeline_counts_with_the_pipelines_that_it_imports(tmp_path: Path, na
     assert (rooms == same, own == changed) == (True, False)
 
 
+@pytest.mark.parametrize(("name", "other"), [("pipelines/__init__.py", True), ("pipelines/find.py", False)])
+def test_a_drop_in_counts_with_the_public_names_that_it_imports(
+    tmp_path: Path, name: str, other: bool
+) -> None:
+    (tmp_path / "mine.py").write_text("from dualcode import pipeline\n")
+    hashes(tmp_path, {name: CODE})
+    ours, changed = (pipeline_hash(tmp_path / "mine.py", root) for root in (ROOT, tmp_path / "dualcode"))
+    assert (ours != changed) == other
+
+
 @pytest.mark.parametrize("name", builtins())
 async def test_every_prompt_that_a_pipeline_renders_is_among_its_own(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

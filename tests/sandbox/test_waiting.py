@@ -62,10 +62,8 @@ async def test_a_run_that_computes_a_little_now_and_then_has_waited_too_long_too
         "import time\ndef f(x):\n    while True:\n        time.sleep(0.1)\n"
         "        end = time.process_time() + 0.05\n        while time.process_time() < end: pass\n"
     )
-    started = time.monotonic()
     ran = await one_place.run(Job(program, Arguments.of("f", [[1]]), Limits(waiting=1.5)))
     assert (ran.ending, ran.detail, ran.killed) == ("timed_out", "1.5 s of waiting", True)
-    assert time.monotonic() - started < 15
     assert (await one_place.run(Job(QUICK, Arguments.of("f", [[1]])))).ending == "finished"
 
 
