@@ -13,7 +13,7 @@ from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
-from dualcode.runs import evaluate as job
+from dualcode.runs import evaluate
 from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
 from dualcode.runs.runner import to_resume
@@ -40,10 +40,10 @@ class ReproduceOptions(Record):
     quiet: bool = False
     unsafe: bool = False
 
-    def of(self, dataset: str, pipelines: str, limit: int | None) -> job.EvalOptions:
+    def of(self, dataset: str, pipelines: str, limit: int | None) -> evaluate.EvalOptions:
         """Return the options of one dataset's runs."""
         shared = {name: value for name, value in self if name != "data"}
-        return job.EvalOptions(
+        return evaluate.EvalOptions(
             pipeline=pipelines, dataset=dataset, data=self.data.get(dataset), limit=limit, **shared
         )
 
@@ -69,7 +69,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     DualcodeError.
     """
     pipelines = find_pipelines(study.asked)
-    config = job.find_team(options.team)
+    config = evaluate.find_team(options.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
     suites = [_suite(choice, options, console) for choice in study.suites]
@@ -82,7 +82,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     known = learn(options.run_dir, served)
     if not options.no_ledger:
         evaluation = options.of(suites[0].address, study.asked, study.suites[0].limit)
-        async with job.Workshop(evaluation, suites[0], config, roles, served) as workshop:
+        async with evaluate.Workshop(evaluation, suites[0], config, roles, served) as workshop:
             await try_speed(pipelines, workshop, known, lambda text: console.print(text, style="dim"))
     return Prepared(study, options, config, served, pipelines, suites, known)
 
@@ -100,14 +100,14 @@ async def predict(prepared: Prepared) -> Forecast:
     return forecast(plans, prepared.config, prepared.known, ledger=not prepared.options.no_ledger)
 
 
-async def perform(prepared: Prepared, console: Console) -> list[job.Result]:
+async def perform(prepared: Prepared, console: Console) -> list[evaluate.Result]:
     """Run, or resume, the study's runs, one after the other. Raises any DualcodeError."""
     count = len(prepared.pipelines)
     whole = Whole(count * len(prepared.suites), sum(count * len(suite.tasks) for suite in prepared.suites))
-    results: list[job.Result] = []
+    results: list[evaluate.Result] = []
     for suite, choice in zip(prepared.suites, prepared.study.suites, strict=True):
         asked = prepared.options.of(suite.address, prepared.study.asked, choice.limit)
-        results += await job.evaluate(asked, console, whole)
+        results += await evaluate.evaluate(asked, console, whole)
     return results
 
 
@@ -128,7 +128,7 @@ def planned(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> tuple[Path,
     """Return where a run will lie, and how many tasks an earlier session did of it."""
     config = prepared.config
     served = {name: prepared.served[name] for name in {config.roles[role] for role in pipeline.roles}}
-    run_id = job.run_id(configure(pipeline, suite, config, served))
+    run_id = evaluate.run_id(configure(pipeline, suite, config, served))
     if prepared.options.fresh:
         return prepared.options.run_dir / run_id, 0
     folder = to_resume(prepared.options.run_dir, run_id)

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 
 from tests.cli.typed import Run, finished
+from tests.made import SOURCES, Story, write_run
 
 
 def test_pipelines_are_an_object_with_their_roles_and_calls(run: Run) -> None:

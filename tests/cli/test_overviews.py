@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 
 from tests.cli.typed import Run
+from tests.made import SOURCES, Story, write_run
 
 PIPELINES = ("raw-coder", "review-fix", "enriched", "self-review", "gated", "swapped")
 PRICE = {"input_per_million": 1e6, "output_per_million": 0.0, "currency": "$"}

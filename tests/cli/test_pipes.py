@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 
 from dualcode.cli.main import COMMANDS
 from tests.cli.typed import Run, undrawn
 from tests.fake_server import Answer, FakeServer, serve
+from tests.made import SOURCES, Story, write_run
 
 STUB = 'def double(number):\n    """Return twice the number.\n\n    >>> double(2)\n    4\n    """\n'
 LINES = {

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
 from rich.console import Console
 
 from dualcode.call import Usage
@@ -15,6 +14,7 @@ from dualcode.runs.evaluate import Result
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import ReviewCounts, Summary, summarize
 from tests.cli.typed import Run
+from tests.made import SOURCES, Story, write_run
 
 PRICE = {"input_per_million": 1e6, "output_per_million": 0.0, "currency": "$"}
 CLEAN = Audit(calls=1, strings=1200, programs=3, tasks=1, short=0, shown=0, leaks=())

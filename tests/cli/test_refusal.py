@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.synthetic_runs import Story, write_run
 
 from dualcode.cli import main as cli
 from dualcode.cli.refusal import EXIT_REFUSED, refusal
 from dualcode.errors import InputError, RunError, SandboxError
 from tests.cli.typed import Run, finished, undrawn
 from tests.fake_server import Answer, FakeServer, serve
+from tests.made import Story, write_run
 
 CAUSES = {
     errno.ENOSPC: "the disk is full: ", errno.EDQUOT: "the disk is full: ", errno.EROFS: "this user may not",

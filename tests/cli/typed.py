@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.synthetic_runs import SOURCES, Story, write_run
+from tests.made import SOURCES, Story, write_run
 
 Run = Callable[..., tuple[int, str, str]]
 """Runs one command line; returns exit code, stdout and stderr."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.synthetic_runs import SOURCES, Story
 
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.tables import selection
@@ -12,6 +11,7 @@ from dualcode.tables.lines import caveats, line, recomputed, statistics
 from dualcode.tables.reviewers import BIASED
 from dualcode.tables.reviewers import overview as reviewed
 from dualcode.tables.table import Table
+from tests.made import SOURCES, Story
 from tests.tables.runs import PAPER, outcomes, run, simple
 
 

@@ -1,4 +1,4 @@
-"""The judgement of visible tests from frames alone: no program runs here, and no frame is trusted."""
+"""The check of visible tests from frames alone: no program runs here, and no frame is trusted."""
 
 import doctest
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dualcode.bench.visible.judgement import Event, judge, read_events, render, value_of
+from dualcode.bench.visible.checking import Event, check_tests, read_events, render, value_of
 from dualcode.bench.visible.running import cut, run_visible
 from dualcode.bench.visible.tests import VisibleTest, VisibleTests
 from dualcode.sandbox import codec
@@ -33,7 +33,7 @@ def shows(**fields: Any) -> VisibleTest:
 
 
 def outcome(test: VisibleTest, *events: Event, ending: Ending = "finished") -> str:
-    [found] = judge([test], events, ending)
+    [found] = check_tests([test], events, ending)
     return found.outcome
 
 
@@ -49,9 +49,9 @@ def test_a_value_passes_where_its_check_holds(value: object, expected: str) -> N
 
 
 def test_a_failed_value_is_told_with_what_was_expected_and_its_type_where_that_is_all() -> None:
-    [found] = judge([VALUE], [returned((1, 2))], "finished")
+    [found] = check_tests([VALUE], [returned((1, 2))], "finished")
     assert (found.expected, found.got) == ("[1, 2]", "(1, 2)")
-    [alike] = judge([shows(check="_0 == 'x'")], [Event("O", b"'x'")], "finished")
+    [alike] = check_tests([shows(check="_0 == 'x'")], [Event("O", b"'x'")], "finished")
     assert alike.outcome == "failed"
 
 
@@ -136,7 +136,7 @@ def test_a_check_that_its_values_make_impossible_fails() -> None:
 
 def test_a_setup_that_raises_is_told_and_its_printed_text_too() -> None:
     test = shows(setup=("x = f(1)",), check="_0 == 1")
-    [found] = judge([test], [raised("KeyError", "'a'"), returned(1)], "finished")
+    [found] = check_tests([test], [raised("KeyError", "'a'"), returned(1)], "finished")
     assert found.outcome == "raised"
     assert found.raised is not None
     assert found.raised.type == "KeyError"
@@ -149,7 +149,7 @@ def test_what_comes_after_an_end_is_not_run() -> None:
         ([returned([1, 2])], "died", ["passed", "died", "not_run"]),
         ([], "timed_out", ["timed_out", "not_run", "not_run"]),
     ]:
-        assert [each.outcome for each in judge(tests, events, ending)] == expected  # pyright: ignore[reportArgumentType]
+        assert [each.outcome for each in check_tests(tests, events, ending)] == expected  # pyright: ignore[reportArgumentType]
 
 
 def test_events_are_the_frames_of_calls_with_what_was_printed_meanwhile() -> None:
