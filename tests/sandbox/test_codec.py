@@ -337,6 +337,10 @@ MALFORMED: dict[str, tuple[str, bytes]] = {
         "G",
         tagged(("masked", ("array", "<f8", [1], bytes(8)), ("array", "|b1", [2], bytes(2)))),
     ),
+    "masked value": (
+        "G",
+        tagged(("masked", ("array", "<f8", [1], bytes(8)), ("array", "|b1", [1], b"\x01"))),
+    ),
     "drained within a list": ("G", tagged(("list", [("drained", "map", [])]))),
 }
 
@@ -541,6 +545,7 @@ def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, ba
         np.array([object()]),
         np.zeros(1, dtype="f8,f8"),
         np.ma.masked,
+        np.ma.array([0.0], mask=[True]),
         type("Own", (np.ma.MaskedArray,), {})([1]),
         type("Own", (datetime.date,), {})(2020, 1, 1),
         MappingProxyType(dict.__dict__),

@@ -167,4 +167,66 @@ def tries(): pass
 """,
         bare=False,
     ),
+    Attack(
+        "read of the candidate before in the server's frames",
+        """
+def tries():
+    import gc, sys
+    def told(value):
+        return getattr(value, "status", None) == 42 << 8 and "its exit code"
+    frame = sys._getframe()
+    while frame is not None:
+        for value in list(frame.f_locals.values()):
+            achieved.extend(filter(None, [told(value)]))
+        frame = frame.f_back
+    achieved.extend(filter(None, map(told, gc.get_objects())))
+    refused.append("no answer but none")
+""",
+        before="""
+import posix
+def tries(): posix._exit(42)
+""",
+        bare=False,
+    ),
+    Attack(
+        "leave a word in the flags of a standard stream",
+        """
+def tries():
+    import fcntl
+    for stream in range(3):
+        flags = fcntl.fcntl(stream, fcntl.F_GETFL) & (os.O_APPEND | os.O_NONBLOCK)
+        if flags:
+            achieved.append(f"{flags:o} in {stream}")
+    refused.append("fresh streams")
+""",
+        before="""
+def tries():
+    import fcntl
+    for stream in range(3):
+        fcntl.fcntl(stream, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)
+""",
+        bare=False,
+    ),
+    Attack(
+        "leave a word in the times or numbers of the scratch folder",
+        """
+def tries():
+    import time
+    if os.stat(".").st_size > 100_000:
+        achieved.append("its size")
+    os.mkdir("one")
+    if os.uname().nodename == "sandbox" and os.stat("one").st_dev != os.stat("/").st_dev and os.stat("one").st_ino in range(200, 100_000):
+        achieved.append(f"file number {os.stat('one').st_ino}")
+    refused.append("a fresh folder")
+""",
+        before="""
+import posix
+def tries():
+    for number in range(2000):
+        os.mkdir("n" * 200 + str(number))
+    for number in range(2000):
+        posix.rmdir("n" * 200 + str(number))
+""",
+        bare=False,
+    ),
 ]
