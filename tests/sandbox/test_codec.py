@@ -537,6 +537,9 @@ def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, ba
     assert (type(back) is type(base)) == (type(value) is type(base))
 
 
+HIDDEN: Any = np.ma.array([0.0], mask=[True])
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -545,7 +548,7 @@ def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, ba
         np.array([object()]),
         np.zeros(1, dtype="f8,f8"),
         np.ma.masked,
-        np.ma.array([0.0], mask=[True]),
+        HIDDEN,
         type("Own", (np.ma.MaskedArray,), {})([1]),
         type("Own", (datetime.date,), {})(2020, 1, 1),
         MappingProxyType(dict.__dict__),
