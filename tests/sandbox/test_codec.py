@@ -537,7 +537,7 @@ def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, ba
     assert (type(back) is type(base)) == (type(value) is type(base))
 
 
-HIDDEN: Any = np.ma.array([0.0], mask=[True])
+HIDDEN = cast("Any", np.ma).array([0.0], mask=[True])
 
 
 @pytest.mark.parametrize(
