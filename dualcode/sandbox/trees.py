@@ -249,6 +249,8 @@ def _read_masked(data: Any, mask: Any) -> Any:
     _exact(numpy.ndarray, data, mask)
     if (mask.dtype.str, mask.shape) != ("|b1", data.shape):
         raise CodecError(f"a mask of {mask.dtype} {mask.shape}")
+    if mask.any():
+        raise CodecError("a masked element, which is no value")
     return numpy.ma.MaskedArray(data, mask)
 
 

@@ -40,8 +40,19 @@ ROWS: list[dict[str, Any]] = [
         "atol": 0,
         "contract": "",
     },
+    {
+        "task_id": "HumanEval/3",
+        "prompt": "def halves(n):\n",
+        "entry_point": "halves",
+        "canonical_solution": "    return [n / 2]\n",
+        "base_input": [[1], [2], [7]],
+        "plus_input": [[3], [4], [10]],
+        "atol": 0,
+        "contract": "",
+    },
 ]
-"""Three tasks, HumanEval-shaped: integers, floats (which are compared with a tolerance), and nested sets."""
+"""Four tasks, HumanEval-shaped: integers, floats and lists of one (which are compared with a tolerance), and
+nested sets."""
 
 _FRAMES = """
 import os, struct, marshal, sys
@@ -101,6 +112,9 @@ FORGERIES: dict[str, str] = {
     "    def __instancecheck__(self, o): return True\nclass A(metaclass=M):\n    def __eq__(self, o): return True\n"
     "def ENTRY(n): return A()\n",
     "an array that broadcasts": "\nimport numpy as np\ndef ENTRY(n): return np.array([])\n",
+    "an array of no elements": "\nimport numpy as np\ndef ENTRY(n): return np.empty((0, 1))\n",
+    "a list of no elements": "\ndef ENTRY(n): return [[]]\n",
+    "a masked array": "\nimport numpy as np\ndef ENTRY(n): return np.ma.array([0.0], mask=[True])\n",
     "an array subclass": "\nimport numpy as np\nclass A(np.ndarray):\n    def __eq__(self, o): return np.bool_(True)\n"
     "    def __array_function__(self, *a, **k): return True\n    def __array_ufunc__(self, *a, **k): return True\n"
     "def ENTRY(n): return np.zeros(()).view(A)\n",
@@ -215,11 +229,11 @@ FORGERIES: dict[str, str] = {
 }  # fmt: skip
 """Programs that must fail, by what they try."""
 
-RIGHT = "\ndef triple(n): return 3 * n\ndef third(n): return n / 3\ndef pairs(n): return [(i, {i, i + 1}) for i in range(n)]\n"
+RIGHT = "\ndef triple(n): return 3 * n\ndef third(n): return n / 3\ndef pairs(n): return [(i, {i, i + 1}) for i in range(n)]\ndef halves(n): return [n / 2]\n"
 """A program that must pass, after each attack."""
 
 
-ON_EVERY_TASK = frozenset(list(FORGERIES)[:11])
+ON_EVERY_TASK = frozenset(list(FORGERIES)[:14])
 """What lies to a comparison is tried on each of its paths; for the other forgeries one task is as good as another."""
 
 
