@@ -1,9 +1,9 @@
 """What the host does not compile: texts of which a compiler makes far more than they are long.
 
 CPython writes a `finally` body once for each way into it, moves every name of a pattern past the others,
-compares the keywords of a call pair by pair, and makes a whole name for each dot of an import. Some 1,000
-characters can so fill 48 GB. No program that anybody wrote comes near these bounds. A jail has bounds of its
-own, and what a program is worth is found there.
+compares the keywords of a call pair by pair, makes a whole name for each dot of an import, and reads an
+f-string anew for each expression in it. Some 1,000 characters can so fill 48 GB. No program that anybody
+wrote comes near these bounds. A jail has bounds of its own, and what a program is worth is found there.
 """
 
 import ast
@@ -29,6 +29,10 @@ _NAMES = 20_000_000
 _QUALIFIED = 1_000_000
 """Scopes and private names, times the characters of the longest name of a class or function."""
 
+_FORMATS = 1_000_000_000
+"""Expressions of an f-string, times its characters: Python 3.11 reads the string anew for each."""
+
+_FORMATTED = re.compile(r"""\b(?:f|rf|fr)(\"{3}|'{3}|"|')(?:\\.|(?!\1).)*+\1""", re.IGNORECASE | re.DOTALL)
 _DOTTED = re.compile(r"\b\w++(?:[\s\\]*+\.[\s\\]*+\w++)++")
 _HASHED = 2**61 - 1
 """The least number whose hash is not its own."""
@@ -40,10 +44,13 @@ def too_large_to_parse(text: str) -> bool:
         return False
     if len(text) > LONGEST:
         return True
-    if text.count(".") * len(text) < _NAMES:
-        return False
-    runs = (found.group() for found in _DOTTED.finditer(text))
-    return sum(run.count(".") * len(run) for run in runs) > _NAMES
+    bounds = ((".", _DOTTED, _NAMES), ("{", _FORMATTED, _FORMATS))
+    for sign, pattern, most in bounds:
+        if text.count(sign) * len(text) > most:
+            parts = (found.group() for found in pattern.finditer(text))
+            if sum(part.count(sign) * len(part) for part in parts) > most:
+                return True
+    return False
 
 
 def may_grow(text: str) -> bool:

@@ -33,17 +33,18 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
     function: Callable[..., Any] = own[entry_point]
     calls: list[list[Any]] = []
     returned: Any = None
-    raised: BaseException | None = None
+    swallowed: list[str] = []
 
     def record(*arguments: Any) -> Any:
-        nonlocal returned, raised
+        nonlocal returned
+        swallowed.clear()
         calls.append(marshal.loads(marshal.dumps(list(arguments), 2)))
         state = random.getstate()
         try:
             returned = function(*arguments)
             return returned
         except BaseException as error:
-            raised = error
+            swallowed.extend([type(error).__name__] if isinstance(error, SWALLOWED) else [])
             kinds = [type(error), *(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")]
             raise exception([kind.__name__ for kind in kinds], str(error), names) from None
         finally:
@@ -57,8 +58,7 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
         why = f"{name}: {error}" if str(error) else name
         if own.get(type(returned).__name__) is type(returned):
             why += f"; {entry_point} returned a {type(returned).__name__}, and tests see data, no objects"
-        if isinstance(raised, SWALLOWED):
-            kind = type(raised).__name__
+        for kind in swallowed[-1:]:
             why += f"; {entry_point} raised {kind}, which tests see as such in `with raises({kind})` alone"
         raise CheckFailedError(f"{where}{why}") from None
     return entry_point, calls

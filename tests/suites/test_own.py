@@ -457,6 +457,15 @@ async def test_imports_that_the_suite_does_not_allow_fail_with_a_cause_that_says
     assert other.base.reason == "line 1 imports os; the suite allows math"
 
 
+async def test_imports_that_are_too_large_to_read_are_not_allowed(folder: Path) -> None:
+    write_task(folder / "ours")
+    (folder / "ours" / "suite.toml").write_text('imports = ["math"]\n')
+    body = "def double(n):\n    return 2 * n\n    import math"
+    dotted, deep = await grade(load_suite("ours"), body + ".a" * 50_000, body + "\n    " + "-" * 5000 + "n")
+    assert dotted.base.reason == "line 1 imports what is too large to read; the suite allows math"
+    assert deep.base.reason == "line 1 imports what is nested too deep to read; the suite allows math"
+
+
 async def test_time_limits_of_the_suite_hold(folder: Path) -> None:
     write_task(folder / "ours")
     burn = "import time\ndef double(n):\n    while time.process_time() < 1.6: pass\n    return 2 * n\n"

@@ -40,6 +40,8 @@ GROWING: dict[str, Callable[[], str]] = {
     "functions of one name": lambda: "def f(): pass\n" * 8000,
     "comprehensions of one text": lambda: "[a for a in b]\n" * 6000,
     "numbers of one hash": lambda: f"x = y in {{{','.join(str(n * (2**61 - 1)) for n in range(1, 4000))}}}\n",
+    "expressions of an f-string": lambda: f"x = f'{'{a}' * 30_000}'\n",
+    "expressions of a long f-string": lambda: f'x = rF"""{"{a:{b}} it is" * 20_000}"""\n',
     "a text too long": lambda: "x = 1\n" * 100_000,
 }
 """Each makes a text of at most 600,000 characters. No jail stands between them and the host."""
