@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from dualcode.extraction.bounds import grows, may_grow, too_large_to_parse
+
 _FILE = "<reply>"
 _READERS = frozenset(
     {"abs", "all", "any", "bool", "dict", "enumerate", "filter", "float", "format", "frozenset", "getattr",
@@ -16,6 +18,7 @@ _READERS = frozenset(
 """Builtins that alter none of their arguments."""
 # What the compiler raises for text that is no program: bad syntax, bytes it cannot take, nesting too deep.
 UNCOMPILABLE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
+TOO_LARGE = "too large to read"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -30,6 +33,8 @@ class Fault:
 
 def parse(text: str) -> ast.Module | Fault:
     """Return the syntax tree, or what is wrong with the text."""
+    if too_large_to_parse(text):
+        return Fault(0, TOO_LARGE)
     try:
         return ast.parse(text)
     except SyntaxError as error:
@@ -39,9 +44,16 @@ def parse(text: str) -> ast.Module | Fault:
 
 
 def compiles(text: str) -> bool:
-    """Tell whether the text compiles as a module."""
+    """Tell whether the text compiles as a module, without what would blow up (`bounds`)."""
     try:
-        compile(text, _FILE, "exec", dont_inherit=True)
+        program: str | ast.Module = text
+        if may_grow(text):
+            if too_large_to_parse(text):
+                return False
+            program = ast.parse(text)
+            if grows(program):
+                return False
+        compile(program, _FILE, "exec", dont_inherit=True)
     except UNCOMPILABLE:
         return False
     return True

@@ -10,12 +10,16 @@ import marshal
 import re
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from dualcode.grading.oracle_jail import PASSED, SHOWN, Fields, Frame, outcomes, show
 from dualcode.sandbox.decoder import CodecError
 
 BUILT_IN: frozenset[Any] = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
+
+SWALLOWED = (StopIteration, StopAsyncIteration, GeneratorExit)
+"""What the interpreter takes for the end of a loop: raised by a call in the tests' `map`, it would end them
+early. So they see a base of these instead, except in a `raises` that names them."""
 
 
 def record_check(reference: str, check: str, entry_point: str) -> tuple[str, list[list[Any]]]:
@@ -29,15 +33,18 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
     function: Callable[..., Any] = own[entry_point]
     calls: list[list[Any]] = []
     returned: Any = None
+    swallowed: list[str] = []
 
     def record(*arguments: Any) -> Any:
         nonlocal returned
+        swallowed.clear()
         calls.append(marshal.loads(marshal.dumps(list(arguments), 2)))
         state = random.getstate()
         try:
             returned = function(*arguments)
             return returned
         except BaseException as error:
+            swallowed.extend([type(error).__name__] if isinstance(error, SWALLOWED) else [])
             kinds = [type(error), *(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")]
             raise exception([kind.__name__ for kind in kinds], str(error), names) from None
         finally:
@@ -51,6 +58,8 @@ def record_check(reference: str, check: str, entry_point: str) -> tuple[str, lis
         why = f"{name}: {error}" if str(error) else name
         if own.get(type(returned).__name__) is type(returned):
             why += f"; {entry_point} returned a {type(returned).__name__}, and tests see data, no objects"
+        for kind in swallowed[-1:]:
+            why += f"; {entry_point} raised {kind}, which tests see as such in `with raises({kind})` alone"
         raise CheckFailedError(f"{where}{why}") from None
     return entry_point, calls
 
@@ -70,6 +79,8 @@ def run_check(
         if stand_in.failure:
             return (False, at, stand_in.failure, _line(error, check), got, stand_in.whole)
         return (False, at, "wrong output", _line(error, check), got, False)
+    if catches and stand_in.failure:  # a bare `except` of the tests took it for an exception
+        return (False, stand_in.at, stand_in.failure, None, None, stand_in.whole)
     return PASSED
 
 
@@ -126,7 +137,7 @@ class StandIn:
 
 
 class NoOutputError(BaseException):
-    """There is no output to go on with; no handler of a test's takes it for its own."""
+    """There is no output to go on with. Where a bare `except` catches it, `run_check` fails all the same."""
 
 
 class CheckFailedError(Exception):
@@ -136,16 +147,21 @@ class CheckFailedError(Exception):
 class Raises:
     """`with raises(ValueError): f(0)`, and `match`, a regular expression that the message holds."""
 
+    entered: ClassVar[list["Raises"]] = []
+    """Those whose blocks run."""
+
     def __init__(self, kind: type[BaseException] | tuple[type[BaseException], ...], match: str = "") -> None:
         self.kind = kind
         self.match = match
 
     def __enter__(self) -> "Raises":
         """Let the block raise."""
+        self.entered.append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
         """Fail unless it did; another exception passes through."""
+        self.entered.remove(self)
         if kind is None:
             raise AssertionError("nothing was raised")
         return issubclass(kind, self.kind) and bool(re.search(self.match, str(error)))
@@ -167,12 +183,16 @@ def exception(kinds: list[str], message: str, names: dict[str, Any]) -> BaseExce
 
     A class is found by its name: among the tests' own names (the reference's classes, or those that they
     define), in Python, or in a module that they import. It has to be of all built-in classes that what was
-    raised is of.
+    raised is of, and none of SWALLOWED but where the tests want it.
     """
+    kinds_wanted = [each.kind if isinstance(each.kind, tuple) else (each.kind,) for each in Raises.entered]
+    wanted = [kind for each in kinds_wanted for kind in each if issubclass(kind, SWALLOWED)]
     modules = [vars(each) for each in names.values() if isinstance(each, ModuleType)]
     for name in kinds:
         for found in (space.get(name) for space in (names, vars(builtins), *modules)):
             if not (isinstance(found, type) and issubclass(found, BaseException)):
+                continue
+            if issubclass(found, SWALLOWED) and not issubclass(found, (*wanted,)):
                 continue
             own = {base.__name__ for base in found.__mro__ if base.__module__ == "builtins"}
             if own <= {*kinds}:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dualcode.extraction.bounds import too_large_to_parse
 from dualcode.grading.outcome import failed
 from dualcode.grading.rules import GRACE_CPU, WALL_FACTOR, WALL_GRACE
 from dualcode.sandbox.job import Arguments, Limits
@@ -42,9 +43,15 @@ def forbidden(program: str, terms: Terms, calls: Arguments) -> Outcome | None:
 
 def _imports(program: str) -> Iterator[tuple[int, str]]:
     """Yield line and top-level module of each import."""
+    if too_large_to_parse(program):
+        yield 1, "what is too large to read"
+        return
     try:
         tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError):
+        return
+    except (RecursionError, MemoryError):  # a jail that has more room may run it
+        yield 1, "what is nested too deep to read"
         return
     for node in ast.walk(tree):
         match node:

@@ -347,10 +347,7 @@ def _write_numbers(value: Any, _: _Tagger) -> Any:
 
 
 def _write_masked(value: Any, tagger: _Tagger) -> Any:
-    mask = _modules["numpy.ma"].getmaskarray(value)
-    if mask.any():  # such a value is neither equal nor unequal to any other
-        raise _CannotSendError(_type(value))
-    return ("masked", tagger.node(value.data), tagger.node(mask))
+    return ("masked", tagger.node(value.data), tagger.node(_modules["numpy.ma"].getmaskarray(value)))
 
 
 def _write_date(value: Any, _: _Tagger) -> Any:

@@ -250,7 +250,7 @@ def _read_masked(data: Any, mask: Any) -> Any:
     if (mask.dtype.str, mask.shape) != ("|b1", data.shape):
         raise CodecError(f"a mask of {mask.dtype} {mask.shape}")
     if mask.any():
-        raise CodecError("a masked value, which no comparison tells from another")
+        raise CodecError("a masked element, which is no value")
     return numpy.ma.MaskedArray(data, mask)
 
 

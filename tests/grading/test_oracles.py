@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dualcode.errors import GraderError
@@ -255,10 +255,21 @@ TASKS: list[tuple[Form, str]] = [
 ]
 
 
+def broadcasts_to_nothing(output: Any, expected: Any) -> bool:
+    """Whether numpy compares no elements of two values of other shapes: EvalPlus passes them."""
+    try:
+        return np.shape(output) != np.shape(expected) and 0 in np.broadcast_shapes(
+            np.shape(output), np.shape(expected)
+        )
+    except ValueError:
+        return False
+
+
 def check_parity(
     tests: Sequence[Test], task: tuple[Form, str], atol: float, inputs: Sequence[Sequence[Any]] | None = None
 ) -> None:
     expected = [wanted for _, wanted in tests]
+    assume(not any(broadcasts_to_nothing(make(), wanted) for make, wanted in tests))
     ours = compare([make() for make, _ in tests], expected, task=task, atol=atol, inputs=inputs)
     theirs = ask_evalplus([make() for make, _ in tests], expected, task=task, atol=atol, inputs=inputs)
     assert (ours.at, ours.passed) == (theirs, theirs is None), ours
@@ -419,11 +430,14 @@ DIFFERENCES: dict[str, tuple[Any, Any, tuple[Form, str], bool]] = {
     "a float that subtracts in its own way": (Near(7), 5, ("mbpp", "surface_Area"), True),
     "a list that iterates in its own way": (Two([9]), [1, 2], ("mbpp", "Diff"), True),
     "an exponent of a million": (Decimal("1e1000000"), Decimal("1e1000000"), ("mbpp", "f"), True),
+    "no elements for one": ([[]], [1.5], ("mbpp", "f"), True),
+    "no elements in a column": ([[], []], [[0.5], [1.5]], ("mbpp", "f"), True),
+    "no elements wanted": ([1.5], [[]], ("mbpp", "f"), True),
     "250 levels": (eval("[" * 80 + "]" * 80), eval("[" * 80 + "]" * 80), ("mbpp", "f"), False),
 }
 """Where EvalPlus's verdict is another, and why ours is right or cannot be had: output, expected value, task,
 whether only EvalPlus passes it. Objects that decide themselves what they equal are no evidence; values that
-could be made to hang the comparison are refused."""
+could be made to hang the comparison are refused; where no elements are compared, nothing was shown."""
 
 
 @pytest.mark.parametrize(("output", "expected", "task", "differs"), DIFFERENCES.values(), ids=DIFFERENCES)
@@ -431,8 +445,19 @@ def test_known_differences_from_evalplus(
     output: Any, expected: Any, task: tuple[Form, str], differs: bool
 ) -> None:
     inputs = [[2, 1]]
-    assert ask_evalplus([output], [expected], task=task, inputs=inputs) is None
-    assert compare([output], [expected], task=task, inputs=inputs).passed is not differs
+    assert ask_evalplus([output], [expected], task=task, inputs=inputs, atol=1e-6) is None
+    assert compare([output], [expected], task=task, inputs=inputs, atol=1e-6).passed is not differs
+
+
+@pytest.mark.parametrize("value", [[], [[]], [[], []]], ids=str)
+def test_no_elements_pass_where_as_many_are_wanted(value: Any) -> None:
+    assert compare([0.5, value], [0.5, value]).passed
+    assert compare([0.5, [*value, []]], [0.5, value]).at == 1
+
+
+def test_a_masked_element_is_no_value() -> None:
+    found = compare([np.ma.array([5, 6], mask=[False, True])], [[5, 6]])
+    assert found.reason == "its output cannot be compared: a masked element, which is no value"
 
 
 def test_oracles_see_the_inputs_as_they_were() -> None:

@@ -336,6 +336,63 @@ async def test_an_exception_counts_as_a_class_that_its_own_class_is_derived_from
     assert failed.base.cause == "raised"
 
 
+SWALLOWED = {
+    "a map": "for got, want in zip(map(double, [1, 2]), [2, 4]):\n    assert got == want",
+    "a list": "assert list(map(double, [])) == list(map(double, [1, 2]))[2:]",
+    "next": "assert next(map(double, [1]), None) in (2, None)",
+    "a handler": "try:\n    assert double(1) == 2\nexcept StopIteration:\n    pass",
+}
+
+
+@pytest.mark.parametrize("case", SWALLOWED)
+@pytest.mark.parametrize("base", ["StopIteration", "GeneratorExit"])
+async def test_an_exception_that_ends_a_loop_does_not_end_the_tests(
+    folder: Path, case: str, base: str
+) -> None:
+    suite = load_suite(str(write_task(folder / "ours", tests=SWALLOWED[case] + "\n")))
+    wrong = f"class Done({base}): pass\ndef double(n):\n    raise {{}}\n"
+    programs = ["def double(n):\n    return n + n\n", wrong.format(base), wrong.format("Done")]
+    right, *others = await grade(suite, *programs)
+    assert right.base.status == "passed", right.base.reason
+    assert [other.base.cause for other in others] == ["raised", "raised"]
+
+
+@pytest.mark.parametrize("kind", ["StopIteration", "StopAsyncIteration", "GeneratorExit"])
+async def test_tests_may_want_an_exception_that_ends_loops(folder: Path, kind: str) -> None:
+    tests = f"with raises((KeyError, {kind}), match='none'):\n    double(-1)\nassert double(1) == 2\n"
+    body = "def double(n):\n    if n < 0: raise {}('none')\n    return 2 * n\n"
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=body.format(kind))))
+    right, other = await grade(suite, body.format(kind), body.format("RuntimeError"))
+    assert right.base.status == "passed", right.base.reason
+    assert (other.base.cause, other.base.at) == ("raised", 0)
+
+
+def test_a_reference_that_ends_loops_is_told_how_tests_can_want_that(folder: Path, run: Run) -> None:
+    tests = "try:\n    double(-1)\nexcept StopIteration:\n    pass\nassert double(1) == 2\n"
+    reference = "def double(n):\n    if n < 0: raise StopIteration\n    return 2 * n\n"
+    write_task(folder / "ours", tests=tests, reference=reference)
+    code, out, err = run("suite", "check", "ours", "--json")
+    told = "double raised StopIteration, which tests see as such in `with raises(StopIteration)` alone"
+    assert (code, told in out) == (2, True), err
+
+
+async def test_a_bare_except_does_not_take_a_value_that_cannot_be_read_for_an_exception(folder: Path) -> None:
+    tests = "try:\n    double(-1)\nexcept:\n    pass\nelse:\n    assert False\n"
+    body = "from decimal import Decimal\ndef double(n):\n    {}\n"
+    programs = [body.format(each) for each in ("raise ValueError", "return Decimal('1e1000000')")]
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=programs[0])))
+    right, unread = await grade(suite, *programs)
+    assert right.base.status == "passed", right.base.reason
+    assert unread.base.reason and "cannot be compared" in unread.base.reason
+
+
+async def test_masked_elements_pass_no_test(folder: Path) -> None:
+    suite = load_suite(str(write_task(folder / "ours", tests="assert abs(double(0.1) - 0.2) < 1e-9\n")))
+    masked = "import numpy\ndef double(n):\n    return numpy.ma.array([0.0], mask=[True])\n"
+    (verdict,) = await grade(suite, masked)
+    assert verdict.base.reason == "its output cannot be compared: a masked element, which is no value"
+
+
 ROWS = """\
 def double(n):
     if n < 0:
@@ -398,6 +455,15 @@ async def test_imports_that_the_suite_does_not_allow_fail_with_a_cause_that_says
     assert allowed.base.status == "passed"
     assert other.base.cause == hidden.base.cause == "forbidden_import"
     assert other.base.reason == "line 1 imports os; the suite allows math"
+
+
+async def test_imports_that_are_too_large_to_read_are_not_allowed(folder: Path) -> None:
+    write_task(folder / "ours")
+    (folder / "ours" / "suite.toml").write_text('imports = ["math"]\n')
+    body = "def double(n):\n    return 2 * n\n    import math"
+    dotted, deep = await grade(load_suite("ours"), body + ".a" * 50_000, body + "\n    " + "-" * 5000 + "n")
+    assert dotted.base.reason == "line 1 imports what is too large to read; the suite allows math"
+    assert deep.base.reason == "line 1 imports what is nested too deep to read; the suite allows math"
 
 
 async def test_time_limits_of_the_suite_hold(folder: Path) -> None:

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 from dualcode.errors import SandboxError
-from tests.contracts.attacks import ATTACKS, TIERS, escaping, exhausting, forging
+from dualcode.extraction.source import compiles
+from tests.contracts.attacks import ATTACKS, TIERS, escaping, exhausting, forging, growing
 from tests.contracts.attacks.field import Field, Outcomes, forged
 
 Column = dict[str, str]
@@ -38,8 +39,10 @@ def _column(field: Field) -> Column:
     column[f"{len(calls)} system calls that no program needs"] = _all("denied", through)
     odd = [name for name in exhausting.RETURNED if field.attack(exhausting.returning(name)).harm]
     column[f"{len(exhausting.RETURNED)} odd or endless values returned"] = _all("data or ended", odd)
-    for name in forging.FORGERIES:
+    for name in (*forging.FORGERIES, *forging.ON_TESTS):
         column[f"verdict: {name}"] = _all("failed", _passed(field, name))
+    grown = [name for name, text in growing.GROWING.items() if compiles(text())]
+    column[f"{len(growing.GROWING)} texts that grow when they are compiled"] = _all("not compiled", grown)
     column["after all of it"] = _all("as before", field.trespasses())
     return column
 

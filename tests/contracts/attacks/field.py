@@ -14,7 +14,7 @@ from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.job import Expressions, Job, Ran
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.registry import load_suite
-from dualcode.verdict import Outcome, Verdict
+from dualcode.verdict import Verdict
 from tests.contracts.attacks import forging
 from tests.contracts.attacks.attack import Attack
 from tests.contracts.attacks.outside import Outside, descendants
@@ -49,7 +49,7 @@ class Field:
             self._parts.enter_context(_adopting_orphans())
             self._runner = self._parts.enter_context(asyncio.Runner())
             self.sandbox: Sandbox = self._open(tier)
-            self.grader = self._grader(folder)
+            self.graders = self._graders(folder)
             self.check_honest()
             self._crew = len(descendants(2))
         except BaseException:
@@ -61,11 +61,21 @@ class Field:
         self._parts.callback(lambda: self._do(opening.aclose()))
         return self._do(opening.enter_async_context(open_sandbox(1, tier=tier, unsafe=tier == "unsafe")))
 
-    def _grader(self, folder: Path) -> SandboxGrader:
-        suite = load_suite("humaneval", data=write_rows(folder / "suite.jsonl", *forging.ROWS))
-        grader = SandboxGrader(suite, self.sandbox, workers=1)
-        self._parts.callback(lambda: self._do(grader.close()))
-        return grader
+    def _graders(self, folder: Path) -> dict[str, SandboxGrader]:
+        """Return a grader of each suite by the first part of its tasks' ids."""
+        rows = load_suite("humaneval", data=write_rows(folder / "suite.jsonl", *forging.ROWS))
+        (folder / "written" / "triple").mkdir(parents=True)
+        for name, text in forging.WRITTEN.items():
+            (folder / "written" / "triple" / name).write_text(text)
+        graders: dict[str, SandboxGrader] = {}
+        for suite in (rows, load_suite(str(folder / "written"))):
+            grader = SandboxGrader(suite, self.sandbox, workers=1)
+            self._parts.callback(self._close, grader)
+            graders[suite.tasks[0].id.partition("/")[0]] = grader
+        return graders
+
+    def _close(self, grader: SandboxGrader) -> None:
+        self._do(grader.close())
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         return self._runner.run(asyncio.wait_for(work, PATIENCE))
@@ -76,7 +86,7 @@ class Field:
 
     def grade(self, task_id: str, program: str) -> Verdict:
         """Grade a program."""
-        return self._do(self.grader.grade(task_id, program))
+        return self._do(self.graders[task_id.partition("/")[0]].grade(task_id, program))
 
     def value(self, program: str, expression: str, **options: Any) -> Any:
         """Return what an expression comes to in a program, or a description of why it did not."""
@@ -167,14 +177,8 @@ def _end(ran: Ran, report: dict[str, list[str]]) -> str:
 
 def forged(verdict: Verdict) -> list[str]:
     """Return which sides of the verdict on a wrong program are not failures."""
-    sides = {"base": verdict.base, "plus": verdict.plus}
-    return [
-        f"{name}: {_told(side)}" for name, side in sides.items() if side is None or side.status != "failed"
-    ]
-
-
-def _told(side: Outcome | None) -> str:
-    return f"{side.status} ({side.reason})" if side else "none"
+    sides = verdict.parts.items()
+    return [f"{name}: {side.status} ({side.reason})" for name, side in sides if side.status != "failed"]
 
 
 @contextlib.contextmanager

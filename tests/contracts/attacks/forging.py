@@ -40,8 +40,19 @@ ROWS: list[dict[str, Any]] = [
         "atol": 0,
         "contract": "",
     },
+    {
+        "task_id": "HumanEval/3",
+        "prompt": "def halves(n):\n",
+        "entry_point": "halves",
+        "canonical_solution": "    return [n / 2]\n",
+        "base_input": [[1], [2], [7]],
+        "plus_input": [[3], [4], [10]],
+        "atol": 0,
+        "contract": "",
+    },
 ]
-"""Three tasks, HumanEval-shaped: integers, floats (which are compared with a tolerance), and nested sets."""
+"""Four tasks, HumanEval-shaped: integers, floats and lists of one (which are compared with a tolerance), and
+nested sets."""
 
 _FRAMES = """
 import os, struct, marshal, sys
@@ -101,6 +112,9 @@ FORGERIES: dict[str, str] = {
     "    def __instancecheck__(self, o): return True\nclass A(metaclass=M):\n    def __eq__(self, o): return True\n"
     "def ENTRY(n): return A()\n",
     "an array that broadcasts": "\nimport numpy as np\ndef ENTRY(n): return np.array([])\n",
+    "an array of no elements": "\nimport numpy as np\ndef ENTRY(n): return np.empty((0, 1))\n",
+    "a list of no elements": "\ndef ENTRY(n): return [[]]\n",
+    "a masked array": "\nimport numpy as np\ndef ENTRY(n): return np.ma.array([0.0], mask=[True])\n",
     "an array subclass": "\nimport numpy as np\nclass A(np.ndarray):\n    def __eq__(self, o): return np.bool_(True)\n"
     "    def __array_function__(self, *a, **k): return True\n    def __array_ufunc__(self, *a, **k): return True\n"
     "def ENTRY(n): return np.zeros(()).view(A)\n",
@@ -215,19 +229,38 @@ FORGERIES: dict[str, str] = {
 }  # fmt: skip
 """Programs that must fail, by what they try."""
 
-RIGHT = "\ndef triple(n): return 3 * n\ndef third(n): return n / 3\ndef pairs(n): return [(i, {i, i + 1}) for i in range(n)]\n"
+WRITTEN = {
+    "spec.md": "---\nentry_point: triple\n---\nReturn three times the number.\n",
+    "reference.py": "def triple(n): return 3 * n\n",
+    "tests.py": "for got, want in zip(map(triple, [1, 2, 7]), [3, 6, 21]):\n    assert got == want\n"
+    "def test_more():\n    assert abs(triple(0.5) - 1.5) < 1e-9\n",
+}
+"""A task with tests written by hand, which loop over calls."""
+
+ON_TESTS: dict[str, str] = {
+    "ends the tests' loop: StopIteration": "\ndef ENTRY(n):\n    if isinstance(n, int): raise StopIteration\n    return 3 * n\n",
+    "ends the tests' loop: a class of its own": "\nclass Done(StopIteration): pass\ndef ENTRY(n):\n    if isinstance(n, int): raise Done\n    return 3 * n\n",
+    "ends a generator: GeneratorExit": "\ndef ENTRY(n): raise GeneratorExit\n",
+    "a float under a mask": "\nimport numpy as np\ndef ENTRY(n): return np.ma.array([0.0], mask=[True]) if n == 0.5 else 3 * n\n",
+}
+"""Programs that must fail on `WRITTEN`, by what they try."""
+
+RIGHT = "\ndef triple(n): return 3 * n\ndef third(n): return n / 3\ndef pairs(n): return [(i, {i, i + 1}) for i in range(n)]\ndef halves(n): return [n / 2]\n"
 """A program that must pass, after each attack."""
 
 
-ON_EVERY_TASK = frozenset(list(FORGERIES)[:11])
+ON_EVERY_TASK = frozenset(list(FORGERIES)[:14])
 """What lies to a comparison is tried on each of its paths; for the other forgeries one task is as good as another."""
 
 
 def cases() -> list[tuple[str, dict[str, Any]]]:
     """Return each forgery with a task to try it on."""
-    return [(name, row) for name in FORGERIES for row in ROWS if row is ROWS[0] or name in ON_EVERY_TASK]
+    written = {"task_id": "written/triple", "entry_point": "triple"}
+    return [(name, written) for name in ON_TESTS] + [
+        (name, row) for name in FORGERIES for row in ROWS if row is ROWS[0] or name in ON_EVERY_TASK
+    ]
 
 
 def program(name: str, entry_point: str) -> str:
     """Return a forgery for one task."""
-    return FORGERIES[name].replace("ENTRY", entry_point)
+    return {**FORGERIES, **ON_TESTS}[name].replace("ENTRY", entry_point)
