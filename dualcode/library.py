@@ -49,7 +49,7 @@ def load_team(file: Place | None = None) -> TeamConfig:
     Servers that the file names are replaced by their addresses; nothing is asked of them yet. Raises
     TeamError.
     """
-    from dualcode.runs.evaluate import find_team
+    from dualcode.serving.running import find_team
 
     return find_team(None if file is None else Path(file))
 

@@ -91,7 +91,7 @@ async def make_run(folder: Path, pipeline: Pipeline) -> Path:
         "reviewer": Seat("reviewer", chat, PAPER, 1000, 64),
     }
     team = Team(seats, bench=Telling(store.add_shown))
-    await Runner(pipeline, suite, team, Judge(), store, concurrency=1).run()
+    await Runner(pipeline, suite, team, Judge(), store, concurrency=1, task_seconds=600).run()
     store.end_session()
     store.close()
     return store.folder

@@ -110,7 +110,7 @@ async def _plan(asked: "EvalOptions") -> "tuple[list[dict[str, Any]], Forecast]"
     """
     from dualcode.models.endpoints import check_endpoints
     from dualcode.pipelines.find import find_pipelines
-    from dualcode.runs.evaluate import find_team
+    from dualcode.serving.running import find_team
     from dualcode.study.known import learn
     from dualcode.study.reproduce import Prepared, ReproduceOptions, planned, predict
     from dualcode.study.study import Study, SuiteChoice

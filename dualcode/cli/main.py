@@ -72,23 +72,18 @@ def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:
-        sys.exit(_tell(error))
+        from dualcode.cli.refusal import EXIT_REFUSED, hush, refusal
 
-
-def _tell(error: Exception) -> int:
-    """Print an error in words and return its exit code; raise it again if it is a fault of dualcode's own."""
-    from dualcode.cli.refusal import EXIT_REFUSED, hush, refusal
-
-    if (refused := refusal(error)) is not None:
-        hush()
-        click.echo(f"error: {refused}", err=True)
-        return EXIT_REFUSED
-    first: BaseException = error
-    while isinstance(first, BaseExceptionGroup):
-        first = cast("BaseExceptionGroup[BaseException]", first).exceptions[0]
-    if not isinstance(first, DualcodeError):
-        raise error
-    # The README's way puts `dualcode` on PATH; where it is not, a hint says what works.
-    text = re.sub(r"(?<![\w./-])dualcode (?=[a-z])", lambda _: f"{spelled()} ", str(first))
-    click.echo(f"error: {text}", err=True)
-    return first.exit_code
+        if (refused := refusal(error)) is not None:
+            hush()
+            click.echo(f"error: {refused}", err=True)
+            sys.exit(EXIT_REFUSED)
+        first: BaseException = error
+        while isinstance(first, BaseExceptionGroup):
+            first = cast("BaseExceptionGroup[BaseException]", first).exceptions[0]
+        if not isinstance(first, DualcodeError):
+            raise  # a fault of dualcode's own
+        # The README's way puts `dualcode` on PATH; where it is not, a hint says what works.
+        text = re.sub(r"(?<![\w./-])dualcode (?=[a-z])", lambda _: f"{spelled()} ", str(first))
+        click.echo(f"error: {text}", err=True)
+        sys.exit(first.exit_code)

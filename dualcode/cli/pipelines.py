@@ -5,7 +5,6 @@ import json
 import click
 
 from dualcode.cli.options import print_columns
-from dualcode.errors import PipelineError
 
 
 @click.command("pipelines")
@@ -26,7 +25,7 @@ def pipelines(check: str | None, as_json: bool) -> None:
     if check is not None:
         find_pipelines(check)
         return
-    found = all_pipelines(_left_out).values()
+    found = all_pipelines(lambda error: click.echo(f"left out: {error}", err=True)).values()
     if not as_json:
         print_columns([(each.name, each.paper, each.summary) for each in found])
         return
@@ -42,7 +41,3 @@ def pipelines(check: str | None, as_json: bool) -> None:
         for each in found
     ]
     click.echo(json.dumps({"pipelines": rows}))
-
-
-def _left_out(error: PipelineError) -> None:
-    click.echo(f"left out: {error}", err=True)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import click
 from dualcode.cli.options import EXIT_ERRORED, dataset_options, load, unsafe_option
 
 if TYPE_CHECKING:
-    from dualcode.grading.explain import Explanation
     from dualcode.verdict import Verdict
 
 
@@ -72,7 +71,8 @@ def score(
         results.check_output(output, samples)
     if explained:
         told = scoring.explain_samples(samples, load(dataset, data), explained, wanted)
-        click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(_text(told)))
+        lines = (line for each in told for line in each.lines())
+        click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(lines))
         return
     with Bar() as bar:
         suite, read, result = scoring.score_samples(samples, lambda: load(dataset, data), bar, wanted)
@@ -89,11 +89,6 @@ def score(
     _tell_errored(result.verdicts)
     if result.base.errored:
         sys.exit(EXIT_ERRORED)
-
-
-def _text(explanations: "Sequence[Explanation]") -> Iterator[str]:
-    for each in explanations:
-        yield from each.lines()
 
 
 def _tell_errored(verdicts: "Sequence[Verdict]") -> None:

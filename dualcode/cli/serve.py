@@ -13,7 +13,7 @@ import click
 from dualcode.cli.options import WholeSummaries, spelled
 
 if TYPE_CHECKING:
-    from dualcode.serving.pair import ServerStatus
+    pass
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 NOT_HEALTHY = 3
@@ -99,28 +99,24 @@ def status(as_json: bool, state: Path | None) -> None:
     if as_json:
         click.echo(json.dumps([server.model_dump(mode="json") for server in found]))
     elif found:
-        _print_table(found)
+        from dualcode.cli.terminal import show
+        from dualcode.tables.grid import listed, numbers, words
+
+        heads = (
+            words("server"), numbers("pid", drop=3), numbers("port"), words("model", drop=1), words("health"),
+            numbers("max_model_len", drop=2), numbers("uptime", drop=2),
+        )  # fmt: skip
+        rows: list[tuple[str, ...]] = []
+        for each in found:
+            minutes, seconds = divmod(int(each.uptime), 60)
+            length = "" if each.max_model_len is None else str(each.max_model_len)
+            up = f"{minutes}:{seconds:02}"
+            rows.append((each.name, str(each.pid), str(each.port), each.model, each.health, length, up))
+        show(listed("servers", "", heads, rows))
     else:
         click.echo(f"nothing is running\n  try: {spelled()} serve start")
     healthy = bool(found) and all(server.health == "healthy" for server in found)
     sys.exit(0 if healthy else NOT_HEALTHY)
-
-
-def _print_table(found: "list[ServerStatus]") -> None:
-    from dualcode.cli.terminal import show
-    from dualcode.tables.grid import listed, numbers, words
-
-    heads = (
-        words("server"), numbers("pid", drop=3), numbers("port"), words("model", drop=1), words("health"),
-        numbers("max_model_len", drop=2), numbers("uptime", drop=2),
-    )  # fmt: skip
-    rows: list[tuple[str, ...]] = []
-    for each in found:
-        minutes, seconds = divmod(int(each.uptime), 60)
-        length = "" if each.max_model_len is None else str(each.max_model_len)
-        up = f"{minutes}:{seconds:02}"
-        rows.append((each.name, str(each.pid), str(each.port), each.model, each.health, length, up))
-    show(listed("servers", "", heads, rows))
 
 
 @serve.command()

@@ -40,6 +40,18 @@ class Specification:
     """The function that it is taken to describe; empty if it names none."""
     richness: "Richness"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        from dualcode.bench.richness import PROPOSED_THRESHOLD
+
+        return {
+            "file": self.file,
+            "entry_point": self.entry_point,
+            **self.richness.model_dump(mode="json"),
+            "missing": [{"name": each.name, "gain": round(each.gain, 3)} for each in self.richness.missing],
+            "threshold": PROPOSED_THRESHOLD,
+        }
+
 
 def read_specification(file: str, entry_point: str | None = None) -> Specification:
     """Read and score a file, or stdin for `-`. Raises InputError for what is no text."""
@@ -117,23 +129,10 @@ def spec(files: tuple[str, ...], entry_point: str | None, as_json: bool) -> None
     """
     specifications = [read_specification(file, entry_point) for file in files]
     if as_json:
-        click.echo(json.dumps({"specifications": [_to_json(each) for each in specifications]}))
+        click.echo(json.dumps({"specifications": [each.to_json() for each in specifications]}))
         return
     for specification in specifications:
         _print(specification)
-
-
-def _to_json(specification: Specification) -> dict[str, Any]:
-    from dualcode.bench.richness import PROPOSED_THRESHOLD
-
-    result = specification.richness
-    return {
-        "file": specification.file,
-        "entry_point": specification.entry_point,
-        **result.model_dump(mode="json"),
-        "missing": [{"name": each.name, "gain": round(each.gain, 3)} for each in result.missing],
-        "threshold": PROPOSED_THRESHOLD,
-    }
 
 
 def _print(specification: Specification) -> None:

@@ -33,7 +33,7 @@ from dualcode.export.messages import asked, identity, printables, tokens
 from dualcode.export.sample import begun, samples, writer
 from dualcode.export.target import State, place
 from dualcode.export.when import utc
-from dualcode.runs.manifest import Configuration, Manifest
+from dualcode.runs.manifest import Configuration
 from dualcode.verdict import Part
 
 _METRICS = cast(
@@ -99,6 +99,7 @@ def to_log(run: Run) -> EvalLog:
 def _spec(run: Run) -> EvalSpec:
     manifest = run.records.manifest
     configuration = manifest.configuration
+    git = manifest.sessions[-1].git_revision if manifest.sessions else None
     return EvalSpec(
         eval_id=identity(run.id, "eval"),
         run_id=run.id,
@@ -124,7 +125,9 @@ def _spec(run: Run) -> EvalSpec:
             fail_on_error=False,
             max_samples=manifest.sessions[-1].concurrency if manifest.sessions else None,
         ),
-        revision=_revision(manifest),
+        revision=EvalRevision(type="git", origin="", commit=git.rstrip("+"), dirty=git.endswith("+"))
+        if git
+        else None,
         packages={"dualcode": manifest.dualcode, **configuration.packages},
         metadata=printables(_metadata(run)),
         headline_metric=HeadlineMetric(score=run.hardest, metric="accuracy"),
@@ -140,13 +143,6 @@ def _roles(configuration: Configuration) -> dict[str, ModelConfig | list[ModelCo
         config = GenerateConfig(temperature=profile.plain.temperature if profile else None)
         found[role] = ModelConfig(model=configuration.team["endpoints"][endpoint]["model"], config=config)
     return found
-
-
-def _revision(manifest: Manifest) -> EvalRevision | None:
-    revision = manifest.sessions[-1].git_revision if manifest.sessions else None
-    if revision is None:
-        return None
-    return EvalRevision(type="git", origin="", commit=revision.rstrip("+"), dirty=revision.endswith("+"))
 
 
 def _metadata(run: Run) -> dict[str, Any]:

@@ -25,23 +25,21 @@ def times(calls: Sequence[Call], begun: float) -> list[When]:
     A call that the ledger replayed has in its record the time of the call that paid for it. In this run it
     took no time; it stands where the next call that was asked began, or else where the last one ended.
     """
-    asked = [_asked(call) for call in calls]
-    last = max((each.end for each in asked if each), default=begun)
+    asked: list[When | None] = []
+    for call in calls:
+        if call.from_ledger or not call.attempts:
+            asked.append(None)
+        elif call.reply is not None:
+            asked.append(When(call.reply.started, call.reply.started + call.reply.seconds))
+        else:
+            last = call.attempts[-1]
+            asked.append(When(call.attempts[0].started, last.started + last.seconds))
     found: list[When] = []
-    following = last
+    following = max((each.end for each in asked if each), default=begun)
     for each in reversed(asked):
         following = each.start if each else following
         found.append(each or When(following, following))
     return found[::-1]
-
-
-def _asked(call: Call) -> When | None:
-    if call.from_ledger or not call.attempts:
-        return None
-    first, last = call.attempts[0], call.attempts[-1]
-    if call.reply is not None:
-        return When(call.reply.started, call.reply.started + call.reply.seconds)
-    return When(first.started, last.started + last.seconds)
 
 
 def utc(seconds: float) -> datetime:

@@ -8,12 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from dualcode.bench.bench import SandboxBench
-from dualcode.config import Role, TeamConfig, load_team
-from dualcode.errors import TeamError
-from dualcode.grading.grader import SandboxGrader, default_workers
-from dualcode.models.endpoints import Served, check_endpoints
-from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.config import TeamConfig
+from dualcode.models.endpoints import check_endpoints
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
@@ -22,16 +18,15 @@ from dualcode.runs.manifest import Configuration, Manifest, addresses, configure
 from dualcode.runs.monitor import monitored, sources
 from dualcode.runs.progress import Display, Tally, Whole
 from dualcode.runs.runner import Observer, Runner, open_run, session
-from dualcode.runs.seal import seal
-from dualcode.runs.store import RunStore, read_run
-from dualcode.runs.summary import Summary, summarize
-from dualcode.sandbox import open_sandbox
-from dualcode.sandbox.sandbox import Sandbox, Tier
+from dualcode.runs.seal import finish
+from dualcode.runs.store import RunStore
+from dualcode.runs.summary import Summary
+from dualcode.runs.workshop import Workshop
+from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import hardware_of
-from dualcode.serving.running import running
+from dualcode.serving.running import find_team
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
-from dualcode.team import Team, build_team
 
 
 class EvalOptions(Record):
@@ -111,55 +106,12 @@ async def evaluate_suite(
     served = await check_endpoints(config, roles)
     whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     console = console or Console(quiet=True)
-    async with Workshop(options, suite, config, roles, served, observer) as workshop:
+    opening = Workshop(
+        suite, config, roles, served,
+        run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
+    )  # fmt: skip
+    async with opening as workshop:
         return [await _evaluate(options, console, workshop, each, whole) for each in pipelines]
-
-
-class Workshop:
-    """What the runs of one command share, each part opened when a run first needs it."""
-
-    def __init__(
-        self,
-        options: EvalOptions,
-        suite: Suite,
-        config: TeamConfig,
-        roles: Sequence[Role],
-        served: dict[str, Served],
-        observer: Observer | None = None,
-    ) -> None:
-        self.suite = suite
-        self.config = config
-        self.served = served
-        self.observer = observer
-        self._options = options
-        self._roles = roles
-        self._parts = contextlib.AsyncExitStack()
-        self._tools: tuple[Team, SandboxGrader, Sandbox] | None = None
-
-    async def tools(self) -> tuple[Team, SandboxGrader, Sandbox]:
-        """Return the team, the grader, and the sandbox for what pipelines run."""
-        if self._tools is None:
-            workers, unsafe = default_workers(), self._options.unsafe
-            grading = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
-            # A visible test takes milliseconds and holds a model up: it does not wait behind a grading.
-            bench = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
-            grader = SandboxGrader(self.suite, grading, workers=grading.workers)
-            await self._parts.enter_async_context(grader)
-            team = build_team(self.config, self._roles)
-            self._parts.push_async_callback(team.close)
-            if not self._options.no_ledger:
-                ledger = Ledger.open(self._options.run_dir / FOLDER)
-                self._parts.callback(ledger.close)
-                behind = await behind_ledger(team.chats, ledger, self.config, self.served)
-                team = team.through(lambda chat: behind[chat.name])
-            self._tools = team, grader, bench
-        return self._tools
-
-    async def __aenter__(self) -> "Workshop":
-        return self
-
-    async def __aexit__(self, *failure: object) -> None:
-        await self._parts.aclose()
 
 
 async def _evaluate(
@@ -179,11 +131,10 @@ async def _evaluate(
         if resumed < len(suite.tasks):
             tier = await _work(options, console, workshop, pipeline, store, made_with, whole)
         whole.end(len(suite.tasks))
-        sealed = await seal(store.folder, suite)
+        audit, summary = await finish(store.folder, suite)
     finally:
         store.close()
-    summary = summarize(read_run(store.folder))
-    return Result(folder=store.folder, summary=summary, resumed=resumed, sandbox=tier, audit=sealed)
+    return Result(folder=store.folder, summary=summary, resumed=resumed, sandbox=tier, audit=audit)
 
 
 async def _work(
@@ -197,13 +148,13 @@ async def _work(
 ) -> Tier:
     """Do what the run lacks, and return what its programs ran in."""
     suite, config = workshop.suite, workshop.config
-    shared, grader, sandbox = await workshop.tools()
-    grader.prepare([task.id for task in suite.tasks if task.id not in store.records.done])
-    team = shared.at_work(pipeline.roles, SandboxBench(sandbox, store.add_shown))
+    tools = await workshop.tools()
+    tools.grader.prepare([task.id for task in suite.tasks if task.id not in store.records.done])
+    team = tools.team_of(pipeline.roles, store.add_shown)
     concurrency = options.concurrency or default_concurrency(config, pipeline)
     reached = addresses(made_with.configuration, config)
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
-    begun = {"sandbox": sandbox.tier, "hardware": hardware}
+    begun = {"sandbox": tools.sandbox.tier, "hardware": hardware}
     store.keep_source(pipeline.source.read_bytes())
     store.begin_session(session(concurrency).model_copy(update=begun), reached)
     tally = Tally(suite.has_plus, workshop.observer)
@@ -213,14 +164,14 @@ async def _work(
     try:
         seconds = options.task_seconds or config.limits.task_seconds
         runner = Runner(
-            pipeline, suite, team, grader, store,
+            pipeline, suite, team, tools.grader, store,
             concurrency=concurrency, observer=tally, task_seconds=seconds,
         )  # fmt: skip
         async with monitored(sources(team.chats, reached, hardware), store.add_reading):
             await _watched(runner, display)
     finally:
         store.end_session()
-    return sandbox.tier
+    return tools.sandbox.tier
 
 
 async def _watched(runner: Runner, display: Display) -> None:
@@ -241,20 +192,3 @@ def default_concurrency(config: TeamConfig, pipeline: Pipeline) -> int:
 def run_id(configuration: Configuration) -> str:
     """Return the id of the configuration's run: readable, and different for each configuration."""
     return f"{configuration.dataset}-{configuration.pipeline}-{configuration.fingerprint[:8]}"
-
-
-def find_team(given: Path | TeamConfig | None) -> TeamConfig:
-    """Return the team of a TOML file, or of the servers that `scripts/serve.sh` started, with addresses.
-
-    Raises TeamError if there is neither.
-    """
-    if isinstance(given, TeamConfig):
-        return given
-    pair = running()
-    file = given or (pair and pair.team_file)
-    if file is None:
-        raise TeamError(
-            "no team: --team was not given, and scripts/serve.sh has started no servers",
-            hint="scripts/serve.sh start (or start --profile cpu), --team FILE, or --base-url with --model",
-        )
-    return load_team(file).resolved(pair.base_urls() if pair else {})

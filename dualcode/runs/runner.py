@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from dualcode.call import Call
-from dualcode.config import Limits
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
 from dualcode.pipelines import Pipeline
@@ -75,8 +74,8 @@ class Runner:
         store: RunStore,
         *,
         concurrency: int,
+        task_seconds: float,
         observer: Observer | None = None,
-        task_seconds: float = Limits().task_seconds,
     ) -> None:
         self._pipeline = pipeline
         self._suite = suite

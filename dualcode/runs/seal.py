@@ -24,6 +24,7 @@ from dualcode.runs.audit import Audit, Hidden, audit
 from dualcode.runs.lines import replace, writing
 from dualcode.runs.provenance import literals
 from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords, read_run, repeated
+from dualcode.runs.summary import Summary, summarize
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
 from dualcode.solution import checksum
@@ -53,6 +54,12 @@ async def seal(folder: Path, suite: Suite) -> Audit:
     files = {name: _checksum(folder / name) for name in SEALED_FILES}
     await asyncio.to_thread(_write, folder, Seal(clean=found.clean, audit=found, files=files))
     return found
+
+
+async def finish(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
+    """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers."""
+    found = await seal(folder, suite)
+    return found, summarize(read_run(folder))
 
 
 async def inspect(folder: Path, suite: Suite) -> Audit:

@@ -61,7 +61,11 @@ class _Parser:
                 self.open.pop()
                 value = make(members)
             else:
-                return self._whole(value)
+                if self.at != len(self.data):
+                    raise CodecError(f"{len(self.data) - self.at} bytes after the value")
+                if type(value) is Nodes:
+                    raise CodecError("a tree without a tag")
+                return value
 
     def _next(self) -> Any:
         """Read an atom, an empty container or a dict's end; or open a container."""
@@ -71,9 +75,11 @@ class _Parser:
             return _SINGLETONS[code]
         if code in _READ_ATOM:
             return _READ_ATOM[code](self)
-        return self._end_dict() if code == _NULL else self._begin(code)
-
-    def _begin(self, code: int) -> Any:
+        if code == _NULL:
+            make, members, count = self.open.pop()
+            if count != -1:
+                raise CodecError("an end where no dict is")
+            return make(members)
         make = self.makers[code]
         count = -1 if code == _DICT else self.int32()
         if not 0 <= count <= len(self.data) - self.at and code != _DICT:
@@ -84,19 +90,6 @@ class _Parser:
             return make([])
         self.open.append((make, [], count))
         return _OPENED
-
-    def _end_dict(self) -> Any:
-        make, members, count = self.open.pop()
-        if count != -1:
-            raise CodecError("an end where no dict is")
-        return make(members)
-
-    def _whole(self, value: Any) -> Any:
-        if self.at != len(self.data):
-            raise CodecError(f"{len(self.data) - self.at} bytes after the value")
-        if type(value) is Nodes:
-            raise CodecError("a tree without a tag")
-        return value
 
     def take(self, count: int) -> bytes:
         if not 0 <= count <= len(self.data) - self.at:

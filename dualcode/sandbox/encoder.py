@@ -350,20 +350,8 @@ def _write_masked(value: Any, tagger: _Tagger) -> Any:
     return ("masked", tagger.node(value.data), tagger.node(_modules["numpy.ma"].getmaskarray(value)))
 
 
-def _write_date(value: Any, _: _Tagger) -> Any:
-    return ("date", value.year, value.month, value.day)
-
-
-def _write_time(value: Any, _: _Tagger) -> Any:
-    return ("time", *_clock(value), value.fold, _offset(value))
-
-
 def _write_datetime(value: Any, _: _Tagger) -> Any:
     return ("datetime", value.year, value.month, value.day, *_clock(value), value.fold, _offset(value))
-
-
-def _write_timedelta(value: Any, _: _Tagger) -> Any:
-    return ("timedelta", value.days, value.seconds, value.microseconds)
 
 
 def _clock(value: Any) -> tuple[int, int, int, int]:
@@ -385,9 +373,9 @@ _LATE_WRITERS: dict[tuple[str, str], Writer] = {
     ("fractions", "Fraction"): _write_fraction,
     ("decimal", "Decimal"): _write_decimal,
     ("datetime", "datetime"): _write_datetime,
-    ("datetime", "date"): _write_date,
-    ("datetime", "time"): _write_time,
-    ("datetime", "timedelta"): _write_timedelta,
+    ("datetime", "date"): lambda value, _: ("date", value.year, value.month, value.day),
+    ("datetime", "time"): lambda value, _: ("time", *_clock(value), value.fold, _offset(value)),
+    ("datetime", "timedelta"): lambda value, _: ("timedelta", value.days, value.seconds, value.microseconds),
     ("array", "array"): _write_numbers,
     ("numpy.ma", "MaskedArray"): _write_masked,
 }

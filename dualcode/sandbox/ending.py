@@ -84,24 +84,16 @@ def _judge(job: Job, answer: Answer, told: _Told, *, whole: bool) -> tuple[Endin
     if b"F" in told.kinds:
         return "unloaded", "", False
     if b"L" in told.kinds:
-        limit, reached = _used_up(job, answer, told)
-        if not reached:
+        limit = _limit(job, len(told.calls))
+        # The harness counts from when it last sent frames, at the earliest two arrivals ago: with the last
+        # the rest came. Frames of quick calls before may have come with it.
+        before = answer.arrivals[-3].until if len(answer.arrivals) > 2 else 0.0
+        if answer.cpu - before < limit - _ROUNDING:
             return "died", f"told of a limit, {limit:g} s of CPU time, that it had not reached", False
         return "timed_out", f"{limit:g} s of CPU time for a call", True
     if breach := _find_excess(job, answer, told):
         return "timed_out", breach, False
     return "finished", "", False
-
-
-def _used_up(job: Job, answer: Answer, told: _Told) -> tuple[float, bool]:
-    """Return the limit of the call that was the last, and whether the kernel may have counted as much.
-
-    The harness counts from when it last sent frames, at the earliest two arrivals ago: with the last the rest
-    came. Frames of quick calls before may have come with it.
-    """
-    limit = _limit(job, len(told.calls))
-    before = answer.arrivals[-3].until if len(answer.arrivals) > 2 else 0.0
-    return limit, answer.cpu - before >= limit - _ROUNDING
 
 
 def _find_excess(job: Job, answer: Answer, told: _Told) -> str:

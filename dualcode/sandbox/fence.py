@@ -128,7 +128,11 @@ def _find_unlinked(pid: int, scratch: str) -> dict[int, int]:
     """
     found = dict[int, int]()
     for task in _list(f"/proc/{pid}/task"):  # the first of them may have ended, and then shows nothing
-        maps = _read(f"{task}/maps")
+        try:
+            with io.open(f"{task}/maps", "rb") as file:  # noqa: UP020  # `open` is taken away in the server
+                maps = file.read()
+        except OSError:
+            continue
         if not maps:
             continue
         for line in maps.splitlines():
@@ -149,14 +153,6 @@ def _list(folder: str) -> list[str]:
         return [f"{folder}/{name}" for name in os.listdir(folder)]
     except OSError:
         return []
-
-
-def _read(path: str) -> bytes:
-    try:
-        with io.open(path, "rb") as file:  # noqa: UP020  # `open` is taken away in the server
-            return file.read()
-    except OSError:
-        return b""
 
 
 def clear(folder: str) -> None:

@@ -396,7 +396,8 @@ class Mender:
 
     def __init__(self) -> None:
         self._loading = 0
-        self._guarded = [(module, name, vars(module).get(name)) for module, name in _guarded_names()]
+        guarded = [(builtins, name) for name in GUARDED_BUILTINS] + [(os, name) for name in GUARDED_OS]
+        self._guarded = [(module, name, vars(module).get(name)) for module, name in guarded]
         self._changes: dict[str, Callable[[Any], None]] = {
             "random": _seed,
             "numpy.random": _seed,
@@ -435,11 +436,6 @@ class Mender:
                 change(module)
 
         loader.exec_module = exec_module
-
-
-def _guarded_names() -> Iterable[tuple[types.ModuleType, str]]:
-    yield from ((builtins, name) for name in GUARDED_BUILTINS)
-    yield from ((os, name) for name in GUARDED_OS)
 
 
 def _seed(module: Any) -> None:

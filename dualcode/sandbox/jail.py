@@ -50,8 +50,11 @@ def enter(unprivileged: int | None) -> int:
         _write("/proc/self/gid_map", f"{INSIDE_ID} {group} 1")
     kernel.name_host(HOST_NAME)
     pid = os.fork()
-    if pid:
-        _wait(pid)
+    if pid:  # the process that the host knows: it ends when the one inside ends
+        kernel.die_with_parent(signal.SIGKILL)
+        kernel.close_from(3)
+        _, status = os.waitpid(pid, 0)
+        os._exit(1 if status else 0)
     kernel.die_with_parent(signal.SIGKILL)
     return INSIDE_ID if mapped else 0
 
@@ -97,14 +100,6 @@ def _write(path: str, text: str) -> None:
         os.close(descriptor)
 
 
-def _wait(pid: int) -> None:
-    """Be the process that the host knows: end when the one inside ends."""
-    kernel.die_with_parent(signal.SIGKILL)
-    kernel.close_from(3)
-    _, status = os.waitpid(pid, 0)
-    os._exit(1 if status else 0)
-
-
 def build(at: str, libraries: Libraries) -> None:
     """Make a new root of read-only libraries at a folder, and enter it. Raises OSError."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
@@ -121,7 +116,10 @@ def build(at: str, libraries: Libraries) -> None:
     os.mkdir(at + SCRATCH)
     if not os.path.lexists(at + "/tmp"):
         os.symlink(SCRATCH, at + "/tmp")
-    _pivot(at)
+    os.chdir(at)
+    kernel.pivot_root(".", ".")  # the old root lies on top of the new one for a moment, and goes
+    kernel.unmount(".")
+    os.chdir("/")
     mount_scratch()
     for path in ("/", *libraries.hidden):
         kernel.mount("none", path, flags=_READ_ONLY | _SAFE)
@@ -144,14 +142,6 @@ def _bind_file(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
     kernel.mount(source, target, flags=kernel.MS_BIND)
-
-
-def _pivot(root: str) -> None:
-    """Make a mounted folder the root; the old root lies on top of it for a moment, and goes."""
-    os.chdir(root)
-    kernel.pivot_root(".", ".")
-    kernel.unmount(".")
-    os.chdir("/")
 
 
 def mount_scratch() -> None:

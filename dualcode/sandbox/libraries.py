@@ -27,7 +27,8 @@ class Libraries(NamedTuple):
 def find_libraries(packages: str | None) -> Libraries:
     """Look at this interpreter's import path and at what it has mapped; `packages` is where numpy lies."""
     standard = {os.path.abspath(path) for path in sys.path if os.path.exists(path)}
-    numpy = _find_numpy(packages) if packages else set[str]()
+    named = (os.path.join(packages, name) for name in ("numpy", "numpy.libs") if packages)
+    numpy = {folder for folder in named if os.path.isdir(folder)}
     readable = (
         standard | numpy | _mapped_folders(standard) | {path for path in _EXTRAS if os.path.exists(path)}
     )
@@ -37,11 +38,6 @@ def find_libraries(packages: str | None) -> Libraries:
     links = {link: os.readlink(link) for link in _SYSTEM_LINKS if os.path.islink(link)}
     shown = {path for path in readable if not _is_covered(path, readable, hidden)}
     return Libraries(tuple(sorted(shown)), tuple(sorted(hidden)), tuple(sorted(links.items())))
-
-
-def _find_numpy(packages: str) -> set[str]:
-    folders = (os.path.join(packages, name) for name in ("numpy", "numpy.libs"))
-    return {folder for folder in folders if os.path.isdir(folder)}
 
 
 def _mapped_folders(standard: set[str]) -> set[str]:

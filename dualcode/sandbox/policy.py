@@ -14,7 +14,6 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterable
-from types import ModuleType
 from typing import Any
 
 from dualcode.errors import SandboxError
@@ -65,7 +64,10 @@ loaded, which is once a run: the tree more than halves that."""
 @functools.cache
 def compile_policy() -> bytes:
     """Return the program. SandboxError if libseccomp is not there or does not know this machine."""
-    seccomp = _library()
+    try:
+        import pyseccomp as seccomp  # pyright: ignore[reportMissingTypeStubs]
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise SandboxError(f"libseccomp cannot be used: {error}", hint=HINT) from error
     rules: Any = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     with contextlib.suppress(OSError, ValueError):  # libseccomp before 2.5: slower, not weaker
         rules.set_attr(_OPTIMIZE, _BINARY_TREE)
@@ -78,14 +80,6 @@ def compile_policy() -> bytes:
         rules.export_bpf(file)
         file.seek(0)
         return file.read()
-
-
-def _library() -> ModuleType:
-    try:
-        import pyseccomp  # pyright: ignore[reportMissingTypeStubs]
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        raise SandboxError(f"libseccomp cannot be used: {error}", hint=HINT) from error
-    return pyseccomp
 
 
 def _names(*groups: str) -> Iterable[str]:

@@ -100,29 +100,21 @@ async def choose(wanted: str | None = None, *, unsafe: bool = False) -> Choice:
             return Choice(describe(name, failures), await _policy())
         failures[name] = failure
     if unsafe and wanted in (None, "unsafe"):
-        return await _unsafe(failures)
-    raise _refusal(failures)
+        try:
+            return Choice(describe("unsafe", failures, filtered=True), await _policy())
+        except SandboxError as error:
+            return Choice(describe("unsafe", {**failures, "seccomp": error}), b"")
+    tried = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
+    hints = [error.hint for error in failures.values() if error.hint]
+    raise SandboxError(
+        f"no sandbox works on this machine ({tried})",
+        hint=hints[0] if hints else "dualcode sandbox tells more; --unsafe runs programs without one",
+    )
 
 
 async def _policy() -> bytes:
     """Compile it in a thread: finding libseccomp asks other programs."""
     return await asyncio.to_thread(policy.compile_policy)
-
-
-async def _unsafe(failures: dict[str, SandboxError]) -> Choice:
-    try:
-        return Choice(describe("unsafe", failures, filtered=True), await _policy())
-    except SandboxError as error:
-        return Choice(describe("unsafe", {**failures, "seccomp": error}), b"")
-
-
-def _refusal(failures: dict[str, SandboxError]) -> SandboxError:
-    tried = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
-    hints = [error.hint for error in failures.values() if error.hint]
-    return SandboxError(
-        f"no sandbox works on this machine ({tried})",
-        hint=hints[0] if hints else "dualcode sandbox tells more; --unsafe runs programs without one",
-    )
 
 
 def describe(name: str, failures: dict[str, SandboxError], *, filtered: bool = False) -> Tier:
@@ -167,7 +159,9 @@ async def _try(name: str) -> None:
     try:
         await worker.ready()
         with _file_of_the_host() as path:
-            _judge(await worker.run(_attack(path)))
+            attempts = (source.format(path=str(path)) for source in (*_ATTACKS.values(), *_NEEDS.values()))
+            sources = tuple(f"attempt({source!r})" for source in attempts)
+            _judge(await worker.run(Job(_PROGRAM, Expressions(sources), limits=Limits(wall=30.0))))
     except BrokenError as error:
         raise SandboxError(f"the fork server broke: {error}") from error
     finally:
@@ -183,12 +177,6 @@ def _file_of_the_host() -> Generator[Path]:
         path.chmod(0o666)
         path.parent.chmod(0o777)
         yield path
-
-
-def _attack(path: Path) -> Job:
-    attempts = (source.format(path=str(path)) for source in (*_ATTACKS.values(), *_NEEDS.values()))
-    sources = tuple(f"attempt({source!r})" for source in attempts)
-    return Job(_PROGRAM, Expressions(sources), limits=Limits(wall=30.0))
 
 
 def _judge(ran: Ran) -> None:

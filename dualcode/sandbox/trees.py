@@ -76,41 +76,13 @@ def _read_set(nodes: Any) -> set[Any]:
     return distinct(set(members), len(members))
 
 
-def _read_frozenset(nodes: Any) -> frozenset[Any]:
-    return frozenset(_read_set(nodes))
-
-
 def _read_dict(nodes: Any) -> dict[Any, Any]:
     return pair(_values(nodes))
-
-
-def _read_tuple(nodes: Any) -> tuple[Any, ...]:
-    return tuple(_values(nodes))
 
 
 def _read_keys(nodes: Any) -> Any:
     members = _values(nodes)
     return distinct(dict.fromkeys(members), len(members)).keys()
-
-
-def _read_values(nodes: Any) -> Any:
-    return dict(enumerate(_values(nodes))).values()
-
-
-def _read_items(nodes: Any) -> Any:
-    return _read_dict(nodes).items()
-
-
-def _read_counter(nodes: Any) -> Any:
-    return collections.Counter(_read_dict(nodes))
-
-
-def _read_defaultdict(nodes: Any) -> Any:
-    return collections.defaultdict(None, _read_dict(nodes))
-
-
-def _read_ordered(nodes: Any) -> Any:
-    return collections.OrderedDict(_read_dict(nodes))
 
 
 def _read_user_list(members: Any) -> Any:
@@ -135,11 +107,6 @@ def _read_user_string(content: Any) -> Any:
 def _exact(kind: type, *values: Any) -> None:
     if any(type(value) is not kind for value in values):
         raise CodecError(f"no {kind.__name__}: {values!r:.80}")
-
-
-def _read_bytearray(content: Any) -> bytearray:
-    _exact(bytes, content)
-    return bytearray(content)
 
 
 def _read_range(*bounds: Any) -> range:
@@ -371,20 +338,23 @@ def _read_drained(name: Any, nodes: Any) -> Drained:
     return Drained(name, _values(nodes))
 
 
+_OF_ONE_FIELD: dict[str, Callable[[Any], Any]] = {
+    "tuple": lambda nodes: tuple(_values(nodes)),
+    "frozenset": lambda nodes: frozenset(_read_set(nodes)),
+    "bytearray": lambda content: bytearray(_content(content)),
+    "values": lambda nodes: dict(enumerate(_values(nodes))).values(),
+    "items": lambda nodes: _read_dict(nodes).items(),
+    "Counter": lambda nodes: collections.Counter(_read_dict(nodes)),
+    "defaultdict": lambda nodes: collections.defaultdict(None, _read_dict(nodes)),
+    "OrderedDict": lambda nodes: collections.OrderedDict(_read_dict(nodes)),
+}
 _READERS: dict[Any, Callable[..., Any]] = {
+    **_OF_ONE_FIELD,
     "list": _values,
-    "tuple": _read_tuple,
     "set": _read_set,
-    "frozenset": _read_frozenset,
     "dict": _read_dict,
-    "bytearray": _read_bytearray,
     "range": _read_range,
     "keys": _read_keys,
-    "values": _read_values,
-    "items": _read_items,
-    "Counter": _read_counter,
-    "defaultdict": _read_defaultdict,
-    "OrderedDict": _read_ordered,
     "deque": _read_deque,
     "Fraction": _read_fraction,
     "Decimal": _read_decimal,

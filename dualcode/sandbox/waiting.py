@@ -36,8 +36,17 @@ def activity(server: int, since: float) -> Activity | None:
 
     The server itself, which was there before the run, is none of them. None, too, where /proc does not tell.
     """
-    measured = [_measure(pid, since) for pid in _leaves(server)]
-    found = [each for each in measured if each is not None]
+    found: list[Activity] = []
+    for pid in _leaves(server):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+            delays = [int((thread / "schedstat").read_text().split()[1]) for thread in threads]
+        except (OSError, IndexError, ValueError):  # it has ended, or a kernel that does not count
+            continue
+        user, system, started = (int(fields[at]) * _TICK for at in (11, 12, 19))
+        if started >= since:
+            found.append(Activity(user + system, sum(delays) / 1e9))
     if not found:
         return None
     return Activity(sum(each.computed for each in found), sum(each.kept for each in found))
@@ -50,17 +59,6 @@ def _leaves(pid: int) -> list[int]:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             children += map(int, (thread / "children").read_text().split())
     return [leaf for child in children for leaf in _leaves(child)] or [pid]
-
-
-def _measure(pid: int, since: float) -> Activity | None:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        delays = [int((thread / "schedstat").read_text().split()[1]) for thread in threads]
-    except (OSError, IndexError, ValueError):  # it has ended, or a kernel that does not count
-        return None
-    user, system, started = (int(fields[at]) * _TICK for at in (11, 12, 19))
-    return Activity(user + system, sum(delays) / 1e9) if started >= since else None
 
 
 class Attendance:

@@ -70,7 +70,18 @@ class Worker:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         with theirs:
-            self._process = _start(theirs.fileno())
+            descriptor = theirs.fileno()
+            boot = _BOOT.format(outer=str(_PACKAGE.parent), inner=str(_PACKAGE), descriptor=descriptor)
+            self._process = subprocess.Popen(
+                [sys.executable, "-s", "-S", "-P", "-B", "-c", boot],
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[descriptor],
+                start_new_session=True,
+                cwd="/",
+            )
         unprivileged = 65534 if os.geteuid() == 0 else None
         settings = Settings(tier, str(self.folder.resolve()), _find_packages(), policy, unprivileged)
         with contextlib.suppress(OSError):  # it died already: `ready` finds out
@@ -97,7 +108,8 @@ class Worker:
         self.usable = False
         self._number += 1
         content = _pack(job)
-        file = await _write_file(content) if len(content) > LARGE_BYTES else _make_file(content)
+        large = len(content) > LARGE_BYTES
+        file = await asyncio.to_thread(_make_file, content) if large else _make_file(content)
         try:
             request = _request(self._number, job, len(content))
             try:
@@ -166,7 +178,9 @@ class Worker:
             if self._closed:
                 self._control.close()
         if not message:
-            raise BrokenError(f"it ended ({_ending(self._process)})")
+            code = self._process.poll()
+            how = f"signal {-code}" if code and code < 0 else f"exit code {code}"
+            raise BrokenError(f"it ended ({'still closing' if code is None else how})")
         return message, files
 
     async def close(self) -> None:
@@ -229,20 +243,6 @@ def _told(message: bytes) -> str:
     return message.removeprefix(FAILED).decode("utf-8", "replace")
 
 
-def _start(descriptor: int) -> "subprocess.Popen[bytes]":
-    boot = _BOOT.format(outer=str(_PACKAGE.parent), inner=str(_PACKAGE), descriptor=descriptor)
-    return subprocess.Popen(
-        [sys.executable, "-s", "-S", "-P", "-B", "-c", boot],
-        env=_ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[descriptor],
-        start_new_session=True,
-        cwd="/",
-    )
-
-
 @cache
 def _find_packages() -> str | None:
     """Return the folder from which numpy is imported here."""
@@ -253,11 +253,6 @@ def _find_packages() -> str | None:
 def _set(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _ending(process: "subprocess.Popen[bytes]") -> str:
-    code = process.poll()
-    return "still closing" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _pack(job: Job) -> bytes:
@@ -302,10 +297,6 @@ def _make_file(content: bytes) -> int:
     seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
     return file
-
-
-async def _write_file(content: bytes) -> int:
-    return await asyncio.to_thread(_make_file, content)
 
 
 def _read_file(file: int, length: int) -> list[bytes]:

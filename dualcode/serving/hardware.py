@@ -16,7 +16,7 @@ import psutil
 from dualcode.record import Record
 from dualcode.serving import processes
 from dualcode.serving.environment import scrubbed
-from dualcode.serving.running import RunningServer, running
+from dualcode.serving.running import running
 
 if TYPE_CHECKING:
     from dualcode.models.endpoints import Served
@@ -93,21 +93,18 @@ def hardware_of(base_urls: Mapping[str, str], served: "Mapping[str, Served]") ->
         if server := local.get(base_urls[name].rstrip("/")):
             # A checkpoint may hold anything, and no fact for a table is worth a run.
             with contextlib.suppress(Exception):
-                found[name] = told.model_copy(update=_facts(server, told.root or server.weights))
+                environment: Mapping[str, str] = os.environ
+                with contextlib.suppress(psutil.Error):
+                    environment = psutil.Process(server.pid).environ()
+                facts = {
+                    "checkpoint": read_checkpoint(told.root or server.weights, environment),
+                    "gpus": gpus_of(server),
+                    "cpu": cpu_model(),
+                    "cores": len(server.cores or os.sched_getaffinity(0)),
+                    "resident_bytes": resident_bytes(server),
+                }
+                found[name] = told.model_copy(update=facts)
     return found
-
-
-def _facts(server: RunningServer, root: str) -> dict[str, Any]:
-    environment: Mapping[str, str] = os.environ
-    with contextlib.suppress(psutil.Error):
-        environment = psutil.Process(server.pid).environ()
-    return {
-        "checkpoint": read_checkpoint(root, environment),
-        "gpus": gpus_of(server),
-        "cpu": cpu_model(),
-        "cores": len(server.cores or os.sched_getaffinity(0)),
-        "resident_bytes": resident_bytes(server),
-    }
 
 
 def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | None:

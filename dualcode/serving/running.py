@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dualcode import resources
+from dualcode.config import TeamConfig, load_team
+from dualcode.errors import TeamError
 from dualcode.record import Record
 from dualcode.serving import processes
 from dualcode.serving.environment import API_KEY
@@ -94,6 +96,23 @@ def running(state: Path | None = None) -> RunningPair | None:
     """Return the pair that was started and still runs; None: nothing started, not ready yet, or one died."""
     pair = recorded(state)
     return pair if pair and pair.ready and pair.alive else None
+
+
+def find_team(given: Path | TeamConfig | None) -> TeamConfig:
+    """Return the team of a TOML file, or of the servers that `scripts/serve.sh` started, with addresses.
+
+    Raises TeamError if there is neither.
+    """
+    if isinstance(given, TeamConfig):
+        return given
+    pair = running()
+    file = given or (pair and pair.team_file)
+    if file is None:
+        raise TeamError(
+            "no team: --team was not given, and scripts/serve.sh has started no servers",
+            hint="scripts/serve.sh start (or start --profile cpu), --team FILE, or --base-url with --model",
+        )
+    return load_team(file).resolved(pair.base_urls() if pair else {})
 
 
 def save(pair: RunningPair, state: Path) -> None:

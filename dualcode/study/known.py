@@ -11,9 +11,9 @@ from dualcode.call import Call
 from dualcode.errors import DualcodeError, RunError
 from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
-from dualcode.runs.evaluate import Workshop
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import union_seconds
+from dualcode.runs.workshop import Workshop
 
 MOST = 16
 """Tasks of a trial: enough to fill a server's batch, few enough to be done soon."""
@@ -89,7 +89,7 @@ async def try_speed(
             continue
         tasks = workshop.suite.tasks[: min(MOST, workshop.config.endpoints[endpoint].concurrency)]
         tell(f"trying the speed of {endpoint} on {len(tasks)} drafts, which are kept")
-        team, _, _ = await workshop.tools()
+        team = (await workshop.tools()).team
         calls: list[Call] = []
         limit = workshop.config.limits.task_seconds
         solving = (pipeline(task, team.for_task(task.id, calls.append)) for task in tasks)

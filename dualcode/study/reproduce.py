@@ -18,6 +18,8 @@ from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
 from dualcode.runs.runner import to_resume
 from dualcode.runs.store import read_run
+from dualcode.runs.workshop import Workshop
+from dualcode.serving.running import find_team
 from dualcode.study.forecast import Forecast, Plan, forecast
 from dualcode.study.known import Known, learn, try_speed
 from dualcode.study.rehearsal import rehearse
@@ -69,7 +71,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     DualcodeError.
     """
     pipelines = find_pipelines(study.asked)
-    config = evaluate.find_team(options.team)
+    config = find_team(options.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
     suites = [_suite(choice, options, console) for choice in study.suites]
@@ -81,8 +83,8 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     served = await check_endpoints(config, roles)
     known = learn(options.run_dir, served)
     if not options.no_ledger:
-        evaluation = options.of(suites[0].address, study.asked, study.suites[0].limit)
-        async with evaluate.Workshop(evaluation, suites[0], config, roles, served) as workshop:
+        shop = Workshop(suites[0], config, roles, served, run_dir=options.run_dir, unsafe=options.unsafe)
+        async with shop as workshop:
             await try_speed(pipelines, workshop, known, lambda text: console.print(text, style="dim"))
     return Prepared(study, options, config, served, pipelines, suites, known)
 

@@ -138,10 +138,31 @@ SHIPPED = ("mini", "mini-rich", "mini-lean")
 
 
 def entries() -> Iterator[SuiteEntry]:
-    """Yield every suite that has a name: the built-in ones, then those of packages."""
+    """Yield every suite that has a name: the built-in ones, then those of packages.
+
+    Raises ConfigError for a name of theirs that is taken, or a path that is none.
+    """
     yield from SUITES
     yield from _shipped()
-    yield from _added()
+    taken = {name for entry in (*SUITES, *_shipped()) for name in (entry.name, *entry.aliases)}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        package = f"package {point.dist.name} {point.dist.version}" if point.dist else "an entry point"
+        if point.name.lower() in taken or not NAME.fullmatch(point.name):
+            raise ConfigError(
+                f"the suite {point.name!r} of {package} has a name that is taken, or that is none",
+                hint=f"another name in its entry points {GROUP!r}, or pip uninstall it",
+            )
+        taken.add(point.name.lower())
+        try:
+            value: Any = point.load()
+            made: Any = value() if callable(value) else value
+            path = Path(made)
+        except Exception as error:  # anybody's code
+            raise ConfigError(
+                f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",
+                hint=f"its entry point {point.value!r} has to be a path, or a function that returns one",
+            ) from error
+        yield OwnSuite(Located(path, package), registered=point.name)
 
 
 def load_suite(dataset: str, *, data: Path | None = None, tell: Callable[[str], None] | None = None) -> Suite:
@@ -237,29 +258,6 @@ def _shipped() -> Iterator[OwnSuite]:
         yield OwnSuite(
             Located(resources.find("eval", name) or Path("eval", name), "dualcode"), registered=name
         )
-
-
-def _added() -> Iterator[OwnSuite]:
-    """Yield the suites of packages. Raises ConfigError for a name that is taken, or a path that is none."""
-    taken = {name for entry in (*SUITES, *_shipped()) for name in (entry.name, *entry.aliases)}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        package = f"package {point.dist.name} {point.dist.version}" if point.dist else "an entry point"
-        if point.name.lower() in taken or not NAME.fullmatch(point.name):
-            raise ConfigError(
-                f"the suite {point.name!r} of {package} has a name that is taken, or that is none",
-                hint=f"another name in its entry points {GROUP!r}, or pip uninstall it",
-            )
-        taken.add(point.name.lower())
-        try:
-            value: Any = point.load()
-            made: Any = value() if callable(value) else value
-            path = Path(made)
-        except Exception as error:  # anybody's code
-            raise ConfigError(
-                f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",
-                hint=f"its entry point {point.value!r} has to be a path, or a function that returns one",
-            ) from error
-        yield OwnSuite(Located(path, package), registered=point.name)
 
 
 def _tell_stderr(message: str) -> None:

@@ -494,7 +494,9 @@ async def work(
     kept = LedgerChat(chat, ledger, MODEL)
     seats: dict[str, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
     try:
-        await Runner(chosen, SUITE, Team(seats), PassAll(), store, concurrency=concurrency).run()
+        await Runner(
+            chosen, SUITE, Team(seats), PassAll(), store, concurrency=concurrency, task_seconds=600
+        ).run()
     finally:
         store.end_session()
         store.close()

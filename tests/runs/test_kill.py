@@ -15,6 +15,7 @@ import pytest
 
 from dualcode.models.ledger import FOLDER
 from dualcode.models.ledger.store import LedgerStore
+from dualcode.pipelines import builtins
 from dualcode.runs.store import RunRecords, read_run
 from tests.fake_server import FakeServer, serve
 from tests.mini_model import TEAM, answer
@@ -22,7 +23,6 @@ from tests.mini_model import TEAM, answer
 KILLS = 20
 CONCURRENCY = 2
 TASKS = "MiniRich/0,MiniRich/3,MiniRich/7,MiniLean/2,MiniLean/5,MiniLean/9"
-PIPELINES = 14
 
 
 def start(folder: Path, team: Path) -> "subprocess.Popen[bytes]":
@@ -76,7 +76,7 @@ def essence(records: RunRecords) -> dict[str, Any]:
 
 def runs(folder: Path) -> dict[str, dict[str, Any]]:
     found = {path.parent.name: essence(read_run(path.parent)) for path in folder.glob("*/manifest.json")}
-    assert len(found) == PIPELINES
+    assert len(found) == len(builtins())
     return found
 
 

@@ -76,7 +76,8 @@ async def work(
     store = open_run(root, made_with(suite), fresh=fresh)
     store.begin_session(session(2), {})
     try:
-        await Runner(RAW, suite, coder(chat), grader or PassAll(), store, concurrency=2).run()
+        graded = grader or PassAll()
+        await Runner(RAW, suite, coder(chat), graded, store, concurrency=2, task_seconds=600).run()
     finally:
         store.end_session()
         store.close()

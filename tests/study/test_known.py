@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,8 +100,8 @@ class Trial:
         self.asked: list[str] = []
         self.hangs = False
 
-    async def tools(self) -> tuple[Any, None, None]:
-        return self, None, None
+    async def tools(self) -> Any:
+        return SimpleNamespace(team=self)
 
     def for_task(self, task_id: str, record: Callable[[Call], None]) -> tuple[str, Callable[[Call], None]]:
         return task_id, record

@@ -1,7 +1,6 @@
 """From a task's prompt to its visible tests. Nothing here executes code of anyone."""
 
 import ast
-from collections.abc import Sequence
 
 from dualcode.bench.visible import notations
 from dualcode.bench.visible.doctests import add_doctests
@@ -27,12 +26,19 @@ def visible_tests(task: Task) -> VisibleTests:
         )
         tests += [test for _, test in sorted(found.tests, key=lambda each: each[0])]
         left_out += found.left_out
-    kept, dropped = _consistent(tests)
+    unique = list(
+        {(each.setup, each.calls, each.check, each.raises, each.output): each for each in tests}.values()
+    )
+    plain = [each for each in unique if not each.setup and each.check.startswith("_0 == ")]
+    calls = [each.calls for each in plain]
+    torn = [each for each in plain if calls.count(each.calls) > 1]
+    reason = "the prompt shows two different values of this call"
+    left_out += [LeftOut(shown=each.shown, reason=reason) for each in torn]
     return VisibleTests(
         task_id=task.id,
         entry_point=task.entry_point,
-        tests=tuple(kept[:MOST_TESTS]),
-        left_out=tuple((left_out + dropped)[:MOST_TESTS]),
+        tests=tuple([each for each in unique if each not in torn][:MOST_TESTS]),
+        left_out=tuple(left_out[:MOST_TESTS]),
     )
 
 
@@ -53,20 +59,6 @@ def _search(prompt: Prompt, text: Text, entry_point: str) -> Found:
             found.add_query(start, start + 1, "notation", node)
     found.add_examples("notation", notations.other_examples(text.lines, entry_point))
     return found
-
-
-def _consistent(tests: Sequence[VisibleTest]) -> tuple[list[VisibleTest], list[LeftOut]]:
-    """Drop repeated tests, and those that want two different values of the same call."""
-    unique = list(
-        {(each.setup, each.calls, each.check, each.raises, each.output): each for each in tests}.values()
-    )
-    plain = [each for each in unique if not each.setup and each.check.startswith("_0 == ")]
-    calls = [each.calls for each in plain]
-    torn = [each for each in plain if calls.count(each.calls) > 1]
-    reason = "the prompt shows two different values of this call"
-    return [each for each in unique if each not in torn], [
-        LeftOut(shown=each.shown, reason=reason) for each in torn
-    ]
 
 
 def _add_assertions(found: Found) -> None:
