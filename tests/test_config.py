@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.config import Price, load_team
+from dualcode.config import Price, TeamConfig, load_team
 from dualcode.errors import TeamError
 
 GOOD = """
@@ -181,3 +181,59 @@ def test_a_value_that_no_run_can_have_is_named(tmp_path: Path, line: str, key: s
 
 def test_the_gate_is_a_share(tmp_path: Path) -> None:
     assert "gate.richness: found 1.5" in refused(tmp_path, GOOD + "\n[gate]\nrichness = 1.5\n")
+
+
+def test_a_team_comes_back_from_the_manifest_as_it_was(tmp_path: Path) -> None:
+    team = load_team(write(tmp_path, GOOD))
+    assert TeamConfig.model_validate_json(team.model_dump_json()) == team
+
+
+def test_a_resolved_team_differs_in_its_addresses_alone(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace('base_url = "http://127.0.0.1:1/v1"', 'server = "s"') + "\n[servers.s]\nconfig = 'x'\n"
+    )
+    team = load_team(write(tmp_path, text))
+    resolved = team.resolved({"s": "http://h:9/v1", "other": "http://h:8/v1"})
+    assert resolved.endpoints["r"] == team.endpoints["r"]
+    assert resolved.endpoints["c"].server is None
+    assert resolved.model_copy(update={"endpoints": {}}) == team.model_copy(
+        update={"endpoints": {}, "servers": {}}
+    )
+    assert resolved.resolved({}) == resolved, "it has no server left to look for"
+
+
+def test_what_is_missing_is_named_and_everything_wrong_at_once(tmp_path: Path) -> None:
+    message = refused(tmp_path, "[endpoints.c]\nbase_url = 1\nconcurency = 3\n")
+    assert "roles: missing" in message
+    assert "endpoints.c.model: missing" in message
+    assert "endpoints.c.base_url: found 1" in message
+    assert "endpoints.c.concurency: unknown key; expected one of: model, base_url" in message
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("[sampling]\nsed = 1", "sampling.sed: unknown key; expected one of: profile, seed, roles"),
+        ("[limits]\nseconds = 1", "limits.seconds: unknown key; expected one of: task_seconds"),
+        ("[limits]\ntask_seconds = 0", "limits.task_seconds: found 0"),
+        ('[sampling]\nprofile = "mine"', "sampling.profile: found 'mine'"),
+        ("[endpoints.d]\nmodel = 'm'\nbase_url = 'u'\nprice = { hour = 1 }",
+         "endpoints.d.price.hour: unknown key; expected one of: gpu_hour, input_per_million"),
+    ],
+)  # fmt: skip
+def test_a_key_is_explained_by_those_of_its_own_table(tmp_path: Path, more: str, expected: str) -> None:
+    bare = GOOD.partition("[sampling]")[0]
+    assert expected in refused(tmp_path, f"{bare}\n{more}\n")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[roles", b"a = 1\na = 2\n"])
+def test_what_is_no_toml_is_told_with_its_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "team.toml"
+    path.write_bytes(content)
+    with pytest.raises(TeamError, match=r"team\.toml: cannot be read as TOML"):
+        load_team(path)
+
+
+def test_a_folder_is_no_team_file(tmp_path: Path) -> None:
+    with pytest.raises(TeamError, match="cannot be read"):
+        load_team(tmp_path)

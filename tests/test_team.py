@@ -1,15 +1,19 @@
 """The team: endpoints checked before the first task, and seats that record every call."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from dualcode.bench.bench import SandboxBench
 from dualcode.call import Call, Message, Reply, Request, Value
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, TeamError, UnreachableError
+from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
+from dualcode.sandbox.scripted import ScriptedSandbox, ended
 from dualcode.solution import Program
 from dualcode.steps.plan import Plan
 from dualcode.team import Seat, Team
@@ -278,3 +282,96 @@ async def test_a_repair_sends_no_empty_turn(content: str | None) -> None:
 async def test_a_thought_is_no_answer_where_none_was_asked_to_be_an_object() -> None:
     coder, _ = seat(reply("", reasoning=GOOD_OBJECT))
     assert await coder.ask("write", HI, read=said) == said("")
+
+
+def team_of(**chats: ScriptedChat) -> Team:
+    return Team({role: Seat(role, chat, PAPER, answer_tokens=100) for role, chat in chats.items()})
+
+
+async def test_the_seats_of_a_task_number_their_calls_together_and_each_task_from_1() -> None:
+    chat = ScriptedChat(lambda _: "a")
+    team = team_of(coder=chat, reviewer=chat)
+    for task in ("T/1", "T/2"):
+        calls = list[Call]()
+        at_work = team.for_task(task, calls.append)
+        for seat in (at_work.coder, at_work.reviewer, at_work.coder):
+            await seat.ask("step", HI, read=said)
+        assert [(call.task_id, call.number, call.role) for call in calls] == [
+            (task, 1, "coder"), (task, 2, "reviewer"), (task, 3, "coder"),
+        ]  # fmt: skip
+
+
+async def test_a_step_may_lower_the_tokens_of_an_answer_and_never_raise_them() -> None:
+    chat = ScriptedChat(lambda _: "a")
+    coder = team_of(coder=chat).coder
+    for wanted in (None, 7, 100, 5000):
+        await coder.ask("step", HI, read=said, answer_tokens=wanted)
+    assert [request.answer_tokens for request in chat.requests] == [100, 7, 100, 100]
+
+
+async def test_draws_have_seeds_of_their_own_and_the_first_is_the_configured_one() -> None:
+    chat = ScriptedChat(lambda _: "a")
+    coder = team_of(coder=chat).coder
+    for draw in (0, 1, 2, 1):
+        await coder.ask("step", HI, read=said, draw=draw)
+    first, second, third, again = (request.sampling for request in chat.requests)
+    assert first == PAPER.plain
+    assert len({each.seed for each in (first, second, third)}) == 3
+    assert again == second
+
+
+async def test_what_is_asked_when_a_task_ends_is_cancelled_and_nothing_more_is_asked() -> None:
+    started = asyncio.Event()
+
+    class Slow(ScriptedChat):
+        async def complete(self, request: Request) -> Reply:
+            self.requests.append(request)
+            started.set()
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets it")
+
+    chat, calls = Slow([]), list[Call]()
+    team = team_of(coder=chat).for_task("T/1", calls.append)
+    asking = asyncio.create_task(team.coder.ask("step", HI, read=said))
+    await started.wait()
+    team.end_task()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    with pytest.raises(asyncio.CancelledError, match="the task has ended"):
+        await team.coder.ask("step", HI, read=said)
+    assert (len(chat.requests), calls) == (1, [])
+
+
+async def test_the_end_of_one_task_leaves_the_others_at_work() -> None:
+    team = team_of(coder=ScriptedChat(["a"]))
+    first, second = team.for_task("T/1", lambda _: None), team.for_task("T/2", lambda _: None)
+    first.end_task()
+    assert await second.coder.ask("step", HI, read=said) == Plan(text="a")
+
+
+def test_a_model_behind_two_roles_is_one_model_and_stays_one() -> None:
+    shared, other = ScriptedChat([], name="one"), ScriptedChat([], name="two")
+    team = team_of(coder=shared, reviewer=shared, judge=other)
+    assert team.chats == [shared, other]
+    made = list[ScriptedChat]()
+
+    def wrap(chat: ChatModel) -> ChatModel:
+        made.append(ScriptedChat([], name=f"behind-{chat.name}"))
+        return made[-1]
+
+    behind = team.through(wrap)
+    assert behind.chats == made
+    assert [each.name for each in made] == ["behind-one", "behind-two"]
+    assert behind.coder.chat is behind.reviewer.chat
+    assert team.chats == [shared, other], "the team itself is as before"
+
+
+def test_a_team_without_a_bench_says_so_and_one_at_work_has_its_own_roles_alone() -> None:
+    team = team_of(coder=ScriptedChat([]), reviewer=ScriptedChat([]))
+    with pytest.raises(TeamError, match="no bench to run programs on"):
+        _ = team.bench
+    bench = SandboxBench(ScriptedSandbox(lambda _: ended("died")))
+    at_work = team.at_work(["reviewer"], bench)
+    assert (list(at_work.seats), at_work.bench, at_work.has_bench) == (["reviewer"], bench, True)
+    with pytest.raises(TeamError, match="'judge' is unbound; bound: coder, reviewer"):
+        team.at_work(["judge"], bench)

@@ -62,12 +62,12 @@ def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
     """Run the command line and end the process; every error of ours is printed, with what to try."""
     try:
         called = command(prefix[0]) if prefix else cli
-        called.main([*prefix[1:], *sys.argv[1:]], prog_name=program, standalone_mode=False)
+        # What a command leaves with early click returns here; no command of ours returns anything.
+        if code := called.main([*prefix[1:], *sys.argv[1:]], prog_name=program, standalone_mode=False):
+            sys.exit(code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; the same command, without --fresh, resumes a run", err=True)
         sys.exit(EXIT_INTERRUPTED)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

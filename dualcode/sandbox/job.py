@@ -206,8 +206,11 @@ def told(payload: bytes) -> Told:
     try:
         if len(payload) > TOLD_BYTES:
             raise ValueError
-        name, message, trace, *_ = json.loads(payload)
-        return Told(_text(name, 200), _text(message, 2000), _text(trace, 8000))
+        match json.loads(payload):
+            case [name, message, trace, *_]:
+                return Told(_text(name, 200), _text(message, 2000), _text(trace, 8000))
+            case _:
+                raise ValueError
     except (ValueError, TypeError, RecursionError):
         return Told("Exception", "(the report of the exception is not readable)", "")
 

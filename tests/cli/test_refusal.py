@@ -263,16 +263,21 @@ def errored(run: Run, folder: Path) -> int:
         return run("eval", "--pipeline", "raw-coder", "--limit", "1", *team)[0]
 
 
-def interrupted(run: Run, folder: Path) -> int:
+def listed(run: Run, error: BaseException) -> int:
+    def fail(*_: object) -> None:
+        raise error
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dualcode.pipelines.find.pipelines", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("dualcode.pipelines.find.pipelines", fail)
         return run("pipelines")[0]
+
+
+def interrupted(run: Run, folder: Path) -> int:
+    return listed(run, KeyboardInterrupt())
 
 
 def refused(run: Run, folder: Path) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dualcode.pipelines.find.pipelines", lambda: (_ for _ in ()).throw(FULL))
-        return run("pipelines")[0]
+    return listed(run, FULL)
 
 
 def fault(run: Run, folder: Path) -> int:
