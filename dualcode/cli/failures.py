@@ -55,7 +55,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
         click.echo(told.model_dump_json()) if as_json else _view(told)
         if not as_json and told.failing_input:
             samples = own.folder / "samples.jsonl"  # a verdict keeps no outputs: the program is graded again
-            again = f"{spelled()} score {samples} --dataset {own.dataset} --explain {task}"
+            again = f"{spelled()} score {samples} --dataset {own.address} --explain {task}"
             click.echo(f"\nexpected and got: {again}")
         return
     found = regressions(other, own, tests)

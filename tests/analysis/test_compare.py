@@ -166,7 +166,8 @@ def test_a_half_written_run_ends_with_3_and_its_name(tmp_path: Path) -> None:
     write(tmp_path, "raw-coder", "+")
     other = write(tmp_path, "review-fix", "+")
     (tmp_path / other / "verdicts.jsonl").write_text("")
-    error = refused(tmp_path)
+    assert "all there is to compare" in str(refused(tmp_path))  # of a folder it is left out
+    error = refused(tmp_path, tmp_path / other)
     assert isinstance(error, RunError)
     assert error.exit_code == 3
     assert other in str(error)

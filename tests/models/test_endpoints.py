@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dualcode.config import Endpoint, TeamConfig
-from dualcode.errors import TeamError
+from dualcode.errors import TeamError, UnreachableError
 from dualcode.models.chat import PROTOCOL
 from dualcode.models.endpoints import Served, api_key, check_endpoints, is_loopback
 from dualcode.models.ledger.fingerprint import Fingerprint, canonical
@@ -91,7 +91,7 @@ async def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyP
         nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         team = TeamConfig(endpoints={"e": endpoint()}, roles={"coder": "e"})
-        with pytest.raises(TeamError, match="asked through HTTP_PROXY, "):
+        with pytest.raises(UnreachableError, match="asked through HTTP_PROXY, "):
             await check_endpoints(team, ["coder"])
 
 
