@@ -9,8 +9,9 @@ NO_NAMESPACES = SandboxError("unshare: Operation not permitted")
 NO_LANDLOCK = SandboxError("landlock: Function not implemented", hint="a newer kernel")
 
 
-def script(monkeypatch: pytest.MonkeyPatch, **probed: SandboxError | None) -> None:
+def script(monkeypatch: pytest.MonkeyPatch, *, abi: int = 7, **probed: SandboxError | None) -> None:
     monkeypatch.setattr(tiers, "_probed", dict(probed))
+    monkeypatch.setattr(tiers.kernel, "landlock_abi", lambda: abi)
     monkeypatch.setattr(tiers.policy, "compile_policy", lambda: b"policy")
 
 
@@ -24,8 +25,7 @@ async def test_the_strongest_that_holds_is_chosen_without_a_reason(
 
 
 async def test_a_weaker_one_says_why_no_stronger_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    script(monkeypatch, namespaces=NO_NAMESPACES, landlock=None)
-    monkeypatch.setattr(tiers.kernel, "landlock_abi", lambda: 3)
+    script(monkeypatch, abi=3, namespaces=NO_NAMESPACES, landlock=None)
     chosen = (await tiers.choose()).tier
     assert (chosen.name, chosen.reason) == ("landlock", "namespaces: unshare: Operation not permitted")
     assert [lack for lack in chosen.lacks if "ABI" in lack] == [

@@ -93,21 +93,25 @@ async def test_no_more_runs_wait_than_fit() -> None:
 
 
 def test_what_others_kept_a_process_from_is_no_waiting() -> None:
+    """Two that compute on one core: sooner or later their start, which does wait, is little beside it."""
     core = min(os.sched_getaffinity(0))
     since = time.clock_gettime(time.CLOCK_BOOTTIME)
     pair = [subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}])\n{SPIN}"])]
     pair.append(subprocess.Popen(pair[0].args))
+    shares = list[tuple[float, float]]()
     try:
-        time.sleep(2)
-        seen = activity(os.getpid(), since - 0.05)
-        passed = time.clock_gettime(time.CLOCK_BOOTTIME) - since
+        while not shares or shares[-1][0] < 0.7 or shares[-1][1] < 0.8:
+            time.sleep(0.5)
+            seen = activity(os.getpid(), since - 0.05)
+            passed = time.clock_gettime(time.CLOCK_BOOTTIME) - since
+            if seen is not None:
+                shares.append((seen.kept / passed, (seen.computed + seen.kept) / (2 * passed)))
+            assert passed < 300, shares[-10:]
     finally:
         for process in pair:
             process.kill()
             process.wait()
-    assert seen is not None
-    assert seen.kept > 0.7 * passed
-    assert seen.computed + seen.kept == pytest.approx(2 * passed, rel=0.2)
+    assert all(both < 1.2 for _, both in shares), "no more than there was"
 
 
 def test_who_was_there_before_is_not_looked_at() -> None:
