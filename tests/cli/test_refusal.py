@@ -265,13 +265,13 @@ def errored(run: Run, folder: Path) -> int:
 
 def interrupted(run: Run, folder: Path) -> int:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dualcode.pipelines.find.pipelines", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("dualcode.pipelines.find.pipelines", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         return run("pipelines")[0]
 
 
 def refused(run: Run, folder: Path) -> int:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dualcode.pipelines.find.pipelines", lambda: (_ for _ in ()).throw(FULL))
+        patch.setattr("dualcode.pipelines.find.pipelines", lambda _: (_ for _ in ()).throw(FULL))
         return run("pipelines")[0]
 
 
