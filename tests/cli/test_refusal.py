@@ -263,16 +263,23 @@ def errored(run: Run, folder: Path) -> int:
         return run("eval", "--pipeline", "raw-coder", "--limit", "1", *team)[0]
 
 
-def interrupted(run: Run, folder: Path) -> int:
+def listing(run: Run, failure: BaseException) -> int:
+    """The exit code where `dualcode pipelines` meets this."""
+
+    def fail(left_out: Callable[..., None]) -> None:
+        raise failure
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dualcode.pipelines.find.pipelines", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("dualcode.pipelines.find.pipelines", fail)
         return run("pipelines")[0]
+
+
+def interrupted(run: Run, folder: Path) -> int:
+    return listing(run, KeyboardInterrupt())
 
 
 def refused(run: Run, folder: Path) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dualcode.pipelines.find.pipelines", lambda _: (_ for _ in ()).throw(FULL))
-        return run("pipelines")[0]
+    return listing(run, FULL)
 
 
 def fault(run: Run, folder: Path) -> int:
