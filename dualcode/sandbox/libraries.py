@@ -36,7 +36,12 @@ def find_libraries(packages: str | None) -> Libraries:
     folders = {os.path.join(path, name) for path in readable for name in _PACKAGE_FOLDERS}
     hidden = {path for path in folders if os.path.isdir(path)}
     links = {link: os.readlink(link) for link in _SYSTEM_LINKS if os.path.islink(link)}
-    shown = {path for path in readable if not _is_covered(path, readable, hidden)}
+    shown = set[str]()
+    for path in readable:  # unless a folder around it is shown already
+        around = [other for other in readable if _is_beneath(path, other)]
+        veils = [other for other in hidden if _is_beneath(path, other)]
+        if not around or max(map(len, around)) <= max(map(len, veils), default=0):
+            shown.add(path)
     return Libraries(tuple(sorted(shown)), tuple(sorted(hidden)), tuple(sorted(links.items())))
 
 
@@ -55,13 +60,6 @@ def _mapped_folders(standard: set[str]) -> set[str]:
         else:
             found.add(folder)
     return found
-
-
-def _is_covered(path: str, readable: set[str], hidden: set[str]) -> bool:
-    """Tell whether a path is shown already by a folder around it."""
-    around = [other for other in readable if _is_beneath(path, other)]
-    veils = [other for other in hidden if _is_beneath(path, other)]
-    return bool(around) and max(map(len, around)) > max(map(len, veils), default=0)
 
 
 def _is_beneath(path: str, folder: str) -> bool:
