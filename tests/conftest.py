@@ -35,6 +35,17 @@ _LONG = (
     "tests/benchmarks/",
     "tests/export/test_inspect.py",
     "tests/analysis/failures/test_agreement.py",
+    "tests/sandbox/test_pool.py",
+    "tests/serving/test_pair.py",
+    "tests/runs/test_evaluate.py",
+    "tests/extraction/test_extraction.py",
+    "tests/analysis/test_statistics.py",
+    "tests/grading/test_oracles.py",
+    "tests/models/test_ledger.py",
+    "tests/export/test_evalplus.py",
+    "tests/models/test_dialects.py",
+    "tests/runs/test_influence.py",
+    "tests/steps/test_review.py",
 )
 """Files that take more than some ten seconds."""
 
