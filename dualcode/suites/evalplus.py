@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,9 @@ class Release(NamedTuple):
     url: str
     cached: Path
     """Where EvalPlus keeps the unpacked file, whether it is there or not."""
+
+
+_IMPORTING = threading.Lock()
 
 
 def release(benchmark: Benchmark) -> Release:
@@ -152,16 +156,17 @@ def _download(benchmark: Benchmark) -> str | None:
 def _data(name: str) -> Any:
     """Return a module of EvalPlus's data; the package's `__init__` is not run unless it has been."""
     package = "evalplus.data"
-    if package in sys.modules:
-        return importlib.import_module(f"{package}.{name}")
-    spec = importlib.util.find_spec(package)
-    shell = ModuleType(package)
-    shell.__path__ = list(spec.submodule_search_locations or []) if spec else []
-    sys.modules[package] = shell
-    try:
-        return importlib.import_module(f"{package}.{name}")
-    finally:
-        del sys.modules[package]
+    with _IMPORTING:  # graders load tasks in threads, and the shell is nobody else's
+        if package in sys.modules:
+            return importlib.import_module(f"{package}.{name}")
+        spec = importlib.util.find_spec(package)
+        shell = ModuleType(package)
+        shell.__path__ = list(spec.submodule_search_locations or []) if spec else []
+        sys.modules[package] = shell
+        try:
+            return importlib.import_module(f"{package}.{name}")
+        finally:
+            del sys.modules[package]
 
 
 if __name__ == "__main__":

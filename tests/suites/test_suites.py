@@ -330,3 +330,21 @@ def test_data_that_others_may_write_is_warned_of_unless_its_checksum_is_known(tm
     shipped.chmod(0o666)
     load_suite("mini", data=shipped, tell=told.append)
     assert len(told) == 1
+
+
+def test_threads_that_want_evalpluss_data_first_do_not_take_it_from_each_other() -> None:
+    script = (
+        "import sys, threading\n"
+        "from dualcode.suites import evalplus\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "found, start = [], threading.Barrier(8)\n"
+        "def ask():\n"
+        "    start.wait()\n"
+        "    found.append(evalplus.deserialize_mbpp('Mbpp/2', [[[1], [2]]]))\n"
+        "threads = [threading.Thread(target=ask) for _ in range(8)]\n"
+        "[each.start() for each in threads]\n"
+        "[each.join() for each in threads]\n"
+        "print(len(found))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("8\n", "")
