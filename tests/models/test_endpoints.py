@@ -83,7 +83,9 @@ async def test_a_server_of_this_machine_is_reached_whatever_the_environment_says
     for variables in ENVIRONMENTS.values():
         for variable, value in variables.items():
             monkeypatch.setenv(variable, value)
-    await OpenAIChat("e", endpoint("http://127.0.0.1:1/v1")).close()
+    with serve() as server:
+        team = TeamConfig(endpoints={"e": endpoint(server.base_url)}, roles={"coder": "e"})
+        assert set(await check_endpoints(team, ["coder"])) == {"e"}
 
 
 async def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
