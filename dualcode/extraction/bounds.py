@@ -8,8 +8,14 @@ wrote comes near these bounds. A jail has bounds of its own, and what a program 
 
 import ast
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable
+
+UNCOMPILABLE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
+"""What the compiler raises for text that is no program: bad syntax, odd bytes, nesting too deep."""
+
+TOO_LARGE = "too large to read"
 
 SHORT = 10_000
 """Characters below which nothing is large, but `finally` within `finally`."""
@@ -51,6 +57,18 @@ def too_large_to_parse(text: str) -> bool:
             if sum(part.count(sign) * len(part) for part in parts) > most:
                 return True
     return False
+
+
+def read_tree(text: str, mode: str = "exec") -> ast.AST | None:
+    """Return the syntax tree of a text, as `ast.parse` does; None if it is no Python, or too large."""
+    if too_large_to_parse(text):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a prompt's "\d" is no concern of ours
+            return ast.parse(text, mode=mode)
+    except UNCOMPILABLE:
+        return None
 
 
 def may_grow(text: str) -> bool:

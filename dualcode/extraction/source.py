@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from dualcode.extraction.bounds import grows, may_grow, too_large_to_parse
+from dualcode.extraction.bounds import TOO_LARGE, UNCOMPILABLE, grows, may_grow, too_large_to_parse
 
 _FILE = "<reply>"
 _READERS = frozenset(
@@ -16,9 +16,6 @@ _READERS = frozenset(
      "print", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "type", "zip"}
 )  # fmt: skip
 """Builtins that alter none of their arguments."""
-# What the compiler raises for text that is no program: bad syntax, bytes it cannot take, nesting too deep.
-UNCOMPILABLE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
-TOO_LARGE = "too large to read"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

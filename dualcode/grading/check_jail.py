@@ -188,14 +188,15 @@ def exception(kinds: list[str], message: str, names: dict[str, Any]) -> BaseExce
     kinds_wanted = [each.kind if isinstance(each.kind, tuple) else (each.kind,) for each in Raises.entered]
     wanted = [kind for each in kinds_wanted for kind in each if issubclass(kind, SWALLOWED)]
     modules = [vars(each) for each in names.values() if isinstance(each, ModuleType)]
-    for name in kinds:
-        for found in (space.get(name) for space in (names, vars(builtins), *modules)):
+    bare = [name.removeprefix("program.") for name in kinds]  # those that only look like Python's
+    for name, known in zip(kinds, bare, strict=True):
+        for found in (names.get(known), *(space.get(name) for space in (vars(builtins), *modules))):
             if not (isinstance(found, type) and issubclass(found, BaseException)):
                 continue
             if issubclass(found, SWALLOWED) and not issubclass(found, (*wanted,)):
                 continue
             own = {base.__name__ for base in found.__mro__ if base.__module__ == "builtins"}
-            if own <= {*kinds}:
+            if own <= {*bare}:
                 with contextlib.suppress(Exception):  # one that cannot be made of a message alone
                     return _made(found, message)
     return Exception(message)

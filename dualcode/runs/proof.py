@@ -11,6 +11,7 @@ from pathlib import Path
 from dualcode.bench.richness import Richness, richness
 from dualcode.bench.visible import run_visible, visible_tests
 from dualcode.errors import SuiteError
+from dualcode.extraction.bounds import read_tree
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache, content_key, machine_key
 from dualcode.grading.grader import SandboxGrader
@@ -112,9 +113,10 @@ def _exposed(task: Task, calls: Sequence[str], examples: frozenset[str]) -> Iter
 
 
 def _written(call: str) -> str:
+    tree = read_tree(call)
     try:
-        return ast.unparse(ast.parse(call))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.unparse(tree) if tree else call
+    except RecursionError:
         return call
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import dualcode
 from dualcode import prompts
+from dualcode.extraction.bounds import read_tree
 from dualcode.runs.needles import Text, squeezed, words
 
 RUN = 3
@@ -95,9 +96,8 @@ def templates() -> Templates:
 
 def literals(source: str) -> list[str]:
     """Return the constant texts in a program, docstrings left out; none if it cannot be parsed."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = read_tree(source)
+    if tree is None:
         return []
     said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return [

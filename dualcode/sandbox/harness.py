@@ -30,6 +30,7 @@ from dualcode.sandbox import encoder, surroundings
 from dualcode.sandbox.wire import Work
 
 globals()["__builtins__"] = vars(builtins).copy()  # what is defined from here on keeps to these
+_BUILT_IN: dict[str, Any] = vars(builtins).copy()
 
 _signal: Any = import_module("_signal")  # what `signal` wraps, with enumerations that cost more than the call
 _PROFILE: int = _signal.ITIMER_PROF
@@ -294,13 +295,13 @@ class Harness:
 
     def _tell(self, error: BaseException) -> bytes:
         """Describe an exception. Its class is the candidate's: whatever it does, there is a description."""
-        told, name_of = ["Exception", "", ""], type.__dict__["__name__"].__get__
+        told = ["Exception", "", ""]
         try:
-            told[0] = name_of(type(error))
+            told[0] = _name(type(error))
             told[1] = str.__getitem__(str(error), slice(2000))  # of a class of its own, perhaps
             told[2] = self._trace(error)[-8000:]
             bases = type.__dict__["__mro__"].__get__(type(error))
-            told += [name_of(base) for base in bases if base.__module__ == "builtins"]
+            told += [_name(base) for base in bases if base.__module__ == "builtins"]
         except BaseException:
             told[1] = told[1] or "(the exception cannot be shown)"
         return f"[{', '.join(map(_to_json, told))}]".encode("utf-8", "surrogatepass")
@@ -315,6 +316,12 @@ class Harness:
         entries = self._stack_of(_ends(self._walk(at)))
         last = self._name_syntax(error) if isinstance(error, SyntaxError) else ()
         return "".join(["Traceback (most recent call last):\n", *entries.format(), *last])
+
+
+def _name(kind: type[BaseException]) -> str:
+    """Return a class's name; that of a class of the program's which only has a built-in's name says so."""
+    name = str.__getitem__(type.__dict__["__name__"].__get__(kind), slice(None))
+    return name if _BUILT_IN.get(name, kind) is kind else f"program.{name}"
 
 
 def _to_json(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from dualcode import prompts
 from dualcode.call import Message
+from dualcode.extraction.bounds import read_tree
 from dualcode.solution import Program
 from dualcode.task import Task
 
@@ -43,9 +44,7 @@ def imports_of(prompt: str) -> Sequence[str]:
 
     The draft's request is the raw baseline's, which has none, and so is plan-code's.
     """
-    try:
-        # A HumanEval prompt ends after the docstring, which is a complete function body.
-        tree = ast.parse(prompt)
-    except (SyntaxError, ValueError):
+    tree = read_tree(prompt)  # HumanEval's end after the docstring, which is a complete function body
+    if not isinstance(tree, ast.Module):
         return [line.strip() for line in prompt.splitlines() if line.startswith(("import ", "from "))]
     return [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Mapping
 
 from dualcode import prompts
+from dualcode.extraction.bounds import read_tree
 from dualcode.record import Record
 from dualcode.steps import schema
 from dualcode.steps.conversation import system, user
@@ -80,7 +81,8 @@ def read_enrichment(text: str | None, known: Mapping[str, str]) -> Enrichment | 
 
 def normalized(source: str) -> str:
     """Return an expression in Python's own spelling; a text that is none, without its outer blanks."""
+    tree = read_tree(source.strip(), "eval")
     try:
-        return ast.unparse(ast.parse(source.strip(), mode="eval"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.unparse(tree) if tree else source.strip()
+    except RecursionError:
         return source.strip()

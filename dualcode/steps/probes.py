@@ -3,6 +3,7 @@
 import ast
 
 from dualcode import prompts
+from dualcode.extraction.bounds import read_tree
 from dualcode.record import Record
 from dualcode.steps import schema
 from dualcode.steps.conversation import system, user
@@ -62,13 +63,13 @@ def read_probes(text: str | None, entry_point: str) -> Probes | None:
 
 def _calls(source: str, entry_point: str) -> bool:
     """Whether a source is one call of the function with nothing but literals: no program of its own."""
+    tree = read_tree(source.strip(), "eval")
+    call = tree.body if isinstance(tree, ast.Expression) else None
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+        return False
     try:
-        call = ast.parse(source.strip(), mode="eval").body
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
-            return False
-        values = [*call.args, *(keyword.value for keyword in call.keywords)]
-        for value in values:
+        for value in (*call.args, *(keyword.value for keyword in call.keywords)):
             ast.literal_eval(value)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+    except (ValueError, TypeError, RecursionError, MemoryError):
         return False
     return call.func.id == entry_point

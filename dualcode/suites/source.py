@@ -4,6 +4,8 @@ import ast
 import keyword
 from typing import NamedTuple
 
+from dualcode.extraction.bounds import TOO_LARGE, grows, may_grow, too_large_to_parse
+
 
 class Flaw(NamedTuple):
     """What is wrong, and on which line of the text."""
@@ -29,9 +31,14 @@ def name_flaw(entry_point: object) -> str | None:
 
 def parse(text: str) -> ast.Module | Flaw:
     """Return a text's tree, or what keeps it from compiling."""
+    if too_large_to_parse(text):
+        return Flaw(1, f"does not compile: {TOO_LARGE}")
     try:
-        compile(text, "<task>", "exec", dont_inherit=True)
-        return ast.parse(text)
+        tree = ast.parse(text)
+        if may_grow(text) and grows(tree):
+            return Flaw(1, f"does not compile: {TOO_LARGE}")
+        compile(tree, "<task>", "exec", dont_inherit=True)
+        return tree
     except SyntaxError as error:
         return Flaw(error.lineno or 1, f"does not compile: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:

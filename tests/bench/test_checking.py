@@ -96,15 +96,27 @@ def test_a_forged_value_passes_no_test_and_breaks_nothing(kind: str, payload: by
         ("4\n", None, "passed"),
         ("4", None, "passed"),
         ("", "'4'", "failed"),
-        ("", "4", "passed"),  # a repr, made in the program's process
-        ("4\n", "4", "failed"),
+        ("", "4", "failed"),
+        ("", 4, "passed"),
+        ("4\n", 4, "failed"),
         ("5\n", None, "failed"),
     ],
 )
 def test_text_is_what_a_prompt_would_show_printed_and_then_the_value(
-    printed: str, value: str | None, expected: str
+    printed: str, value: object, expected: str
 ) -> None:
     assert outcome(shows(output="4"), returned(value, printed)) == expected
+
+
+def test_an_objects_own_text_is_not_what_a_prompt_shows() -> None:
+    assert outcome(shows(output="<P object>"), Event("O", b"P")) == "failed"
+    assert outcome(shows(output="4"), Event("O", b"P", "4")) == "failed"
+
+
+def test_a_class_of_the_programs_with_the_name_of_a_built_in_one_is_not_that() -> None:
+    own = raised("program.ValueError")
+    assert outcome(shows(raises="ValueError"), own) == "failed"
+    assert outcome(shows(raises="errors.Lost"), raised("Lost")) == "passed"
 
 
 def test_the_flags_of_doctest_count_for_text() -> None:

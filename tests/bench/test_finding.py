@@ -22,7 +22,7 @@ def test_facts_are_the_calls_whose_value_the_prompt_shows() -> None:
 
 def test_a_comparison_around_the_entry_point_is_a_test_without_any_sign() -> None:
     tests = of_docstring("sorted(f(3)) == [1, 2]\nlen(f(2)) > 1 and so on\ng(f(1)) == 3")
-    assert checks(tests) == [("[*f(3)]", "sorted(_0) == [1, 2]")]
+    assert checks(tests) == [("f(3)", "sorted(_0) == [1, 2]")]
 
 
 def test_assertions_of_other_things_are_left_out_with_the_reason() -> None:

@@ -96,7 +96,7 @@ def test_call_without_output_gives_none_and_other_expressions_are_left_out() -> 
 
 
 def test_printed_output_is_compared_as_text() -> None:
-    tests = of_docstring(">>> f(2)\nhello 2\nbye\n>>> print(f(3))\n4\n>>> for x in f(4): print(x)\n1\n2")
+    tests = of_docstring(">>> f(2)\nhello 2\nbye\n>>> print(f(3))\n4\n>>> x = 4; f(x)\n1\n2")
     assert [test.output for test in tests.tests] == ["hello 2\nbye", None, "1\n2"]
     assert checks(tests)[1] == ("f(3)", "str(_0) == '4'")
 
@@ -110,9 +110,9 @@ def test_printed_number_counts_only_where_the_prompt_says_that_it_prints() -> No
 
 
 def test_directives_are_obeyed() -> None:
-    tests = of_docstring(">>> f(1)  # doctest: +SKIP\n2\n>>> f(2)  # doctest: +ELLIPSIS\n<object at ...>")
+    tests = of_docstring(">>> f(1)  # doctest: +SKIP\n2\n>>> f(2)  # doctest: +ELLIPSIS\ndate(...)")
     assert reasons(tests) == ["skipped by its directive"]
-    assert [test.output for test in tests.tests] == ["<object at ...>"]
+    assert [test.output for test in tests.tests] == ["date(...)"]
 
 
 def test_prose_with_a_prompt_sign_is_no_test() -> None:
@@ -131,14 +131,18 @@ def test_assertion_of_mbpp_is_a_test() -> None:
 @pytest.mark.parametrize(
     ("line", "check"),
     [
-        ("assert set(f(1)) == set([1, 2])", ("[*f(1)]", "set(_0) == set([1, 2])")),
+        ("assert set(f(1)) == set([1, 2])", ("f(1)", "set(_0) == set([1, 2])")),
         ("assert math.isclose(f(1), 2.5, rel_tol=0.1)", ("f(1)", "math.isclose(_0, 2.5, rel_tol=0.1)")),
         ("assert not f(1), 'no'", ("f(1)", "not _0")),
         ("assert f(f(1)) == f(2)", ("f(f(1))", "f(2)", "_0 == _1")),
-        ("assert f(math.pi) == 1", ("f(__import__('math').pi)", "_0 == 1")),
+        ("assert f(math.pi) == 1", ("f(3.141592653589793)", "_0 == 1")),
+        ("assert f(math.tau) == 1", ("f(__import__('math').tau)", "_0 == 1")),
+        ("assert f(set([2, 1]), list(range(2)), set()) == 1", ("f({1, 2}, [0, 1], {*()})", "_0 == 1")),
+        ("assert f(range(2), float('inf')) == 1", ("f(range(2), 1e309)", "_0 == 1")),
+        (">>> x = sorted([2, 1])\n>>> f(x)\n3", ("f(x)", "_0 == 3")),
         ("assert f(1).upper() == 'A'", ("f(1)", "_0.upper() == 'A'")),
-        ("assert [x for x in f(1)] == [1]", ("[*f(1)]", "[x for x in _0] == [1]")),
-        ("assert all(x for x in f(1))", ("[*f(1)]", "all((x for x in _0))")),
+        ("assert [x for x in f(1)] == [1]", ("f(1)", "[x for x in _0] == [1]")),
+        ("assert all(x for x in f(1))", ("f(1)", "all((x for x in _0))")),
         ("assert isinstance(f(1), int)", ("f(1)", "isinstance(_0, int)")),
         ("assert type(f(1)) is list", ("f(1)", "type(_0) is list")),
         ("assert f(1)[:2] == 'ab'", ("f(1)", "_0[:2] == 'ab'")),
@@ -369,7 +373,7 @@ def answer(source: str, namespace: dict[str, object], job: Job) -> bytes:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:
-            kind, payload = codec.encode(value_of(source, namespace))
+            kind, payload = codec.encode(value_of(source, namespace), job.drain)
             long = job.digest_above is not None and len(payload) > job.digest_above
             content = frame("D", digest(kind.decode(), payload)) if long else frame(kind.decode(), payload)
         except Exception as error:
@@ -491,6 +495,12 @@ async def test_redefined_builtins_do_not_decide() -> None:
         (">>> isinstance(f(1), int)\nTrue", "isinstance = lambda *a: True\ndef f(n): return 'x'"),
         (">>> print(isinstance(f(1), int))\nTrue", "isinstance = lambda *a: True\ndef f(n): return 'x'"),
         (">>> x = f(1)\n>>> isinstance(x, int)\nTrue", "isinstance = lambda *a: True\nf = str"),
+        ("assert sorted(f(1)) == [1]", "class L(list): __iter__ = lambda _: iter([1])\nf = lambda n: L([2])"),
+        ("assert str(f(1)) == '<S object>'", "class S: pass\nf = lambda n: S()"),
+        ("assert f(sorted([2, 1])) == 1", "sorted = lambda x: 1\nf = lambda n: n"),
+        (">>> f(1)\nhello", "repr = lambda v: 'hello'\nf = lambda n: n"),
+        (">>> f(1)\nhello", "class H: __repr__ = lambda s: 'hello'\nf = lambda n: H()"),
+        (">>> f(1)\nhello", "class H: pass\ndef f(n):\n    print('hello')\n    return H()"),
     ],
 )
 async def test_nothing_that_the_program_defines_decides_a_test(test: str, wrong: str) -> None:
@@ -505,6 +515,9 @@ async def test_nothing_that_the_program_defines_decides_a_test(test: str, wrong:
         ("assert type(f(1)) == int", "def f(n): return n"),
         ("assert isinstance(f(1), (int, float)) and not isinstance(f(1), bool)", "def f(n): return n"),
         ("assert all(x > 0 for x in f(3))", "def f(n): yield from [1, 2]"),
+        ("assert f(set([1, 2])) == 2", "set = 3\ndef f(s): return len(s)"),
+        ("assert 2 in f(3)", "def f(n): return map(int, range(n))"),
+        (">>> f(1)\nFraction(1, 2)", "from fractions import Fraction\ndef f(n): return Fraction(n, 2)"),
         ("assert f(1).startswith('a')", "def f(n): return 'abc'"),
         ("assert {x % 2 for x in f(1) if x} == {1}", "def f(n): return [0, 1, 3]"),
         (">>> x = f(1)\n>>> isinstance(x, int)\nTrue", "def f(n): return n"),
@@ -525,6 +538,9 @@ async def test_right_programs_pass_what_is_decided_outside(test: str, program: s
         "assert g(f(1)) == 1",
         ">>> type(f(1))\n<class 'int'>",
         ">>> for x in sorted(f(1)): print(x)\n1",
+        ">>> for x in f(1): print(x)\n1",
+        ">>> print(f(1), 2)\n1 2",
+        ">>> f(1)\n<class 'int'>",
         ">>> x = isinstance(f(1), int)",
         ">>> x = f(1) == 1",
         ">>> f(1)\n1\n>>> assert 1\n>>> 1 + 1\n2",
@@ -571,9 +587,21 @@ async def test_printed_text_is_compared_where_text_is_shown() -> None:
 
 
 async def test_value_without_a_literal_is_compared_by_its_repr() -> None:
-    program = "class P:\n    def __repr__(self): return 'P(1)'\ndef f(n): return P()"
-    assert (await run_here(">>> f(1)\nP(1)", program)).passed
-    assert not (await run_here(">>> f(1)\nP(2)", program)).passed
+    program = "import datetime\ndef f(n): return datetime.date(2000, 1, n)"
+    assert (await run_here(">>> f(1)\ndatetime.date(2000, 1, 1)", program)).passed
+    assert not (await run_here(">>> f(1)\ndatetime.date(2000, 1, 2)", program)).passed
+
+
+async def test_objects_write_themselves_where_the_prompt_has_their_class() -> None:
+    tests = of_docstring(">>> f(1)\nP(1)\n>>> f(2)\nP(3)", "class P:\n    pass\n\n\ndef f(n):")
+    program = "repr = None\nclass P:\n    def __repr__(self): return 'P(1)'\ndef f(n): return P()"
+    assert (await run_visible(tests, program, InProcess())).passing == {0}
+
+
+async def test_an_example_on_the_first_line_of_a_docstring_shows_what_stands_below_it_indented() -> None:
+    prompt = 'def f(n):\n    """>>> f(1)\n      1\n    2\n\n    Count.\n    """\n'
+    [test] = visible_tests(Task(id="T", prompt=prompt, entry_point="f")).tests
+    assert test.output == "  1\n2"
 
 
 async def test_condition_is_told_with_what_its_calls_returned() -> None:
@@ -634,7 +662,7 @@ async def test_each_run_is_one_job_with_values_read_outside() -> None:
     await run_here("assert set(f(1)) == {1}", "def f(n): return [n]", sandbox)
     (job,) = sandbox.jobs
     assert isinstance(job.calls, Expressions)
-    assert job.calls.sources == ("f", "[*f(1)]")
+    assert job.calls.sources == ("f", "f(1)")
     assert job.go_on
     assert job.capture
     assert "{1}" not in repr(job.calls)  # what is expected stays outside
@@ -744,13 +772,26 @@ async def test_sandbox_and_the_fake_of_these_tests_tell_the_same(jail: Sandbox) 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_names_and_builtins_that_a_program_puts_into_its_process_decide_nothing(jail: Sandbox) -> None:
     tests = of_docstring(
-        "assert isinstance(f(1), int)\nassert all(x > 0 for x in f(2))\nassert len(f(3)) == 2"
+        "assert isinstance(f(1), int)\nassert all(x > 0 for x in f(2))\nassert len(f(3)) == 2\n"
+        "assert f(math.pi) == 'x'\n"
     )
     program = (
-        "import builtins\nbuiltins.all = isinstance = lambda *a: True\nlen = lambda x: 2\n"
+        "import builtins, math\nmath.pi = 1\nbuiltins.all = isinstance = lambda *a: True\nlen = lambda x: 2\n"
         "def f(n): return 'x' if n == 1 else [-1]\n"
     )
-    assert (await run_visible(tests, program, jail, QUICK)).outcomes == ("failed",) * 3
+    assert (await run_visible(tests, program, jail, QUICK)).outcomes == ("failed",) * 4
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_class_with_the_name_of_a_built_in_exception_is_not_that(jail: Sandbox) -> None:
+    tests = of_docstring("f(1) raises ValueError")
+    body = "def f(n): raise ValueError('no')\n"
+    own = "class Odd(str):\n    __hash__ = None\nValueError = type(Odd('ValueError'), (Exception,), {})\n"
+    shadowed = [f"class ValueError({base}): pass\n{body}" for base in ("Exception", "KeyError")]
+    outcomes = [
+        (await run_visible(tests, each, jail, QUICK)).outcomes for each in (body, own + body, *shadowed)
+    ]
+    assert outcomes == [("passed",), ("failed",), ("failed",), ("failed",)]
 
 
 @pytest.mark.parametrize("end", ['    """\n```', "    '''", "```"])

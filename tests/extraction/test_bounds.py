@@ -1,12 +1,20 @@
 """The host compiles what people write, and no text of which a compiler makes far more than it is long."""
 
 import ast
+import json
 
 import pytest
 
+from dualcode.bench.visible.evaluation import parse_expression, parse_statements
 from dualcode.extraction import source
 from dualcode.extraction.bounds import LONGEST, SHORT, grows
 from dualcode.extraction.source import Fault, compiles, parse
+from dualcode.runs.provenance import literals
+from dualcode.steps.conversation import imports_of
+from dualcode.steps.enrichment import normalized
+from dualcode.steps.probes import read_probes
+from dualcode.suites.source import Flaw
+from dualcode.suites.source import parse as read_suite_source
 from tests.contracts.attacks.growing import GROWING
 
 
@@ -22,6 +30,23 @@ def test_what_grows_when_it_is_compiled_is_not_compiled(name: str, monkeypatch: 
 @pytest.mark.parametrize("name", [each for each in GROWING if each.startswith(("dots", "expr", "a text"))])
 def test_what_grows_when_it_is_parsed_is_not_parsed(name: str) -> None:
     assert parse(GROWING[name]()) == Fault(0, "too large to read")
+
+
+@pytest.mark.parametrize("name", [each for each in GROWING if each.startswith(("dots", "expr", "a text"))])
+def test_no_reader_of_a_prompt_or_a_reply_parses_what_grows(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it was parsed")
+
+    text = GROWING[name]()
+    monkeypatch.setattr(ast, "parse", refuse)
+    said = {"probes": [{"call": text, "asserted": "1"}]}
+    assert read_probes(json.dumps(said), "f") is None
+    assert normalized(text) == text.strip()
+    assert (parse_statements(text), parse_expression(text), literals(text)) == (None, None, [])
+    assert imports_of(text) is not None
+    assert isinstance(read_suite_source(text), Flaw)
 
 
 HONEST = {

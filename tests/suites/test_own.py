@@ -336,6 +336,14 @@ async def test_an_exception_counts_as_a_class_that_its_own_class_is_derived_from
     assert failed.base.cause == "raised"
 
 
+async def test_a_class_that_only_has_a_built_in_exceptions_name_is_another(folder: Path) -> None:
+    tests = "with raises(ValueError):\n    double(-1)\nassert double(1) == 2"
+    body = "def double(n):\n    if n < 0: raise ValueError(n)\n    return 2 * n\n"
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=body)))
+    passed, failed = await grade(suite, body, f"class ValueError(Exception): pass\n{body}")
+    assert (passed.base.status, failed.base.cause) == ("passed", "raised")
+
+
 SWALLOWED = {
     "a map": "for got, want in zip(map(double, [1, 2]), [2, 4]):\n    assert got == want",
     "a list": "assert list(map(double, [])) == list(map(double, [1, 2]))[2:]",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dualcode.extraction.source import UNCOMPILABLE, Fault, Function, parse
+from dualcode.extraction.bounds import UNCOMPILABLE
+from dualcode.extraction.source import Fault, Function, parse
 
 MOST_READ = 100_000
 """Characters. Solutions have a few thousand; a tree takes a hundred times its text."""

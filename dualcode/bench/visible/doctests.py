@@ -30,8 +30,7 @@ from dualcode.bench.visible.tests import VisibleTest
 MOST_LINES = 100
 """Lines of one example's source, and of its output."""
 
-# A value as a Python prompt shows it.
-_SHOWN_VALUE = "(lambda value: None if value is None else repr(value))({})"
+_OWN_CLASS = re.compile(r"([A-Za-z_]\w*)\(")
 _PROMPT = re.compile(r"(?P<indent>\s*)>>>(?P<source>\s.*|)$")
 _BARE = re.compile(r"(?P<indent>\s*)>>>(?P<source>\S.*)$")
 _MORE = re.compile(r"\s*\.\.\.(?:\s(?P<source>.*)|)$")
@@ -91,6 +90,9 @@ def _interaction(lines: Sequence[str], start: int, indent: str, first: str) -> I
         sources.append(more["source"] or "")
         index += 1
     wants: list[str] = []
+    if start == 0 and not indent:  # behind the quotes of a docstring, whose other lines are indented
+        margins = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
+        indent = " " * min(margins, default=0)
     most = min(len(lines), index + MOST_LINES)
     while index < most and (stripped := lines[index].strip()) and lines[index].startswith(indent):
         # A stub that is quoted in prose: its docstring, or the code block, ends here.
@@ -219,7 +221,14 @@ def _wanting(each: Interaction, code: ast.Module, expression: ast.expr | None, f
             printing["output"] = None
         return found.query("doctest", equation(expression, want.value), **printing)
     elif expression is not None and isinstance(found.split(expression)[1], ast.Name):
-        return new_test("doctest", calls=(_SHOWN_VALUE.format(source(expression)),), **printing)
+        shown = _OWN_CLASS.match(each.want)
+        if shown and shown[1] in found.prompt.classes:
+            # How its objects are written is the program's own, as their methods are.
+            check = ast.unparse(equation(ast.Name("_0", ast.Load()), repr(each.want)))
+            return new_test("doctest", calls=(f"'%r' % ({source(expression)},)",), check=check)
+        if each.want.startswith("<") and not found.prompt.prints:
+            raise UnfitError(UNDECIDED)  # `<class 'int'>`
+        return new_test("doctest", calls=(source(expression),), **printing)
     elif expression is not None:
         raise UnfitError(UNDECIDED)
     if not found.hands_on(code):

@@ -13,11 +13,11 @@ import itertools
 import math
 import operator
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard, cast
 
+from dualcode.extraction.bounds import read_tree
 from dualcode.sandbox.codec import Opaque
 
 RELATIVE = 1e-7
@@ -25,9 +25,6 @@ ABSOLUTE = 1e-6
 
 FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
 """What operations on plain data can raise."""
-
-# What the parser raises for text that is no Python.
-UNPARSABLE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 
 MOST_ITEMS = 100_000
 _MOST_ROUNDS = 1000  # of a comprehension, each over at most one value as it was sent
@@ -57,13 +54,8 @@ def parse_statements(text: str) -> list[ast.stmt] | None:
 
 def _parsed(text: str, mode: str) -> ast.AST | None:
     """Parse a text, if its tree can be walked recursively and written out again."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a prompt's "\d" is no concern of ours
-            tree = ast.parse(text, mode=mode)
-    except UNPARSABLE:
-        return None
-    level: list[ast.AST] = [tree]
+    tree = read_tree(text, mode)
+    level: list[ast.AST] = [tree] if tree else []
     for _ in range(_MOST_DEPTH):
         if any(isinstance(n, ast.Constant) and _is_long(n.value) for n in level):
             return None
@@ -313,31 +305,38 @@ def _sum(numbers: Iterable[Any]) -> Any:
     return sum(items)
 
 
-def _type(value: Any) -> type[Any]:
+def _data(value: Any) -> Any:
     if isinstance(value, Opaque):
-        raise UnfitError("an object that was not sent as data has no type here")
-    return cast(type[Any], type(value))
+        raise UnfitError("an object that was not sent as data has neither type nor text here")
+    return value
+
+
+def _type(value: Any) -> type[Any]:
+    return cast(type[Any], type(_data(value)))
+
+
+def _str(value: Any = "") -> str:
+    return str(_data(value))
+
+
+def _repr(value: Any) -> str:
+    return repr(_data(value))
 
 
 def _isinstance(value: Any, types: Any) -> bool:
     return issubclass(_type(value), types)
 
 
-ITERATING: Mapping[str, Callable[..., Any]] = {
-    "set": set, "frozenset": frozenset, "list": list, "tuple": tuple, "sorted": sorted, "sum": _sum,
-    "min": min, "max": max, "any": any, "all": all, "Counter": Counter, "collections.Counter": Counter,
-}  # fmt: skip
-"""Functions that use nothing of their argument but its items in order."""
-
 _MATH = (
     "isclose", "sqrt", "floor", "ceil", "fabs", "sin", "cos", "tan", "log", "log2", "log10", "exp", "isnan",
 )  # fmt: skip
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **ITERATING,
+    "set": set, "frozenset": frozenset, "list": list, "tuple": tuple, "sorted": sorted, "sum": _sum,
+    "min": min, "max": max, "any": any, "all": all, "Counter": Counter, "collections.Counter": Counter,
     **{f"math.{name}": getattr(math, name) for name in _MATH},
     "isclose": math.isclose, "sys.getsizeof": sys.getsizeof, "dict": dict, "len": len, "abs": abs,
-    "round": _round, "str": str, "repr": repr, "int": int, "float": float, "bool": bool, "complex": complex,
+    "round": _round, "str": _str, "repr": _repr, "int": int, "float": float, "bool": bool, "complex": complex,
     "range": range, "reversed": reversed, "type": _type,
     "isinstance": _isinstance,
 }  # fmt: skip

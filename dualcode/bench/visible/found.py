@@ -2,8 +2,9 @@
 
 Nothing of the program's decides what a test finds. Its process only evaluates calls of the entry point, what
 an example's earlier lines bound, and, where the prompt asks for a class, methods of its objects. Whatever a
-test wraps around these is evaluated outside (`evaluation`); what can be evaluated nowhere but there is left
-out.
+test wraps around these is evaluated outside (`evaluation`), and so is what has a value without the program:
+`f(set([1]))` is a call with `{1}`, whatever the program calls a set. What can be evaluated nowhere but in its
+process is left out.
 """
 
 import ast
@@ -12,7 +13,15 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dualcode.bench.visible.evaluation import ITERATING, TYPES, UnfitError, dotted, parse_expression, supports
+from dualcode.bench.visible.evaluation import (
+    TYPES,
+    UnfitError,
+    constant,
+    dotted,
+    is_constant,
+    parse_expression,
+    supports,
+)
 from dualcode.bench.visible.notations import Example
 from dualcode.bench.visible.tests import Kind, LeftOut, VisibleTest
 from dualcode.bench.visible.text import Prompt, Text
@@ -22,11 +31,12 @@ _MODULES = frozenset(
     {"bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq"}
     | {"itertools", "json", "math", "operator", "random", "re", "statistics", "string", "sys"}
 )
-# Statements of these can hand the program's values on, print them, and nothing else.
+# Statements of these can hand the program's values on, and nothing else.
 _HANDING_ON = (
     ast.Module, ast.Expr, ast.Assign, ast.For, ast.Call, ast.Name, ast.Constant, ast.Tuple, ast.List,
     ast.Starred, ast.expr_context,
 )  # fmt: skip
+_LONGEST_LITERAL = 2000
 UNDECIDED = "only the program itself could say whether it holds"
 
 
@@ -88,7 +98,7 @@ class Found:
     def query(self, kind: Kind, expression: ast.expr, **fields: object) -> VisibleTest:
         """Return the test that an expression holds: the smallest calls, and the rest over `_0`, `_1`, …
 
-        `set(f(1)) == {2}` becomes `[*f(1)]` and `set(_0) == {2}`. Raises UnfitError where the rest is more
+        `set(f(1)) == {2}` becomes `f(1)` and `set(_0) == {2}`. Raises UnfitError where the rest is more
         than `evaluation` knows.
         """
         calls, rest = self.split(expression)
@@ -105,9 +115,9 @@ class Found:
         return punch.calls, rest
 
     def hands_on(self, code: ast.AST) -> bool:
-        """Tell whether code does nothing with the program's values but pass them on, bind or print them."""
+        """Tell whether code does nothing with the program's values but pass them on or bind them."""
         calls, rest = self.split(code)
-        known = {"print", *bound_names(code), *(f"_{index}" for index in range(len(calls)))}
+        known = {*bound_names(code), *(f"_{index}" for index in range(len(calls)))}
         return all(
             isinstance(each, _HANDING_ON) and (not isinstance(each, ast.Name) or each.id in known)
             for each in ast.walk(rest)
@@ -130,8 +140,8 @@ def undefined(names: Sequence[str]) -> str:
 
 
 def source(node: ast.AST) -> str:
-    """Return code that runs in a program's namespace, whether or not the program imports what it names."""
-    return ast.unparse(_Imports().visit(_copy(node)))
+    """Return code that runs in a program's namespace, whatever it imports or names as Python does."""
+    return ast.unparse(_Settled().visit(_copy(node)))
 
 
 def calls_entry(node: ast.AST, entry_point: str) -> bool:
@@ -176,12 +186,8 @@ class _Punch(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.expr) and self._is_programs(node):
-            return self._hole(source(node))
-        # The items, so that a generator in `list(f(3))` can be sent as well.
-        if isinstance(node, ast.Call) and dotted(node.func) in ITERATING and len(node.args) == 1:
-            node.args = [self._items(node.args[0])]
-        elif isinstance(node, ast.comprehension):
-            node.iter = self._items(node.iter)
+            self.calls.append(source(node))
+            return ast.Name(f"_{len(self.calls) - 1}", ast.Load())
         return self.generic_visit(node)
 
     def _is_programs(self, node: ast.expr) -> bool:
@@ -198,21 +204,35 @@ class _Punch(ast.NodeTransformer):
             return isinstance(node, ast.Call) and dotted(node.func) == self.entry_point
         return self._is_programs(node.func)
 
-    def _items(self, node: ast.expr) -> ast.expr:
-        called = isinstance(node, ast.Call) and self._is_programs(node)
-        return self._hole(f"[*{source(node)}]") if called else node
 
-    def _hole(self, call: str) -> ast.expr:
-        self.calls.append(call)
-        return ast.Name(f"_{len(self.calls) - 1}", ast.Load())
+class _Settled(ast.NodeTransformer):
+    """Turns what needs no program into its value, and other `math.tau` into imports in place.
 
+    A test must not import for the program, and a program's own `set` or `sorted` is none of the test's.
+    """
 
-class _Imports(ast.NodeTransformer):
-    """Turns `math.pi` into an import in place: a test must not import for the program."""
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return _literal(node) or self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if literal := _literal(node):
+            return literal
         if isinstance(node.value, ast.Name) and node.value.id in _MODULES & sys.stdlib_module_names:
             name = ast.Constant(node.value.id)
             node.value = ast.Call(ast.Name("__import__", ast.Load()), [name], [])
             return node
         return self.generic_visit(node)
+
+
+def _literal(node: ast.expr) -> ast.expr | None:
+    """Return the literal of what has a value of its own, if there is one that is modest in length."""
+    # A range comes as a list from `evaluate`, and is another argument.
+    if not is_constant(node) or (isinstance(node, ast.Call) and dotted(node.func) in ("range", "reversed")):
+        return None
+    value = constant(node)
+    text = "{*()}" if value == set() else ast.unparse(ast.Constant(value))
+    literal = parse_expression(text) if len(text) <= _LONGEST_LITERAL else None
+    named = literal is None or any(
+        isinstance(each, ast.Name) for each in ast.walk(literal)
+    )  # `nan`, `Counter`
+    return None if named else literal

@@ -70,6 +70,7 @@ async def run_visible(
         limits=limits,
         go_on=True,
         digest_above=LONGEST_VALUE,
+        drain=True,
         capture=True,
     )
     ran = await sandbox.run(job)

@@ -38,6 +38,8 @@ class Prompt:
     """For each passage its possible readings: as written, and with a docstring's escapes resolved."""
     names: frozenset[str]
     """What the prompt's own Python binds: imports, helpers, constants."""
+    classes: frozenset[str]
+    """The classes among these, and the entry point if it is one."""
     signature: ast.FunctionDef | ast.AsyncFunctionDef | None
     """The entry point's definition as far as the prompt shows it."""
     is_class: bool
@@ -77,11 +79,14 @@ def read_prompt(prompt: str, entry_point: str) -> Prompt:
             names += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
         elif isinstance(node, ast.Assign):
             names += [each.id for each in node.targets if isinstance(each, ast.Name)]
+    is_class = isinstance(entry, ast.ClassDef) or bool(entry_point and not entry and quoted_class)
+    classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
     return Prompt(
         passages=tuple(_passages(source, body, entry)) if body else (_as_written(source),),
         names=frozenset(names) - {entry_point},
+        classes=frozenset(classes | ({entry_point} if is_class else set())),
         signature=function or _quoted_signature(source, entry_point),
-        is_class=isinstance(entry, ast.ClassDef) or bool(entry_point and not entry and quoted_class),
+        is_class=is_class,
         prints=bool(gives_none or says_prints),
     )
 
