@@ -59,7 +59,7 @@ def find_differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
     found = [
         Difference(
             kind="seal",
-            text=f"{run.id}: {', '.join(run.changed)} changed since the run was sealed (dualcode audit)",
+            text=f"{run.id}: {run.change} (dualcode audit)",
         )
         for run in runs
         if run.changed

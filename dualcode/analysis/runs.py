@@ -158,6 +158,11 @@ class Run:
 
         return tuple(broken(self.folder))
 
+    @property
+    def change(self) -> str:
+        """What was changed since the run was sealed, for people."""
+        return f"{', '.join(self.changed)} changed since the run was sealed"
+
     @cached_property
     def errored(self) -> tuple[str, ...]:
         """The tasks without a verdict: errored, or not done."""
@@ -214,6 +219,13 @@ def load_run(folder: Path, *, tell: Tell = tell_stderr) -> Run:
     for each in run.records.damage:
         tell(f"warning: {folder}: {each}")
     return run
+
+
+def warn_of_changes(runs: Sequence[Run], tell: Tell = tell_stderr) -> None:
+    """Say which runs are no longer what was sealed, where nothing else that is shown says so."""
+    for run in runs:
+        if run.changed:
+            tell(f"warning: {run.folder}: {run.change} (dualcode audit)")
 
 
 def load_runs(paths: Sequence[Path], *, tell: Tell = tell_stderr) -> list[Run]:

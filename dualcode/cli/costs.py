@@ -37,9 +37,11 @@ def costs(runs: tuple[Path, ...], details: bool, as_json: bool) -> None:
     with Steps() as tell:
         tell("reading the runs")
         from dualcode.analysis.costs import costs_of
-        from dualcode.analysis.runs import load_runs
+        from dualcode.analysis.runs import load_runs, warn_of_changes
 
-        found = [(costs_of(run), run.title) for run in load_runs(runs)]
+        loaded = load_runs(runs)
+        found = [(costs_of(run), run.title) for run in loaded]
+    warn_of_changes(loaded)
     if as_json:
         for each, _ in found:
             click.echo(json.dumps(to_json(each)))

@@ -50,9 +50,10 @@ def export(runs: Sequence[Path], kind: str, output: Path | None, replace: bool, 
       inspect view --log-dir runs/inspect
       dualcode export runs/mini-review-fix-1a2b3c4d --format evalplus
     """
-    from dualcode.analysis.runs import load_runs
+    from dualcode.analysis.runs import load_runs, warn_of_changes
 
     loaded = load_runs(runs)
+    warn_of_changes(loaded)
     if kind == "inspect":
         _to_inspect(loaded, output, replace=replace)
     else:

@@ -60,9 +60,11 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, details: 
 
     with Steps() as tell:
         tell("reading the runs")
-        from dualcode.analysis.runs import load_runs
+        from dualcode.analysis.runs import load_runs, warn_of_changes
 
-        judged = judge_runs(load_runs(paths), grade=not no_grade, data=data)
+        loaded = load_runs(paths)
+        judged = judge_runs(loaded, grade=not no_grade, data=data)
+    warn_of_changes(loaded)
     if as_json:
         for _, report in judged:
             click.echo(json.dumps(report.to_json()))

@@ -18,11 +18,13 @@ def show(run: Path, task: str | None, prompts: bool, as_json: bool) -> None:
     Example:
       dualcode show runs/mini-review-fix-1a2b3c4d MiniRich/3
     """
+    from dualcode.analysis.runs import Run, warn_of_changes
     from dualcode.cli import printing, terminal
     from dualcode.runs.store import read_run
     from dualcode.runs.summary import summarize
 
     records = read_run(run)
+    warn_of_changes([Run(run, records)])
     if as_json and task is not None:
         click.echo(printing.transcript(records, task).model_dump_json())
     elif as_json:

@@ -1,9 +1,12 @@
 """Commands over many runs: the overview first, in few lines, and every run's own tables on request."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
+from dualcode.runs.audit import Audit
+from dualcode.runs.seal import Seal
 from tests.cli.typed import Run
 from tests.made import SOURCES, Story, write_run
 
@@ -71,3 +74,20 @@ def test_unknown_drafts_are_a_column_and_a_warning_in_the_overview(run: Run, tmp
 def test_a_page_over_many_runs_has_no_wall(run: Run, many: Path, command: list[str]) -> None:
     _, out, _ = run(*command, many)
     assert len(out.splitlines()) < 40
+
+
+@pytest.mark.parametrize("command", ["show", "costs", "reviewer", "export", "compare", "failures"])
+def test_no_command_is_silent_on_a_run_that_was_edited_after_its_seal(
+    run: Run, many: Path, command: str
+) -> None:
+    baseline, folder = sorted(many.glob("*raw-coder*"))[0], sorted(many.glob("*review-fix*"))[0]
+    sums = {"verdicts.jsonl": hashlib.sha256((folder / "verdicts.jsonl").read_bytes()).hexdigest()}
+    audit = Audit(tasks=4, calls=4, strings=0, short=0, shown=0, leaks=())
+    (folder / "seal.json").write_text(Seal(clean=True, audit=audit, files=sums).model_dump_json())
+    more: list[str | Path] = ["--no-grade"] if command == "reviewer" else []
+    more = [baseline] if command == "compare" else more
+    assert "changed since" not in "".join(run(command, folder, *more)[1:])
+    text = (folder / "verdicts.jsonl").read_text()
+    (folder / "verdicts.jsonl").write_text(text.replace('"failed"', '"passed"', 1))
+    said = " ".join("".join(run(command, folder, *more)[1:]).split())
+    assert "verdicts.jsonl changed since the run was sealed" in said
