@@ -186,6 +186,11 @@ def contradictions(records: RunRecords) -> list[str]:
     for task, verdict in records.verdicts.items():
         if not verdict.errored and task not in records.samples:
             found.append(f"{task} has a verdict and no sample")
+    if records.tasks or records.programs:  # older runs have neither
+        lacking = [task for task in records.samples if task not in records.tasks]
+        found += [
+            f"{task} has a sample, and tasks.jsonl does not say what models saw of it" for task in lacking
+        ]
     there = {*records.tasks, *numbers, *records.samples, *records.verdicts}
     strange = sorted(there.union(each.task_id for each in records.shown) - set(configuration.tasks))
     return found + [f"{task} is none of the run's tasks" for task in strange]

@@ -301,6 +301,7 @@ EDITS: list[tuple[str, Edit, str]] = [
         lambda lines: [line.replace("def ", "# Mind this.\\ndef ", 1) for line in lines],
         "MiniRich/0 has another prompt in tasks.jsonl than in the benchmark",
     ),
+    ("tasks.jsonl", lambda lines: lines[:0], "MiniRich/0 has a sample, and tasks.jsonl does not say"),
     (
         "verdicts.jsonl",
         lambda lines: [*lines, lines[0].replace("Rich/0", "Rich/1")],
