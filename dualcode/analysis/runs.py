@@ -200,6 +200,11 @@ class Run:
             f" --run-dir {self.folder.parent}, as it was begun, to resume it"
         )
 
+    @property
+    def mend_hint(self) -> str:
+        """What to do about damaged lines: an unsealed run does their tasks again."""
+        return f"{self.resume_hint} and do its task again; in a sealed run, restore the file from a copy"
+
 
 def load_run(folder: Path, *, tell: Tell = tell_stderr) -> Run:
     """Read a run; `tell` hears of each line of its records that is damaged and left out.
@@ -218,6 +223,8 @@ def load_run(folder: Path, *, tell: Tell = tell_stderr) -> Run:
         )
     for each in run.records.damage:
         tell(f"warning: {folder}: {each}")
+    if run.records.damage:
+        tell(f"  try: {run.mend_hint}")
     return run
 
 

@@ -24,7 +24,10 @@ def show(run: Path, task: str | None, prompts: bool, as_json: bool) -> None:
     from dualcode.runs.summary import summarize
 
     records = read_run(run)
-    warn_of_changes([Run(run, records)])
+    own = Run(run, records)
+    warn_of_changes([own])
+    if records.damage:
+        click.echo(f"damaged lines are left out\n  try: {own.mend_hint}", err=True)
     if as_json and task is not None:
         click.echo(printing.transcript(records, task).model_dump_json())
     elif as_json:

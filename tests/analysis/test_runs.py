@@ -115,8 +115,9 @@ def test_a_damaged_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
     said = list[str]()
     [run] = load_runs([folder], tell=said.append)
     assert run.errored == (TASKS[1],)
-    assert said == [f"warning: {folder}: {run.records.damage[0]}"]
+    assert said[0] == f"warning: {folder}: {run.records.damage[0]}"
     assert "verdicts.jsonl, line 2 is damaged and left out" in said[0]
+    assert said[1].startswith("  try: dualcode eval --pipeline raw-coder") and "from a copy" in said[1]
 
 
 def test_a_run_older_than_the_records_of_tasks_is_refused_by_name_and_can_be_shown(tmp_path: Path) -> None:
