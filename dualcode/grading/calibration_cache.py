@@ -80,9 +80,11 @@ class CalibrationCache:
             return _parse(path.read_bytes(), self._key, task_id)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except OSError as error:
+            _log.warning("%s cannot be read, and is made anew: %s", path, error)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             _log.warning("%s is damaged and made anew: %s", path, error)
-            return None
+        return None
 
     def keep_reference(self, reference: Reference) -> None:
         """Write a task's reference, unless the folder cannot be written: then say so once."""

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def check_place(path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}", hint=_HINT)
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path} cannot be written: you may not write to {path.parent}", hint=_HINT)
+        refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+        raise InputError(f"{path} cannot be written", hint=_HINT) from refused
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -131,7 +131,7 @@ class Runner:
                 raise
             error = first_failure(raised)  # it may use a TaskGroup
             if isinstance(error, RunError):
-                raise error from None
+                raise error from error.__cause__  # here, too
             reason = (
                 f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
                 if limit.expired()

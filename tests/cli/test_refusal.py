@@ -75,22 +75,35 @@ def test_a_refused_write_is_one_sentence_and_one_code_in_every_command(
     assert "try: " in told and "Traceback" not in err
 
 
+@pytest.mark.parametrize("record", ["add_verdict", "add_call", "add_sample", "add_tasks"])
 def test_a_full_disk_while_a_run_writes_ends_with_the_same_sentence(
-    run: Run, team: Callable[[FakeServer], Path], monkeypatch: pytest.MonkeyPatch
+    run: Run, team: Callable[[FakeServer], Path], monkeypatch: pytest.MonkeyPatch, record: str
 ) -> None:
     from dualcode.runs.store import RunStore
 
-    def full(self: RunStore, verdict: object) -> None:
+    def full(self: RunStore, *_: object) -> None:
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError as error:
             raise RunError(f"cannot write {self.folder}/verdicts.jsonl: {error}") from error
 
-    monkeypatch.setattr(RunStore, "add_verdict", full)
+    monkeypatch.setattr(RunStore, record, full)
     with serve(Answer(content="```python\ndef double(n):\n    return n\n```")) as server:
         code, _, err = run("eval", "--pipeline", "raw-coder", "--limit", "2", "--team", team(server))
     assert code == EXIT_REFUSED
     assert "error: the disk is full: cannot write " in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["extract", "score"])
+def test_a_place_that_is_looked_at_before_the_work_is_refused_in_the_same_words(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "replies.jsonl").write_text('{"task_id": "MiniRich/0", "solution": "x = 1"}\n')
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+    code, _, err = run(command, "replies.jsonl", "--dataset", "mini", "-o", "out.jsonl")
+    assert (code, err.startswith("error: this user may not read or write there: ")) == (EXIT_REFUSED, True), (
+        err
+    )
 
 
 def test_stdout_on_a_full_disk_is_told_on_stderr(tmp_path: Path) -> None:
