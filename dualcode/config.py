@@ -25,6 +25,8 @@ class Price(_Table):
     """Money per hour of the server's GPUs."""
     input_per_million: Annotated[float, Field(ge=0)] | None = None
     """Money per million prompt tokens."""
+    cached_input_per_million: Annotated[float, Field(ge=0)] | None = None
+    """Money per million prompt tokens that the server found in its prefix cache; None: as any other."""
     output_per_million: Annotated[float, Field(ge=0)] | None = None
     """Money per million completion tokens, reasoning included."""
     currency: str = "$"
@@ -36,6 +38,8 @@ class Price(_Table):
             raise ValueError("input_per_million and output_per_million go together")
         if all(by_token) == (self.gpu_hour is not None):
             raise ValueError("give either gpu_hour or input_per_million with output_per_million")
+        if self.cached_input_per_million is not None and not all(by_token):
+            raise ValueError("cached_input_per_million goes with input_per_million")
         return self
 
 
