@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from dualcode.models.probe import NUMBER, OPENING
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -39,6 +41,19 @@ class Answer:
     kind: str = "text/event-stream"
 
 
+def able(body: dict[str, Any]) -> "Answer":
+    """Answer what a server is asked before the first task, as one that can do everything."""
+    thought = "hm" if body.get("chat_template_kwargs", {}).get("enable_thinking") else None
+    if body.get("response_format", {}).get("type") == "json_schema":
+        return Answer(content='{"verdict": "approve", "findings": []}', reasoning=thought)
+    if body.get("response_format"):
+        return Answer(content='{"colour": "blue"}', reasoning=thought)
+    if NUMBER.content not in body["messages"][-1]["content"]:
+        return Answer(content="blue", reasoning=thought)
+    hot = body["temperature"] and body.get("top_k") != 1 and body.get("min_p") != 1.0
+    return Answer(content=f"{body.get('seed')} {body['temperature']}" if hot else "1 2 3")
+
+
 class FakeServer:
     """Answers POSTs in order from `answers`, the last one again and again; remembers the bodies."""
 
@@ -48,6 +63,10 @@ class FakeServer:
         """Answers by the request instead of in order."""
         self.refuse: Callable[[str, dict[str, Any]], Answer | None] | None = None
         """Looks at the path and body of each request first, also of what the ledger asks; see `dialects`."""
+        self.able: Callable[[dict[str, Any]], Answer] = able
+        """Answers what is asked before the first task, which is in no script and among no requests."""
+        self.asked: list[dict[str, Any]] = []
+        """The bodies of that."""
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.models: list[dict[str, Any]] = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
@@ -88,6 +107,10 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             refusal = server.refuse(self.path, body) if server.refuse else None
+            if body.get("messages", [{}])[0].get("content", "").startswith(OPENING.content):
+                server.asked.append(body)
+                self._answer(refusal or server.able(body))
+                return
             if (
                 refusal is None and body.get("max_tokens") == 1
             ):  # what the ledger asks to know the model: outside the script

@@ -5,7 +5,7 @@
 | outcome | `p` passed, `f` failed, `e` errored, `n` not done, `.` not in that run |
 | base | the same, of the benchmark's own tests alone |
 | change | `g` gained against the baseline, `l` lost, `.` neither |
-| review | the first: `k` right, `a` approved a wrong draft, `r` refused a right one, `n` unread, `u` unknown |
+| review | first: `k` right, `a` approved a wrong draft, `r` refused a right one, `n` unread, `u` unknown |
 """
 
 from collections.abc import Callable, Mapping
