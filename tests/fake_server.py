@@ -39,6 +39,8 @@ class Answer:
     pause: float = 0.0
     """Seconds between the lines of `body`."""
     kind: str = "text/event-stream"
+    usage: Any = ...
+    """What it tells of its tokens, instead of USAGE."""
 
 
 def able(body: dict[str, Any]) -> "Answer":
@@ -70,6 +72,8 @@ class FakeServer:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.models: list[dict[str, Any]] = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
+        self.pages: dict[str, Any] = {"/version": {"version": "0.0-fake"}}
+        """What else it answers to a GET."""
         self.base_url = ""
         self.prompt_end = "assistant\n"
         """What the rendered prompt of a thinking request ends with."""
@@ -100,8 +104,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.headers.append(dict(self.headers))
-            pages = {"/v1/models": {"data": server.models}, "/version": {"version": "0.0-fake"}}
-            page = pages.get(self.path)
+            page = {"/v1/models": {"data": server.models}, **server.pages}.get(self.path)
             self._json(200 if page else 404, page or {"error": "no such page"})
 
         def do_POST(self) -> None:
@@ -167,6 +170,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 time.sleep(answer.pause)
             if answer.body is not None:
                 return
+            told = USAGE if answer.usage is ... else answer.usage
             if answer.reasoning:
                 self._event(dict.fromkeys(answer.names, answer.reasoning), None, None)
             time.sleep(answer.hang)
@@ -174,10 +178,10 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 return
             if answer.content:
                 for half in (answer.content[:1], answer.content[1:]):
-                    self._event({"content": half}, None, {**USAGE, "completion_tokens": 1})
+                    self._event({"content": half}, None, {**USAGE, "completion_tokens": 1} if told else None)
             if answer.drop_at_end:
                 return
-            self._event({}, answer.finish, USAGE)
+            self._event({}, answer.finish, told)
             self.wfile.write(b"data: [DONE]\n\n")
 
         def _event(self, delta: dict[str, Any], finish: str | None, usage: dict[str, int] | None) -> None:

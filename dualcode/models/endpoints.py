@@ -86,14 +86,15 @@ async def _check(name: str, config: TeamConfig) -> Served:
                 f"{url} serves: {', '.join(models) or 'nothing'}",
                 hint=f"set model to what the server serves, or base_url to the server of {endpoint.model!r}",
             )
-        root, card = url.removesuffix("/v1"), models[endpoint.model]
-        version = await _version(client, root)
-        context = endpoint.can.context or await _context(client, root, endpoint.model, card)
+        address, card = url.removesuffix("/v1"), models[endpoint.model]
+        version = await _version(client, address)
+        context = endpoint.can.context or await _context(client, address, endpoint.model, card)
+    root = card.get("root")
     identity = {field: card[field] for field in IDENTITY if card.get(field) is not None}
     served = Served(
         model=endpoint.model,
-        root=card.get("root"),
-        max_model_len=card.get("max_model_len"),
+        root=root if isinstance(root, str) else None,
+        max_model_len=_number(card, "max_model_len"),
         version=version,
         card=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest() if identity else None,
         context=context,
@@ -138,13 +139,13 @@ _CONTEXTS = (
 """How model cards name the longest context: vLLM and SGLang, LM Studio, Mistral, OpenRouter, Groq."""
 
 
-async def _context(client: httpx.AsyncClient, root: str, model: str, card: dict[str, Any]) -> int | None:
+async def _context(client: httpx.AsyncClient, address: str, model: str, card: dict[str, Any]) -> int | None:
     """Return the longest context in tokens, from the card or where a server tells it; None: it does not."""
     if (told := _number(card, *_CONTEXTS)) is not None:
         return told
     for path in ("props", "info", "api/v0/models", "api/ps"):  # llama.cpp, TGI, LM Studio, Ollama
         try:
-            answer = await client.get(f"{root}/{path}")
+            answer = await client.get(f"{address}/{path}")
             page: Any = answer.json() if answer.is_success else {}
             rows: list[dict[str, Any]] = [*page.get("data", ()), *page.get("models", ())]
             own = [row for row in rows if model in (row.get("id"), row.get("name"))]

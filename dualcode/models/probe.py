@@ -88,7 +88,8 @@ async def ask_endpoints(
         found = None if anew else _known(kept)
         if found is None and ask and endpoint.can.ask:
             say(f"asking {name} ({endpoint.model}) what it can do; the answers are kept")
-            found = await _asked(name, endpoint, samplings, listed.context)
+            own = [role for role in roles if config.roles[role] == name]
+            found = await _asked(name, endpoint, own, samplings, listed.context)
             with contextlib.suppress(OSError):  # it is asked again then
                 kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 kept.write_text(_Kept(asked=time.time(), capabilities=found).to_line())
@@ -150,7 +151,7 @@ def given_first(name: str, endpoint: Endpoint, samplings: Sequence[Sampling]) ->
 
 
 async def _asked(
-    name: str, endpoint: Endpoint, samplings: Sequence[Sampling], context: int | None
+    name: str, endpoint: Endpoint, roles: Sequence[Role], samplings: Sequence[Sampling], context: int | None
 ) -> Capabilities:
     """Ask one server all that is asked."""
     without = with_given(Capabilities(), endpoint.can).refused
@@ -169,8 +170,8 @@ async def _asked(
     except UnreachableError:
         raise
     except EndpointError as error:
-        roles = f"the role that {name} plays"
-        hint = (error.hint or "").replace("ROLE]", f"ROLE], of {roles}") or "dualcode doctor"
+        places = " and ".join(f"[sampling.roles.{role}]" for role in roles)
+        hint = (error.hint or "").replace("[sampling.roles.ROLE]", places) or "dualcode doctor"
         told = error.message.removeprefix(f"endpoint {name!r} ")
         raise TeamError(f"endpoints.{name}: refuses what every task would send: {told}", hint=hint) from error
     finally:
