@@ -15,7 +15,6 @@ from typing import Any
 from rich.console import Console
 
 from dualcode.errors import DualcodeError
-from dualcode.models.probe import NUMBER
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.evaluate import asked as asked_before
 from dualcode.runs.store import RunRecords, read_run
@@ -162,13 +161,9 @@ def play(server: FakeServer, kind: Kind) -> None:
         return (kind.refuse(body) if path.startswith("/v1/") else None) or kind.dialect.refuse(path, body)
 
     def answered(body: Body) -> Answer:
-        ignored = {name: body[name] for name in kind.ignores if name in body}
-        taken = {name: value for name, value in body.items() if name not in ignored}
-        said = able(taken)
-        if ignored.keys() & {"top_k", "min_p", "seed"} and body["messages"][-1]["content"] == NUMBER.content:
-            free = body["temperature"] and not {"top_k", "min_p"} & (taken.keys() & set(_forced(body)))
-            draw = len(server.asked) if "seed" in ignored else body.get("seed")
-            said = Answer(content=f"{draw} {body['temperature']}" if free else "1 2 3")
+        said = able({name: value for name, value in body.items() if name not in kind.ignores})
+        if "seed" in kind.ignores and body["temperature"]:
+            said = replace(said, content=f"{said.content} {len(server.asked)}")
         return dressed(body, said)
 
     def dressed(body: Body, said: Answer) -> Answer:
@@ -197,10 +192,6 @@ def play(server: FakeServer, kind: Kind) -> None:
     server.pages = dict(kind.pages)
     server.refuse, server.able, server.respond = refuse, answered, respond
     server.has_tokenize = "/version" in kind.pages
-
-
-def _forced(body: Body) -> list[str]:
-    return [name for name, value in (("top_k", 1), ("min_p", 1.0)) if body.get(name) == value]
 
 
 @dataclass(frozen=True)

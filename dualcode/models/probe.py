@@ -230,34 +230,30 @@ def _thinks(reply: Reply) -> bool:
 
 
 async def _ignored(chat: OpenAIChat) -> tuple[str, ...]:
-    """Find the values that are without effect: what each forces a hot draw to be is known.
+    """Find the values that are without effect.
 
-    A draw from the likeliest token alone is the greedy one, and one seed draws the same twice.
+    One seed draws the same twice; with the seed kept, a draw from the likeliest token alone is another than
+    a free one. (It need not be the greedy one: in bf16 several tokens are often the likeliest.)
     """
     hot = Sampling.model_validate(HOT)
-    forced = {"top_k": {"top_k": 1}, "min_p": {"min_p": 1.0}, "seed": {}}
-    forced = {field: value for field, value in forced.items() if field not in chat.refused}
+    narrow = {"top_k": {"top_k": 1}, "min_p": {"min_p": 1.0}}
+    narrow = {field: value for field, value in narrow.items() if field not in chat.refused}
 
-    async def draw(sampling: Sampling) -> Reply | None:
+    async def draw(sampling: Sampling) -> str | None:
         try:
-            return await chat.complete(_request(sampling, NUMBER, 12))
+            return (await chat.complete(_request(sampling, NUMBER, 12))).content
         except UnreachableError:
             raise
         except EndpointError:
             return None  # refused where it means something: a run that sends it is told so
 
-    greedy, again, free = await together(draw(Sampling()), draw(Sampling()), draw(hot))
-    drawn = await together(*(draw(hot.model_copy(update=value)) for value in forced.values()))
-    if greedy is None or free is None or again is None or greedy.content != again.content:
+    greedy, again, free, twice = await together(*map(draw, (Sampling(), Sampling(), hot, hot)))
+    if greedy != again or free in (None, greedy):  # nothing repeats here, or it knows no temperature
         return ()
-    if free.content == greedy.content:  # it is sure of its answer, or knows no temperature
-        return ()
-    due = {"seed": free.content}
-    return tuple(
-        field
-        for field, reply in zip(forced, drawn, strict=True)
-        if reply is not None and reply.content != due.get(field, greedy.content)
-    )
+    if free != twice:
+        return () if "seed" in chat.refused else ("seed",)
+    drawn = await together(*(draw(hot.model_copy(update=value)) for value in narrow.values()))
+    return tuple(field for field, text in zip(narrow, drawn, strict=True) if text == free)
 
 
 def _file(endpoint: Endpoint, served: Served, samplings: Sequence[Sampling]) -> Path:

@@ -245,7 +245,7 @@ CONTEXTS: Sequence[tuple[dict[str, Any], dict[str, Any], int | None]] = [
     ({"context_window": 9000}, {}, 9000),
     ({}, {"/props": {"default_generation_settings": {"n_ctx": 9000}}}, 9000),
     ({}, {"/info": {"max_total_tokens": 9000}}, 9000),
-    ({}, {"/api/v0/models": {"data": [{"id": "x", "max_context_length": 1}, {"id": "m", "context_length": 9000}]}},
+    ({}, {"/api/v0/models": {"data": [{"id": "x", "context_length": 1}, {"id": "m", "context_length": 9000}]}},
      9000),
     ({}, {"/api/ps": {"models": [{"name": "m", "context_length": 9000}]}}, 9000),
     ({"max_model_len": None}, {"/props": "<html>", "/info": [], "/api/ps": {"models": None}}, None),
@@ -276,6 +276,16 @@ async def test_drift_between_equal_requests_accuses_nobody_of_ignoring_values() 
     with serve() as server:
         draws = iter(range(99))
         server.able = lambda _: Answer(content=f"{next(draws)}")
+        assert (await able(team(server, can={"structured": "words"}))).ignored == ()
+
+
+async def test_a_value_that_leaves_several_likeliest_tokens_is_not_called_ignored() -> None:
+    def tied(body: dict[str, Any]) -> Answer:
+        greedy = body["temperature"] == 0
+        return Answer(content="1" if greedy else f"{body['top_k']} {body['min_p']} {body['seed']}")
+
+    with serve() as server:
+        server.able = tied
         assert (await able(team(server, can={"structured": "words"}))).ignored == ()
 
 
