@@ -245,7 +245,7 @@ CONTEXTS: Sequence[tuple[dict[str, Any], dict[str, Any], int | None]] = [
     ({"context_window": 9000}, {}, 9000),
     ({}, {"/props": {"default_generation_settings": {"n_ctx": 9000}}}, 9000),
     ({}, {"/info": {"max_total_tokens": 9000}}, 9000),
-    ({}, {"/api/v0/models": {"data": [{"id": "x", "context_length": 1}, {"id": "m", "context_length": 9000}]}},
+    ({}, {"/api/v0/models": {"data": [{"id": "x", "n_ctx": 1}, {"id": "m", "context_length": 9000}]}},
      9000),
     ({}, {"/api/ps": {"models": [{"name": "m", "context_length": 9000}]}}, 9000),
     ({"max_model_len": None}, {"/props": "<html>", "/info": [], "/api/ps": {"models": None}}, None),
