@@ -35,9 +35,9 @@ def doctor(
 ) -> None:
     """Look at the machine, the data and every server; say of each whether it is well, and what to do if not.
 
-    GPUs, driver, disk, sandbox, suites' data, the servers' logs; and of each server what it can do, its prefix
-    cache, its speed alone and full, whether a batch changes greedy replies, and known failures in its metrics.
-    Exit code 3 if something fails.
+    GPUs, driver, disk, sandbox, suites' data, the servers' logs; and of each server what it can do, its
+    prefix cache, its speed alone and full, whether a batch changes greedy replies, and known failures in its
+    metrics. Exit code 3 if something fails.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What a server tells of itself at /metrics, as numbers, and what two readings say of the time between them."""
+"""What a server tells of itself at /metrics, and what two readings say of the time between them."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What the doctor looks at on this machine: versions, disk, limits, environment, GPUs, sandbox, data, logs."""
+"""What the doctor looks at on this machine: versions, disk, limits, GPUs, sandbox, data, logs."""
 
 import os
 import platform
@@ -141,7 +141,8 @@ def xids(lines: list[str] | None) -> Check:
     if not seen:
         return passed("gpu faults", "no Xid in the kernel's log")
     last = seen[-1]
-    told = f"{len(seen)} Xid in the kernel's log, the last {last['number']} at {last['place']}{last['words'][:60]}"
+    where, words = last["place"], last["words"][:60]
+    told = f"{len(seen)} Xid in the kernel's log, the last {last['number']} at {where}{words}"
     remedy = "NVIDIA's Xid catalogue says what it is; restart the servers, then the machine"
     return failed("gpu faults", told, remedy)
 

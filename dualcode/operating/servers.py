@@ -1,4 +1,4 @@
-"""What the doctor asks of each server: what it can do, its cache, its speed, whether a batch changes its words."""
+"""What the doctor asks of each server: what it can do, its cache, its speed, what a batch changes."""
 
 import asyncio
 import secrets
@@ -181,7 +181,7 @@ class _Timed:
 
 
 async def speed(about: str, chat: OpenAIChat, many: int) -> AsyncIterator[Check]:
-    """Yield the tokens per second of one request alone and of a full batch, and whether the batch changed words."""
+    """Yield the tokens per second alone and in a full batch, and whether the batch changed words."""
     questions = [
         _request(f"Write a Python function that adds {n} to each element.", TOKENS) for n in range(many)
     ]
