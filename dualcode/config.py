@@ -25,6 +25,8 @@ class Price(_Table):
     """Money per hour of the server's GPUs."""
     input_per_million: Annotated[float, Field(ge=0)] | None = None
     """Money per million prompt tokens."""
+    cached_input_per_million: Annotated[float, Field(ge=0)] | None = None
+    """Money per million prompt tokens that the server found in its prefix cache; None: as any other."""
     output_per_million: Annotated[float, Field(ge=0)] | None = None
     """Money per million completion tokens, reasoning included."""
     currency: str = "$"
@@ -36,7 +38,37 @@ class Price(_Table):
             raise ValueError("input_per_million and output_per_million go together")
         if all(by_token) == (self.gpu_hour is not None):
             raise ValueError("give either gpu_hour or input_per_million with output_per_million")
+        if self.cached_input_per_million is not None and not all(by_token):
+            raise ValueError("cached_input_per_million goes with input_per_million")
         return self
+
+
+class Can(_Table):
+    """`[endpoints.NAME.can]`: what the server can do, instead of what it answers when it is asked.
+
+    What is not said here is asked before the first task.
+    """
+
+    ask: bool = True
+    """False: nothing is asked, and what is not said here is taken for granted."""
+    structured: Literal["json_schema", "json_object", "words"] | None = None
+    """How structured answers are asked for: held to their schema, as any JSON object, or by words alone."""
+    system: bool | None = None
+    """Whether it takes a system message; if not, the user's turn says it."""
+    usage: bool | None = None
+    """Whether streams can be asked for their tokens (`stream_options`)."""
+    thinking_budget: bool | None = None
+    """Whether it takes `thinking_token_budget`."""
+    repetition_detection: bool | None = None
+    seed: bool | None = None
+    top_p: bool | None = None
+    top_k: bool | None = None
+    min_p: bool | None = None
+    repetition_penalty: bool | None = None
+    presence_penalty: bool | None = None
+    frequency_penalty: bool | None = None
+    context: Annotated[int, Field(ge=1)] | None = None
+    """The longest context in tokens."""
 
 
 class Endpoint(_Table):
@@ -66,6 +98,7 @@ class Endpoint(_Table):
     silence_seconds: Annotated[float, Field(gt=0)] = 180.0
     """A stream that sends nothing for this long is ended and counts as a lost attempt."""
     price: Price | None = None
+    can: Can = Can()
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dualcode.bench.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request, Value
@@ -17,6 +17,9 @@ from dualcode.models.stream import ends_in_object
 from dualcode.record import Record
 from dualcode.sampling import SamplingProfile
 from dualcode.solution import Program
+
+if TYPE_CHECKING:
+    from dualcode.models.endpoints import Served
 
 Recorder = Callable[[Call], None]
 V = TypeVar("V", bound=Record | None)
@@ -330,15 +333,21 @@ class Team:
             await chat.close()
 
 
-def build_team(config: TeamConfig, roles: Sequence[Role]) -> Team:
-    """Return the team with one chat model per endpoint that one of `roles` is bound to."""
+def build_team(
+    config: TeamConfig, roles: Sequence[Role], served: "Mapping[str, Served] | None" = None
+) -> Team:
+    """Return the team with one chat model per endpoint that one of `roles` is bound to.
+
+    `served` says what each endpoint's requests go out without; the others find out by themselves.
+    """
     from dualcode.models.endpoints import api_key
     from dualcode.models.openai import OpenAIChat  # its library takes a second to import
 
-    chats = {
-        name: OpenAIChat(name, config.endpoints[name], api_key=api_key(name, config.endpoints[name]))
-        for name in dict.fromkeys(config.roles[role] for role in roles)
-    }
+    chats: dict[str, OpenAIChat] = {}
+    for name in dict.fromkeys(config.roles[role] for role in roles):
+        endpoint, known = config.endpoints[name], (served or {}).get(name)
+        without = known.left_out if known else ()
+        chats[name] = OpenAIChat(name, endpoint, api_key=api_key(name, endpoint), without=without)
     seats: dict[Role, Seat] = {}
     for role in roles:
         endpoint = config.endpoint_of(role)

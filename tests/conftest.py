@@ -44,6 +44,7 @@ _LONG = (
     "tests/models/test_ledger.py",
     "tests/export/test_evalplus.py",
     "tests/models/test_dialects.py",
+    "tests/models/test_probe.py",
     "tests/runs/test_influence.py",
     "tests/steps/test_review.py",
 )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from dualcode.models.probe import NUMBER, OPENING
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -37,6 +39,21 @@ class Answer:
     pause: float = 0.0
     """Seconds between the lines of `body`."""
     kind: str = "text/event-stream"
+    usage: Any = ...
+    """What it tells of its tokens, instead of USAGE."""
+
+
+def able(body: dict[str, Any]) -> "Answer":
+    """Answer what a server is asked before the first task, as one that can do everything."""
+    thought = "hm" if body.get("chat_template_kwargs", {}).get("enable_thinking") else None
+    if body.get("response_format", {}).get("type") == "json_schema":
+        return Answer(content='{"verdict": "approve", "findings": []}', reasoning=thought)
+    if body.get("response_format"):
+        return Answer(content='{"colour": "blue"}', reasoning=thought)
+    if NUMBER.content not in body["messages"][-1]["content"]:
+        return Answer(content="blue", reasoning=thought)
+    hot = body["temperature"] and body.get("top_k") != 1 and body.get("min_p") != 1.0
+    return Answer(content=f"{body.get('seed')} {body['temperature']}" if hot else "1 2 3")
 
 
 class FakeServer:
@@ -48,9 +65,15 @@ class FakeServer:
         """Answers by the request instead of in order."""
         self.refuse: Callable[[str, dict[str, Any]], Answer | None] | None = None
         """Looks at the path and body of each request first, also of what the ledger asks; see `dialects`."""
+        self.able: Callable[[dict[str, Any]], Answer] = able
+        """Answers what is asked before the first task, which is in no script and among no requests."""
+        self.asked: list[dict[str, Any]] = []
+        """The bodies of that."""
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.models: list[dict[str, Any]] = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
+        self.pages: dict[str, Any] = {"/version": {"version": "0.0-fake"}}
+        """What else it answers to a GET."""
         self.base_url = ""
         self.prompt_end = "assistant\n"
         """What the rendered prompt of a thinking request ends with."""
@@ -81,13 +104,16 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.headers.append(dict(self.headers))
-            pages = {"/v1/models": {"data": server.models}, "/version": {"version": "0.0-fake"}}
-            page = pages.get(self.path)
+            page = {"/v1/models": {"data": server.models}, **server.pages}.get(self.path)
             self._json(200 if page else 404, page or {"error": "no such page"})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             refusal = server.refuse(self.path, body) if server.refuse else None
+            if body.get("messages", [{}])[0].get("content", "").startswith(OPENING.content):
+                server.asked.append(body)
+                self._answer(refusal or server.able(body))
+                return
             if (
                 refusal is None and body.get("max_tokens") == 1
             ):  # what the ledger asks to know the model: outside the script
@@ -144,6 +170,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 time.sleep(answer.pause)
             if answer.body is not None:
                 return
+            told = USAGE if answer.usage is ... else answer.usage
             if answer.reasoning:
                 self._event(dict.fromkeys(answer.names, answer.reasoning), None, None)
             time.sleep(answer.hang)
@@ -151,10 +178,10 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 return
             if answer.content:
                 for half in (answer.content[:1], answer.content[1:]):
-                    self._event({"content": half}, None, {**USAGE, "completion_tokens": 1})
+                    self._event({"content": half}, None, {**USAGE, "completion_tokens": 1} if told else None)
             if answer.drop_at_end:
                 return
-            self._event({}, answer.finish, USAGE)
+            self._event({}, answer.finish, told)
             self.wfile.write(b"data: [DONE]\n\n")
 
         def _event(self, delta: dict[str, Any], finish: str | None, usage: dict[str, int] | None) -> None:

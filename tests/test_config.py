@@ -104,7 +104,13 @@ def test_endpoint_needs_one_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "price", ["{}", "{ input_per_million = 1 }", "{ gpu_hour = 1, output_per_million = 1 }"]
+    "price",
+    [
+        "{}",
+        "{ input_per_million = 1 }",
+        "{ gpu_hour = 1, output_per_million = 1 }",
+        "{ gpu_hour = 1, cached_input_per_million = 1 }",
+    ],
 )
 def test_half_a_price_is_refused(tmp_path: Path, price: str) -> None:
     assert "endpoints.r.price" in refused(tmp_path, GOOD.replace("{ gpu_hour = 1.0 }", price))

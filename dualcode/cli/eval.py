@@ -109,6 +109,7 @@ async def _plan(asked: "EvalOptions") -> "tuple[list[dict[str, Any]], Forecast]"
     The servers are asked who they are, for that is part of a run's name; no model is asked anything.
     """
     from dualcode.models.endpoints import check_endpoints
+    from dualcode.models.probe import ask_endpoints
     from dualcode.pipelines.find import find_pipelines
     from dualcode.serving.running import find_team
     from dualcode.study.known import learn
@@ -121,7 +122,8 @@ async def _plan(asked: "EvalOptions") -> "tuple[list[dict[str, Any]], Forecast]"
     config = find_team(asked.team)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
-    served = await check_endpoints(config, [role for each in pipelines for role in each.roles])
+    roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
+    served = await ask_endpoints(config, roles, await check_endpoints(config, roles), ask=False)
     names = tuple(each.name for each in pipelines)
     study = Study(title="", pipelines=names, suites=(SuiteChoice(dataset=asked.dataset),))
     options = ReproduceOptions(run_dir=asked.run_dir, fresh=asked.fresh, no_ledger=asked.no_ledger)

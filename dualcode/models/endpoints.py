@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import TeamError, UnreachableError
+from dualcode.models.capabilities import Capabilities
 from dualcode.record import Record
 from dualcode.together import together
 
@@ -33,6 +35,19 @@ class Served(Record):
     """Of vLLM; None for a server that does not tell."""
     card: str | None = None
     """SHA-256 of what else the server lists of the model (IDENTITY); None where it lists nothing of it."""
+    left_out: tuple[str, ...] = ()
+    """What the requests of this team go out without, because the server cannot take it: what is sent is then
+    another thing, and its run another run."""
+    context: int | None = Field(default=None, exclude=True, repr=False)
+    """The longest context in tokens, wherever the server tells it. On no record here: `can` has it."""
+    can: Capabilities | None = Field(default=None, exclude=True, repr=False)
+    """All that the server was asked, once it was; a run's manifest keeps it beside its configuration."""
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is empty, so that a run keeps the name that it had before the field."""
+        fields: dict[str, Any] = dump(self)
+        return fields if self.left_out else {key: each for key, each in fields.items() if key != "left_out"}
 
 
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
@@ -71,17 +86,20 @@ async def _check(name: str, config: TeamConfig) -> Served:
                 f"{url} serves: {', '.join(models) or 'nothing'}",
                 hint=f"set model to what the server serves, or base_url to the server of {endpoint.model!r}",
             )
-        version = await _version(client, url.removesuffix("/v1"))
-    card = models[endpoint.model]
+        address, card = url.removesuffix("/v1"), models[endpoint.model]
+        version = await _version(client, address)
+        context = endpoint.can.context or await _context(client, address, endpoint.model, card)
+    root = card.get("root")
     identity = {field: card[field] for field in IDENTITY if card.get(field) is not None}
     served = Served(
         model=endpoint.model,
-        root=card.get("root"),
-        max_model_len=card.get("max_model_len"),
+        root=root if isinstance(root, str) else None,
+        max_model_len=_number(card, "max_model_len"),
         version=version,
         card=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest() if identity else None,
+        context=context,
     )
-    _check_room(name, config, served)
+    check_context(name, endpoint, context)
     return served
 
 
@@ -111,14 +129,48 @@ async def _version(client: httpx.AsyncClient, root: str) -> str | None:
         return None
 
 
-def _check_room(name: str, config: TeamConfig, served: Served) -> None:
-    endpoint = config.endpoints[name]
+_CONTEXTS = (
+    "max_model_len",
+    "loaded_context_length",
+    "max_context_length",
+    "context_length",
+    "context_window",
+)
+"""How model cards name the longest context: vLLM and SGLang, LM Studio, Mistral, OpenRouter, Groq."""
+
+
+async def _context(client: httpx.AsyncClient, address: str, model: str, card: dict[str, Any]) -> int | None:
+    """Return the longest context in tokens, from the card or where a server tells it; None: it does not."""
+    if (told := _number(card, *_CONTEXTS)) is not None:
+        return told
+    for path in ("props", "info", "api/v0/models", "api/ps"):  # llama.cpp, TGI, LM Studio, Ollama
+        try:
+            answer = await client.get(f"{address}/{path}")
+            page: Any = answer.json() if answer.is_success else {}
+            rows: list[dict[str, Any]] = [*page.get("data", ()), *page.get("models", ())]
+            own = [row for row in rows if model in (row.get("id"), row.get("name"))]
+            tables: list[dict[str, Any]] = [*own, page.get("default_generation_settings") or {}, page]
+            found = [_number(table, *_CONTEXTS, "n_ctx", "max_total_tokens") for table in tables]
+        except (httpx.HTTPError, ValueError, AttributeError, TypeError):
+            continue
+        if told := next(filter(None, found), None):
+            return told
+    return None
+
+
+def _number(table: dict[str, Any], *names: str) -> int | None:
+    return next((found for name in names if isinstance(found := table.get(name), int) and found > 0), None)
+
+
+def check_context(name: str, endpoint: Endpoint, context: int | None) -> None:
+    """Refuse an endpoint whose tokens leave no room for a prompt in the server's context."""
     budget = endpoint.thinking_budget if endpoint.thinking == "switch" else 0
-    if served.max_model_len is not None and endpoint.answer_tokens + budget >= served.max_model_len:
+    if context is not None and endpoint.answer_tokens + budget >= context:
         raise TeamError(
             f"endpoints.{name}: answer_tokens {endpoint.answer_tokens} + thinking_budget {budget} leave "
-            f"no room for a prompt in the server's max_model_len {served.max_model_len}",
-            hint="lower thinking_budget or answer_tokens",
+            f"no room for a prompt in the server's max_model_len {context}",
+            hint="lower thinking_budget or answer_tokens, or serve it with a longer context "
+            "(vLLM max-model-len, llama.cpp -c, Ollama num_ctx)",
         )
 
 

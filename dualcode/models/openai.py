@@ -56,8 +56,15 @@ class OpenAIChat:
     """
 
     def __init__(
-        self, name: str, endpoint: Endpoint, *, api_key: str | None = None, backoff: float = 0.5
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        api_key: str | None = None,
+        backoff: float = 0.5,
+        without: Sequence[str] = (),
     ) -> None:
+        """`without`: what the server is known to refuse, by the names of `Attempt.left_out`."""
         if endpoint.base_url is None:
             raise ValueError(f"endpoint {name!r} has no base_url; resolve its server first")
         self.name = name
@@ -68,7 +75,7 @@ class OpenAIChat:
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
         self._where = f"endpoint {name!r} ({self._root})"
-        self._chats, self._completions = Dialect(), Dialect()
+        self._chats, self._completions = Dialect(without), Dialect(without)
         with usable_environment(name, self._root):
             transport = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(endpoint.base_url))
         self._client = _Client(
@@ -78,6 +85,15 @@ class OpenAIChat:
             timeout=None,  # silence is measured here
             http_client=transport,
         )
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What its chats are known to be refused, by the names of `Attempt.left_out`, sorted."""
+        return tuple(sorted(self._chats.refused))
+
+    def leave_out(self, *names: str) -> None:
+        """Leave these out of the chats from now on, as what the server refuses."""
+        self._chats = self._chats.without(*names)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -16,7 +16,7 @@ const INDEX = JSON.parse(byId("index").textContent);
 const TITLES = new Map(INDEX.datasets.map((each) => [each.name, each.title]));
 const WORDS = { p: "passed", f: "failed", e: "errored", n: "not done", ".": "not in this run" };
 const CHANGES = { g: "gained", l: "lost" };
-const REVIEWS = { a: "the reviewer approved a wrong draft", r: "the reviewer refused a right draft" };
+const REVIEWS = { a: "the reviewer approved a wrong draft", r: "the reviewer refused a right draft", n: "the review is unread: no verdict in its reply" };
 
 function sign(task, place) {
   // What a cell looks like: a change against the baseline, else the outcome; `b`: only the plus tests failed.

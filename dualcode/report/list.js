@@ -111,7 +111,7 @@ function stepColumn(by) {
 
 function row(task, at) {
   const cells = INDEX.pipelines.map((_, place) =>
-    el("a", { class: `c ${sign(task, place)}${REVIEWS[task.review[place]] ? " misjudged" : ""}`, role: "gridcell", tabindex: -1, href: link(task, place), "aria-label": `${task.id}, ${said(task, place)}`, title: said(task, place) }));
+    el("a", { class: `c ${sign(task, place)}${"ar".includes(task.review[place]) ? " misjudged" : ""}`, role: "gridcell", tabindex: -1, href: link(task, place), "aria-label": `${task.id}, ${said(task, place)}`, title: said(task, place) }));
   const kinds = [...new Set(Object.values(task.classes))];
   const made = el("div", { class: "row", role: "row", "data-at": at },
     el("span", { class: "id", role: "rowheader" }, task.id), el("span", { class: "entry", role: "gridcell" }, task.entry),

@@ -5,7 +5,7 @@
 | outcome | `p` passed, `f` failed, `e` errored, `n` not done, `.` not in that run |
 | base | the same, of the benchmark's own tests alone |
 | change | `g` gained against the baseline, `l` lost, `.` neither |
-| review | of the first review: `k` right, `a` approved a wrong draft, `r` refused a right one, `u` unknown |
+| review | first: `k` right, `a` approved a wrong draft, `r` refused a right one, `n` unread, `u` unknown |
 """
 
 from collections.abc import Callable, Mapping
@@ -72,7 +72,9 @@ class _Marks:
         if task not in self._reviews:
             return "."
         verdict, right = self._reviews[task].verdict, self._truth.get(task)
-        if verdict is None or right is None:
+        if verdict is None:
+            return "n"
+        if right is None:
             return "u"
         approved = verdict == "approve"
         return "k" if right == approved else "a" if approved else "r"

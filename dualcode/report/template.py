@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dualcode.report.text import printable
+from dualcode.runs.summary import unread_warning
 from dualcode.tables import cells
 
 
@@ -24,6 +25,7 @@ def environment() -> Environment:
         finalize=_visible,
     )
     made.filters["percent"] = percent
+    made.globals["unread_warning"] = unread_warning
     made.filters["points"] = cells.points
     made.filters["money"] = cells.money
     made.filters["p_value"] = cells.p_value

@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from dualcode.config import TeamConfig
-from dualcode.models.endpoints import check_endpoints
+from dualcode.config import Role, TeamConfig
+from dualcode.models.endpoints import Served, check_endpoints
+from dualcode.models.probe import ask_endpoints, cautions
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
@@ -103,15 +104,31 @@ async def evaluate_suite(
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
     roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
-    served = await check_endpoints(config, roles)
     whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     console = console or Console(quiet=True)
+    served = await asked(config, roles, console, quiet=options.quiet)
     opening = Workshop(
         suite, config, roles, served,
         run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
     )  # fmt: skip
     async with opening as workshop:
         return [await _evaluate(options, console, workshop, each, whole) for each in pipelines]
+
+
+async def asked(
+    config: TeamConfig, roles: Sequence[Role], console: Console, *, quiet: bool = False
+) -> dict[str, Served]:
+    """Return what serves these roles and can do, asked where it is not known; what it cannot is told."""
+
+    def say(line: str, style: str = "dim") -> None:
+        if not quiet:
+            console.print(line, style=style, soft_wrap=True, markup=False, highlight=False)
+
+    served = await ask_endpoints(config, roles, await check_endpoints(config, roles), say=say)
+    for name, each in served.items():
+        for line in cautions(config, roles, name, each):
+            say(f"warning: {line}", "yellow")
+    return served
 
 
 async def _evaluate(

@@ -13,6 +13,7 @@ from pydantic import Field
 
 import dualcode
 from dualcode.config import TeamConfig
+from dualcode.models.capabilities import Capabilities
 from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
@@ -98,13 +99,16 @@ class Manifest(Record):
     sessions: tuple[Session, ...]
     note: str = ""
     """What the team's configuration says that readers must know."""
+    capabilities: dict[str, Capabilities] = Field(default_factory=dict[str, Capabilities])
+    """By endpoint: what the server could do when the run was made; empty in older runs. What of it changes
+    what is sent is in the configuration, as `left_out` of what is served."""
 
 
 def configure(pipeline: Pipeline, suite: Suite, team: TeamConfig, served: dict[str, Served]) -> Configuration:
     """Return the configuration of a run of `pipeline` over `suite` by the resolved `team`."""
     used = {team.roles[role] for role in pipeline.roles}
     endpoints = {
-        name: endpoint.model_dump(mode="json", exclude={"base_url", "server", "api_key_env"})
+        name: endpoint.model_dump(mode="json", exclude={"base_url", "server", "api_key_env", "can"})
         for name, endpoint in team.endpoints.items()
         if name in used
     }
@@ -142,6 +146,7 @@ def manifest(run_id: str, configuration: Configuration, suite: Suite, team: Team
         platform=platform.platform(),
         sessions=(),
         note=team.note,
+        capabilities={name: each.can for name, each in configuration.served.items() if each.can},
     )
 
 

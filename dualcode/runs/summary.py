@@ -71,7 +71,7 @@ class ServerUse(Record):
         }
 
 
-MOST_UNREAD = 0.05
+MOST_UNREAD = 0.02
 """The share of unread reviews above which a result is not what it is called."""
 
 
@@ -267,8 +267,11 @@ def cost(price: Price, usage: Usage, wall_seconds: float) -> float:
     """Return the money for tokens, or for holding the GPUs for `wall_seconds`."""
     if price.gpu_hour is not None:
         return price.gpu_hour * wall_seconds / 3600
+    new, cached = price.input_per_million or 0, price.cached_input_per_million
+    found = min(usage.cached_tokens, usage.prompt_tokens)
     return (
-        usage.prompt_tokens * (price.input_per_million or 0)
+        (usage.prompt_tokens - found) * new
+        + found * (new if cached is None else cached)
         + usage.completion_tokens * (price.output_per_million or 0)
     ) / 1e6
 

@@ -67,7 +67,7 @@ class Workshop:
             bench = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
             grader = SandboxGrader(self.suite, grading, workers=grading.workers)
             await self._parts.enter_async_context(grader)
-            team = build_team(self.config, self._roles)
+            team = build_team(self.config, self._roles, self.served)
             self._parts.push_async_callback(team.close)
             if self._ledger is not None:
                 ledger = Ledger.open(self._ledger)

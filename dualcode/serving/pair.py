@@ -1,11 +1,10 @@
 """Start, stop and look at the servers of a profile."""
 
 import os
-import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +12,7 @@ from dualcode import resources
 from dualcode.errors import ProfileError, ServingError
 from dualcode.record import Record
 from dualcode.serving import checkpoints, environment, gpus, interpreter, processes
+from dualcode.serving.failures import explained
 from dualcode.serving.profiles import Profile, Server, SmallModel, load
 from dualcode.serving.running import (
     Listing,
@@ -26,9 +26,6 @@ from dualcode.serving.running import (
     save,
 )
 
-_ERROR = re.compile(r"(?:\b(?:\w+\.)*[A-Z]\w*(?:Error|Exception)|\berror): \S.*")
-"""An exception's last line, or the words of an argument parser."""
-_CONSEQUENCE = re.compile(r"(?i)see root cause|initialization failed|died unexpectedly")
 ENTRY = "vllm.entrypoints.openai.api_server"
 STOP = "dualcode serve stop"
 Ports = Mapping[str, int] | Literal["free"] | None
@@ -332,16 +329,9 @@ def _wait_until_ready(plans: list[Plan], servers: list[RunningServer]) -> Iterat
 
 def _failure(plan: Plan, what: str) -> ServingError:
     shown = "\n".join(f"    {line}" for line in last_lines(plan.log, 20)) or "    (nothing)"
-    found = cause(last_lines(plan.log, 5000))
-    why = f": {found}" if found else ""
+    why = explained(last_lines(plan.log, 5000))
     told = f"the {plan.server.name} {what}{why}\nthe end of {plan.log}:\n{shown}"
     return ServingError(told, hint=plan.rerun)
-
-
-def cause(lines: Sequence[str]) -> str | None:
-    """Return the first error that a log tells: those after it, above which it may lie far, follow from it."""
-    told = (match[0] for match in map(_ERROR.search, lines) if match)
-    return next((each for each in told if not _CONSEQUENCE.search(each)), None)
 
 
 __all__ = ["ServerStatus", "follow", "logs", "running", "start", "status", "stop"]

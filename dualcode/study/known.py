@@ -68,9 +68,14 @@ def learn(run_dir: Path, served: Mapping[str, Served]) -> Known:
         except RunError:
             continue  # a damaged run stops whoever needs it, not a forecast
         theirs = records.manifest.configuration.served
-        same = {name for name, each in theirs.items() if served.get(name) == each}
+        # As a record holds it: what a server can do beside is told of the living one alone.
+        same = {name for name, each in theirs.items() if each == _recorded(served.get(name))}
         known.add(call for call in records.calls if call.endpoint in same)
     return known
+
+
+def _recorded(served: Served | None) -> Served | None:
+    return served and Served.model_validate(served.model_dump())
 
 
 async def try_speed(

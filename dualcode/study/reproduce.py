@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dualcode.config import TeamConfig
 from dualcode.errors import InputError
-from dualcode.models.endpoints import Served, check_endpoints
+from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
@@ -80,7 +80,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
         if names.count(name) > 1:
             raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
     roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
-    served = await check_endpoints(config, roles)
+    served = await evaluate.asked(config, roles, console)
     known = learn(options.run_dir, served)
     if not options.no_ledger:
         shop = Workshop(suites[0], config, roles, served, run_dir=options.run_dir, unsafe=options.unsafe)

@@ -48,6 +48,25 @@ def test_a_review_is_judged_by_the_verdict_on_the_same_text(tmp_path: Path) -> N
     assert [row.review[1] for row in found] == ["k", "r", ".", "a"]
 
 
+def unread(folder: Path) -> Path:
+    """Make every review of a run one whose reply held no verdict."""
+    (run,) = folder.glob("*review-fix*")
+    calls = [json.loads(line) for line in (run / "calls.jsonl").read_text().splitlines()]
+    told = [call | ({"value": None} if call["step"] == "review" else {}) for call in calls]
+    (run / "calls.jsonl").write_text("".join(f"{json.dumps(call)}\n" for call in told))
+    return run
+
+
+def test_an_unread_review_is_a_letter_and_a_count_of_its_own_and_no_approval(tmp_path: Path) -> None:
+    analysis_of(tmp_path, four_tasks())
+    runs = [load_run(next(tmp_path.glob("*raw-coder*"))), load_run(unread(tmp_path))]
+    analysis = analyse(runs, title="Synthetic runs", note="No model ran.")
+    assert [row.review[1] for row in rows(analysis)] == ["n", "n", ".", "n"]
+    page = write_report(analysis, [], [], tmp_path / "report.html").read_text()
+    assert "3 unread: no verdict in the reply, so no approval." in page
+    assert "warning: 3 of 3 reviews (100%) are unread" in page
+
+
 def test_a_task_that_a_run_did_not_select_is_told_from_one_not_done(tmp_path: Path) -> None:
     stories = four_tasks()
     del stories["review-fix"]["HumanEval/0"]

@@ -55,7 +55,13 @@ def test_busy_time_counts_overlaps_once(intervals: list[tuple[float, float]], se
 
 
 def test_token_price_counts_both_directions() -> None:
-    assert cost(Price(input_per_million=0.5, output_per_million=2.0), USAGE, 99.0) == 3.0
+    price = Price(input_per_million=0.5, output_per_million=2.0)
+    assert cost(price, USAGE, 99.0) == 3.0
+    half = USAGE.model_copy(update={"cached_tokens": USAGE.prompt_tokens // 2})
+    assert cost(price, half, 99.0) == 3.0  # without a price of their own they cost what all do
+    cheaper = price.model_copy(update={"cached_input_per_million": 0.1})
+    assert cost(cheaper, half, 99.0) == pytest.approx(3.0 - 0.4 * half.cached_tokens / 1e6)
+    assert cost(cheaper, USAGE, 99.0) == 3.0
 
 
 @pytest.mark.parametrize("untold", [0, 1])
@@ -159,9 +165,9 @@ def test_a_run_s_result_says_whose_data_it_was_made_with(
 
 
 @pytest.mark.parametrize(
-    ("unread", "total", "warned"), [(0, 0, False), (1, 20, False), (1, 19, True), (3, 3, True)]
+    ("unread", "total", "warned"), [(0, 0, False), (1, 50, False), (1, 49, True), (3, 3, True)]
 )
-def test_a_share_of_unread_reviews_above_5_percent_is_a_warning(
+def test_a_share_of_unread_reviews_above_2_percent_is_a_warning(
     unread: int, total: int, warned: bool
 ) -> None:
     said = unread_warning(unread, total)

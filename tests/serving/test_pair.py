@@ -17,7 +17,8 @@ import pytest
 
 from dualcode.errors import ProfileError, ServingError
 from dualcode.serving import processes
-from dualcode.serving.pair import ENTRY, cause, follow, logs, start, status, stop
+from dualcode.serving.failures import cause
+from dualcode.serving.pair import ENTRY, follow, logs, start, status, stop
 from dualcode.serving.running import FILE, recorded, running, save
 from tests.serving.conftest import MakeProfile
 
@@ -356,6 +357,4 @@ def test_a_cause_far_above_the_end_of_the_log_is_shown_first(
     profile = make_profile(coder={"fake": {"dies": 1, "says": [CACHE, *["  File x"] * 90]}})
     with pytest.raises(ServingError) as caught:
         start(profile, state=state, python=vllm, say=quiet)
-    assert caught.value.message.startswith(
-        f"the coder died while starting (exit code 1): {CACHE}\nthe end of"
-    )
+    assert caught.value.message.startswith(f"the coder died while starting (exit code 1): {CACHE}\n")

@@ -33,6 +33,8 @@ class Fingerprint(Record):
     """Of the server."""
     card: str | None = None
     """What else the server lists of the model; see `endpoints.Served`."""
+    left_out: tuple[str, ...] = ()
+    """What requests go out without; see `endpoints.Served`."""
     system: str | None = None
     """The server's `system_fingerprint`; vLLM hashes checkpoint, revision, quantization and dtype into it."""
     template: str | None = None
@@ -47,7 +49,8 @@ class Fingerprint(Record):
     @property
     def digest(self) -> str:
         """SHA-256 of the fingerprint."""
-        unlisted = {"card"} if self.card is None else set[str]()  # so that it is what it was before the field
+        # So that it is what it was before these fields.
+        unlisted = {name for name in ("card", "left_out") if not getattr(self, name)}
         return hashlib.sha256(canonical(self.model_dump(mode="json", exclude=unlisted))).hexdigest()
 
 

@@ -1,0 +1,113 @@
+"""`dualcode top`: what servers, GPUs and runs do at this moment."""
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dualcode.cli.options import team_of
+
+if TYPE_CHECKING:
+    from dualcode.operating.top import Snapshot
+
+FIRST = 1.0
+"""Seconds between the two readings that a rate takes, at the start."""
+
+
+@click.command("top")
+@click.option(
+    "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
+)
+@click.option("--base-url", metavar="URL", help="One server, without a team's file; with --model.")
+@click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name.")
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where runs lie.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.2),
+    default=2.0,
+    show_default=True,
+    help="Seconds from one reading to the next.",
+)
+@click.option("--once", is_flag=True, help="Show one reading and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a reading instead of tables.")
+@click.option(
+    "--prometheus",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Show nothing; answer http://HOST:PORT/metrics with the readings.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where --prometheus listens.")
+def top(
+    team: Path | None,
+    base_url: str | None,
+    model: str | None,
+    run_dir: Path,
+    interval: float,
+    once: bool,
+    as_json: bool,
+    prometheus: int | None,
+    host: str,
+) -> None:
+    """Show live what each server, GPU and run under work does: tokens a second, queue, cache, pass@1 so far.
+
+    Where the output is no terminal it is a line for each, every reading. Ctrl-C ends it.
+
+    \b
+    Example:
+      dualcode top --once
+    """
+    if prometheus is not None and (once or as_json):
+        raise click.UsageError("--prometheus shows nothing; give it without --once and --json")
+    whose = team_of(team, base_url, model)
+    with contextlib.suppress(KeyboardInterrupt):  # the way in which one ends it
+        asyncio.run(_watch(whose, run_dir, interval, once, as_json, prometheus, host))
+
+
+async def _watch(
+    team: Any, run_dir: Path, interval: float, once: bool, as_json: bool, port: int | None, host: str
+) -> None:
+    from rich.console import Group
+    from rich.live import Live
+
+    from dualcode.cli.terminal import console
+    from dualcode.operating.forms import lines, tables
+    from dualcode.operating.top import Watcher
+    from dualcode.tables.forms import to_terminal
+
+    screen, latest = console(), list["Snapshot"]()
+    async with contextlib.AsyncExitStack() as parts:
+        watcher = await parts.enter_async_context(Watcher(team, run_dir))
+        if port is not None:
+            from dualcode.operating.prometheus import expose
+
+            latest.append(await watcher.take())
+            parts.callback(expose(lambda: latest[-1], host, port))
+            click.echo(f"metrics at http://{host}:{port}/metrics")
+        live = None
+        if port is None and not (as_json or once) and screen.is_terminal:
+            live = parts.enter_context(Live(console=screen, auto_refresh=False))
+        if (await watcher.take()).servers:
+            await asyncio.sleep(min(FIRST, interval))
+        while True:
+            latest[:] = [await watcher.take()]
+            shown = Group(*(to_terminal(each, screen.width) for each in tables(latest[0])))
+            if as_json:
+                click.echo(json.dumps(latest[0].to_json()))
+            elif live is not None:
+                live.update(shown, refresh=True)
+            elif once:
+                screen.print(shown)
+            elif port is None:
+                click.echo("\n".join(lines(latest[0])))
+            if once:
+                return
+            await asyncio.sleep(interval)

@@ -1,0 +1,130 @@
+"""What a server tells of itself at /metrics, and what two readings say of the time between them."""
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from dualcode.models.endpoints import is_loopback
+from dualcode.record import Record
+
+_LINE = re.compile(r"^vllm:(\w+)(\{.*\})?[ \t]+(\S+)(?:[ \t]+\S+)?[ \t\r]*$", re.MULTILINE)
+_FIELDS = {
+    "num_requests_running": "running",
+    "num_requests_waiting": "waiting",
+    "kv_cache_usage_perc": "kv_cache",
+    "prompt_tokens_total": "prompt_tokens",
+    "generation_tokens_total": "generation_tokens",
+    "prefix_cache_queries_total": "prefix_queries",
+    "prefix_cache_hits_total": "prefix_hits",
+    "num_preemptions_total": "preemptions",
+    "admission_rejections_total": "rejections",
+    "corrupted_requests_total": "corrupted",
+}
+"""vLLM's name -> ours."""
+
+
+class Gauges(Record):
+    """A reading of a server; None is what it does not tell. Counters count since the server's start."""
+
+    at: float
+    """Seconds on a clock that only runs forward."""
+    running: float | None = None
+    """Requests in the batch."""
+    waiting: float | None = None
+    """Requests in the queue."""
+    kv_cache: float | None = None
+    """0..1: the share of the KV cache in use; the fullest engine's."""
+    prompt_tokens: float | None = None
+    generation_tokens: float | None = None
+    prefix_queries: float | None = None
+    """Prompt tokens that were looked for in the prefix cache."""
+    prefix_hits: float | None = None
+    preemptions: float | None = None
+    """Requests thrown out of the batch for lack of KV cache, and computed again."""
+    rejections: float | None = None
+    """Requests turned away with 503."""
+    corrupted: float | None = None
+    """Replies with NaN in them."""
+
+    @property
+    def prefix_share(self) -> float | None:
+        """0..1: the share of looked-up prompt tokens that the prefix cache had, since the start."""
+        return self.prefix_hits / self.prefix_queries if self.prefix_hits and self.prefix_queries else None
+
+    def since(self, before: "Gauges") -> dict[str, float | None]:
+        """Return what the catalogue of failures is held against: gauges, and rates since an earlier reading.
+
+        A counter that fell is one of a server that was started anew: it says nothing yet.
+        """
+
+        def rate(name: str) -> float | None:
+            now, then = getattr(self, name), getattr(before, name)
+            span = self.at - before.at
+            return (
+                (now - then) / span if now is not None and then is not None and now >= then and span else None
+            )
+
+        return {
+            "running": self.running,
+            "waiting": self.waiting,
+            "kv_cache": self.kv_cache,
+            "corrupted": self.corrupted,
+            "tokens_per_second": rate("generation_tokens"),
+            "prompt_tokens_per_second": rate("prompt_tokens"),
+            "preemptions_per_second": rate("preemptions"),
+            "rejections_per_second": rate("rejections"),
+        }
+
+
+def parse(page: str, at: float) -> Gauges | None:
+    """Return a reading from a page in Prometheus's text format; None if it has nothing of vLLM's.
+
+    Engines of one server (data parallelism) and reasons of one counter are added up. A value that is no
+    finite number is passed over.
+    """
+    found: dict[str, list[float]] = {}
+    for name, _, value in _LINE.findall(page):
+        if name in _FIELDS and (number := _finite(value)) is not None:
+            found.setdefault(_FIELDS[name], []).append(number)
+    values = {name: max(each) if name == "kv_cache" else sum(each) for name, each in found.items()}
+    return Gauges(at=at, **values) if values else None
+
+
+def cache_facts(page: str) -> Mapping[str, str]:
+    """Return the labels of vLLM's `cache_config_info`: block size, tokens that fit, and the like."""
+    for name, labels, _ in _LINE.findall(page):
+        if name == "cache_config_info":
+            return dict(re.findall(r'(\w+)="([^"]*)"', labels))
+    return {}
+
+
+def _finite(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+async def fetch(client: httpx.AsyncClient, root: str) -> str | None:
+    """Return the page at `root`/metrics; None for a server that has none or does not answer."""
+    try:
+        answer = await client.get(f"{root}/metrics")
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return None
+    return answer.text if answer.is_success else None
+
+
+async def read(client: httpx.AsyncClient, root: str) -> Gauges | None:
+    """Take a reading; None where there is nothing to read."""
+    page = await fetch(client, root)
+    return None if page is None else parse(page, time.monotonic())
+
+
+def client_for(root: str, **more: Any) -> httpx.AsyncClient:
+    """Return a client for a server's own pages; a proxy of the environment is not for this machine's."""
+    return httpx.AsyncClient(timeout=5.0, trust_env=not is_loopback(root), **more)
