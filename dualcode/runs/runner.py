@@ -1,20 +1,25 @@
-"""One pipeline over one suite: solve, grade while solving goes on, and append the records."""
+"""Pipelines over one suite, side by side: solve, grade while solving goes on, and append the records."""
 
 import asyncio
+import contextlib
 import re
 import time
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from dualcode.call import Call
+from dualcode.clock import now
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
+from dualcode.models.chat import ChatModel
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import Manifest, Session, git_revision
+from dualcode.runs.recovery import survey
 from dualcode.runs.seal import broken, require_whole
-from dualcode.runs.store import RunStore, read_run
+from dualcode.runs.session import RunStore
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
@@ -24,6 +29,12 @@ from dualcode.verdict import Verdict
 
 LOST_SERVER = 3
 """So many tasks in a row that lost their server end the run: the rest would go the same way."""
+MOST_UNGRADED = 256
+"""Programs that wait for their verdicts: more are not asked for meanwhile, so that memory has an end."""
+UNKNOWN = 16
+"""Requests that keep a server full of which nothing is known."""
+ROOM_EVERY = 1.0
+"""Seconds after which it is looked anew whether a server has room for more."""
 
 
 class Observer(Protocol):
@@ -73,45 +84,43 @@ class Runner:
         grader: Grader,
         store: RunStore,
         *,
-        concurrency: int,
         task_seconds: float,
         observer: Observer | None = None,
     ) -> None:
+        self.chats = team.chats
+        self.held = 0.0
+        """Seconds of the servers that were this run's; see `work`."""
         self._pipeline = pipeline
         self._suite = suite
         self._team = team
         self._grader = grader
         self._store = store
         self._observer = observer or Silent()
-        self._slots = asyncio.Semaphore(concurrency)
         self._task_seconds = task_seconds
         self._lost = 0
 
-    async def run(self) -> None:
-        """Finish the run. Raises RunError if the servers are lost; what was done is kept."""
+    def begin(self) -> Iterator[Task]:
+        """Note the tasks, and return those that the run lacks, in the suite's order."""
         self._store.add_tasks(self._suite.tasks)
-        records = self._store.records
-        kept = [verdict for verdict in records.verdicts.values() if not verdict.errored]
-        self._observer.on_start(len(self._suite.tasks), kept)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for task in self._suite.tasks:
-                    if task.id not in records.done:
-                        group.create_task(self._take(task))
-        except ExceptionGroup as failures:
-            first = first_failure(failures)
-            raise first from first.__cause__  # what the machine refused stays its cause
+        self._observer.on_start(len(self._suite.tasks), self._store.kept)
+        done = self._store.done
+        return (task for task in self._suite.tasks if task.id not in done)
 
-    async def _take(self, task: Task) -> None:
-        sample = self._store.records.samples.get(task.id)
-        solution = sample.solution if sample is not None else None
-        if solution is None:
-            async with self._slots:
+    async def take(self, task: Task, solved: Callable[[], None]) -> None:
+        """Bring a task to its verdict; `solved` is told when no model is asked for it any more.
+
+        Raises RunError if the servers are lost, or the run's folder.
+        """
+        try:
+            solution = self._store.take_solution(task.id)
+            if solution is None:
                 program = await self._solve(task)
-            if program is None:
-                return
-            self._store.add_sample(task.id, program)
-            solution = program.text
+                if program is None:
+                    return
+                self._store.add_sample(task.id, program)
+                solution = program.text
+        finally:
+            solved()
         self._finish(await self._grader.grade(task.id, solution))
 
     async def _solve(self, task: Task) -> Program | None:
@@ -152,6 +161,99 @@ class Runner:
     def _finish(self, verdict: Verdict) -> None:
         self._store.add_verdict(verdict)
         self._observer.on_verdict(verdict)
+
+
+async def work(
+    runners: Sequence[Runner],
+    *,
+    most: int | None = None,
+    ended: Callable[[Runner], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Finish the runs side by side, as one pool of work; `ended` is awaited for each as it comes to its end.
+
+    The next task is always one of the first run that has use for a server with room: so no server waits for
+    a run's end, and the first runs end first. At most `most` tasks are at work, or else so many that each
+    server's batch is full with as many requests behind it. `held` of a runner gets its part of the time: each
+    moment is divided by the tasks that are at work in it.
+
+    Raises RunError if the servers are lost; what was done is kept.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            await _Pool(runners, most, ended, group).fill()
+    except ExceptionGroup as failures:
+        first = first_failure(failures)
+        raise first from first.__cause__  # what the machine refused stays its cause
+
+
+class _Pool:
+    """What is at work of several runs."""
+
+    def __init__(
+        self,
+        runners: Sequence[Runner],
+        most: int | None,
+        ended: Callable[[Runner], Coroutine[Any, Any, None]] | None,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._todo = {runner: runner.begin() for runner in runners}
+        self._most, self._ended, self._group = most, ended, group
+        self._alive = dict.fromkeys(runners, 0)
+        self._asking = Counter[str]()  # tasks at work, by the endpoints that they may ask
+        self._solving = 0
+        self._changed = asyncio.Event()
+        self._since = time.monotonic()
+
+    async def fill(self) -> None:
+        """Begin tasks as places come free, until none is left."""
+        while self._todo:
+            runner = self._next()
+            if runner is None:
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):  # servers may report more room meanwhile
+                    async with asyncio.timeout(ROOM_EVERY):  # not wait_for, which may swallow the group's end
+                        await self._changed.wait()
+                continue
+            task = next(self._todo[runner], None)
+            if task is not None:
+                self._change(runner, 1)
+                self._asking.update(chat.name for chat in runner.chats)
+                self._solving += 1
+                self._group.create_task(self._take(runner, task))
+            else:
+                del self._todo[runner]
+                self._change(runner, 0)
+
+    def _next(self) -> Runner | None:
+        if sum(self._alive.values()) - self._solving >= MOST_UNGRADED:
+            return None
+        if self._most is not None:
+            return next(iter(self._todo)) if self._solving < self._most else None
+        return next((each for each in self._todo if any(map(self._has_room, each.chats))), None)
+
+    def _has_room(self, chat: ChatModel) -> bool:
+        admission = chat.meter.admission
+        return self._asking[chat.name] < 2 * (admission.most if admission else UNKNOWN)
+
+    async def _take(self, runner: Runner, task: Task) -> None:
+        def solved() -> None:
+            self._asking.subtract(chat.name for chat in runner.chats)
+            self._solving -= 1
+            self._changed.set()
+
+        await runner.take(task, solved)
+        self._change(runner, -1)
+
+    def _change(self, runner: Runner, tasks: int) -> None:
+        """Share out the time until now, note that more or fewer tasks are at work, and end what is done."""
+        moment, alive = time.monotonic(), sum(self._alive.values())
+        for each, own in self._alive.items():
+            each.held += (moment - self._since) * own / max(1, alive)
+        self._since = moment
+        self._alive[runner] += tasks
+        self._changed.set()
+        if runner not in self._todo and not self._alive[runner] and self._ended is not None:
+            self._group.create_task(self._ended(runner))
 
 
 def _reason(error: BaseException) -> str:
@@ -196,7 +298,7 @@ def _lacks_something(folder: Path) -> bool | None:
     if not (folder / "manifest.json").exists():
         return True
     try:
-        return None if broken(folder) else not read_run(folder).whole
+        return None if broken(folder) else not survey(folder).whole
     except RunError:
         return None
 
@@ -209,4 +311,4 @@ def _numbered(root: Path, run_id: str) -> dict[int, Path]:
 
 def session(concurrency: int) -> Session:
     """Return the session that begins now."""
-    return Session(started=time.time(), concurrency=concurrency, git_revision=git_revision())
+    return Session(started=now(), concurrency=concurrency, git_revision=git_revision())
