@@ -56,9 +56,9 @@ class OpenAIChat:
     """A chat model behind an OpenAI-compatible HTTP server; one instance per endpoint.
 
     As many requests are in flight as `admission` lets through. 5xx, 408, 409, 429, lost connections and
-    silent streams are retried up to `endpoint.attempts` times with jittered exponential backoff; every attempt is
-    recorded in the reply. With a `breaker`, an attempt that a server did not take because it was away, or had
-    no room, is not counted: it is waited for as long as the breaker's patience lasts.
+    silent streams are retried up to `endpoint.attempts` times with jittered exponential backoff; every
+    attempt is recorded in the reply. With a `breaker`, an attempt that a server did not take because it was
+    away, or had no room, is not counted: it is waited for as long as the breaker's patience lasts.
     """
 
     breaker: Breaker | None = None
