@@ -1,22 +1,19 @@
-"""Pipelines over one suite, side by side: solve, grade while solving goes on, and append the records."""
+"""One pipeline over one suite: solve, grade while solving goes on, and append the records."""
 
 import asyncio
-import contextlib
 import re
-import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from dualcode.call import Call
 from dualcode.clock import now
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
-from dualcode.models.chat import ChatModel
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import Manifest, Session, git_revision
+from dualcode.runs.place import Place
 from dualcode.runs.recovery import survey
 from dualcode.runs.seal import broken, require_whole
 from dualcode.runs.session import RunStore
@@ -29,12 +26,6 @@ from dualcode.verdict import Verdict
 
 LOST_SERVER = 3
 """So many tasks in a row that lost their server end the run: the rest would go the same way."""
-MOST_UNGRADED = 256
-"""Programs that wait for their verdicts: more are not asked for meanwhile, so that memory has an end."""
-UNKNOWN = 16
-"""Requests that keep a server full of which nothing is known."""
-ROOM_EVERY = 1.0
-"""Seconds after which it is looked anew whether a server has room for more."""
 
 
 class Observer(Protocol):
@@ -89,7 +80,7 @@ class Runner:
     ) -> None:
         self.chats = team.chats
         self.held = 0.0
-        """Seconds of the servers that were this run's; see `work`."""
+        """Seconds of the servers that were this run's; see `pool.work`."""
         self._pipeline = pipeline
         self._suite = suite
         self._team = team
@@ -106,31 +97,32 @@ class Runner:
         done = self._store.done
         return (task for task in self._suite.tasks if task.id not in done)
 
-    async def take(self, task: Task, solved: Callable[[], None]) -> None:
-        """Bring a task to its verdict; `solved` is told when no model is asked for it any more.
+    async def take(self, task: Task, place: Place) -> None:
+        """Bring a task to its verdict; `place` knows which server it asks.
 
         Raises RunError if the servers are lost, or the run's folder.
         """
         try:
             solution = self._store.take_solution(task.id)
             if solution is None:
-                program = await self._solve(task)
+                program = await self._solve(task, place)
                 if program is None:
                     return
                 self._store.add_sample(task.id, program)
                 solution = program.text
         finally:
-            solved()
+            place.leave()
         self._finish(await self._grader.grade(task.id, solution))
 
-    async def _solve(self, task: Task) -> Program | None:
+    async def _solve(self, task: Task, place: Place) -> Program | None:
         """Return the pipeline's program; None after recording that the task errored."""
 
         def on_call(call: Call) -> None:
             self._store.add_call(call)
             self._observer.on_call(call)
 
-        team, limit = self._team.for_task(task.id, on_call), asyncio.timeout(self._task_seconds)
+        team = self._team.through(place.through).for_task(task.id, on_call)
+        limit = asyncio.timeout(self._task_seconds)
         try:
             async with limit:
                 program = await self._pipeline(task, team)
@@ -161,99 +153,6 @@ class Runner:
     def _finish(self, verdict: Verdict) -> None:
         self._store.add_verdict(verdict)
         self._observer.on_verdict(verdict)
-
-
-async def work(
-    runners: Sequence[Runner],
-    *,
-    most: int | None = None,
-    ended: Callable[[Runner], Coroutine[Any, Any, None]] | None = None,
-) -> None:
-    """Finish the runs side by side, as one pool of work; `ended` is awaited for each as it comes to its end.
-
-    The next task is always one of the first run that has use for a server with room: so no server waits for
-    a run's end, and the first runs end first. At most `most` tasks are at work, or else so many that each
-    server's batch is full with as many requests behind it. `held` of a runner gets its part of the time: each
-    moment is divided by the tasks that are at work in it.
-
-    Raises RunError if the servers are lost; what was done is kept.
-    """
-    try:
-        async with asyncio.TaskGroup() as group:
-            await _Pool(runners, most, ended, group).fill()
-    except ExceptionGroup as failures:
-        first = first_failure(failures)
-        raise first from first.__cause__  # what the machine refused stays its cause
-
-
-class _Pool:
-    """What is at work of several runs."""
-
-    def __init__(
-        self,
-        runners: Sequence[Runner],
-        most: int | None,
-        ended: Callable[[Runner], Coroutine[Any, Any, None]] | None,
-        group: asyncio.TaskGroup,
-    ) -> None:
-        self._todo = {runner: runner.begin() for runner in runners}
-        self._most, self._ended, self._group = most, ended, group
-        self._alive = dict.fromkeys(runners, 0)
-        self._asking = Counter[str]()  # tasks at work, by the endpoints that they may ask
-        self._solving = 0
-        self._changed = asyncio.Event()
-        self._since = time.monotonic()
-
-    async def fill(self) -> None:
-        """Begin tasks as places come free, until none is left."""
-        while self._todo:
-            runner = self._next()
-            if runner is None:
-                self._changed.clear()
-                with contextlib.suppress(TimeoutError):  # servers may report more room meanwhile
-                    async with asyncio.timeout(ROOM_EVERY):  # not wait_for, which may swallow the group's end
-                        await self._changed.wait()
-                continue
-            task = next(self._todo[runner], None)
-            if task is not None:
-                self._change(runner, 1)
-                self._asking.update(chat.name for chat in runner.chats)
-                self._solving += 1
-                self._group.create_task(self._take(runner, task))
-            else:
-                del self._todo[runner]
-                self._change(runner, 0)
-
-    def _next(self) -> Runner | None:
-        if sum(self._alive.values()) - self._solving >= MOST_UNGRADED:
-            return None
-        if self._most is not None:
-            return next(iter(self._todo)) if self._solving < self._most else None
-        return next((each for each in self._todo if any(map(self._has_room, each.chats))), None)
-
-    def _has_room(self, chat: ChatModel) -> bool:
-        admission = chat.meter.admission
-        return self._asking[chat.name] < 2 * (admission.most if admission else UNKNOWN)
-
-    async def _take(self, runner: Runner, task: Task) -> None:
-        def solved() -> None:
-            self._asking.subtract(chat.name for chat in runner.chats)
-            self._solving -= 1
-            self._changed.set()
-
-        await runner.take(task, solved)
-        self._change(runner, -1)
-
-    def _change(self, runner: Runner, tasks: int) -> None:
-        """Share out the time until now, note that more or fewer tasks are at work, and end what is done."""
-        moment, alive = time.monotonic(), sum(self._alive.values())
-        for each, own in self._alive.items():
-            each.held += (moment - self._since) * own / max(1, alive)
-        self._since = moment
-        self._alive[runner] += tasks
-        self._changed.set()
-        if runner not in self._todo and not self._alive[runner] and self._ended is not None:
-            self._group.create_task(self._ended(runner))
 
 
 def _reason(error: BaseException) -> str:

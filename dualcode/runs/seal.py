@@ -7,16 +7,16 @@ broken seal stays as it is. It is no signature: who changes a file and the seal 
 import asyncio
 import contextlib
 import hashlib
+import json
 import marshal
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Set
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from dualcode.errors import RunError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
-from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Reference, Tests
 from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
@@ -25,7 +25,7 @@ from dualcode.runs.audit import Audit, Evidence, Hidden, audit
 from dualcode.runs.bytask import RunByTask, TaskRecords, by_task
 from dualcode.runs.lines import replace, writing
 from dualcode.runs.manifest import Manifest
-from dualcode.runs.provenance import literals
+from dualcode.runs.provenance import literals, templates
 from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords
 from dualcode.runs.summary import Summary, Sums
 from dualcode.sandbox import codec, open_sandbox
@@ -85,6 +85,7 @@ async def _inspect(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
         evidence = _Evidence(run, suite, References(suite, parts))
         source = folder / "pipeline.py"
         constants = literals(source.read_text("utf-8", "replace")) if source.exists() else ()
+        templates()  # here: Python 3.11 breaks on two threads that parse at once, and pipelines do
         found = await asyncio.to_thread(audit, evidence, constants=constants)
     flaws = (*map(str, run.damage), *evidence.flaws)
     return found.model_copy(update={"flaws": flaws}), evidence.sums.summary(run.damage)
@@ -190,19 +191,14 @@ class _Evidence:
                     self.flaws.append(f"{id_} has another prompt in tasks.jsonl than in the benchmark")
             calls = (*whole.calls, *whole.superseded)
             there = calls or whole.shown or whole.samples
-            reference = self._references.of(id_) if there else None
-            row = self._suite.hidden.get(id_)
-            yield Evidence(
-                id_,
-                prompt,
-                calls,
-                whole.shown,
-                None
-                if row is None or reference is None
-                else [*hidden_tests(reference, Problem.of(id_, row))],
-                reference="" if row is None or reference is None else row.reference(),
-                solution=whole.samples[-1].solution if whole.samples else None,
-            )
+            hidden, text = None, ""
+            if there and (reference := self._references.of(id_)) is not None:
+                row = self._suite.hidden[id_]
+                text = row.reference()
+                wanted = None if text else json.loads(row.row).get("wanted", ())
+                hidden = [*hidden_tests(reference, wanted)]
+            solution = whole.samples[-1].solution if whole.samples else None
+            yield Evidence(id_, prompt, calls, whole.shown, hidden, reference=text, solution=solution)
 
 
 def _repeated(task: TaskRecords) -> Iterator[str]:
@@ -246,11 +242,14 @@ def _contradictions(task: TaskRecords, made_with: Manifest, of_run: Set[str]) ->
         yield f"{id_} is none of the run's tasks"
 
 
-def hidden_tests(reference: Reference, problem: Problem) -> Iterator[Hidden]:
-    """Yield the hidden tests of a task, as Python writes them."""
+def hidden_tests(reference: Reference, wanted: Sequence[str] | None) -> Iterator[Hidden]:
+    """Yield the hidden tests of a task, as Python writes them.
+
+    `wanted` are the results of a task without a reference; else they are what that returned.
+    """
     for tests in reference.tests.values():
         arguments: list[list[Any]] = marshal.loads(tests.inputs.encoded)  # the benchmark's, encoded here
-        results = _expected(tests) if problem.reference else problem.wanted
+        results = _expected(tests) if wanted is None else wanted
         for given, expected in zip(arguments, results, strict=False):
             each = tuple(map(_written, given))
             yield Hidden(", ".join(each), expected, each if len(each) > 1 else ())

@@ -44,8 +44,8 @@ from dualcode.models.openai import OpenAIChat
 from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs import runner
 from dualcode.runs.manifest import configure, manifest
+from dualcode.runs.pool import work as work_all
 from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
@@ -496,7 +496,7 @@ async def work(
     seats: dict[str, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
     try:
         one = Runner(chosen, SUITE, Team(seats), PassAll(), store, task_seconds=600)
-        await runner.work([one], most=concurrency)
+        await work_all([one], most=concurrency)
     finally:
         store.end_session()
         store.close()

@@ -13,8 +13,8 @@ from dualcode.models.endpoints import Served
 from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import Pipeline, Solve
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs import runner
 from dualcode.runs.manifest import Manifest, configure, manifest
+from dualcode.runs.pool import work as work_all
 from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.session import RunStore
 from dualcode.runs.store import RunRecords, read_run
@@ -79,7 +79,7 @@ async def work(
     store.begin_session(session(2), {})
     try:
         graded = grader or PassAll()
-        await runner.work([Runner(RAW, suite, coder(chat), graded, store, task_seconds=600)], most=2)
+        await work_all([Runner(RAW, suite, coder(chat), graded, store, task_seconds=600)], most=2)
     finally:
         store.end_session()
         store.close()
@@ -203,7 +203,7 @@ async def solve(
     team = coder(chat or answers())
     one = Runner(pipeline, suite, team, PassAll(), store, task_seconds=task_seconds)
     try:
-        await runner.work([one], most=2)
+        await work_all([one], most=2)
     finally:
         store.close()
     return read_run(store.folder)
