@@ -13,6 +13,7 @@ from dualcode.models.endpoints import Served
 from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import configure, manifest
+from dualcode.runs.pool import work
 from dualcode.runs.runner import Runner, open_run, session
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
@@ -91,7 +92,7 @@ async def make_run(folder: Path, pipeline: Pipeline) -> Path:
         "reviewer": Seat("reviewer", chat, PAPER, 1000, 64),
     }
     team = Team(seats, bench=Telling(store.add_shown))
-    await Runner(pipeline, suite, team, Judge(), store, concurrency=1, task_seconds=600).run()
+    await work([Runner(pipeline, suite, team, Judge(), store, task_seconds=600)], most=1)
     store.end_session()
     store.close()
     return store.folder

@@ -31,4 +31,5 @@ def settle() -> None:
         if name not in _OURS and (name.upper() in _NAMES or name.startswith(_PREFIXES)):
             del os.environ[name]
     os.environ["LANG"] = "C.UTF-8"
+    os.environ["DUALCODE_WAIT_FOR_SERVER"] = "0"  # scripted servers that are lost do not come back
     os.umask(0o022)

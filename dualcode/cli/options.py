@@ -63,7 +63,18 @@ def running_options(command: F) -> F:
             help="Most seconds a task; then it is errored. Default: the team's [limits], 4 hours.",
         ),
         click.option(
-            "--concurrency", type=click.IntRange(min=1), help="Tasks at a time. Default: fill every server."
+            "--wait-for-server",
+            type=click.FloatRange(min=0),
+            envvar="DUALCODE_WAIT_FOR_SERVER",
+            default=300.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long a server that is lost, or has no room, is waited for before the run stops.",
+        ),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(min=1),
+            help="Tasks at a time, of all pipelines together. Default: fill every server.",
         ),
         click.option(
             "--run-dir",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dualcode.call import Reply, Request
+from dualcode.models.admission import Admission
 
 PROTOCOL = 2
 """Part of every kept reply's key. Raise it when the same request is sent, retried or read in another way."""
@@ -11,11 +12,15 @@ PROTOCOL = 2
 
 @dataclass
 class Meter:
-    """What a chat model is doing right now, for the progress display."""
+    """What a chat model is doing right now, for the progress display and for whoever gives it work."""
 
     in_flight: int = 0
     tokens: int = 0
     """Completion tokens received so far, the running streams included."""
+    trouble: str = ""
+    """Why nothing is sent to the server now."""
+    admission: Admission | None = None
+    """What lets requests through to a server; None where there is no server."""
 
 
 class ChatModel(Protocol):

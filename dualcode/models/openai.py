@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Literal, cast
 
 import openai
-import tenacity
 
 from dualcode.call import Attempt, Message, Reply, Request, Usage
+from dualcode.clock import now
 from dualcode.config import Endpoint
 from dualcode.errors import EndpointError, ReplyError, UnreachableError
+from dualcode.models.admission import Admission
+from dualcode.models.breaker import STUCK, Breaker
 from dualcode.models.chat import Meter
 from dualcode.models.dialect import Dialect, remedy
 from dualcode.models.endpoints import is_loopback, usable_environment
@@ -31,6 +34,8 @@ RETRY_PENALTY = 1.5
 """The presence penalty of the one retry after a thought that never came to an answer."""
 TEACHING = (400, 404, 415, 422, 500, 501)
 """Statuses with which servers refuse a field."""
+MOST_ATTEMPTS = 100
+"""HTTP requests of one call, whatever excused them: one that kills its server each time comes to an end."""
 DRAINING = 1.0
 """Seconds that a server may take to end a stream after its last event."""
 
@@ -50,10 +55,13 @@ class _Client(openai.AsyncOpenAI):
 class OpenAIChat:
     """A chat model behind an OpenAI-compatible HTTP server; one instance per endpoint.
 
-    At most `endpoint.concurrency` requests are in flight. 5xx, 408, 409, 429, lost connections, time-outs and
+    As many requests are in flight as `admission` lets through. 5xx, 408, 409, 429, lost connections and
     silent streams are retried up to `endpoint.attempts` times with jittered exponential backoff; every
-    attempt is recorded in the reply.
+    attempt is recorded in the reply. With a `breaker`, an attempt that a server did not take because it was
+    away, or had no room, is not counted: it is waited for as long as the breaker's patience lasts.
     """
+
+    breaker: Breaker | None = None
 
     def __init__(
         self,
@@ -69,10 +77,11 @@ class OpenAIChat:
             raise ValueError(f"endpoint {name!r} has no base_url; resolve its server first")
         self.name = name
         self.model = endpoint.model
-        self.meter = Meter()
+        fixed = "concurrency" in endpoint.model_fields_set
+        self.admission = Admission(endpoint.concurrency, fixed=fixed)
+        self.meter = Meter(admission=self.admission)
         self._endpoint, self._key = endpoint, api_key
         self._backoff = backoff
-        self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
         self._where = f"endpoint {name!r} ({self._root})"
         self._chats, self._completions = Dialect(without), Dialect(without)
@@ -97,11 +106,13 @@ class OpenAIChat:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self.breaker is not None:
+            await self.breaker.close()
         await self._client.close()
 
     async def complete(self, request: Request) -> Reply:
         """Answer the request; see ChatModel."""
-        started, attempts = time.time(), list[Attempt]()
+        started, attempts = now(), list[Attempt]()
         try:
             stream = await self._first(request, attempts)
             if request.thinking and not stream.answers(structured=request.json_schema is not None):
@@ -120,7 +131,7 @@ class OpenAIChat:
             finish_reason=stream.finish_reason or "unknown",
             usage=sum((attempt.usage for attempt in attempts), Usage()),
             started=started,
-            seconds=time.time() - started,
+            seconds=now() - started,
             first_token_seconds=None if stream.first_token is None else stream.first_token - last.started,
             attempts=tuple(attempts),
             system_fingerprint=stream.fingerprint,
@@ -188,37 +199,49 @@ class OpenAIChat:
         attempts: list[Attempt],
         send: _Send,
     ) -> Stream:
-        waits = [0.0]  # before each attempt
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._endpoint.attempts),
-            wait=self._wait,
-            before_sleep=lambda state: waits.append(state.upcoming_sleep),
-            retry=tenacity.retry_if_exception_type(TransientError),
-            reraise=True,
-        )
-        try:
-            async for attempt in retrying:
-                with attempt:
-                    async with self._slots:
-                        while True:
-                            with contextlib.suppress(LearntError):
-                                return await self._recorded(kind, attempts, send, waits[-1])
-        except TransientError as error:
-            tries = f"{self._endpoint.attempts} attempts" if self._endpoint.attempts > 1 else "1 attempt"
-            message = f"{self._where}: {error.outcome}, after {tries}"
-            kind_of = UnreachableError if error.unreachable else EndpointError
-            hint = "scripts/serve.sh status"
-            if error.outcome.startswith("silent") and self._endpoint.concurrency > 1:
-                hint += f", or fewer requests at once: concurrency, now {self._endpoint.concurrency}, under"
-                hint += f" [endpoints.{self.name}]"
-            raise kind_of(message, hint=hint) from error
-        raise AssertionError("tenacity ends by a return or a raise")
+        began, counted, waited = time.monotonic(), 0, 0.0
+        while True:
+            try:
+                async with self.admission.turn():
+                    if self.breaker is not None:
+                        await self.breaker.passed()
+                    while True:
+                        with contextlib.suppress(LearntError):
+                            stream = await self._recorded(kind, attempts, send, waited)
+                            self.admission.served()
+                            return stream
+            except TransientError as error:
+                excused, in_vain = await self._excused(error, began)
+                counted += not excused
+                if in_vain or counted >= self._endpoint.attempts or len(attempts) >= MOST_ATTEMPTS:
+                    raise self._given_up(error, len(attempts), away=in_vain) from error
+                ceiling = min(30.0, self._backoff * 2 ** min(len(attempts) - 1, 10))
+                told = error.retry_after
+                waited = random.uniform(0, ceiling) if told is None else min(told, 60.0)
+                await asyncio.sleep(waited)
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            return min(error.retry_after, 60.0)
-        return tenacity.wait_random_exponential(multiplier=self._backoff, max=30.0)(state)
+    async def _excused(self, error: TransientError, began: float) -> tuple[bool, bool]:
+        """Return whether a fault was the server's absence or want of room, which was waited for and does not
+        count, and whether it was a want of room that was waited for in vain."""
+        full = error.outcome.startswith(("429", "503"))
+        if full:
+            self.admission.refused()
+        if self.breaker is None or not self.breaker.patience:
+            return False, False
+        if full:
+            patient = time.monotonic() - began < self.breaker.patience
+            return patient, not patient
+        hung = error.outcome.startswith("silent") and self.admission.stuck > STUCK
+        return error.unreachable and await self.breaker.lost(error.outcome, hung=hung), False
+
+    def _given_up(self, error: TransientError, made: int, *, away: bool) -> EndpointError:
+        """Return what is raised after the last attempt."""
+        message = f"{self._where}: {error.outcome}, after {made} attempt{'s' if made > 1 else ''}"
+        hint = "scripts/serve.sh status"
+        if error.outcome.startswith("silent") and self.admission.most > 1:
+            hint += f", or fewer requests at once: concurrency, now {self.admission.most}, under"
+            hint += f" [endpoints.{self.name}]"
+        return (UnreachableError if error.unreachable or away else EndpointError)(message, hint=hint)
 
     async def _recorded(
         self,
@@ -227,7 +250,7 @@ class OpenAIChat:
         send: _Send,
         waited: float,
     ) -> Stream:
-        started, stream, outcome = time.time(), Stream(), "ok"
+        started, stream, outcome = now(), Stream(), "ok"
         self.meter.in_flight += 1
         try:
             await send(stream)
@@ -239,7 +262,7 @@ class OpenAIChat:
             attempt = Attempt(
                 kind=kind,
                 started=started,
-                seconds=time.time() - started,
+                seconds=now() - started,
                 outcome=outcome,
                 finish_reason=stream.finish_reason,
                 usage=stream.paid(),  # of a stream that was lost too: it was paid for

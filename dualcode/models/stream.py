@@ -3,12 +3,12 @@
 import contextlib
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from dualcode.call import Usage
+from dualcode.clock import now
 from dualcode.extraction import strip_thinking
 from dualcode.models.faults import ToldError, TransientError, short, words_of
 
@@ -120,7 +120,7 @@ class Stream:
             self.reasoning.append(thought)
             self.content.append(content)
             if (thought or content) and self.first_token is None:
-                self.first_token = time.time()
+                self.first_token = now()
             self.finish_reason = text_of(choice.get("finish_reason")) or self.finish_reason
             self._count(choice.get("usage"))  # Moonshot's place for it
 

@@ -16,8 +16,9 @@ for in pieces as well. `UNSEEN` says what this cannot find.
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from dualcode.bench.bench import Shown
@@ -26,7 +27,7 @@ from dualcode.record import Record
 from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
 from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
 
-__all__ = ["UNSEEN", "Audit", "Hidden", "Leak", "audit", "said"]
+__all__ = ["UNSEEN", "Audit", "Evidence", "Hidden", "Leak", "audit", "said"]
 
 EXCERPT = 60
 """Characters of the text around a leak."""
@@ -97,48 +98,59 @@ class Audit(Record):
         return not (self.leaks or self.flaws)
 
 
-def audit(
-    calls: Sequence[Call],
-    shown: Sequence[Shown],
-    prompts_by_task: Mapping[str, str],
-    hidden: Mapping[str, Iterable[Hidden]],
-    *,
-    references: Mapping[str, str] | None = None,
-    solutions: Mapping[str, str] | None = None,
-    constants: Sequence[str] = (),
-    flaws: Sequence[str] = (),
-) -> Audit:
+@dataclass(frozen=True)
+class Evidence:
+    """What is to be audited of one task."""
+
+    task_id: str
+    prompt: str
+    calls: Sequence[Call]
+    """With those that were set aside."""
+    shown: Sequence[Shown]
+    hidden: Iterable[Hidden] | None
+    """None: there are no hidden tests, and nothing is searched."""
+    reference: str = ""
+    solution: str | None = None
+
+    def needles(self) -> list[Needle]:
+        """Return what to look for, the weak ones too."""
+        return needles_of(self.hidden or (), self.reference, self.prompt)
+
+
+def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
     """Compare all that was sent, run and returned with the hidden tests. Pure: reads nothing, runs nothing.
 
-    `constants` are the texts in the pipeline's own source. Tasks that `hidden` lacks are left out.
+    `tasks` come in the order of their ids, and are gone through once more where something is found.
+    `constants` are the texts in the pipeline's own source.
     """
-    calls_of, shown_of, solutions = _by_task(calls), _by_task(shown), solutions or {}
-    counts, leaks = defaultdict[str, int](int), list[Leak]()
-    unasked, needles_by_task = list[str](), dict[str, list[Needle]]()
-    for task_id in sorted((calls_of.keys() | shown_of.keys() | solutions.keys()) & hidden.keys()):
-        prompt = prompts_by_task[task_id]
-        needles = needles_of(hidden[task_id], (references or {}).get(task_id, ""), prompt)
-        needles_by_task[task_id] = [needle for needle in needles if not needle.weak]
-        counts["short"] += sum(needle.weak for needle in needles)
-        counts["strings"] += len(needles_by_task[task_id])
-        own = _TaskAudit(task_id, prompt, calls_of[task_id], needles_by_task[task_id], constants)
-        own.read_bench(shown_of[task_id])
+    counts, leaks, unasked = Counter[str](), list[tuple[Leak, Needle]](), list[str]()
+    for each in tasks:
+        counts["tasks"] += bool(each.calls)
+        counts["calls"] += len(each.calls)
+        counts["shown"] += sum(len(shown.tests) for shown in each.shown)
+        counts["programs"] += each.solution is not None
+        if each.hidden is None:
+            continue
+        needles = each.needles()
+        strong = [needle for needle in needles if not needle.weak]
+        counts["strings"] += len(strong)
+        counts["short"] += len(needles) - len(strong)
+        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, constants)
+        own.read_bench(each.shown)
         own.read_requests()
-        if task_id in solutions and own.read_solution(solutions[task_id]):
-            unasked.append(task_id)
+        if each.solution is not None and own.read_solution(each.solution):
+            unasked.append(each.task_id)
         leaks += own.leaks
-        for name, count in own.counts.items():
-            counts[name] += count
-    kept = _without_chance(leaks, calls_of, shown_of, needles_by_task, constants)
+        counts.update(own.counts)
+    kept = _without_chance(leaks, tasks, constants)
     return Audit(
-        tasks=len(calls_of),
-        calls=len(calls),
-        shown=sum(len(each.tests) for each in shown),
+        tasks=counts["tasks"],
+        calls=counts["calls"],
+        shown=counts["shown"],
         leaks=tuple(kept),
-        programs=len(solutions),
+        programs=counts["programs"],
         unasked=tuple(unasked),
         by_chance=len(leaks) - len(kept),
-        flaws=tuple(flaws),
         strings=counts["strings"],
         short=counts["short"],
         requests=counts["requests"],
@@ -146,13 +158,6 @@ def audit(
         unexplained_words=counts["unexplained_words"],
         unknown_tests=counts["unknown_tests"],
     )
-
-
-def _by_task(records: Sequence[Any]) -> defaultdict[str, list[Any]]:
-    found: defaultdict[str, list[Any]] = defaultdict(list)
-    for each in records:
-        found[each.task_id].append(each)
-    return found
 
 
 class _TaskAudit:
@@ -166,8 +171,8 @@ class _TaskAudit:
         needles: Sequence[Needle],
         constants: Sequence[str],
     ) -> None:
-        self.leaks: list[Leak] = []
-        self.counts = defaultdict[str, int](int)
+        self.leaks = list[tuple[Leak, Needle]]()
+        self.counts = Counter[str]()
         self._task_id = task_id
         self._calls = sorted(calls, key=lambda call: call.number)
         self._needles = needles
@@ -229,7 +234,7 @@ class _TaskAudit:
 
     def _search_pieces(self, loose: Sequence[str]) -> None:
         """Look for strings that were taken apart, in the words of no known source of all requests."""
-        known, there = {leak.string for leak in self.leaks}, set(loose)
+        known, there = {leak.string for leak, _ in self.leaks}, set(loose)
         for needle in self._needles if loose else ():
             own = needle.words.split()
             if not own or needle.text in known or not there.issuperset(own):
@@ -241,17 +246,16 @@ class _TaskAudit:
                 self._found(needle, last.number, last.step, excerpt, "pieces")
 
     def _found(self, needle: Needle, call: int, step: str, excerpt: str, place: str) -> None:
-        self.leaks.append(
-            Leak(
-                task_id=self._task_id,
-                call=call,
-                step=step,
-                what=needle.what,
-                string=needle.text,
-                excerpt=excerpt,
-                place=place,
-            )
+        leak = Leak(
+            task_id=self._task_id,
+            call=call,
+            step=step,
+            what=needle.what,
+            string=needle.text,
+            excerpt=excerpt,
+            place=place,
         )
+        self.leaks.append((leak, needle))
 
 
 def _places(parts: Sequence[tuple[str, str]]) -> list[tuple[str, Text]]:
@@ -278,47 +282,36 @@ def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
 
 
 def _without_chance(
-    leaks: Sequence[Leak],
-    calls_of: Mapping[str, Sequence[Call]],
-    shown_of: Mapping[str, Sequence[Shown]],
-    needles: Mapping[str, Sequence[Needle]],
-    constants: Sequence[str],
+    leaks: Sequence[tuple[Leak, Needle]], tasks: Iterable[Evidence], constants: Sequence[str]
 ) -> list[Leak]:
     """Leave out short strings in a constant that went to a task without that string, too.
 
     In a run of one task there is no other to tell by: the constant is believed.
     """
-    if not leaks:
-        return []
     own = [Text.of(constant) for constant in constants]
-    strings = {task: {needle.text for needle in needles[task]} for task in needles}
-    requests = {
-        task: Text.of(
-            *(part for call in calls for request, _ in _turns(call) for _, part in sent(request)),
-            *(test for each in shown_of.get(task, ()) for test in each.tests),
-        )
-        for task, calls in calls_of.items()
-    }
-
-    def by_chance(leak: Leak) -> bool:
-        needle = next(each for each in needles[leak.task_id] if each.text == leak.string)
-        if (
-            leak.what == "reference"
-            or len(needle.squeezed or needle.words) >= SHORT
-            or leak.step == "solution"
-        ):
-            return False
-        holders = [text for text in own if needle.stands_in(text)]
-        others = [
-            task for task in requests if leak.task_id != task and leak.string not in strings.get(task, ())
-        ]
-        return any(
-            text.squeezed in requests[leak.task_id].squeezed
-            and (len(requests) == 1 or any(text.squeezed in requests[task].squeezed for task in others))
-            for text in holders
-        )
-
-    return [leak for leak in leaks if not by_chance(leak)]
+    holders: dict[int, set[str]] = {}
+    for number, (leak, needle) in enumerate(leaks):
+        short = len(needle.squeezed or needle.words) < SHORT
+        if short and leak.what != "reference" and leak.step != "solution":
+            holders[number] = {text.squeezed for text in own if needle.stands_in(text)}
+    here, elsewhere, asked = defaultdict[int, set[str]](set), defaultdict[int, set[str]](set), 0
+    for each in tasks if any(holders.values()) else ():
+        if not each.calls:
+            continue
+        asked += 1
+        told = Text.of(
+            *(part for call in each.calls for request, _ in _turns(call) for _, part in sent(request)),
+            *(test for shown in each.shown for test in shown.tests),
+        ).squeezed
+        strings = {needle.text for needle in each.needles() if not needle.weak}
+        for number, texts in holders.items():
+            leak, _ = leaks[number]
+            if leak.task_id == each.task_id or leak.string not in strings:
+                found = here if leak.task_id == each.task_id else elsewhere
+                found[number] |= {text for text in texts if text in told}
+    if asked == 1:
+        elsewhere = here
+    return [leak for number, (leak, _) in enumerate(leaks) if not here[number] & elsewhere[number]]
 
 
 def sent(request: Request) -> list[tuple[str, str]]:

@@ -2,25 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from dualcode.config import Role, TeamConfig
+from dualcode.models.breaker import PATIENCE
 from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.models.probe import ask_endpoints, cautions
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
 from dualcode.runs.audit import Audit
-from dualcode.runs.manifest import Configuration, Manifest, addresses, configure, manifest
-from dualcode.runs.monitor import monitored, sources
+from dualcode.runs.manifest import Configuration, addresses, configure, manifest
+from dualcode.runs.monitor import Reading, monitored, sources
+from dualcode.runs.pool import work
 from dualcode.runs.progress import Display, Tally, Whole
 from dualcode.runs.runner import Observer, Runner, open_run, session
 from dualcode.runs.seal import finish
-from dualcode.runs.store import RunStore
+from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary
 from dualcode.runs.workshop import Workshop
 from dualcode.sandbox.sandbox import Tier
@@ -51,6 +54,8 @@ class EvalOptions(Record):
     quiet: bool = False
     unsafe: bool = False
     """Whether to go on without a sandbox that holds."""
+    wait_for_server: float = PATIENCE
+    """Seconds that a server which is lost, or has no room, is waited for."""
 
 
 class Result(Record):
@@ -76,7 +81,7 @@ class Result(Record):
 
 
 async def evaluate(options: EvalOptions, console: Console, whole: Whole | None = None) -> list[Result]:
-    """Run, or resume, what the options name, one pipeline after the other; `console` shows progress.
+    """Run, or resume, what the options name, its pipelines side by side; `console` shows progress.
 
     `whole` is told how far it is, where this is a part of something longer. Everything that can be refused
     is refused before the first task. Raises any DualcodeError.
@@ -110,9 +115,19 @@ async def evaluate_suite(
     opening = Workshop(
         suite, config, roles, served,
         run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
+        patience=options.wait_for_server,
     )  # fmt: skip
     async with opening as workshop:
-        return [await _evaluate(options, console, workshop, each, whole) for each in pipelines]
+        with contextlib.ExitStack() as opened:
+            runs = [_open(options, console, workshop, each, opened) for each in pipelines]
+            lacking = [run for run in runs if run.resumed < len(suite.tasks)]
+            for run in runs:
+                if run not in lacking:
+                    whole.end(len(suite.tasks))
+                    await _finish(run, suite, None)
+            if lacking:
+                await _work(options, console, workshop, lacking, whole)
+            return [run.result for run in runs if run.result is not None]
 
 
 async def asked(
@@ -131,70 +146,102 @@ async def asked(
     return served
 
 
-async def _evaluate(
-    options: EvalOptions, console: Console, workshop: Workshop, pipeline: Pipeline, whole: Whole
-) -> Result:
+@dataclass(eq=False)
+class _Run:
+    """One of the runs of a command."""
+
+    pipeline: Pipeline
+    store: RunStore
+    addresses: dict[str, str]
+    tally: Tally
+    resumed: int
+    """How many tasks were there already."""
+    result: Result | None = None
+    """Once it is sealed."""
+
+
+def _open(
+    options: EvalOptions,
+    console: Console,
+    workshop: Workshop,
+    pipeline: Pipeline,
+    opened: contextlib.ExitStack,
+) -> _Run:
     suite, config = workshop.suite, workshop.config
     served = {name: workshop.served[name] for name in {config.roles[role] for role in pipeline.roles}}
     configuration = configure(pipeline, suite, config, served)
     made_with = manifest(run_id(configuration), configuration, suite, config)
     store = open_run(options.run_dir, made_with, fresh=options.fresh)
-    for each in store.records.damage:
+    opened.callback(store.close)
+    for each in store.damage:
         console.print(f"warning: {store.folder}: {each}", style="yellow", soft_wrap=True, markup=False)
-    try:
-        if store.records.damage:
-            store.add_tasks(suite.tasks)
-        resumed, tier = len(store.records.done), None
-        if resumed < len(suite.tasks):
-            tier = await _work(options, console, workshop, pipeline, store, made_with, whole)
-        whole.end(len(suite.tasks))
-        audit, summary = await finish(store.folder, suite)
-    finally:
-        store.close()
-    return Result(folder=store.folder, summary=summary, resumed=resumed, sandbox=tier, audit=audit)
+    if store.damage:
+        store.add_tasks(suite.tasks)
+    tally = Tally(suite.has_plus, workshop.observer)
+    return _Run(pipeline, store, addresses(configuration, config), tally, len(store.done))
+
+
+async def _finish(run: _Run, suite: Suite, sandbox: Tier | None) -> None:
+    audit, summary = await finish(run.store.folder, suite)
+    run.result = Result(
+        folder=run.store.folder, summary=summary, resumed=run.resumed, sandbox=sandbox, audit=audit
+    )
 
 
 async def _work(
-    options: EvalOptions,
-    console: Console,
-    workshop: Workshop,
-    pipeline: Pipeline,
-    store: RunStore,
-    made_with: Manifest,
-    whole: Whole,
-) -> Tier:
-    """Do what the run lacks, and return what its programs ran in."""
+    options: EvalOptions, console: Console, workshop: Workshop, runs: Sequence[_Run], whole: Whole
+) -> None:
+    """Do what the runs lack, all of them as one pool of work, and seal each as it ends."""
     suite, config = workshop.suite, workshop.config
     tools = await workshop.tools()
-    tools.grader.prepare([task.id for task in suite.tasks if task.id not in store.records.done])
-    team = tools.team_of(pipeline.roles, store.add_shown)
-    concurrency = options.concurrency or default_concurrency(config, pipeline)
-    reached = addresses(made_with.configuration, config)
+    tier = tools.sandbox.tier
+    left = {task.id for run in runs for task in suite.tasks if task.id not in run.store.done}
+    tools.grader.prepare([task.id for task in suite.tasks if task.id in left])
+    reached = {name: url for run in runs for name, url in run.addresses.items()}
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
-    begun = {"sandbox": tools.sandbox.tier, "hardware": hardware}
-    store.keep_source(pipeline.source.read_bytes())
-    store.begin_session(session(concurrency).model_copy(update=begun), reached)
-    tally = Tally(suite.has_plus, workshop.observer)
-    whole.begin(tally)
-    title = f"{pipeline.name} on {suite.title}"
-    display = Display(title, tally, team.chats, quiet=options.quiet, console=console, whole=whole)
-    try:
+    running: dict[Runner, _Run] = {}
+    for run in runs:
+        concurrency = options.concurrency or default_concurrency(config, run.pipeline)
+        own = {name: hardware[name] for name in run.addresses if name in hardware}
+        begun = session(concurrency).model_copy(update={"sandbox": tier, "hardware": own})
+        run.store.keep_source(run.pipeline.source.read_bytes())
+        run.store.begin_session(begun, run.addresses)
+        team = tools.team_of(run.pipeline.roles, run.store.add_shown)
         seconds = options.task_seconds or config.limits.task_seconds
         runner = Runner(
-            pipeline, suite, team, tools.grader, store,
-            concurrency=concurrency, observer=tally, task_seconds=seconds,
-        )  # fmt: skip
-        async with monitored(sources(team.chats, reached, hardware), store.add_reading):
-            await _watched(runner, display)
+            run.pipeline, suite, team, tools.grader, run.store, observer=run.tally, task_seconds=seconds
+        )
+        running[runner] = run
+        whole.begin(run.tally)
+    chats = list({chat.name: chat for runner in running for chat in runner.chats}.values())
+    tallies = {run.pipeline.name: run.tally for run in runs}
+    display = Display(suite.title, tallies, chats, quiet=options.quiet, console=console, whole=whole)
+
+    def record(reading: Reading) -> None:
+        for run in running.values():
+            if own := tuple(name for name in reading.endpoints if name in run.addresses):
+                run.store.add_reading(reading.model_copy(update={"endpoints": own}))
+
+    try:
+        async with monitored(sources(chats, reached, hardware), record) as read:
+
+            async def end(runner: Runner) -> None:
+                await read()
+                run = running.pop(runner)
+                run.store.end_session(held=runner.held if len(runs) > 1 else None)
+                whole.end(len(suite.tasks), run.tally)
+                await _finish(run, suite, tier)
+
+            await _watched(work(list(running), most=options.concurrency, ended=end), display)
     finally:
-        store.end_session()
-    return tools.sandbox.tier
+        for runner, run in running.items():
+            run.store.end_session(held=runner.held if len(runs) > 1 else None)
 
 
-async def _watched(runner: Runner, display: Display) -> None:
+async def _watched(working: Coroutine[Any, Any, None], display: Display) -> None:
     watching = asyncio.create_task(display.watch())
     try:
-        await runner.run()
+        await working
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,34 +34,57 @@ class Damage(Record):
 
 
 def read_lines(path: Path, kind: type[R], damage: list[Damage]) -> list[R]:
-    """Return a file's records; a torn last line is passed over, any other that is none goes to `damage`.
+    """Return a file's records, as `each_line` yields them."""
+    return [record for _, record in each_line(path, kind, damage)]
 
-    Raises RunError for a file that cannot be read at all, or in which no line is such a record.
+
+def each_line(path: Path, kind: type[R], damage: list[Damage]) -> Iterator[tuple[bytes, R]]:
+    """Yield a file's lines, each with its record; of a file of any length no more is held than a line.
+
+    A torn last line is passed over, any other that is no record goes to `damage`. Raises RunError for a file
+    that cannot be read at all, or, at its end, for one in which no line is such a record.
     """
+    found, foreign = 0, ""
+    for number, line in enumerate(raw_lines(path), start=1):
+        try:
+            record = kind.model_validate_json(line)
+        except ValidationError as error:
+            damage.append(damaged(path, number, line, error))
+            foreign = foreign or (damage[-1].why if error.errors()[0]["type"] != "json_invalid" else "")
+            continue
+        found += 1
+        yield line, record
+    if foreign and not found:
+        raise of_another_version(path, foreign)
+
+
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """Yield a file's lines with their ends, without a torn last one. Raises RunError if it cannot be read."""
     try:
-        content = path.read_bytes() if path.exists() else b""
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error}", hint="another RUN") from error
-    found, foreign = list[R](), ""
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        try:
-            found.append(kind.model_validate_json(line))
-        except ValidationError as error:
-            why, tasks = error.errors()[0]["msg"], list[str]()
-            for quoted in _TASK.findall(line):
-                with contextlib.suppress(ValueError):
-                    tasks.append(json.loads(quoted))
-            damage.append(Damage(file=path.name, line=number, why=why, tasks=frozenset(tasks)))
-            foreign = foreign or (why if error.errors()[0]["type"] != "json_invalid" else "")
-    if foreign and not found:
-        hint = "the version of dualcode that made the run, or make it anew"
-        raise RunError(f"{path} is of another version: {foreign}", hint=hint)
-    return found
 
 
-def text_of(records: Iterable[Record]) -> str:
-    """Return records as lines."""
-    return "".join(f"{each.to_line()}\n" for each in records)
+def damaged(path: Path, number: int, line: bytes, error: ValidationError) -> Damage:
+    """Return what is to be said of a line that is no record."""
+    tasks = list[str]()
+    for quoted in _TASK.findall(line):
+        with contextlib.suppress(ValueError):
+            tasks.append(json.loads(quoted))
+    why = error.errors()[0]["msg"]
+    return Damage(file=path.name, line=number, why=why, tasks=frozenset(tasks))
+
+
+def of_another_version(path: Path, why: str) -> RunError:
+    """Return the error for a file in which no line is such a record."""
+    hint = "the version of dualcode that made the run, or make it anew"
+    return RunError(f"{path} is of another version: {why}", hint=hint)
 
 
 def append_whole(path: Path, content: str | bytes) -> None:
@@ -82,16 +105,26 @@ def append_whole(path: Path, content: str | bytes) -> None:
 
 def drop_torn_line(path: Path) -> None:
     """Cut off a last line without an end. Raises OSError."""
-    content = path.read_bytes() if path.exists() else b""
-    if content and not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        end = size = file.seek(0, os.SEEK_END)
+        whole = 0  # bytes up to the end of the last whole line
+        while end and not whole:
+            start = max(0, end - 65536)
+            file.seek(start)
+            whole = start + file.read(end - start).rfind(b"\n") + 1
+            if whole == start:  # none in this block
+                whole, end = 0, start
+    if whole != size:
+        os.truncate(path, whole)
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, content: str | Iterable[bytes]) -> None:
     """Write a file so that a kill leaves either the old or the new one. Raises OSError."""
     fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(text)
+    with fresh.open("wb") as file:
+        file.writelines([content.encode("utf-8", "surrogatepass")] if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

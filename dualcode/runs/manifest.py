@@ -35,6 +35,9 @@ class Session(Record):
     """Seconds since the epoch."""
     ended: float | None = None
     """None while it works, or if it was killed."""
+    held: float | None = None
+    """Seconds of the servers that were this run's, where several worked at once: each moment is divided by
+    the tasks that were at work. None: all of its time, as in a session that was killed or is older."""
     concurrency: int
     """Most tasks at a time."""
     git_revision: str | None = None

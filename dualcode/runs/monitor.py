@@ -1,8 +1,9 @@
 """What the servers do while a run works: a reading of each server and its GPUs about every second.
 
 The metrics are the server's, not the run's: several runs may use one server at once. A reading therefore says
-how many requests this run had in flight at the time. A reading is never worth a run: what cannot be read or
-written is left out, the run does not hear of it, and the next reading is taken all the same.
+how many requests this command, with all of its runs, had in flight at the time. A reading is never worth a
+run: what cannot be read or written is left out, the run does not hear of it, and the next reading is taken
+all the same.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ import importlib
 import math
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import httpx
 
+from dualcode.clock import now
 from dualcode.models.chat import ChatModel, Meter
 from dualcode.models.endpoints import is_loopback
 from dualcode.record import Record
@@ -52,7 +54,7 @@ class Reading(Record):
     endpoints: tuple[str, ...]
     """The run's endpoints on this server: usually one."""
     in_flight: int
-    """Requests of this run that the server had not answered."""
+    """Requests of this command that the server had not answered."""
     running: int | None = None
     """Requests in the server's batch; this and what follows is None where it has no such metrics."""
     waiting: int | None = None
@@ -69,7 +71,7 @@ class Reading(Record):
 
     @property
     def shared(self) -> bool:
-        """Whether the server had more requests than this run had in flight: it worked for others, too."""
+        """Whether the server had more requests than this command had in flight: it worked for others, too."""
         return (self.running or 0) + (self.waiting or 0) > self.in_flight
 
 
@@ -110,20 +112,27 @@ def sources(
 @contextlib.asynccontextmanager
 async def monitored(
     found: Sequence[Source], record: Callable[[Reading], None], *, interval: float = INTERVAL
-) -> AsyncGenerator[None]:
-    """Read the servers until the block ends, and once more after it if it ended well."""
+) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """Read the servers until the block ends, once more after it if it ended well, and when the block asks.
+
+    What a server says of its queue is told to what lets requests through to it.
+    """
     async with contextlib.AsyncExitStack() as parts:
         monitors = [Monitor(source, record, GpuMeter()) for source in found]
         for monitor in monitors:
             parts.push_async_callback(monitor.close)
         following = [asyncio.create_task(monitor.follow(interval)) for monitor in monitors]
+
+        async def read() -> None:
+            await asyncio.gather(*(monitor.read() for monitor in monitors))
+
         try:
-            yield
+            yield read
         finally:
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
-        await asyncio.gather(*(monitor.read() for monitor in monitors))
+        await read()
 
 
 class Monitor:
@@ -153,11 +162,14 @@ class Monitor:
         had, known = source.in_flight, source.absent
         try:
             metrics = await self._metrics() if known is None else {}
+            for meter in source.meters:
+                if meter.admission is not None and metrics:
+                    meter.admission.heard(*map(metrics.get, ("running", "waiting", "generation_tokens")))
             gpus = await asyncio.to_thread(self._meter.read, source.gpus)
             news = source.absent if source.absent != known else None
             if metrics or gpus or news:
                 reading = Reading(
-                    at=time.time(),
+                    at=now(),
                     endpoints=source.endpoints,
                     in_flight=max(had, source.in_flight),
                     **metrics,

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -90,46 +90,45 @@ class Tally:
 
 
 class Whole:
-    """How far several runs are, done one after the other; it knows the tally of the one at work."""
+    """How far several runs are; it knows the tallies of those at work."""
 
     def __init__(self, runs: int, tasks: int) -> None:
         self.runs = runs
         self.tasks = tasks
         """Of all runs together."""
+        self.ended = 0
+        """Runs that are done."""
         self.started = time.monotonic()
-        self._ended: list[tuple[int, int]] = []
-        self._now: Tally | None = None
+        self._done = self._fresh = 0  # tasks of those runs
+        self._now: list[Tally] = []
 
     def begin(self, tally: Tally) -> None:
-        """Note that the next run is at work."""
-        self._now = tally
+        """Note that a run is at work."""
+        self._now.append(tally)
 
-    def end(self, tasks: int) -> None:
-        """Note that a run has ended that has so many tasks; one that was complete already did none now."""
-        self._ended.append((tasks, self._now.fresh if self._now else 0))
-        self._now = None
-
-    @property
-    def number(self) -> int:
-        """The place of the run at work, from 1."""
-        return len(self._ended) + 1
+    def end(self, tasks: int, tally: Tally | None = None) -> None:
+        """Note that a run has ended that has so many tasks; without a tally it was complete already."""
+        self.ended += 1
+        self._done += tasks
+        if tally is not None:
+            self._now.remove(tally)
+            self._fresh += tally.fresh
 
     @property
     def done(self) -> int:
         """Tasks that are done, those of earlier sessions too."""
-        return sum(tasks for tasks, _ in self._ended) + (self._now.done if self._now else 0)
+        return self._done + sum(tally.done for tally in self._now)
 
     def seconds_left(self) -> float | None:
         """Return the time left at the pace of this session; None before anything was done."""
-        fresh = sum(fresh for _, fresh in self._ended)
-        fresh += self._now.fresh if self._now else 0
+        fresh = self._fresh + sum(tally.fresh for tally in self._now)
         return _pace(self.tasks - self.done, fresh, self.started)
 
     def line(self) -> str:
         """Return the state in words."""
         left = self.seconds_left()
         about = f", about {duration(left)} left" if left is not None else ""
-        return f"run {self.number} of {self.runs}, {self.done}/{self.tasks} tasks in all{about}"
+        return f"{self.ended} of {self.runs} runs done, {self.done}/{self.tasks} tasks in all{about}"
 
 
 def _pace(left: int, fresh: int, started: float) -> float | None:
@@ -153,23 +152,27 @@ class Rate:
         then, before = self._points[0]
         span = now - then
         rate = (self._meter.tokens - before) / span if span > 0.5 else 0.0
-        return f"{self.name} {rate:4.0f} tok/s, {self._meter.in_flight} in flight"
+        trouble = f", WAITING: {self._meter.trouble}" if self._meter.trouble else ""
+        return f"{self.name} {rate:4.0f} tok/s, {self._meter.in_flight} in flight{trouble}"
 
 
 class Display:
-    """Draws a Tally: a live display on a terminal, a plain line now and then elsewhere; silent if `quiet`."""
+    """Draws the tallies of the runs at work: a live display on a terminal, else a plain line now and then.
+
+    `tallies` go by the pipelines' names. Silent if `quiet`.
+    """
 
     def __init__(
         self,
         title: str,
-        tally: Tally,
+        tallies: Mapping[str, Tally],
         chats: Sequence[ChatModel],
         *,
         quiet: bool,
         console: Console,
         whole: Whole | None = None,
     ) -> None:
-        self.tally = tally
+        self._tallies = tallies
         self._whole = whole if whole is not None and whole.runs > 1 else None
         self._title = title
         self._rates = [Rate(chat.name, chat.meter) for chat in chats]
@@ -192,19 +195,32 @@ class Display:
 
     def line(self) -> str:
         """Return the state in one line."""
-        left = self.tally.seconds_left()
-        parts = [
-            f"{self._title}: {self.tally.done}/{self.tally.total}",
-            self.tally.rates(),
-            *(rate.text() for rate in self._rates),
-        ]
-        if self.tally.errored:
-            parts.append(f"{self.tally.errored} errored")
+        rates = [rate.text() for rate in self._rates]
+        errored = sum(tally.errored for tally in self._tallies.values())
+        if len(self._tallies) == 1:
+            [(name, tally)] = self._tallies.items()
+            left = tally.seconds_left()
+            parts = [f"{name} on {self._title}: {tally.done}/{tally.total}", tally.rates(), *rates]
+        else:
+            left, under_way = None, self._under_way().items()
+            told = ", ".join(f"{name} {tally.done}/{tally.total}" for name, tally in under_way)
+            parts = [f"{self._title}: {told}", *rates]
+        if errored:
+            parts.append(f"{errored} errored")
         if left is not None:
             parts.append(f"about {duration(left)} left")
         if self._whole is not None:
             parts.append(self._whole.line())
         return " · ".join(parts)
+
+    def _under_way(self) -> Mapping[str, Tally]:
+        """Return the runs that have begun and are not done; else the first."""
+        begun = {
+            name: tally
+            for name, tally in self._tallies.items()
+            if tally.calls and tally.done < (tally.total or tally.done + 1)
+        }
+        return begun or dict(list(self._tallies.items())[:1])
 
     async def _draw_live(self) -> None:
         bar = Progress(
@@ -216,19 +232,34 @@ class Display:
             console=self._console,
             expand=True,
         )
-        row = bar.add_task(self._title, total=self.tally.total or None, left="")
+        alone = len(self._tallies) == 1
+        rows = {
+            name: bar.add_task(f"{name} on {self._title}" if alone else name, total=None, left="")
+            for name in self._tallies
+        }
         whole = self._whole and bar.add_task(f"all {self._whole.runs} runs", total=self._whole.tasks, left="")
         with Live(console=self._console, refresh_per_second=4, transient=True) as live:
             while True:
-                tally = self.tally
-                bar.update(row, completed=tally.done, total=tally.total or None, left=_left(tally))
+                under_way = self._under_way()
+                for name, tally in self._tallies.items():
+                    left = _left(tally) if alone else tally.rates()
+                    bar.update(
+                        rows[name],
+                        completed=tally.done,
+                        total=tally.total or None,
+                        left=left,
+                        visible=alone or name in under_way,
+                    )
                 if self._whole is not None and whole is not None:
                     bar.update(whole, completed=self._whole.done, left=_left(self._whole))
-                errored = f"  {tally.errored} errored" if tally.errored else ""
+                errored = sum(tally.errored for tally in self._tallies.values())
+                calls = sum(tally.calls for tally in self._tallies.values())
+                last = next((tally.last for tally in under_way.values() if tally.last), "")
+                told = f"  {next(iter(under_way.values())).rates()}" if alone else f"  {self._title}"
                 details = Text.assemble(
-                    (f"  {tally.rates()}{errored}\n", "green"),
+                    (f"{told}{f'  {errored} errored' if errored else ''}\n", "green"),
                     (f"  {'   '.join(rate.text() for rate in self._rates)}\n", "cyan"),
-                    (f"  {tally.calls} calls, last {tally.last}" if tally.last else "  …", "dim"),
+                    (f"  {calls} calls, last {last}" if last else "  …", "dim"),
                 )
                 live.update(Group(bar, details))
                 await asyncio.sleep(0.25)

@@ -72,7 +72,8 @@ async def _prove(
     try:
         reference = (await calibration.of(task.id)).reference
         tests = sum(part.inputs.count for part in reference.tests.values())
-        calls = [f"{task.entry_point}({each.arguments})" for each in hidden_tests(reference, problem)]
+        wanted = None if problem.reference else problem.wanted
+        calls = [f"{task.entry_point}({each.arguments})" for each in hidden_tests(reference, wanted)]
         repeated = sum(_written(call) in examples for call in calls)
         faults += _exposed(task, calls, examples)
     except SuiteError as error:

@@ -2,19 +2,21 @@
 
 import asyncio
 import re
-import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from dualcode.call import Call
+from dualcode.clock import now
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import Manifest, Session, git_revision
+from dualcode.runs.place import Place
+from dualcode.runs.recovery import survey
 from dualcode.runs.seal import broken, require_whole
-from dualcode.runs.store import RunStore, read_run
+from dualcode.runs.session import RunStore
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
@@ -73,55 +75,54 @@ class Runner:
         grader: Grader,
         store: RunStore,
         *,
-        concurrency: int,
         task_seconds: float,
         observer: Observer | None = None,
     ) -> None:
+        self.chats = team.chats
+        self.held = 0.0
+        """Seconds of the servers that were this run's; see `pool.work`."""
         self._pipeline = pipeline
         self._suite = suite
         self._team = team
         self._grader = grader
         self._store = store
         self._observer = observer or Silent()
-        self._slots = asyncio.Semaphore(concurrency)
         self._task_seconds = task_seconds
         self._lost = 0
 
-    async def run(self) -> None:
-        """Finish the run. Raises RunError if the servers are lost; what was done is kept."""
+    def begin(self) -> Iterator[Task]:
+        """Note the tasks, and return those that the run lacks, in the suite's order."""
         self._store.add_tasks(self._suite.tasks)
-        records = self._store.records
-        kept = [verdict for verdict in records.verdicts.values() if not verdict.errored]
-        self._observer.on_start(len(self._suite.tasks), kept)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for task in self._suite.tasks:
-                    if task.id not in records.done:
-                        group.create_task(self._take(task))
-        except ExceptionGroup as failures:
-            first = first_failure(failures)
-            raise first from first.__cause__  # what the machine refused stays its cause
+        self._observer.on_start(len(self._suite.tasks), self._store.kept)
+        done = self._store.done
+        return (task for task in self._suite.tasks if task.id not in done)
 
-    async def _take(self, task: Task) -> None:
-        sample = self._store.records.samples.get(task.id)
-        solution = sample.solution if sample is not None else None
-        if solution is None:
-            async with self._slots:
-                program = await self._solve(task)
-            if program is None:
-                return
-            self._store.add_sample(task.id, program)
-            solution = program.text
+    async def take(self, task: Task, place: Place) -> None:
+        """Bring a task to its verdict; `place` knows which server it asks.
+
+        Raises RunError if the servers are lost, or the run's folder.
+        """
+        try:
+            solution = self._store.take_solution(task.id)
+            if solution is None:
+                program = await self._solve(task, place)
+                if program is None:
+                    return
+                self._store.add_sample(task.id, program)
+                solution = program.text
+        finally:
+            place.leave()
         self._finish(await self._grader.grade(task.id, solution))
 
-    async def _solve(self, task: Task) -> Program | None:
+    async def _solve(self, task: Task, place: Place) -> Program | None:
         """Return the pipeline's program; None after recording that the task errored."""
 
         def on_call(call: Call) -> None:
             self._store.add_call(call)
             self._observer.on_call(call)
 
-        team, limit = self._team.for_task(task.id, on_call), asyncio.timeout(self._task_seconds)
+        team = self._team.through(place.through).for_task(task.id, on_call)
+        limit = asyncio.timeout(self._task_seconds)
         try:
             async with limit:
                 program = await self._pipeline(task, team)
@@ -196,7 +197,7 @@ def _lacks_something(folder: Path) -> bool | None:
     if not (folder / "manifest.json").exists():
         return True
     try:
-        return None if broken(folder) else not read_run(folder).whole
+        return None if broken(folder) else not survey(folder).whole
     except RunError:
         return None
 
@@ -209,4 +210,4 @@ def _numbered(root: Path, run_id: str) -> dict[int, Path]:
 
 def session(concurrency: int) -> Session:
     """Return the session that begins now."""
-    return Session(started=time.time(), concurrency=concurrency, git_revision=git_revision())
+    return Session(started=now(), concurrency=concurrency, git_revision=git_revision())

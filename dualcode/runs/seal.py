@@ -7,24 +7,27 @@ broken seal stays as it is. It is no signature: who changes a file and the seal 
 import asyncio
 import contextlib
 import hashlib
+import json
 import marshal
-from collections.abc import Generator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from dualcode.errors import RunError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
-from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Reference, Tests
 from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
 from dualcode.record import Record
-from dualcode.runs.audit import Audit, Hidden, audit
+from dualcode.runs.audit import Audit, Evidence, Hidden, audit
+from dualcode.runs.bytask import RunByTask, TaskRecords, by_task
 from dualcode.runs.lines import replace, writing
-from dualcode.runs.provenance import literals
-from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords, read_run, repeated
-from dualcode.runs.summary import Summary, summarize
+from dualcode.runs.manifest import Manifest
+from dualcode.runs.provenance import literals, templates
+from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords
+from dualcode.runs.summary import Summary, Sums
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
 from dualcode.solution import checksum
@@ -49,29 +52,43 @@ async def seal(folder: Path, suite: Suite) -> Audit:
     Raises RunError if the run is none of this suite's data, or if an earlier seal is broken: what was changed
     is never sealed anew.
     """
-    require_whole(folder)
-    found = await inspect(folder, suite)
-    files = {name: _checksum(folder / name) for name in SEALED_FILES}
-    await asyncio.to_thread(_write, folder, Seal(clean=found.clean, audit=found, files=files))
-    return found
+    return (await finish(folder, suite))[0]
 
 
 async def finish(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
     """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers."""
-    found = await seal(folder, suite)
-    return found, summarize(read_run(folder))
+    require_whole(folder)
+    found, summary = await _inspect(folder, suite)
+
+    def write() -> None:
+        files = {name: _checksum(folder / name) for name in SEALED_FILES}
+        _write(folder, Seal(clean=found.clean, audit=found, files=files))
+
+    await asyncio.to_thread(write)
+    return found, summary
 
 
 async def inspect(folder: Path, suite: Suite) -> Audit:
     """Audit a run of the suite, and write nothing. Raises RunError if it was made with other data."""
-    records = await asyncio.to_thread(read_run, folder)
-    if records.manifest.configuration.data != suite.data.sha256:
+    return (await _inspect(folder, suite))[0]
+
+
+async def _inspect(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
+    """Go through a run once, task by task, for its audit and its numbers."""
+    run = await asyncio.to_thread(RunByTask, folder)
+    if run.manifest.configuration.data != suite.data.sha256:
         raise RunError(
             f"{folder} was made with other data than {suite.data.path}", hint="--data with the run's own file"
         )
-    tasks = sorted({each.task_id for each in (*records.calls, *records.shown)} | set(records.samples))
-    references = await _references(suite, tasks)
-    return await asyncio.to_thread(_audit, folder, records, suite, references)
+    async with contextlib.AsyncExitStack() as parts:
+        parts.callback(run.close)
+        evidence = _Evidence(run, suite, References(suite, parts))
+        source = folder / "pipeline.py"
+        constants = literals(source.read_text("utf-8", "replace")) if source.exists() else ()
+        templates()  # here: Python 3.11 breaks on two threads that parse at once, and pipelines do
+        found = await asyncio.to_thread(audit, evidence, constants=constants)
+    flaws = (*map(str, run.damage), *evidence.flaws)
+    return found.model_copy(update={"flaws": flaws}), evidence.sums.summary(run.damage)
 
 
 def broken(folder: Path) -> list[str]:
@@ -123,42 +140,75 @@ def _write(folder: Path, sealed: Seal) -> None:
         replace(folder / SEAL, sealed.model_dump_json(indent=2))
 
 
-async def _references(suite: Suite, tasks: list[str]) -> dict[str, Reference]:
-    """Return the hidden tests with the reference's outputs: from the cache, or computed now."""
-    cache = CalibrationCache.of(suite)
-    found = {task: await asyncio.to_thread(cache.reference, task) for task in tasks}
-    missing = [task for task, reference in found.items() if reference is None]
-    if missing:
-        async with open_sandbox() as sandbox:
-            calibration = Calibration(suite, sandbox, Turns(2), cache)
-            for task in missing:
-                with contextlib.suppress(SuiteError):  # a bad reference has no tests to hide
-                    found[task] = (await calibration.of(task)).reference
-    return {task: reference for task, reference in found.items() if reference is not None}
+class References:
+    """The hidden tests with their references' outputs: from the cache, or computed now."""
+
+    def __init__(self, suite: Suite, parts: contextlib.AsyncExitStack) -> None:
+        """A sandbox that is needed is one of `parts`, which are the caller's to close."""
+        self._suite, self._parts = suite, parts
+        self._cache = CalibrationCache.of(suite)
+        self._calibration: Calibration | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def of(self, task_id: str) -> Reference | None:
+        """Return a task's; None for one that has no tests to hide. To be called in another thread."""
+        if task_id not in self._suite.hidden:
+            return None
+        known = self._cache.reference(task_id)
+        return known or asyncio.run_coroutine_threadsafe(self._made(task_id), self._loop).result()
+
+    async def _made(self, task_id: str) -> Reference | None:
+        if self._calibration is None:
+            sandbox = await self._parts.enter_async_context(open_sandbox())
+            self._calibration = Calibration(self._suite, sandbox, Turns(2), self._cache)
+        with contextlib.suppress(SuiteError):  # a bad reference has no tests to hide
+            return (await self._calibration.of(task_id)).reference
+        return None
 
 
-def _audit(folder: Path, records: RunRecords, suite: Suite, references: Mapping[str, Reference]) -> Audit:
-    source, prompts = folder / "pipeline.py", {task.id: task.prompt for task in suite.tasks}
-    seen = {id_: task.prompt for id_, task in records.tasks.items()}
-    other = [id_ for id_, prompt in seen.items() if prompts.get(id_, prompt) != prompt]
-    return audit(
-        (*records.calls, *records.superseded),
-        records.shown,
-        prompts | seen,
-        {
-            task: list(hidden_tests(reference, Problem.of(task, suite.hidden[task])))
-            for task, reference in references.items()
-        },
-        references={task: text for task in references if (text := suite.hidden[task].reference())},
-        solutions={task: sample.solution for task, sample in records.samples.items()},
-        constants=literals(source.read_text("utf-8", "replace")) if source.exists() else (),
-        flaws=[
-            *map(str, records.damage),
-            *repeated(folder),
-            *contradictions(records),
-            *(f"{id_} has another prompt in tasks.jsonl than in the benchmark" for id_ in other),
-        ],
-    )
+class _Evidence:
+    """A run's tasks for the audit; the first time that they are gone through they are added up, too."""
+
+    def __init__(self, run: RunByTask, suite: Suite, references: References) -> None:
+        self.sums = Sums(run.manifest)
+        self.flaws: list[str] = []
+        self._run, self._suite, self._references = run, suite, references
+        self._prompts = {task.id: task.prompt for task in suite.tasks}
+        self._again = False
+
+    def __iter__(self) -> Iterator[Evidence]:
+        again, self._again = self._again, True
+        of_run = frozenset(self._run.manifest.configuration.tasks)
+        for task in self._run:
+            if not again:
+                self.flaws += _repeated(task)
+            whole, id_ = task.once(), task.task_id
+            prompt = task.tasks[-1].prompt if task.tasks else self._prompts.get(id_, "")
+            if not again:
+                self.sums.add(whole)
+                self.flaws += _contradictions(whole, self._run.manifest, of_run)
+                if self._prompts.get(id_, prompt) != prompt:
+                    self.flaws.append(f"{id_} has another prompt in tasks.jsonl than in the benchmark")
+            calls = (*whole.calls, *whole.superseded)
+            there = calls or whole.shown or whole.samples
+            hidden, text = None, ""
+            if there and (reference := self._references.of(id_)) is not None:
+                row = self._suite.hidden[id_]
+                text = row.reference()
+                wanted = None if text else json.loads(row.row).get("wanted", ())
+                hidden = [*hidden_tests(reference, wanted)]
+            solution = whole.samples[-1].solution if whole.samples else None
+            yield Evidence(id_, prompt, calls, whole.shown, hidden, reference=text, solution=solution)
+
+
+def _repeated(task: TaskRecords) -> Iterator[str]:
+    """Yield what stands in a task's records more than once, in words; reading counts it once."""
+    for number, times in Counter(call.number for call in task.calls).items():
+        if times > 1:
+            yield f"call {number} of {task.task_id} stands there {times} times"
+    for what, records in (("sample", task.samples), ("verdict", task.verdicts)):
+        if len(records) > 1:
+            yield f"the {what} of {task.task_id} stands there {len(records)} times"
 
 
 def contradictions(records: RunRecords) -> list[str]:
@@ -167,40 +217,41 @@ def contradictions(records: RunRecords) -> list[str]:
     Every sample has the calls that its pipeline made for it, numbered from 1, and every call the programs
     that it names. Runs older than that count are held to the fewest calls that a built-in pipeline makes.
     """
-    configuration, found = records.manifest.configuration, list[str]()
-    known = builtins().get(configuration.pipeline)
-    fewest = known.calls[0] if known and known.calls else 0
-    numbers: dict[str, list[int]] = {}
-    for call in records.calls:
-        numbers.setdefault(call.task_id, []).append(call.number)
-    for task, sample in records.samples.items():
-        own = sorted(numbers.get(task, []))
+    tasks = frozenset(records.manifest.configuration.tasks)
+    return [flaw for task in by_task(records) for flaw in _contradictions(task, records.manifest, tasks)]
+
+
+def _contradictions(task: TaskRecords, made_with: Manifest, of_run: Set[str]) -> Iterator[str]:
+    id_, own = task.task_id, sorted(call.number for call in task.calls)
+    for sample in task.samples:
+        known = builtins().get(made_with.configuration.pipeline)
+        fewest = known.calls[0] if known and known.calls else 0
         made = max([fewest, *own]) if sample.calls is None else sample.calls
         if own != list(range(1, made + 1)):
             listed = ", ".join(map(str, own)) or "none"
-            found.append(f"{task} took {made} calls, and calls.jsonl holds of them: {listed}")
-    for call in records.calls:
+            yield f"{id_} took {made} calls, and calls.jsonl holds of them: {listed}"
+    texts = {each.checksum: each.text for each in task.programs}
+    for call in task.calls:
         named = [*call.about, *([call.program] if call.program else [])]
-        if any(checksum(records.program(call.task_id, each) or "") != each for each in named):
-            found.append(f"call {call.number} of {call.task_id} names a program that programs.jsonl lacks")
-    for task, verdict in records.verdicts.items():
-        if not verdict.errored and task not in records.samples:
-            found.append(f"{task} has a verdict and no sample")
-    if records.tasks or records.programs:  # older runs have neither
-        lacking = [task for task in records.samples if task not in records.tasks]
-        found += [
-            f"{task} has a sample, and tasks.jsonl does not say what models saw of it" for task in lacking
-        ]
-    there = {*records.tasks, *numbers, *records.samples, *records.verdicts}
-    strange = sorted(there.union(each.task_id for each in records.shown) - set(configuration.tasks))
-    return found + [f"{task} is none of the run's tasks" for task in strange]
+        if any(checksum(texts.get(each, "")) != each for each in named):
+            yield f"call {call.number} of {id_} names a program that programs.jsonl lacks"
+    if any(not verdict.errored for verdict in task.verdicts) and not task.samples:
+        yield f"{id_} has a verdict and no sample"
+    if task.samples and task.programs and not task.tasks:  # older runs have neither
+        yield f"{id_} has a sample, and tasks.jsonl does not say what models saw of it"
+    there = task.tasks or task.calls or task.samples or task.verdicts or task.shown
+    if there and id_ not in of_run:
+        yield f"{id_} is none of the run's tasks"
 
 
-def hidden_tests(reference: Reference, problem: Problem) -> Iterator[Hidden]:
-    """Yield the hidden tests of a task, as Python writes them."""
+def hidden_tests(reference: Reference, wanted: Sequence[str] | None) -> Iterator[Hidden]:
+    """Yield the hidden tests of a task, as Python writes them.
+
+    `wanted` are the results of a task without a reference; else they are what that returned.
+    """
     for tests in reference.tests.values():
         arguments: list[list[Any]] = marshal.loads(tests.inputs.encoded)  # the benchmark's, encoded here
-        results = _expected(tests) if problem.reference else problem.wanted
+        results = _expected(tests) if wanted is None else wanted
         for given, expected in zip(arguments, results, strict=False):
             each = tuple(map(_written, given))
             yield Hidden(", ".join(each), expected, each if len(each) > 1 else ())
@@ -227,4 +278,7 @@ def _written(value: object) -> str:
 
 
 def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,12 +23,8 @@ that it leaves incomplete are done again.
 A task is done when it has a sample and a verdict that is not errored.
 """
 
-import fcntl
-import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -36,18 +32,9 @@ from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.record import Record
-from dualcode.runs.lines import (
-    Damage,
-    append_whole,
-    drop_torn_line,
-    read_lines,
-    replace,
-    text_of,
-    writing,
-)
-from dualcode.runs.manifest import Manifest, Session
+from dualcode.runs.lines import Damage, read_lines
+from dualcode.runs.manifest import Manifest
 from dualcode.runs.monitor import Reading
-from dualcode.solution import Program
 from dualcode.task import Task
 from dualcode.verdict import Verdict
 
@@ -140,7 +127,7 @@ def read_run(folder: Path) -> RunRecords:
 
     Raises RunError for a folder that is no run, or a file that cannot be read at all.
     """
-    manifest, damage = _read_manifest(folder), list[Damage]()
+    manifest, damage = read_manifest(folder), list[Damage]()
 
     def lines(name: str, kind: type[R]) -> list[R]:
         return read_lines(folder / name, kind, damage)
@@ -158,18 +145,6 @@ def read_run(folder: Path) -> RunRecords:
     )
 
 
-def repeated(folder: Path) -> list[str]:
-    """Return what stands in a run's records more than once, in words; reading counts it once."""
-    called = Counter((call.task_id, call.number) for call in read_lines(folder / "calls.jsonl", Call, []))
-    kept = Counter(sample.task_id for sample in read_lines(folder / "samples.jsonl", Sample, []))
-    judged = Counter(verdict.task_id for verdict in read_lines(folder / "verdicts.jsonl", Verdict, []))
-    return [
-        *(f"call {number} of {task} stands there {n} times" for (task, number), n in called.items() if n > 1),
-        *(f"the sample of {task} stands there {n} times" for task, n in kept.items() if n > 1),
-        *(f"the verdict of {task} stands there {n} times" for task, n in judged.items() if n > 1),
-    ]
-
-
 def read_servers(folder: Path) -> tuple[Reading, ...]:
     """Read what a run saw of its servers, in order; empty for a run that kept none.
 
@@ -178,149 +153,8 @@ def read_servers(folder: Path) -> tuple[Reading, ...]:
     return tuple(read_lines(folder / "servers.jsonl", Reading, []))
 
 
-class RunStore:
-    """One run, open for appending by this process alone."""
-
-    def __init__(self, folder: Path, lock: IO[str], records: RunRecords) -> None:
-        self.folder = folder
-        self.records = records
-        """As of the opening. `damage` says what was mended then."""
-        self._lock = lock
-        self._open = True
-        self._calls = Counter[str]()
-        self._named = set(records.programs)
-
-    @classmethod
-    def open(cls, folder: Path, manifest: Manifest) -> Self:
-        """Create the run, or open it to be resumed: torn lines dropped, unfinished tasks' calls set aside.
-
-        Raises RunError if another process works on it, or if it holds a run of another configuration.
-        """
-        lock = _lock(folder)
-        try:
-            return cls(folder, lock, _recovered(folder, manifest))
-        except BaseException:
-            lock.close()
-            raise
-
-    def close(self) -> None:
-        """Let other processes open the run. Nothing is taken any more."""
-        self._open = False
-        self._lock.close()
-
-    def begin_session(self, session: Session, addresses: dict[str, str]) -> None:
-        """Note in the manifest that a process begins to work on the run.
-
-        A killed session gets the end of the run's last call as its end.
-        """
-        ends = [call.reply.started + call.reply.seconds for call in self.records.calls if call.reply]
-        previous = [
-            each if each.ended is not None else each.model_copy(update={"ended": max([each.started, *ends])})
-            for each in self.records.manifest.sessions
-        ]
-        self._update_manifest(sessions=(*previous, session), addresses=addresses)
-
-    def end_session(self) -> None:
-        """Note in the manifest that this process is done. Nothing is taken any more."""
-        self._open = False
-        *previous, last = self.records.manifest.sessions
-        ended = last.model_copy(update={"ended": time.time()})
-        self._update_manifest(sessions=(*previous, ended))
-
-    def keep_source(self, source: bytes) -> None:
-        """Keep a copy of the file that defines the pipeline."""
-        with writing(self.folder / "pipeline.py"):
-            replace(self.folder / "pipeline.py", source.decode("utf-8", "replace"))
-
-    def add_tasks(self, tasks: Iterable[Task]) -> None:
-        """Append the tasks that are not there yet."""
-        for task in tasks:
-            if task.id not in self.records.tasks:
-                self._append("tasks.jsonl", task)
-
-    def add_call(self, call: Call) -> None:
-        """Append a call, after the programs that it names."""
-        for program in call.programs:
-            self._add_program(call.task_id, program, call.step, call.number)
-        self._append("calls.jsonl", call)
-        self._calls[call.task_id] += 1
-
-    def _add_program(self, task_id: str, program: Program, step: str, call: int) -> None:
-        key = (task_id, program.checksum)
-        if key not in self._named:
-            named = NamedProgram(
-                task_id=task_id, checksum=program.checksum, text=program.text, step=step, call=call
-            )
-            self._append("programs.jsonl", named)
-            self._named.add(key)
-
-    def add_shown(self, shown: Shown) -> None:
-        """Append what the bench showed, with how many calls of its task had ended: all since the opening."""
-        self._append("shown.jsonl", shown.model_copy(update={"after": self._calls[shown.task_id]}))
-
-    def add_sample(self, task_id: str, program: Program) -> None:
-        """Append a solution, with how many calls it took: all were made since the run was opened."""
-        self._add_program(task_id, program, "solution", 0)
-        how, calls = program.how, self._calls[task_id]
-        sample = Sample(task_id=task_id, solution=program.text, extraction=how, calls=calls)
-        self._append("samples.jsonl", sample)
-
-    def add_verdict(self, verdict: Verdict) -> None:
-        """Append a verdict."""
-        self._append("verdicts.jsonl", verdict)
-
-    def add_reading(self, reading: Reading) -> None:
-        """Append what was seen of a server."""
-        self._append("servers.jsonl", reading)
-
-    def _append(self, name: str, record: Record) -> None:
-        if not self._open:
-            raise RunError(f"{self.folder} has ended: {name} takes nothing more", hint="dualcode eval again")
-        with writing(self.folder / name):
-            append_whole(self.folder / name, f"{record.to_line()}\n")
-
-    def _update_manifest(self, **update: Any) -> None:
-        changed = self.records.manifest.model_copy(update=update)
-        with writing(self.folder / "manifest.json"):
-            replace(self.folder / "manifest.json", changed.model_dump_json(indent=2))
-        self.records = self.records.model_copy(update={"manifest": changed})
-
-
-def _lock(folder: Path) -> IO[str]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error}", hint="--run-dir FOLDER") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise RunError(
-            f"another process is working on {folder}", hint="wait for it, or --fresh for a run beside it"
-        ) from None
-    return lock
-
-
-def _recovered(folder: Path, manifest: Manifest) -> RunRecords:
-    """Return the records of a new run, or of one that is resumed once what a kill left is cleaned up."""
-    if not (folder / "manifest.json").exists():
-        replace(folder / "manifest.json", manifest.model_dump_json(indent=2))
-    records = read_run(folder)
-    if records.manifest.fingerprint != manifest.fingerprint:
-        raise RunError(f"{folder} holds a run of another configuration", hint="--run-dir FOLDER")
-    damage = list(records.damage)
-    readings = read_lines(folder / "servers.jsonl", Reading, damage)
-    if damage or not records.done.issuperset(records.manifest.configuration.tasks):
-        (folder / SEAL).unlink(missing_ok=True)  # it stands for records that are about to change
-    with writing(folder):
-        for name in RECORD_FILES:
-            drop_torn_line(folder / name)
-        _set_aside(folder, records, readings, damage)
-    return read_run(folder).model_copy(update={"damage": tuple(damage)})
-
-
-def _read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """Read what a run was made with. Raises RunError for a folder that is no run."""
     path = folder / "manifest.json"
     try:
         return Manifest.model_validate_json(path.read_bytes())
@@ -338,54 +172,3 @@ def _read_manifest(folder: Path) -> Manifest:
         ) from error
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error}", hint="another RUN") from error
-
-
-def _set_aside(
-    folder: Path, records: RunRecords, readings: Sequence[Reading], damage: Sequence[Damage]
-) -> None:
-    """Leave what tasks that are done hold together, and move the calls of others to `superseded.jsonl`.
-
-    Nothing is lost: damaged lines go to `damaged.txt`. Also drops repeated verdicts of a task, which a fault
-    between two sessions may have left. Whatever a kill leaves of this, the next opening goes on with.
-    """
-    broken = {each.file for each in damage}
-    kept = records.samples.keys() - (_incomplete(records, damage) if damage else set[str]())
-    for name in sorted(broken):
-        lines = (folder / name).read_bytes().split(b"\n")
-        bad = [lines[each.line - 1] for each in damage if each.file == name]
-        append_whole(folder / DAMAGED, b"\n".join([name.encode(), *bad, b""]))
-    redo = [call for call in records.calls if call.task_id not in kept]
-    if redo:
-        append_whole(folder / "superseded.jsonl", text_of(redo))
-
-    graded = [each for each in records.verdicts.values() if not each.errored]
-    files: dict[str, tuple[int, Sequence[Sample | Verdict | Call | Shown]]] = {
-        "samples.jsonl": (len(records.samples), tuple(records.samples.values())),
-        "verdicts.jsonl": (len(records.verdicts), graded),
-        "calls.jsonl": (len(records.calls), records.calls),
-        "shown.jsonl": (len(records.shown), records.shown),
-    }
-    for name, (count, each_task) in files.items():  # samples first: without one, the next opening goes on
-        left = [each for each in each_task if each.task_id in kept]
-        if name in broken or len(left) != count:
-            replace(folder / name, text_of(left))
-    whole: dict[str, Iterable[Record]] = {
-        "programs.jsonl": records.programs.values(),
-        "tasks.jsonl": records.tasks.values(),
-        "superseded.jsonl": (*records.superseded, *redo),
-        "servers.jsonl": readings,
-    }
-    for name in broken & whole.keys():
-        replace(folder / name, text_of(whole[name]))
-
-
-def _incomplete(records: RunRecords, damage: Sequence[Damage]) -> set[str]:
-    """Return the tasks whose records damage has torn apart: named in it, or short of calls or programs."""
-    made = Counter(call.task_id for call in records.calls)
-    found = {task for each in damage if each.file in PER_TASK for task in each.tasks}
-    found |= {id_ for id_, each in records.samples.items() if each.calls not in (None, made[id_])}
-    for call in records.calls:
-        named = [*call.about, *([call.program] if call.program else [])]
-        if any((call.task_id, each) not in records.programs for each in named):
-            found.add(call.task_id)
-    return found

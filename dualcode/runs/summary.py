@@ -1,12 +1,17 @@
 """A run in numbers: records in, one value out; nothing is measured without its price."""
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dualcode.call import Attempt, Call, Usage
 from dualcode.config import Price
-from dualcode.metrics import Counts, count
+from dualcode.metrics import Counts
 from dualcode.record import Record
+from dualcode.runs.bytask import TaskRecords, by_task
+from dualcode.runs.lines import Damage
+from dualcode.runs.manifest import Manifest
 from dualcode.runs.store import RunRecords
 from dualcode.suites.files import DataSource
 
@@ -34,7 +39,7 @@ class ServerUse(Record):
     busy_seconds: float
     """Time with at least one request in flight."""
     wall_seconds: float
-    """The run's own duration, over all its sessions."""
+    """The run's own duration, over all its sessions; where it worked beside others, its part of the time."""
     cost: float | None
     """In `currency`; None where no price is configured, or one by tokens that the server did not tell. By the
     GPU's hour, the busy time of the replayed requests is added to the duration: at most what the run would
@@ -175,32 +180,153 @@ class Summary(Record):
 
 def summarize(records: RunRecords) -> Summary:
     """Return a run's numbers."""
-    manifest, calls = records.manifest, records.calls
-    verdicts = list(records.verdicts.values())
-    seconds = sum((each.ended or each.started) - each.started for each in manifest.sessions)
-    base, plus = count(verdicts, has_plus=manifest.has_plus)
-    tiers = [each.sandbox for each in manifest.sessions if each.sandbox is not None]
-    return Summary(
-        run=manifest.id,
-        pipeline=manifest.configuration.pipeline,
-        dataset=manifest.configuration.dataset,
-        title=manifest.title,
-        data=manifest.source,
-        tasks=len(manifest.configuration.tasks),
-        base=base,
-        plus=plus,
-        calls=len(calls),
-        failed_calls=sum(call.reply is None for call in calls),
-        null_contents=_noted(calls, "null-content"),
-        cut=_noted(calls, "cut"),
-        retries=sum(attempt.waited > 0 for call in calls for attempt in call.attempts),
-        reviews=review_counts(calls),
-        servers=tuple(server_use(records, name, seconds) for name in manifest.configuration.served),
-        seconds=seconds,
-        cautions=tuple(
-            dict.fromkeys([*map(str, records.damage), *(line for each in tiers if (line := each.caution))])
-        ),
-    )
+    sums = Sums(records.manifest)
+    for task in by_task(records):
+        sums.add(task)
+    return sums.summary(records.damage)
+
+
+class Sums:
+    """Adds a run up, task by task; of a task it keeps no more than when its requests began and ended."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._counts = Counter[str]()
+        self._reviews = Counter[str]()
+        self._base, self._plus = Counter[str](), Counter[str]()
+        self._replayed = Spans()
+        endpoints = manifest.configuration.team["endpoints"]
+        self._uses = [UseSums(name, endpoints[name]) for name in manifest.configuration.served]
+
+    def add(self, task: TaskRecords) -> None:
+        """Add a task."""
+        task = task.once()
+        calls = task.calls
+        for verdict in task.verdicts:
+            errored, passed = verdict.errored, verdict.passed_plus
+            self._base[verdict.base.status] += 1
+            self._plus["errored" if errored else "passed" if passed else "failed"] += 1
+        self._counts.update(
+            calls=len(calls),
+            failed_calls=sum(call.reply is None for call in calls),
+            null_contents=_noted(calls, "null-content"),
+            cut=_noted(calls, "cut"),
+            retries=sum(attempt.waited > 0 for call in calls for attempt in call.attempts),
+        )
+        self._reviews.update(review_counts(calls).model_dump())
+        # On any server: the run waited for it.
+        self._replayed.add(
+            each for call in (*calls, *task.superseded) for each in call.attempts if each.from_ledger
+        )
+        for use in self._uses:
+            use.add(task)
+
+    def summary(self, damage: Iterable[Damage]) -> Summary:
+        """Return what it came to; `damage` is what of the records could not be read."""
+        manifest, configuration = self._manifest, self._manifest.configuration
+        lasted = [(each.ended or each.started) - each.started for each in manifest.sessions]
+        held = sum(
+            seconds if each.held is None else each.held
+            for each, seconds in zip(manifest.sessions, lasted, strict=True)
+        )
+        tiers = [each.sandbox for each in manifest.sessions if each.sandbox is not None]
+        cautions = [*map(str, damage), *(line for each in tiers if (line := each.caution))]
+        return Summary(
+            run=manifest.id,
+            pipeline=configuration.pipeline,
+            dataset=configuration.dataset,
+            title=manifest.title,
+            data=manifest.source,
+            tasks=len(configuration.tasks),
+            base=_outcomes(self._base),
+            plus=_outcomes(self._plus) if manifest.has_plus else None,
+            reviews=ReviewCounts.model_validate(dict.fromkeys(ReviewCounts.model_fields, 0) | self._reviews),
+            servers=tuple(use.total(held, self._replayed.seconds()) for use in self._uses),
+            seconds=sum(lasted),
+            cautions=tuple(dict.fromkeys(cautions)),
+            **{name: self._counts[name] for name in _COUNTED},
+        )
+
+
+_COUNTED = ("calls", "failed_calls", "null_contents", "cut", "retries")
+
+
+class Spans:
+    """When requests were in flight."""
+
+    def __init__(self) -> None:
+        self._starts, self._ends = array("d"), array("d")
+
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        """Add the time of each."""
+        for each in attempts:
+            self._starts.append(each.started)
+            self._ends.append(each.started + each.seconds)
+
+    def seconds(self) -> float:
+        """Return the length of their union."""
+        return union_seconds(zip(self._starts, self._ends, strict=True))
+
+
+class UseSums:
+    """Adds up what one endpoint did; `table` is its part of the team's configuration."""
+
+    def __init__(self, endpoint: str, table: Mapping[str, Any]) -> None:
+        self._endpoint, self._model = endpoint, table["model"]
+        self._price = Price.model_validate(table["price"]) if table.get("price") else None
+        self._calls = self._replayed = self._requests = self._paid = 0
+        self._tokens, self._paid_tokens = Counter[str](), Counter[str]()
+        self._busy, self._paid_busy = Spans(), Spans()
+
+    def add(self, task: TaskRecords) -> None:
+        """Add a task's calls, each once."""
+        own = [call for call in task.calls if call.endpoint == self._endpoint]
+        made = [attempt for call in own for attempt in call.attempts]
+        again = [
+            each for call in task.superseded if call.endpoint == self._endpoint for each in call.attempts
+        ]
+        # A kill while calls are set aside may leave some in both files.
+        paid = list(dict.fromkeys(each for each in (*made, *again) if not each.from_ledger))
+        self._calls += len(own)
+        self._replayed += sum(call.from_ledger for call in own)
+        for attempts, tokens, busy in (
+            (made, self._tokens, self._busy),
+            (paid, self._paid_tokens, self._paid_busy),
+        ):
+            busy.add(attempts)
+            for attempt in attempts:
+                tokens.update(attempt.usage.__dict__)
+        self._requests += len(made)
+        self._paid += len(paid)
+
+    def total(self, wall: float, replayed: float) -> ServerUse:
+        """Return the sum for a run that had the server for `wall` seconds, and the ledger for `replayed`.
+
+        A GPU-hour price counts all of that: the server is held for it.
+        """
+        price, usage, paid = self._price, Usage(**self._tokens), Usage(**self._paid_tokens)
+        return ServerUse(
+            endpoint=self._endpoint,
+            model=self._model,
+            calls=self._calls,
+            replayed=self._replayed,
+            requests=self._requests,
+            usage=usage,
+            busy_seconds=self._busy.seconds(),
+            wall_seconds=wall,
+            cost=_money(price, usage, wall + replayed),
+            currency=price.currency if price else None,
+            spent=Spent(
+                requests=self._paid,
+                usage=paid,
+                busy_seconds=self._paid_busy.seconds(),
+                cost=_money(price, paid, wall),
+            ),
+        )
+
+
+def _outcomes(counts: Mapping[str, int]) -> Counts:
+    return Counts(passed=counts["passed"], failed=counts["failed"], errored=counts["errored"])
 
 
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
@@ -215,45 +341,6 @@ def review_counts(calls: Sequence[Call]) -> ReviewCounts:
         repaired=_noted(reviews, "repaired"),
         fixes=sum(call.step == "fix" and call.reply is not None for call in calls),
     )
-
-
-def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
-    """Add up what one endpoint did; a GPU-hour price counts the whole run: the server is held for it."""
-    own = [call for call in records.calls if call.endpoint == endpoint]
-    attempts = [attempt for call in own for attempt in call.attempts]
-    table = records.manifest.configuration.team["endpoints"][endpoint]
-    price = Price.model_validate(table["price"]) if table.get("price") else None
-    every = [(call.endpoint, each) for call in records.calls + records.superseded for each in call.attempts]
-    replayed = _busy(each for _, each in every if each.from_ledger)  # on any server: the run waited for it
-    # A kill while calls are set aside may leave some in both files.
-    paid = list(dict.fromkeys(each for name, each in every if name == endpoint and not each.from_ledger))
-    usage, paid_usage = _usage(attempts), _usage(paid)
-    return ServerUse(
-        endpoint=endpoint,
-        model=table["model"],
-        calls=len(own),
-        replayed=sum(call.from_ledger for call in own),
-        requests=len(attempts),
-        usage=usage,
-        busy_seconds=_busy(attempts),
-        wall_seconds=wall,
-        cost=_money(price, usage, wall + replayed),
-        currency=price.currency if price else None,
-        spent=Spent(
-            requests=len(paid),
-            usage=paid_usage,
-            busy_seconds=_busy(paid),
-            cost=_money(price, paid_usage, wall),
-        ),
-    )
-
-
-def _usage(attempts: Iterable[Attempt]) -> Usage:
-    return sum((attempt.usage for attempt in attempts), Usage())
-
-
-def _busy(attempts: Iterable[Attempt]) -> float:
-    return union_seconds((each.started, each.started + each.seconds) for each in attempts)
 
 
 def _money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from dualcode.bench.bench import SandboxBench, Shown
 from dualcode.config import Role, TeamConfig
 from dualcode.grading.grader import SandboxGrader, default_workers
+from dualcode.models.breaker import PATIENCE, Breaker
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
 from dualcode.runs.runner import Observer
@@ -46,8 +47,12 @@ class Workshop:
         ledger: bool = True,
         unsafe: bool = False,
         observer: Observer | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        """`ledger`: whether calls are answered by, and kept in, the one of `run_dir`."""
+        """`ledger`: whether calls are answered by, and kept in, the one of `run_dir`.
+
+        `patience`: seconds that a lost server is waited for.
+        """
         self.suite = suite
         self.config = config
         self.served = served
@@ -55,12 +60,15 @@ class Workshop:
         self._roles = roles
         self._ledger = run_dir / FOLDER if ledger else None
         self._unsafe = unsafe
+        self._patience = patience
         self._parts = contextlib.AsyncExitStack()
         self._tools: Tools | None = None
 
     async def tools(self) -> Tools:
         """Open what is not open yet, and return it."""
         if self._tools is None:
+            from dualcode.models.openai import OpenAIChat  # its library takes a second to import
+
             workers, unsafe = default_workers(), self._unsafe
             grading = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
             # A visible test takes milliseconds and holds a model up: it does not wait behind a grading.
@@ -69,6 +77,11 @@ class Workshop:
             await self._parts.enter_async_context(grader)
             team = build_team(self.config, self._roles, self.served)
             self._parts.push_async_callback(team.close)
+            for chat in team.chats:
+                if isinstance(chat, OpenAIChat):
+                    chat.breaker = Breaker(
+                        chat.name, self.config, self.served[chat.name], chat.meter, patience=self._patience
+                    )
             if self._ledger is not None:
                 ledger = Ledger.open(self._ledger)
                 self._parts.callback(ledger.close)

@@ -29,12 +29,13 @@ class Known:
     """(endpoint, step) to (prompt tokens, completion tokens) a call."""
     made: dict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
     """Completion tokens that were really made."""
-    busy: dict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
-    """Seconds with a request in flight that made them."""
+    spans: dict[str, list[tuple[float, float]]] = field(
+        default_factory=lambda: defaultdict[str, list[tuple[float, float]]](list)
+    )
+    """When requests that made them were in flight; those of runs side by side overlap."""
 
     def add(self, calls: Iterable[Call]) -> None:
-        """Add the calls of one run: those of an endpoint overlap."""
-        spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        """Add calls, of one run or of several."""
         for call in calls:
             if call.reply is None or call.usage.untold:
                 continue  # what a server did not tell is not what calls take
@@ -44,13 +45,12 @@ class Known:
             for attempt in call.attempts:
                 if not attempt.from_ledger:
                     self.made[call.endpoint] += attempt.usage.completion_tokens
-                    spans[call.endpoint].append((attempt.started, attempt.started + attempt.seconds))
-        for endpoint, found in spans.items():
-            self.busy[endpoint] += union_seconds(found)
+                    span = (attempt.started, attempt.started + attempt.seconds)
+                    self.spans[call.endpoint].append(span)
 
     def rate(self, endpoint: str) -> float | None:
         """Return completion tokens a busy second; None if nothing was measured."""
-        made, busy = self.made.get(endpoint, 0), self.busy.get(endpoint, 0.0)
+        made, busy = self.made.get(endpoint, 0), union_seconds(self.spans.get(endpoint, ()))
         return made / busy if made and busy else None
 
     def mean(self, endpoint: str, step: str) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from dualcode.config import TeamConfig
 from dualcode.errors import InputError
+from dualcode.models.breaker import PATIENCE
 from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
@@ -16,8 +17,8 @@ from dualcode.record import Record
 from dualcode.runs import evaluate
 from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
+from dualcode.runs.recovery import survey
 from dualcode.runs.runner import to_resume
-from dualcode.runs.store import read_run
 from dualcode.runs.workshop import Workshop
 from dualcode.serving.running import find_team
 from dualcode.study.forecast import Forecast, Plan, forecast
@@ -41,6 +42,7 @@ class ReproduceOptions(Record):
     no_ledger: bool = False
     quiet: bool = False
     unsafe: bool = False
+    wait_for_server: float = PATIENCE
 
     def of(self, dataset: str, pipelines: str, limit: int | None) -> evaluate.EvalOptions:
         """Return the options of one dataset's runs."""
@@ -103,7 +105,7 @@ async def predict(prepared: Prepared) -> Forecast:
 
 
 async def perform(prepared: Prepared, console: Console) -> list[evaluate.Result]:
-    """Run, or resume, the study's runs, one after the other. Raises any DualcodeError."""
+    """Run, or resume, the study's runs, those of a suite side by side. Raises any DualcodeError."""
     count = len(prepared.pipelines)
     whole = Whole(count * len(prepared.suites), sum(count * len(suite.tasks) for suite in prepared.suites))
     results: list[evaluate.Result] = []
@@ -136,4 +138,4 @@ def planned(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> tuple[Path,
     folder = to_resume(prepared.options.run_dir, run_id)
     if not (folder / "manifest.json").exists():
         return folder, 0
-    return folder, len(read_run(folder).done)
+    return folder, len(survey(folder).done)

@@ -79,7 +79,7 @@ def test_a_refused_write_is_one_sentence_and_one_code_in_every_command(
 def test_a_full_disk_while_a_run_writes_ends_with_the_same_sentence(
     run: Run, team: Callable[[FakeServer], Path], monkeypatch: pytest.MonkeyPatch, record: str
 ) -> None:
-    from dualcode.runs.store import RunStore
+    from dualcode.runs.session import RunStore
 
     def full(self: RunStore, *_: object) -> None:
         try:

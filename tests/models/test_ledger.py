@@ -45,6 +45,7 @@ from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import configure, manifest
+from dualcode.runs.pool import work as work_all
 from dualcode.runs.runner import Runner, open_run, session
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
@@ -494,9 +495,8 @@ async def work(
     kept = LedgerChat(chat, ledger, MODEL)
     seats: dict[str, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}
     try:
-        await Runner(
-            chosen, SUITE, Team(seats), PassAll(), store, concurrency=concurrency, task_seconds=600
-        ).run()
+        one = Runner(chosen, SUITE, Team(seats), PassAll(), store, task_seconds=600)
+        await work_all([one], most=concurrency)
     finally:
         store.end_session()
         store.close()

@@ -15,7 +15,7 @@ from dualcode.call import Call, Message, Request
 from dualcode.extraction import extract
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines import Solve
-from dualcode.runs.audit import Audit, Hidden, audit
+from dualcode.runs.audit import Audit, Evidence, Hidden, audit
 from dualcode.runs.provenance import literals
 from dualcode.sampling import PAPER
 from dualcode.sandbox.sandbox import Sandbox
@@ -86,15 +86,20 @@ async def audited(
     )
     for task in tasks:
         solutions[task.id] = (await solve(task, team.for_task(task.id, calls.append))).text
-    return audit(
-        calls,
-        shown,
-        {each.id: each.prompt for each in (TASK, OTHER)},
-        {TASK.id: HIDDEN, OTHER.id: [Hidden("12345", "24690")]},
-        references={TASK.id: REFERENCE},
-        solutions=solutions,
-        constants=literals(source),
-    )
+    hidden = {TASK.id: HIDDEN, OTHER.id: [Hidden("12345", "24690")]}
+    evidence = [
+        Evidence(
+            task.id,
+            task.prompt,
+            [call for call in calls if call.task_id == task.id],
+            [each for each in shown if each.task_id == task.id],
+            hidden[task.id],
+            reference=REFERENCE if task == TASK else "",
+            solution=solutions[task.id],
+        )
+        for task in sorted(tasks, key=lambda task: task.id)
+    ]
+    return audit(evidence, constants=literals(source))
 
 
 DISHONEST: dict[str, tuple[Solve, Caught]] = {}

@@ -3,7 +3,7 @@
 from dualcode.bench.bench import Shown
 from dualcode.call import Call, Message, Request, Value
 from dualcode.models.scripted import reply
-from dualcode.runs.audit import Audit, Hidden, audit
+from dualcode.runs.audit import Audit, Evidence, Hidden, audit
 from dualcode.sampling import Sampling
 
 PROMPT = 'def rank(xs):\n    """Return the ranks.\n    >>> rank([30, 10, 20])\n    [2, 0, 1]\n    """\n'
@@ -27,7 +27,7 @@ def call(number: int, asked: str, answered: str | None, parsed: dict[str, object
 
 
 def audited(calls: list[Call], shown: list[Shown] | None = None) -> Audit:
-    return audit(calls, shown or [], {"T/1": PROMPT}, {"T/1": HIDDEN})
+    return audit([Evidence("T/1", PROMPT, calls, shown or [], HIDDEN)])
 
 
 def visible(tests: tuple[str, ...], texts: tuple[str, ...] = ()) -> Shown:

@@ -15,7 +15,6 @@ from dualcode.runs.lines import (
     drop_torn_line,
     read_lines,
     replace,
-    text_of,
     writing,
 )
 
@@ -94,6 +93,7 @@ def test_what_cannot_be_written_says_what_to_free(tmp_path: Path) -> None:
 
 
 GOOD = [Note(task_id="A/0", text="one"), Note(task_id="B/0", text="two"), Note(task_id="C/0")]
+TEXT = "".join(f"{each.to_line()}\n" for each in GOOD).encode()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ GOOD = [Note(task_id="A/0", text="one"), Note(task_id="B/0", text="two"), Note(t
 def test_a_damaged_line_is_named_with_its_tasks_and_the_others_are_read(
     tmp_path: Path, broken: bytes, tasks: set[str], at: int
 ) -> None:
-    lines = text_of(GOOD).encode().splitlines(keepends=True)
+    lines = TEXT.splitlines(keepends=True)
     path = tmp_path / "notes.jsonl"
     path.write_bytes(b"".join([*lines[:at], broken + b"\n", *lines[at:]]))
     damage = list[Damage]()
@@ -126,12 +126,12 @@ def test_a_damaged_line_is_named_with_its_tasks_and_the_others_are_read(
 
 def test_a_torn_last_line_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
-    path.write_bytes(text_of(GOOD).encode() + b'{"task_id":"D')
+    path.write_bytes(TEXT + b'{"task_id":"D')
     damage = list[Damage]()
     assert read_lines(path, Note, damage) == GOOD
     assert damage == []
     drop_torn_line(path)
-    assert path.read_text() == text_of(GOOD)
+    assert path.read_bytes() == TEXT
 
 
 @pytest.mark.parametrize("content", [b"", b"no end of a line"])

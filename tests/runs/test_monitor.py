@@ -19,7 +19,8 @@ from dualcode.runs import monitor
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.monitor import GpuMeter, GpuReading, Reading, Source, monitored, parse, sources
 from dualcode.runs.seal import broken
-from dualcode.runs.store import RunStore, read_run, read_servers
+from dualcode.runs.session import RunStore
+from dualcode.runs.store import read_run, read_servers
 from dualcode.serving.hardware import Gpu, ServedHardware
 from dualcode.serving.running import RunningPair
 from tests.fake_server import Answer, serve

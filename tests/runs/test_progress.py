@@ -27,7 +27,7 @@ def tally(total: int = 4, done: int = 1) -> Tally:
 
 def display(found: Tally, console: Console, *, whole: Whole | None = None, quiet: bool = False) -> Display:
     chats: Any = [ScriptedChat(lambda _: "x", name="coder")]
-    return Display("raw-coder on mini", found, chats, quiet=quiet, console=console, whole=whole)
+    return Display("mini", {"raw-coder": found}, chats, quiet=quiet, console=console, whole=whole)
 
 
 async def watched(shown: Display, seconds: float) -> None:
@@ -49,16 +49,17 @@ def test_errors_and_the_whole_are_said_where_there_are_any() -> None:
     whole.begin(found)
     line = display(found, Console(file=io.StringIO()), whole=whole).line()
     assert "1 errored" in line
-    assert "run 1 of 2, 2/8 tasks in all" in line
+    assert "0 of 2 runs done, 2/8 tasks in all" in line
     alone = display(found, Console(file=io.StringIO()), whole=Whole(runs=1, tasks=4)).line()
-    assert "run 1 of 1" not in alone
+    assert "runs done" not in alone
 
 
-def test_the_whole_counts_ended_runs_and_the_one_at_work() -> None:
+def test_the_whole_counts_ended_runs_and_those_at_work() -> None:
     whole = Whole(runs=3, tasks=12)
-    whole.begin(tally(done=4))
-    whole.end(4)
-    assert (whole.number, whole.done) == (2, 4)
+    first = tally(done=4)
+    whole.begin(first)
+    whole.end(4, first)
+    assert (whole.ended, whole.done) == (1, 4)
     whole.begin(tally(done=2))
     whole.started = time.monotonic() - 60
     assert whole.done == 6
@@ -69,7 +70,7 @@ def test_a_run_that_was_complete_already_does_not_make_the_rest_look_fast() -> N
     whole, resumed = Whole(runs=2, tasks=8), Tally(has_plus=True)
     resumed.on_start(4, [verdict("passed", "passed")] * 4)
     whole.begin(resumed)
-    whole.end(4)
+    whole.end(4, resumed)
     assert whole.done == 4
     assert whole.seconds_left() is None
 

@@ -10,10 +10,11 @@ import pytest
 from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs import store
+from dualcode.runs import recovery
 from dualcode.runs.runner import open_run, to_resume
 from dualcode.runs.seal import contradictions
-from dualcode.runs.store import DAMAGED, RECORD_FILES, RunRecords, RunStore, read_run, read_servers
+from dualcode.runs.session import RunStore
+from dualcode.runs.store import DAMAGED, RECORD_FILES, RunRecords, read_run, read_servers
 from dualcode.runs.summary import summarize
 from dualcode.verdict import Verdict
 from tests.scripted_runs import make_run
@@ -96,7 +97,7 @@ def test_a_broken_line_that_is_no_tasks_costs_that_line_alone(run: Path, name: s
     whole = read_run(run)
     (run / name).write_text("nonsense\n")
     opened = RunStore.open(run, whole.manifest)
-    assert [(each.file, each.line) for each in opened.records.damage] == [(name, 1)]
+    assert [(each.file, each.line) for each in opened.damage] == [(name, 1)]
     opened.close()
     assert (run / name).read_text() == ""
     assert read_run(run) == whole
@@ -129,8 +130,8 @@ async def test_a_kill_amid_the_mending_loses_nothing(run: Path, monkeypatch: pyt
             return write
 
         with monkeypatch.context() as patch:
-            patch.setattr(store, "replace", killed(store.replace))
-            patch.setattr(store, "append_whole", killed(store.append_whole))  # pyright: ignore[reportArgumentType]
+            patch.setattr(recovery, "replace", killed(recovery.replace))
+            patch.setattr(recovery, "append_whole", killed(recovery.append_whole))  # pyright: ignore[reportArgumentType]
             try:
                 RunStore.open(run, whole.manifest).close()
                 ended = True

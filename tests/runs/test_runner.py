@@ -14,8 +14,10 @@ from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import Pipeline, Solve
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import Manifest, configure, manifest
+from dualcode.runs.pool import work as work_all
 from dualcode.runs.runner import Runner, open_run, session
-from dualcode.runs.store import RunRecords, RunStore, read_run
+from dualcode.runs.session import RunStore
+from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import summarize
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
@@ -77,7 +79,7 @@ async def work(
     store.begin_session(session(2), {})
     try:
         graded = grader or PassAll()
-        await Runner(RAW, suite, coder(chat), graded, store, concurrency=2, task_seconds=600).run()
+        await work_all([Runner(RAW, suite, coder(chat), graded, store, task_seconds=600)], most=2)
     finally:
         store.end_session()
         store.close()
@@ -199,9 +201,9 @@ async def solve(
     pipeline = Pipeline(how, "raw-coder", ["coder"], "§0")
     store = open_run(root, made_with(suite), fresh=False)
     team = coder(chat or answers())
-    runner = Runner(pipeline, suite, team, PassAll(), store, concurrency=2, task_seconds=task_seconds)
+    one = Runner(pipeline, suite, team, PassAll(), store, task_seconds=task_seconds)
     try:
-        await runner.run()
+        await work_all([one], most=2)
     finally:
         store.close()
     return read_run(store.folder)

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,14 +12,15 @@ from dualcode.config import Price
 from dualcode.metrics import duration
 from dualcode.models.chat import Meter
 from dualcode.models.scripted import reply
+from dualcode.runs.bytask import TaskRecords
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import (
     ServerUse,
     Summary,
+    UseSums,
     cost,
     review_counts,
-    server_use,
     summarize,
     union_seconds,
     unread_warning,
@@ -71,10 +71,9 @@ def test_the_price_of_tokens_that_a_server_did_not_tell_is_unknown(untold: int) 
     asked = call("write").model_copy(update={"reply": reply("x").model_copy(update={"attempts": (attempt,)})})
     uses: list[ServerUse] = []
     for price in ({"input_per_million": 0.5, "output_per_million": 2.0}, {"gpu_hour": 1.2}):
-        team = {"endpoints": {"e": {"model": "m", "price": price}}}
-        configured = SimpleNamespace(configuration=SimpleNamespace(team=team))
-        records: Any = SimpleNamespace(calls=(asked,), superseded=(), manifest=configured)
-        uses.append(server_use(records, "e", 1800.0))
+        sums = UseSums("e", {"model": "m", "price": price})
+        sums.add(TaskRecords("T/1", calls=(asked,)))
+        uses.append(sums.total(1800.0, replayed=0.0))
     assert [use.cost for use in uses] == [None if untold else 3.0, pytest.approx(0.6)]
     assert [use.spent.cost for use in uses] == [use.cost for use in uses]
     assert [use.tokens_per_second is None for use in uses] == [bool(untold)] * 2

@@ -34,7 +34,7 @@ def measured() -> Known:
     known.tokens["coder", "write"] += [(100, 80), (120, 120)]
     known.tokens["reviewer", "review"] += [(200, 50)]
     known.made |= {"coder": 1000, "reviewer": 1000}
-    known.busy |= {"coder": 10.0, "reviewer": 20.0}
+    known.spans |= {"coder": [(0.0, 10.0)], "reviewer": [(0.0, 20.0)]}
     return known
 
 
@@ -78,7 +78,7 @@ def test_time_is_from_the_busier_server_to_both_one_after_the_other() -> None:
 
 def test_time_is_unknown_where_a_servers_speed_is() -> None:
     known = measured()
-    del known.busy["reviewer"]
+    del known.spans["reviewer"]
     found = forecast([plan(RAW), plan(REVIEWED)], team(Price(gpu_hour=1.0)), known)
     assert found.rows[0].seconds is not None
     assert found.seconds is None

@@ -1,0 +1,183 @@
+"""A run that is worked on: one process appends its records, each whole or not at all."""
+
+import fcntl
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Self, overload
+
+from dualcode.bench.bench import Shown
+from dualcode.call import Call
+from dualcode.clock import now
+from dualcode.errors import RunError
+from dualcode.record import Record
+from dualcode.runs.lines import append_whole, each_line, replace, writing
+from dualcode.runs.manifest import Manifest, Session
+from dualcode.runs.monitor import Reading
+from dualcode.runs.recovery import Survey, recovered
+from dualcode.runs.store import NamedProgram, Sample
+from dualcode.solution import Program
+from dualcode.task import Task
+from dualcode.verdict import Verdict
+
+
+class RunStore:
+    """One run, open for appending by this process alone."""
+
+    def __init__(self, folder: Path, lock: IO[str], found: Survey) -> None:
+        self.folder = folder
+        self.manifest = found.manifest
+        self.damage = tuple(found.damage)
+        """What was mended when the run was opened."""
+        self.done = found.done
+        """The tasks that needed nothing more then."""
+        self.kept: Sequence[Verdict] = _Kept(folder / "verdicts.jsonl", found.done)
+        """Their verdicts, read when asked for."""
+        self._tasks = found.tasks
+        self._solutions = found.solutions
+        self._ended = found.ended
+        self._lock = lock
+        self._open = True
+        self._calls = Counter[str]()
+        self._named = found.named
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest) -> Self:
+        """Create the run, or open it to be resumed: torn lines dropped, unfinished tasks' calls set aside.
+
+        Raises RunError if another process works on it, or if it holds a run of another configuration.
+        """
+        lock = _lock(folder)
+        try:
+            return cls(folder, lock, recovered(folder, manifest))
+        except BaseException:
+            lock.close()
+            raise
+
+    def close(self) -> None:
+        """Let other processes open the run. Nothing is taken any more."""
+        self._open = False
+        self._lock.close()
+
+    def take_solution(self, task_id: str) -> str | None:
+        """Return, once, the solution of a task that an earlier session left without a verdict."""
+        return self._solutions.pop(task_id, None)
+
+    def begin_session(self, session: Session, addresses: dict[str, str]) -> None:
+        """Note in the manifest that a process begins to work on the run.
+
+        A killed session gets the end of the run's last call as its end.
+        """
+        previous = [
+            each
+            if each.ended is not None
+            else each.model_copy(update={"ended": max(each.started, self._ended)})
+            for each in self.manifest.sessions
+        ]
+        self._update_manifest(sessions=(*previous, session), addresses=addresses)
+
+    def end_session(self, *, held: float | None = None) -> None:
+        """Note in the manifest that this process is done. Nothing is taken any more.
+
+        `held` are the seconds of the servers that were this run's, where it did not work alone.
+        """
+        self._open = False
+        *previous, last = self.manifest.sessions
+        ended = last.model_copy(update={"ended": now(), "held": held})
+        self._update_manifest(sessions=(*previous, ended))
+
+    def keep_source(self, source: bytes) -> None:
+        """Keep a copy of the file that defines the pipeline."""
+        with writing(self.folder / "pipeline.py"):
+            replace(self.folder / "pipeline.py", source.decode("utf-8", "replace"))
+
+    def add_tasks(self, tasks: Iterable[Task]) -> None:
+        """Append the tasks that are not there yet."""
+        for task in tasks:
+            if task.id not in self._tasks:
+                self._append("tasks.jsonl", task)
+                self._tasks.add(task.id)
+
+    def add_call(self, call: Call) -> None:
+        """Append a call, after the programs that it names."""
+        for program in call.programs:
+            self._add_program(call.task_id, program, call.step, call.number)
+        self._append("calls.jsonl", call)
+        self._calls[call.task_id] += 1
+
+    def _add_program(self, task_id: str, program: Program, step: str, call: int) -> None:
+        if program.checksum not in self._named[task_id]:
+            named = NamedProgram(
+                task_id=task_id, checksum=program.checksum, text=program.text, step=step, call=call
+            )
+            self._append("programs.jsonl", named)
+            self._named[task_id].add(program.checksum)
+
+    def add_shown(self, shown: Shown) -> None:
+        """Append what the bench showed, with how many calls of its task had ended: all since the opening."""
+        self._append("shown.jsonl", shown.model_copy(update={"after": self._calls[shown.task_id]}))
+
+    def add_sample(self, task_id: str, program: Program) -> None:
+        """Append a solution, with how many calls it took: all were made since the run was opened."""
+        self._add_program(task_id, program, "solution", 0)
+        how, calls = program.how, self._calls[task_id]
+        sample = Sample(task_id=task_id, solution=program.text, extraction=how, calls=calls)
+        self._append("samples.jsonl", sample)
+        self._named.pop(task_id, None)  # nothing more comes of a task that has its solution
+        self._calls.pop(task_id, None)
+
+    def add_verdict(self, verdict: Verdict) -> None:
+        """Append a verdict."""
+        self._append("verdicts.jsonl", verdict)
+
+    def add_reading(self, reading: Reading) -> None:
+        """Append what was seen of a server."""
+        self._append("servers.jsonl", reading)
+
+    def _append(self, name: str, record: Record) -> None:
+        if not self._open:
+            raise RunError(f"{self.folder} has ended: {name} takes nothing more", hint="dualcode eval again")
+        with writing(self.folder / name):
+            append_whole(self.folder / name, f"{record.to_line()}\n")
+
+    def _update_manifest(self, **update: Any) -> None:
+        self.manifest = self.manifest.model_copy(update=update)
+        with writing(self.folder / "manifest.json"):
+            replace(self.folder / "manifest.json", self.manifest.model_dump_json(indent=2))
+
+
+class _Kept(Sequence[Verdict]):
+    """The verdicts of tasks that are done, where they lie."""
+
+    def __init__(self, path: Path, done: frozenset[str]) -> None:
+        self._path, self._done = path, done
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        found = (verdict for _, verdict in each_line(self._path, Verdict, []))
+        return (verdict for verdict in found if verdict.task_id in self._done)
+
+    @overload
+    def __getitem__(self, index: int) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Verdict]: ...
+    def __getitem__(self, index: int | slice) -> Verdict | list[Verdict]:
+        return list(self)[index]
+
+
+def _lock(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error}", hint="--run-dir FOLDER") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise RunError(
+            f"another process is working on {folder}", hint="wait for it, or --fresh for a run beside it"
+        ) from None
+    return lock
