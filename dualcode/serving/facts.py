@@ -86,7 +86,9 @@ class Facts(Record):
     def gpu(self, name: str) -> GpuFacts:
         """Return a GPU by its short name; UnknownNameError lists the known ones."""
         if name not in self.gpus:
-            raise UnknownNameError("GPU", name, self.gpus, hint=f"add a table [gpus.{name}] to serving/{FILE}")
+            raise UnknownNameError(
+                "GPU", name, self.gpus, hint=f"add a table [gpus.{name}] to serving/{FILE}"
+            )
         return self.gpus[name]
 
 

@@ -72,9 +72,7 @@ class ServerPlan(Record):
         return self.cache_tokens / self.max_model_len
 
 
-def plan(
-    profile: Profile, gpu: GpuFacts, facts: Facts, *, display: float = 0.0
-) -> tuple[ServerPlan, ...]:
+def plan(profile: Profile, gpu: GpuFacts, facts: Facts, *, display: float = 0.0) -> tuple[ServerPlan, ...]:
     """Return the plan of each server whose model's shape is known; `display` GiB are taken by others."""
     found = [
         _server_plan(server, facts.models[server.weights], gpu, _sharing(server, profile.servers), display)
@@ -103,7 +101,10 @@ def _sharing(server: Server, servers: Sequence[Server]) -> list[float]:
     return [
         float((DEFAULTS | dict(each.flags))["gpu-memory-utilization"])
         for each in servers
-        if device and each.name != server.name and each.spec.env.get("CUDA_VISIBLE_DEVICES") == device
+        if device
+        and each.name != server.name
+        and each.spec.host == server.spec.host
+        and each.spec.env.get("CUDA_VISIBLE_DEVICES") == device
     ]
 
 

@@ -36,6 +36,8 @@ class ServerSpec(Record):
     """`share` pins the server to its part of the CPU cores, divided among all servers that share."""
     ready_seconds: float = Field(default=600, gt=0)
     """How long the server may take until it answers, downloads of its weights included."""
+    host: str = ""
+    """The machine that it runs on, by any name, where the profile's servers are on several."""
     after: str | None = None
     """A server of this profile that must answer before this one is started: two that share a GPU would
     disturb each other's measuring of its memory."""
@@ -188,7 +190,7 @@ def predecessors(server: Server, servers: Sequence[Server]) -> list[str]:
 
 def _check_devices(profile: Profile) -> None:
     where = f"{profile.team_file}, [servers."
-    held: dict[str, list[Server]] = {}
+    held: dict[tuple[str, str], list[Server]] = {}
     for server in profile.servers:
         named = [each for each in server.spec.env.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
         count, replicas = len(named), server.spec.replicas
@@ -200,8 +202,8 @@ def _check_devices(profile: Profile) -> None:
         if not replicas and not server.spec.workers:
             raise ProfileError(f"{where}{server.name}]: no replicas and no workers: nothing would answer")
         for device in dict.fromkeys(map(str.strip, named)):
-            held.setdefault(device, []).append(server)
-    for device, servers in held.items():
+            held.setdefault((server.spec.host, device), []).append(server)
+    for (_, device), servers in held.items():
         for first, second in combinations(servers, 2):
             names = (first.name, second.name)
             if first.name not in predecessors(second, profile.servers) and second.name not in predecessors(
