@@ -17,7 +17,7 @@ OTHER_GIB = 0.5
 """CUDA graphs, which vLLM counts into its share since 0.32, and the libraries' own buffers. Assumed: of two
 RTX 4090, 0.34 GiB in all with activations are on record without the graphs."""
 OUTSIDE_GIB = 0.45
-"""What must stay free beside vLLM's share: the CUDA context, made before vLLM looks, and the driver. Assumed."""
+"""What must stay free beside vLLM's share, for the CUDA context that is made before vLLM looks. Assumed."""
 DISPLAY_GIB = 1.0
 """What a desktop takes of a consumer card. Assumed; a browser on it can take more."""
 EFFICIENCY = 0.55
@@ -74,12 +74,11 @@ class ServerPlan(Record):
 
 def plan(profile: Profile, gpu: GpuFacts, facts: Facts, *, display: float = 0.0) -> tuple[ServerPlan, ...]:
     """Return the plan of each server whose model's shape is known; `display` GiB are taken by others."""
-    found = [
-        _server_plan(server, facts.models[server.weights], gpu, _sharing(server, profile.servers), display)
+    return tuple(
+        _server_plan(server, model, gpu, _sharing(server, profile.servers), display)
         for server in profile.servers
-        if server.weights in facts.models
-    ]
-    return tuple(found)
+        if (model := facts.models.get(server.weights or ""))
+    )
 
 
 def unknown_models(profile: Profile, facts: Facts) -> list[str]:
@@ -119,8 +118,8 @@ def _server_plan(
 
     share = gpu.memory_gib * float(flags["gpu-memory-utilization"])
     weights = model.weights_gib / shards
-    # A step's widest moment: both halves of a gated layer, its product and the hidden state, 16 bits each, and the
-    # logits of one token a request, in 32 bits as often as the sampler copies them.
+    # A step's widest moment: both halves of a gated layer, its product and the hidden state, 16 bits each,
+    # and the logits of one token a request in 32 bits, with the sampler's copy.
     numbers = 3 * model.intermediate / shards + 4 * model.hidden
     activations = (batched * numbers * 2 + sequences * model.vocabulary * 4 * 2) / GIB
     workspace = FLASHINFER_GIB if uses_flashinfer(server, float(gpu.capability)) else 0.0

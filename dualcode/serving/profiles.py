@@ -217,8 +217,8 @@ def _check_devices(profile: Profile) -> None:
         share = sum(float(each.flags.get("gpu-memory-utilization", 0.92)) for each in servers)
         if len(servers) > 1 and share > 1:
             raise ProfileError(
-                f"{profile.team_file}: {' and '.join(each.name for each in servers)} ask for {share:.2f} of GPU "
-                f"{device}'s memory together (gpu-memory-utilization)"
+                f"{profile.team_file}: {' and '.join(each.name for each in servers)} ask for {share:.2f} of "
+                f"GPU {device}'s memory together (gpu-memory-utilization)"
             )
 
 
