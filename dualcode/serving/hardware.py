@@ -14,7 +14,7 @@ import psutil
 from dualcode.record import Record
 from dualcode.serving import hub, processes
 from dualcode.serving.gpus import smi
-from dualcode.serving.running import running
+from dualcode.serving.running import RunningServer, running
 
 if TYPE_CHECKING:
     from dualcode.models.endpoints import Served
@@ -80,31 +80,42 @@ class ServedHardware(Record):
     """The CPU cores that the server may use."""
     resident_bytes: int | None = None
     """Main memory of all of the server's processes, what they share counted once."""
+    replicas: tuple[str, ...] = ()
+    """Where the servers behind a router are themselves, such as `http://127.0.0.1:41234`; the rest is of all
+    of them together."""
 
 
 def hardware_of(base_urls: Mapping[str, str], served: "Mapping[str, Served]") -> dict[str, ServedHardware]:
     """Return what each endpoint runs on, by its name; of one that was not started here, only its model."""
     pair = running()
-    local = {server.base_url: server for server in (pair.servers if pair else ())}
+    local = {server.base_url: pair.behind(server) for server in pair.servers} if pair else {}
     found: dict[str, ServedHardware] = {}
     for name in (name for name in base_urls if name in served):
         told = ServedHardware(model=served[name].model, root=served[name].root)
         found[name] = told
-        if server := local.get(base_urls[name].rstrip("/")):
+        if servers := local.get(base_urls[name].rstrip("/")):
             # A checkpoint may hold anything, and no fact for a table is worth a run.
             with contextlib.suppress(Exception):
-                environment: Mapping[str, str] = os.environ
-                with contextlib.suppress(psutil.Error):
-                    environment = psutil.Process(server.pid).environ()
-                facts = {
-                    "checkpoint": read_checkpoint(told.root or server.weights, environment),
-                    "gpus": gpus_of(server),
-                    "cpu": cpu_model(),
-                    "cores": len(server.cores or os.sched_getaffinity(0)),
-                    "resident_bytes": resident_bytes(server),
-                }
-                found[name] = told.model_copy(update=facts)
+                found[name] = told.model_copy(update=_facts(servers, told.root))
     return found
+
+
+def _facts(servers: Sequence[RunningServer], root: str | None) -> dict[str, Any]:
+    """Return what a server, or the replicas that stand for one, runs on."""
+    first = servers[0]
+    environment: Mapping[str, str] = os.environ
+    with contextlib.suppress(psutil.Error):
+        environment = psutil.Process(first.pid).environ()
+    gpus = [gpus_of(server) for server in servers]
+    resident = [resident_bytes(server) for server in servers]
+    return {
+        "checkpoint": read_checkpoint(root or first.weights, environment, first.commit or "main"),
+        "gpus": None if None in gpus else tuple(dict.fromkeys(gpu for each in gpus for gpu in each or ())),
+        "cpu": cpu_model(),
+        "cores": len({core for each in servers for core in each.cores or os.sched_getaffinity(0)}),
+        "resident_bytes": None if None in resident else sum(each or 0 for each in resident),
+        "replicas": tuple(server.root_url for server in servers if server.kind == "replica"),
+    }
 
 
 def read_checkpoint(root: str, environment: Mapping[str, str], revision: str = "main") -> Checkpoint | None:

@@ -25,12 +25,15 @@ Problem = tuple[str, str]
 
 
 def check(
-    profile: Profile, servers: Sequence[Server], vllm: Interpreter, *, on_gpu: bool
+    profile: Profile, servers: Sequence[Server], vllm: Interpreter, *, on_gpu: bool, beside: bool = False
 ) -> dict[str, Weights]:
-    """Return the weights of each server that has them from the hub; ServingError tells all that is wrong."""
+    """Return the weights of each server that has them from the hub; ServingError tells all that is wrong.
+
+    `beside` says that other servers of the profile run already, so that their memory is no stranger's.
+    """
     problems: list[Problem] = []
     if on_gpu:
-        problems += _gpu_problems(profile, servers, vllm, load_facts())
+        problems += _gpu_problems(profile, servers, vllm, load_facts(), beside)
     found: dict[str, Weights] = {}
     asked: dict[tuple[str, str], Weights] = {}
     for server in servers:
@@ -80,7 +83,7 @@ def _disk_problems(wanted: Sequence[Weights]) -> list[Problem]:
 
 
 def _gpu_problems(
-    profile: Profile, servers: Sequence[Server], vllm: Interpreter, facts: Facts
+    profile: Profile, servers: Sequence[Server], vllm: Interpreter, facts: Facts, beside: bool
 ) -> list[Problem]:
     problems: list[Problem] = []
     cards = gpus.here()
@@ -102,7 +105,7 @@ def _gpu_problems(
             pinned.setdefault(device.strip(), []).append(server)
     for card in cards:
         if own := pinned.get(card.index) or pinned.get(card.uuid):
-            problems += _card_problems(card, own, profile, facts)
+            problems += _card_problems(card, own, profile, facts, beside)
             problems += [each for server in own for each in _flag_problems(card, server)]
     return list(dict.fromkeys(problems))
 
@@ -146,7 +149,7 @@ def _nvcc() -> str | None:
 
 
 def _card_problems(
-    card: gpus.GpuHere, servers: Sequence[Server], profile: Profile, facts: Facts
+    card: gpus.GpuHere, servers: Sequence[Server], profile: Profile, facts: Facts, beside: bool
 ) -> list[Problem]:
     """Return what does not fit into a card's memory: by its kind's facts, else by what the driver says."""
     if card.memory_gib is None:
@@ -161,9 +164,7 @@ def _card_problems(
     )
     problems: list[Problem] = []
     names = {server.name for server in servers}
-    devices = {card.index, card.uuid}
-    plans_here = [each for each in plan(profile, kind, facts) if devices & set(each.device.split(","))]
-    plans = [each for each in plans_here if each.server in names]
+    plans = [each for each in plan(profile, kind, facts) if each.server in names]
     for each in plans:
         told = "; ".join(each.problems)
         if told:
@@ -172,9 +173,7 @@ def _card_problems(
                 f"the {each.server} does not fit on GPU {card.index} ({card.name}): {told}",
                 f"dualcode serve plan --gpu {short} shows which profile does",
             ))  # fmt: skip
-    # What another server of this profile holds there, which runs already, is foreseen.
-    whole = all(each.server in names for each in plans_here)
-    spare = min((each.outside for each in plans), default=None) if whole else None
+    spare = None if beside else min((each.outside for each in plans), default=None)
     if spare is not None and card.used_gib is not None and card.used_gib > spare - OUTSIDE_GIB:
         who = ", ".join(gpus.holders(card.uuid)) or ("a display" if card.display else "another process")
         problems.append((

@@ -1,5 +1,7 @@
 """Serving profiles: a folder with vLLM's own YAML per server, and a team.toml that names the servers."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -102,6 +104,12 @@ class Profile(Record):
     def team_file(self) -> Path:
         """The TOML that binds the roles to these servers."""
         return self.folder / TEAM_FILE
+
+    @property
+    def checksum(self) -> str:
+        """What its servers are started with, in twelve hex digits: an edited profile has another."""
+        told = [[each.name, each.spec.model_dump(mode="json"), dict(each.flags)] for each in self.servers]
+        return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:12]
 
     def in_bf16(self) -> "Profile":
         """Return this profile with bf16 small models in place of AWQ ones; ProfileError if it has none."""
