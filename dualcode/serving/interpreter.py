@@ -39,7 +39,6 @@ print(json.dumps({
     "versions": {name: version(name) for name in names},
     "cuda": cuda,
     "headers": os.path.exists(header),
-    "packages": sysconfig.get_paths()["purelib"],
 }))
 """
 
@@ -53,8 +52,6 @@ class Interpreter(Record):
     """The CUDA that its torch was built for, such as `13.0`; None for a build for CPUs."""
     headers: bool = True
     """Whether C programs can be compiled against it, as Triton does at its first start."""
-    packages: Path | None = None
-    """Where its packages lie."""
 
     @property
     def for_cpu_only(self) -> bool:

@@ -56,9 +56,7 @@ def test_a_restart_that_fails_leaves_the_healthy_server_and_the_record_of_the_de
     broken = vllm.with_name("broken")
     broken.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {vllm} "$@"\necho ValueError: no luck\nexit 5\n')
     broken.chmod(0o755)
-    with pytest.raises(
-        ServingError, match="the coder died while starting .exit code 5.: ValueError: no luck"
-    ):
+    with pytest.raises(ServingError, match="died while starting .exit code 5.: ValueError: no luck"):
         start(profile, state=state, python=broken, say=quiet)
     assert {each.name: each.health for each in status(state)} == {"coder": "dead", "reviewer": "healthy"}
 
