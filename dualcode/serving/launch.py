@@ -139,7 +139,7 @@ def launches(
                 )
             )
         if server.routed:
-            workers = [f"http://127.0.0.1:{ports[name]}" for name in own] + list(server.spec.workers)
+            workers = [*(f"http://127.0.0.1:{ports[name]}" for name in own), *server.worker_roots]
             (metrics,) = processes.free_ports(1, "127.0.0.1")
             command = router.command(
                 router.find(), workers, host=host, port=ports[server.name], metrics_port=metrics,

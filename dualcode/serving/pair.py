@@ -156,12 +156,11 @@ def _answers(server: RunningServer) -> bool:
 def _check_workers(servers: Sequence[Server]) -> None:
     """Refuse servers elsewhere that do not answer, or serve another model than the profile's."""
     for server in servers:
-        for worker in server.spec.workers:
-            root = worker.rstrip("/").removesuffix("/v1")
-            found = served_at(root)
+        for worker in server.worker_roots:
+            found = served_at(worker)
             if found is None:
                 raise ServingError(
-                    f"the {server.name}'s worker {worker} does not answer", hint=f"curl {root}/v1/models"
+                    f"the {server.name}'s worker {worker} does not answer", hint=f"curl {worker}/v1/models"
                 )
             if server.model not in found:
                 raise ProfileError(

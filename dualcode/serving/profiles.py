@@ -72,6 +72,11 @@ class Server(Record):
         return self.spec.replicas > 1 or bool(self.spec.workers)
 
     @property
+    def worker_roots(self) -> list[str]:
+        """Where the servers elsewhere are, without `/v1`."""
+        return [worker.rstrip("/").removesuffix("/v1") for worker in self.spec.workers]
+
+    @property
     def weights(self) -> str | None:
         """The folder or hub name that the YAML names; None for a small model that is built here."""
         model = self.flags.get("model")
