@@ -121,9 +121,12 @@ def test_servers_of_other_machines_stand_behind_the_router_too(
 def test_replicas_of_different_models_are_refused_before_anything_starts(
     make_profile: MakeProfile, vllm: Path, state: Path
 ) -> None:
-    with served_model("model-coder") as first, served_model("another") as second:
-        with pytest.raises(ProfileError, match="different models: the profile says model-coder, .* another"):
-            start(routed_to(make_profile, first, second), state=state, python=vllm, say=quiet)
+    with (
+        served_model("model-coder") as first,
+        served_model("another") as second,
+        pytest.raises(ProfileError, match="different models: the profile says model-coder, .* another"),
+    ):
+        start(routed_to(make_profile, first, second), state=state, python=vllm, say=quiet)
     assert status(state) == []
 
 
@@ -147,7 +150,7 @@ def test_without_a_router_the_way_to_one_is_said(monkeypatch: pytest.MonkeyPatch
 def said(*contents: str) -> Request:
     roles = ("user", "assistant", "user", "assistant")
     messages = tuple(Message(role=role, content=text) for role, text in zip(roles, contents, strict=False))
-    return Request(messages=messages, sampling=Sampling(), max_tokens=9, answer_tokens=9)
+    return Request(messages=messages, sampling=Sampling(), answer_tokens=9)
 
 
 def test_a_fix_has_its_drafts_session_and_another_task_has_not() -> None:
