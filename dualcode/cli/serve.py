@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,7 @@ import click
 from dualcode.cli.options import WholeSummaries, spelled
 
 if TYPE_CHECKING:
-    pass
+    from dualcode.serving.plan import ServerPlan
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 NOT_HEALTHY = 3
@@ -61,21 +61,44 @@ def serve() -> None:
 
 @serve.command()
 @profile_options
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="SERVER",
+    help="Start only this server of the profile, such as coder. May be repeated.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port-free", is_flag=True, help="Take any free ports instead of the profile's.")
 @state_option
-def start(profile: str, bf16: bool, host: str, port_free: bool, state: Path | None) -> None:
-    """Start the servers of a profile and wait until they answer."""
+def start(
+    profile: str, bf16: bool, only: tuple[str, ...], host: str, port_free: bool, state: Path | None
+) -> None:
+    """Start the servers of a profile and wait until they answer.
+
+    What runs already is left alone, and what has died is started again beside it. Before anything is
+    downloaded it looks at GPUs, driver, disk and hub, and tells all that is wrong at once.
+    """
     from dualcode.serving import pair, profiles
+    from dualcode.serving.progress import Display
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)  # so that an ended `start` ends its servers, too
     loaded = profiles.load(profile)
-    pair.start(
-        loaded.in_bf16() if bf16 else loaded, host=host, ports="free" if port_free else None, state=state
-    )
+    display = Display()
+    try:
+        pair.start(
+            loaded.in_bf16() if bf16 else loaded,
+            only=only,
+            host=host,
+            ports="free" if port_free else None,
+            state=state,
+            say=display.say,
+            now=display.now,
+        )
+    finally:
+        display.close()
 
 
 @serve.command()
@@ -83,8 +106,11 @@ def start(profile: str, bf16: bool, host: str, port_free: bool, state: Path | No
 def stop(state: Path | None) -> None:
     """Stop the servers and everything that they started."""
     from dualcode.serving import pair
+    from dualcode.serving.progress import Display
 
-    stopped = pair.stop(state)
+    display = Display()
+    stopped = pair.stop(state, say=display.say, now=display.now)
+    display.close()
     click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing is running")
 
 
@@ -139,11 +165,83 @@ def logs(server: str | None, lines: int, follow: bool, state: Path | None) -> No
 @profile_options
 def build(profile: str, bf16: bool) -> None:
     """Build the small models of a profile, without starting anything, and print their folders."""
-    from dualcode.serving import checkpoints, interpreter, pair, profiles
+    from dualcode.serving import checkpoints, interpreter, profiles
+    from dualcode.serving.progress import Display
 
     loaded = profiles.load(profile)
     loaded = loaded.in_bf16() if bf16 else loaded
     wanted = list(dict.fromkeys(server.spec.make for server in loaded.servers if server.spec.make))
-    found = checkpoints.ensure(wanted, interpreter.find(), say=pair.to_stderr) if wanted else {}
+    display = Display()
+    found = checkpoints.ensure(wanted, interpreter.find(), say=display.say, now=display.now) if wanted else {}
+    display.close()
     for model, folder in found.items():
         click.echo(f"{model} {folder}")
+
+
+@serve.command("plan")
+@click.option("--gpu", "gpu", metavar="NAME", help="A kind of GPU, such as a10g. Without it they are listed.")
+@click.option("--profile", metavar="NAME|PATH", help="Only this profile. Otherwise every one for GPUs.")
+@click.option("--display", is_flag=True, help="Count in what a desktop takes of the card.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def plan_command(gpu: str | None, profile: str | None, display: bool, as_json: bool) -> None:
+    """Say what of a profile fits on a kind of GPU, by arithmetic: no GPU is needed.
+
+    Memory and speed are computed from published facts (serving/facts.toml). Exit code 0 if the profile, or
+    any, fits, 3 if not.
+
+    \b
+    Example:
+      dualcode serve plan --gpu rtx-4090 --profile two-24gb --display
+    """
+    from dualcode.errors import ProfileError
+    from dualcode.serving import plan, profiles
+    from dualcode.serving.facts import load_facts
+
+    facts = load_facts()
+    if gpu is None:
+        click.echo("GPUs of serving/facts.toml: " + ", ".join(sorted(facts.gpus)))
+        return
+    card = facts.gpu(gpu)
+    loaded = [profiles.load(name) for name in ([profile] if profile else profiles.known())]
+    taken = plan.DISPLAY_GIB if display else 0.0
+    found = {each.name: plan.plan(each, card, facts, display=taken) for each in loaded}
+    if profile and not found[loaded[0].name]:
+        unknown = ", ".join(plan.unknown_models(loaded[0], facts))
+        raise ProfileError(
+            f"of profile {loaded[0].name!r} no model's shape is known: {unknown}",
+            hint="add a table [models.NAME] to serving/facts.toml",
+        )
+    found = {name: plans for name, plans in found.items() if plans}
+    if as_json:
+        profiles_told = {name: [each.model_dump(mode="json") for each in own] for name, own in found.items()}
+        click.echo(json.dumps({"gpu": gpu, **card.model_dump(mode="json"), "profiles": profiles_told}))
+    else:
+        _show_plans(found, f"{card.name}, {card.memory_gib:.2f} GiB")
+    sys.exit(0 if any(all(each.fits for each in own) for own in found.values()) else NOT_HEALTHY)
+
+
+def _show_plans(found: "Mapping[str, Sequence[ServerPlan]]", card: str) -> None:
+    from dualcode.cli.terminal import show
+    from dualcode.tables.grid import listed, numbers, words
+
+    heads = (
+        words("profile"), words("server"), numbers("vLLM", drop=4), numbers("weights", drop=3),
+        numbers("other", drop=5), numbers("cache"), numbers("tokens"), numbers("requests"),
+        numbers("free", drop=2), numbers("tok/s", drop=1), words("fits"),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = []
+    notes: list[str] = []
+    for name, plans in found.items():
+        for each in plans:
+            other = each.activations + each.workspace + each.other
+            speed = f"{each.tokens_per_second:.0f} – {each.tokens_per_second_full:.0f}"
+            rows.append((
+                name, each.server, f"{each.share:.1f}", f"{each.weights:.1f}", f"{other:.1f}",
+                f"{max(0.0, each.cache):.1f}", str(each.cache_tokens), f"{each.at_full_length:.1f}",
+                f"{each.outside:.1f}", speed if each.fits else "", "yes" if each.fits else "no",
+            ))  # fmt: skip
+            notes += [f"{name}, {each.server}: {problem}" for problem in each.problems]
+    notes.append("memory in GiB; requests: of full length, that the cache holds at once; free: beside vLLM")
+    notes.append("tok/s: one request alone, and as many as max-num-seqs; computed, not measured")
+    title = f"what fits on {card}"
+    show(listed("plan", title, heads, rows, notes=notes))

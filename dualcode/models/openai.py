@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any, Literal, cast
 
 import openai
@@ -36,6 +38,8 @@ TEACHING = (400, 404, 415, 422, 500, 501)
 """Statuses with which servers refuse a field."""
 MOST_ATTEMPTS = 100
 """HTTP requests of one call, whatever excused them: one that kills its server each time comes to an end."""
+SESSION = "X-Session-ID"
+"""The header by which a router before replicas keeps the requests of a conversation on one of them."""
 DRAINING = 1.0
 """Seconds that a server may take to end a stream after its last event."""
 
@@ -333,7 +337,12 @@ class OpenAIChat:
         try:
             async with asyncio.timeout(silence):
                 opened = await self._client.post(
-                    path, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+                    path,
+                    cast_to=object,
+                    body=body,
+                    options={"headers": {SESSION: session_of(request)}},
+                    stream=True,
+                    stream_cls=openai.AsyncStream[object],
                 )
             try:
                 pieces = aiter(opened.response.aiter_bytes())
@@ -374,6 +383,12 @@ class OpenAIChat:
             if isinstance(error, TimeoutError):
                 raise
             raise _lost(error) from error
+
+
+def session_of(request: Request) -> str:
+    """Return what a request has in common with those that continue it: a checksum of its first turn."""
+    first = takewhile(lambda message: message.role != "assistant", request.messages)
+    return hashlib.sha256("\n".join(message.content for message in first).encode()).hexdigest()[:32]
 
 
 def _lost(error: Exception) -> TransientError:

@@ -85,6 +85,8 @@ class Source:
     meters: tuple[Meter, ...]
     gpus: tuple[str, ...] = ()
     """UUIDs."""
+    replicas: tuple[str, ...] = ()
+    """Where the servers behind a router are: its own /metrics would be one of theirs."""
     absent: str | None = field(default=None, init=False)
 
     @property
@@ -105,7 +107,9 @@ def sources(
         told = hardware.get(own[0].name)
         gpus = tuple(gpu.uuid for gpu in (told.gpus if told else None) or ())
         names = tuple(chat.name for chat in own)
-        found.append(Source(root, names, meters=tuple(chat.meter for chat in own), gpus=gpus))
+        replicas = told.replicas if told else ()
+        meters = tuple(chat.meter for chat in own)
+        found.append(Source(root, names, meters=meters, gpus=gpus, replicas=replicas))
     return found
 
 
@@ -182,17 +186,22 @@ class Monitor:
         return source.absent is None or bool(gpus)
 
     async def _metrics(self) -> dict[str, Any]:
-        """Return what the server tells; nothing if it could not tell now, or (`source.absent`) never will."""
+        """Return what the server tells; nothing if it could not tell now, or (`source.absent`) never will.
+
+        Of replicas it is what all of them tell together: without one of them it would be too little.
+        """
+        roots = self._source.replicas or (self._source.root,)
         try:
-            answer = await self._client.get(f"{self._source.root}/metrics")
+            answers = await asyncio.gather(*(self._client.get(f"{root}/metrics") for root in roots))
         except (httpx.HTTPError, httpx.InvalidURL):
             return {}
-        if answer.is_server_error or answer.status_code == 429:
-            return {}
-        if not answer.is_success:
-            self._source.absent = f"HTTP {answer.status_code}"
-            return {}
-        found = parse(answer.text)
+        for answer in answers:
+            if answer.is_server_error or answer.status_code == 429:
+                return {}
+            if not answer.is_success:
+                self._source.absent = f"HTTP {answer.status_code}"
+                return {}
+        found = parse("\n".join(answer.text for answer in answers))
         self._source.absent = None if found else "no metrics of vLLM"
         return found
 
@@ -200,7 +209,8 @@ class Monitor:
 def parse(page: str) -> dict[str, Any]:
     """Return a Reading's fields from vLLM's page in Prometheus's text format; {} if it has none of them.
 
-    Engines of one server (data parallelism) are added up. A value that is no finite number is passed over.
+    Engines of one server (data parallelism), and replicas, are added up. A value that is no finite number
+    is passed over.
     """
     values: dict[str, list[float]] = {}
     for name, value in _LINE.findall(page):

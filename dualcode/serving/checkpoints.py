@@ -1,12 +1,14 @@
 """The small model's checkpoints in the cache folder: built once, and kept if they pass their checks."""
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ RECIPE = "small_model"
 Say = Callable[[str], None]
 
 
-def ensure(models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say) -> dict[SmallModel, Path]:
+def ensure(
+    models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say, now: Say = lambda _line: None
+) -> dict[SmallModel, Path]:
     """Return the folder of each model's checkpoint, building those that are missing.
 
     A build that fails or whose checks fail leaves nothing behind and is a ServingError.
@@ -43,7 +47,7 @@ def ensure(models: Sequence[SmallModel], interpreter: Interpreter, *, say: Say) 
     with locked(folder / ".lock", lambda: say("waiting for another process that builds the small model")):
         missing = {model: place for model, place in places.items() if not place.is_dir()}
         if missing:
-            _build(missing, interpreter, say)
+            _build(missing, interpreter, say, now)
     return places
 
 
@@ -64,7 +68,7 @@ def _recipe() -> Path:
     return found
 
 
-def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -> None:
+def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say, now: Say) -> None:
     """Build beside the final folders and rename what passed: a checkpoint is whole or absent."""
     say(f"building {' and '.join(places)} (once, under a minute)")
     drafts = {model: place.with_name(f".{place.name}.{os.getpid()}") for model, place in places.items()}
@@ -79,7 +83,7 @@ def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -
     try:
         for draft in drafts.values():
             draft.mkdir()
-        done = subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/")
+        done = run_watched(command, settings, lambda seconds: now(f"still building ({seconds:.0f} s)"))
         if done.returncode:
             last = "\n".join(done.stderr.strip().splitlines()[-12:])
             raise ServingError(f"the small model could not be built (exit {done.returncode}):\n{last}")
@@ -94,3 +98,22 @@ def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say) -
     finally:
         for draft in drafts.values():
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def run_watched(
+    command: Sequence[str], settings: Mapping[str, str], tick: Callable[[float], None]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with `tick` told the seconds so far; ended with us if we are interrupted."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings, cwd="/"
+    ) as process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    out, err = process.communicate(timeout=0.5)
+                    return subprocess.CompletedProcess(command, process.returncode, out, err)
+                tick(time.monotonic() - began)
+        except BaseException:
+            process.kill()
+            raise

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 API_KEY = "VLLM_API_KEY"
 
@@ -10,10 +11,13 @@ API_KEY = "VLLM_API_KEY"
 _NAMES = frozenset({
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD",
     "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy",
+    "no_proxy", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_OFFLINE", "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
 })  # fmt: skip
 _PREFIXES = (
-    "LC_", "VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "HF_", "TORCH_", "TORCHINDUCTOR_", "TRITON_", "FLASHINFER_",
+    "LC_", "VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "HF_", "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "TRITON_",
+    "FLASHINFER_",
 )  # fmt: skip
 
 
@@ -30,6 +34,12 @@ def scrubbed(extra: Mapping[str, str] | None = None, *, secrets: bool = False) -
         kept.pop("HF_TOKEN", None)
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
     return {**quiet, **kept, **(extra or {})}
+
+
+def with_own_programs(settings: Mapping[str, str], python: Path) -> dict[str, str]:
+    """Return an environment in which the programs beside `python`, such as ninja, are found first."""
+    own, rest = str(python.parent), settings.get("PATH", os.defpath)
+    return {**settings, "PATH": f"{own}{os.pathsep}{rest}"}
 
 
 def split_cores(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:

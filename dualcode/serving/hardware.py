@@ -1,12 +1,10 @@
 """What a model runs on and how large it is: read from the started servers, their checkpoints and the GPUs."""
 
 import contextlib
-import csv
 import json
 import math
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from dualcode.record import Record
-from dualcode.serving import processes
-from dualcode.serving.environment import scrubbed
-from dualcode.serving.running import running
+from dualcode.serving import hub, processes
+from dualcode.serving.gpus import smi
+from dualcode.serving.running import RunningServer, running
 
 if TYPE_CHECKING:
     from dualcode.models.endpoints import Served
@@ -61,6 +59,8 @@ class Checkpoint(Record):
     """Of the model as it was before it was packed; tied embeddings count once."""
     weights_bytes: int
     """Of its safetensors files."""
+    commit: str | None = None
+    """Of the hub's repository; None for a folder, whose files no repository vouches for."""
 
 
 class ServedHardware(Record):
@@ -80,39 +80,51 @@ class ServedHardware(Record):
     """The CPU cores that the server may use."""
     resident_bytes: int | None = None
     """Main memory of all of the server's processes, what they share counted once."""
+    replicas: tuple[str, ...] = ()
+    """Where the servers behind a router are themselves, such as `http://127.0.0.1:41234`; the rest is of all
+    of them together."""
 
 
 def hardware_of(base_urls: Mapping[str, str], served: "Mapping[str, Served]") -> dict[str, ServedHardware]:
     """Return what each endpoint runs on, by its name; of one that was not started here, only its model."""
     pair = running()
-    local = {server.base_url: server for server in (pair.servers if pair else ())}
+    local = {server.base_url: pair.behind(server) for server in pair.servers} if pair else {}
     found: dict[str, ServedHardware] = {}
     for name in (name for name in base_urls if name in served):
         told = ServedHardware(model=served[name].model, root=served[name].root)
         found[name] = told
-        if server := local.get(base_urls[name].rstrip("/")):
+        if servers := local.get(base_urls[name].rstrip("/")):
             # A checkpoint may hold anything, and no fact for a table is worth a run.
             with contextlib.suppress(Exception):
-                environment: Mapping[str, str] = os.environ
-                with contextlib.suppress(psutil.Error):
-                    environment = psutil.Process(server.pid).environ()
-                facts = {
-                    "checkpoint": read_checkpoint(told.root or server.weights, environment),
-                    "gpus": gpus_of(server),
-                    "cpu": cpu_model(),
-                    "cores": len(server.cores or os.sched_getaffinity(0)),
-                    "resident_bytes": resident_bytes(server),
-                }
-                found[name] = told.model_copy(update=facts)
+                found[name] = told.model_copy(update=_facts(servers, told.root))
     return found
 
 
-def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | None:
+def _facts(servers: Sequence[RunningServer], root: str | None) -> dict[str, Any]:
+    """Return what a server, or the replicas that stand for one, runs on."""
+    first = servers[0]
+    environment: Mapping[str, str] = os.environ
+    with contextlib.suppress(psutil.Error):
+        environment = psutil.Process(first.pid).environ()
+    gpus = [gpus_of(server) for server in servers]
+    resident = [resident_bytes(server) for server in servers]
+    return {
+        "checkpoint": read_checkpoint(root or first.weights, environment, first.commit or "main"),
+        "gpus": None if None in gpus else tuple(dict.fromkeys(gpu for each in gpus for gpu in each or ())),
+        "cpu": cpu_model(),
+        "cores": len({core for each in servers for core in each.cores or os.sched_getaffinity(0)}),
+        "resident_bytes": None if None in resident else sum(each or 0 for each in resident),
+        "replicas": tuple(server.root_url for server in servers if server.kind == "replica"),
+    }
+
+
+def read_checkpoint(root: str, environment: Mapping[str, str], revision: str = "main") -> Checkpoint | None:
     """Read a checkpoint's facts without its weights; None if no folder with a config.json is found.
 
     `root` is a folder, or a name in the hub's cache as a server with this environment uses it.
     """
-    folder = _checkpoint_folder(root, environment)
+    local = (Path(root) / "config.json").is_file()
+    folder = Path(root) if local else hub.snapshot(root, revision, environment)
     if folder is None:
         return None
     try:
@@ -139,20 +151,8 @@ def read_checkpoint(root: str, environment: Mapping[str, str]) -> Checkpoint | N
         bits=bits,
         parameters=_parameters(tensors, bits, tied=bool(tied)),
         weights_bytes=size,
+        commit=None if local else folder.name,
     )
-
-
-def _checkpoint_folder(root: str, environment: Mapping[str, str]) -> Path | None:
-    if (Path(root) / "config.json").is_file():
-        return Path(root)
-    user = environment.get("XDG_CACHE_HOME") or f"{environment.get('HOME', '~')}/.cache"
-    home = environment.get("HF_HOME") or f"{user}/huggingface"
-    cache = Path(environment.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
-    repository = cache / f"models--{root.replace('/', '--')}"
-    with contextlib.suppress(OSError):
-        found = repository / "snapshots" / (repository / "refs" / "main").read_text().strip()
-        return found if (found / "config.json").is_file() else None
-    return None
 
 
 def _tensors(file: Path) -> dict[str, dict[str, Any]]:
@@ -217,12 +217,12 @@ def gpus_of(server: processes.Identity) -> tuple[Gpu, ...] | None:
     if not any(_uses_cuda(process.pid) for process in members):
         return ()
     known: dict[str, Gpu] = {}
-    for uuid, name, memory, driver in _smi("--query-gpu=uuid,name,memory.total,driver_version", 4):
+    for uuid, name, memory, driver in smi("--query-gpu=uuid,name,memory.total,driver_version", 4):
         total = int(memory) * _MIB if memory.isdigit() else None
         known[uuid] = Gpu(uuid=uuid, name=name, memory_bytes=total, used_bytes=None, driver=driver)
     pids = {str(process.pid) for process in members}
     held: dict[str, int | None] = {}
-    for uuid, pid, memory in _smi("--query-compute-apps=gpu_uuid,pid,used_memory", 3):
+    for uuid, pid, memory in smi("--query-compute-apps=gpu_uuid,pid,used_memory", 3):
         if pid in pids and uuid in known:
             more = int(memory) * _MIB if memory.isdigit() else 0  # [N/A] where the driver does not tell
             held[uuid] = (held.get(uuid) or 0) + more or None
@@ -251,13 +251,3 @@ def _pinned(devices: str | None, known: Sequence[Gpu]) -> tuple[Gpu, ...] | None
         else:
             found += [gpu for gpu in known if gpu.uuid.startswith(device)]
     return tuple(found) or None
-
-
-def _smi(query: str, columns: int) -> list[list[str]]:
-    command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=scrubbed(), check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = csv.reader(done.stdout.splitlines(), skipinitialspace=True)
-    return [row for row in rows if len(row) == columns]

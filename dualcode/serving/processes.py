@@ -89,15 +89,17 @@ def members(server: Identity) -> list[psutil.Process]:
     return found
 
 
-def end(servers: Sequence[Identity], *, patience: float) -> list[int]:
+def end(
+    servers: Sequence[Identity], *, patience: float, tick: Callable[[], None] = lambda: None
+) -> list[int]:
     """End these servers and all that they started; return the pids that had to be killed.
 
     The leaders get SIGTERM and `patience` seconds: vLLM's API server finishes its requests and stops its
     engine itself, and would lose both if the engine got the signal at the same time. Then the rest of the
-    group gets SIGTERM, and after two seconds SIGKILL.
+    group gets SIGTERM, and after two seconds SIGKILL. `tick` is called while the leaders are waited for.
     """
     _signal((server.pid for server in servers if alive(server)), signal.SIGTERM)
-    _wait(lambda: not any(alive(server) for server in servers), patience)
+    _wait(lambda: not any(alive(server) for server in servers), patience, tick)
     _signal(_pids(servers), signal.SIGTERM)
     _wait(lambda: not _pids(servers), 2)
     killed = _pids(servers)
@@ -119,9 +121,10 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _wait(done: Callable[[], bool], seconds: float) -> None:
+def _wait(done: Callable[[], bool], seconds: float, tick: Callable[[], None] = lambda: None) -> None:
     until = time.monotonic() + seconds
     while not done() and time.monotonic() < until:
+        tick()
         time.sleep(0.1)
 
 

@@ -1,15 +1,19 @@
 """Serving profiles: a folder with vLLM's own YAML per server, and a team.toml that names the servers."""
 
+import hashlib
+import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import Field, ValidationError
 
 from dualcode import resources
+from dualcode.config import TeamConfig, load_team
 from dualcode.errors import ProfileError, UnknownNameError
 from dualcode.record import Record
 
@@ -34,8 +38,18 @@ class ServerSpec(Record):
     """`share` pins the server to its part of the CPU cores, divided among all servers that share."""
     ready_seconds: float = Field(default=600, gt=0)
     """How long the server may take until it answers, downloads of its weights included."""
+    host: str = ""
+    """The machine that it runs on, by any name, where the profile's servers are on several."""
+    after: str | None = None
+    """A server of this profile that must answer before this one is started: two that share a GPU would
+    disturb each other's measuring of its memory."""
+    replicas: int = Field(default=1, ge=0)
+    """How many servers of this kind share the work behind one router, which takes the YAML's port."""
+    workers: tuple[str, ...] = ()
+    """Servers of the same model that run elsewhere and share the work, such as `http://10.0.0.2:8001`."""
     env: Mapping[str, str] = {}
-    """Environment variables of this server alone, such as CUDA_VISIBLE_DEVICES."""
+    """Environment variables of this server alone, such as CUDA_VISIBLE_DEVICES, whose devices replicas
+    divide among them."""
 
 
 class Server(Record):
@@ -49,6 +63,39 @@ class Server(Record):
     """The name under which requests ask for the model."""
     shutdown_timeout: float
     """Seconds that vLLM itself waits for requests in flight before it ends."""
+    flags: Mapping[str, Any]
+    """vLLM's flags as the YAML has them."""
+
+    @property
+    def routed(self) -> bool:
+        """Whether a router stands before it."""
+        return self.spec.replicas > 1 or bool(self.spec.workers)
+
+    @property
+    def worker_roots(self) -> list[str]:
+        """Where the servers elsewhere are, without `/v1`."""
+        return [worker.rstrip("/").removesuffix("/v1") for worker in self.spec.workers]
+
+    @property
+    def weights(self) -> str | None:
+        """The folder or hub name that the YAML names; None for a small model that is built here."""
+        model = self.flags.get("model")
+        return None if self.spec.make or model is None else str(model)
+
+    @property
+    def revision(self) -> str:
+        """The branch, tag or commit of the weights."""
+        return str(self.flags.get("revision") or "main")
+
+    @property
+    def devices(self) -> list[str | None]:
+        """What CUDA_VISIBLE_DEVICES says to each replica; None where the profile pins it to none."""
+        named = self.spec.env.get("CUDA_VISIBLE_DEVICES")
+        if not named:
+            return [None] * self.spec.replicas
+        each = [device.strip() for device in named.split(",")]
+        size = len(each) // max(1, self.spec.replicas)
+        return [",".join(each[index * size : (index + 1) * size]) for index in range(self.spec.replicas)]
 
 
 class Profile(Record):
@@ -62,6 +109,12 @@ class Profile(Record):
     def team_file(self) -> Path:
         """The TOML that binds the roles to these servers."""
         return self.folder / TEAM_FILE
+
+    @property
+    def checksum(self) -> str:
+        """What its servers are started with, in twelve hex digits: an edited profile has another."""
+        told = [[each.name, each.spec.model_dump(mode="json"), dict(each.flags)] for each in self.servers]
+        return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:12]
 
     def in_bf16(self) -> "Profile":
         """Return this profile with bf16 small models in place of AWQ ones; ProfileError if it has none."""
@@ -102,12 +155,84 @@ def load(name: str) -> Profile:
     servers: object = cast(dict[str, object], table).get("servers")
     if not isinstance(servers, dict) or not servers:
         raise ProfileError(f"{folder / TEAM_FILE} has no [servers.NAME] table, so there is nothing to start")
+    _refuse_unknown(folder / TEAM_FILE, cast(dict[str, object], table))
     each = cast(dict[str, object], servers)
-    return Profile(
+    profile = Profile(
         name=folder.name,
         folder=folder,
         servers=tuple(_server(folder, key, value) for key, value in each.items()),
     )
+    _check_order(profile)
+    _check_devices(profile)
+    return profile
+
+
+def _refuse_unknown(file: Path, table: Mapping[str, object]) -> None:
+    """Refuse now what `eval` would refuse after the servers had started."""
+    if unknown := [key for key in table if key not in TeamConfig.model_fields]:
+        known = ", ".join(TeamConfig.model_fields)
+        raise ProfileError(f"{file}: unknown key {', '.join(unknown)}; expected one of: {known}")
+    if "endpoints" in table:
+        load_team(file)
+
+
+def _check_order(profile: Profile) -> None:
+    by_name = {server.name: server for server in profile.servers}
+    for server in profile.servers:
+        seen = [server.name]
+        while (before := by_name[seen[-1]].spec.after) is not None:
+            if before not in by_name:
+                raise ProfileError(
+                    f"{profile.team_file}, [servers.{seen[-1]}]: after names server {before!r}; "
+                    f"there are: {', '.join(by_name)}"
+                )
+            if before in seen:
+                raise ProfileError(f"{profile.team_file}: {' after '.join([*seen, before])}: none can begin")
+            seen.append(before)
+
+
+def predecessors(server: Server, servers: Sequence[Server]) -> list[str]:
+    """Return the servers that must answer before this one starts, those of theirs included."""
+    by_name = {each.name: each for each in servers}
+    found: list[str] = []
+    while (before := server.spec.after) is not None:
+        found.append(before)
+        server = by_name[before]
+    return found
+
+
+def _check_devices(profile: Profile) -> None:
+    where = f"{profile.team_file}, [servers."
+    held: dict[tuple[str, str], list[Server]] = {}
+    for server in profile.servers:
+        named = [each for each in server.spec.env.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
+        count, replicas = len(named), server.spec.replicas
+        if count and replicas and count % replicas:
+            raise ProfileError(
+                f"{where}{server.name}]: {replicas} replicas cannot share {count} GPUs evenly "
+                f"(CUDA_VISIBLE_DEVICES = {','.join(named)!r})"
+            )
+        if not replicas and not server.spec.workers:
+            raise ProfileError(f"{where}{server.name}]: no replicas and no workers: nothing would answer")
+        for device in dict.fromkeys(map(str.strip, named)):
+            held.setdefault((server.spec.host, device), []).append(server)
+    for (_, device), servers in held.items():
+        for first, second in combinations(servers, 2):
+            names = (first.name, second.name)
+            if first.name not in predecessors(second, profile.servers) and second.name not in predecessors(
+                first, profile.servers
+            ):
+                raise ProfileError(
+                    f"{profile.team_file}: {names[0]} and {names[1]} share GPU {device} and would start side "
+                    f"by side, which disturbs how each measures its memory",
+                    hint=f'after = "{names[0]}" in [servers.{names[1]}], as serving/one-80gb has it',
+                )
+        share = sum(float(each.flags.get("gpu-memory-utilization", 0.92)) for each in servers)
+        if len(servers) > 1 and share > 1:
+            raise ProfileError(
+                f"{profile.team_file}: {' and '.join(each.name for each in servers)} ask for {share:.2f} of "
+                f"GPU {device}'s memory together (gpu-memory-utilization)"
+            )
 
 
 def _read(file: Path, parse: Callable[[str], object]) -> object:
@@ -137,7 +262,9 @@ def _server(folder: Path, name: str, table: object) -> Server:
         raise ProfileError(
             f"{config}: `port` and `shutdown-timeout` are numbers, not {port!r} and {patience!r}"
         )
-    return Server(name=name, spec=spec, config=config, port=port, model=model, shutdown_timeout=patience)
+    return Server(
+        name=name, spec=spec, config=config, port=port, model=model, shutdown_timeout=patience, flags=settings
+    )
 
 
 def explain(error: ValidationError) -> str:

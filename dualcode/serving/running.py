@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -14,12 +14,17 @@ from dualcode.serving import processes
 from dualcode.serving.environment import API_KEY
 
 FILE = "running.json"
+Kind = Literal["server", "replica", "router"]
+"""A vLLM server, one of several behind a router, or that router, which clients speak to instead."""
 
 
 class RunningServer(Record):
-    """One started vLLM server."""
+    """One started process: a vLLM server, or a router before several."""
 
     name: str
+    kind: Kind = "server"
+    of: str = ""
+    """The profile's server that it is, or is a part of."""
     pid: int
     created: float
     """The process's creation time, seconds since 1970: with the pid it names the process for good."""
@@ -32,6 +37,8 @@ class RunningServer(Record):
     """The name under which requests ask for its model."""
     weights: str
     """The folder or hub name that the weights come from."""
+    commit: str | None = None
+    """Of the weights' repository on the hub; None for a folder."""
     log: Path
     cores: tuple[int, ...] | None
     """The CPU cores that it is bound to; None: all."""
@@ -51,12 +58,21 @@ class RunningPair(Record):
     """The servers of one profile, as they were started."""
 
     profile: str
+    checksum: str = ""
+    """Of what the profile says of its servers: an edited profile is another."""
     team_file: Path
     """The profile's team.toml."""
     vllm_python: Path
     vllm: str
     """The version of vLLM."""
     servers: tuple[RunningServer, ...]
+
+    @property
+    def profile_argument(self) -> str:
+        """What `--profile` takes for this one: its name, or the folder of one that is elsewhere."""
+        folder = self.team_file.parent
+        known = {room.resolve() / self.profile for room in resources.rooms("serving")}
+        return self.profile if folder in known else str(folder)
 
     @property
     def ready(self) -> bool:
@@ -69,8 +85,14 @@ class RunningPair(Record):
         return all(processes.alive(server) for server in self.servers)
 
     def base_urls(self) -> dict[str, str]:
-        """Return server name -> base URL, `/v1` included."""
-        return {server.name: server.base_url for server in self.servers}
+        """Return server name -> base URL, `/v1` included; of replicas their router's."""
+        return {server.name: server.base_url for server in self.servers if server.kind != "replica"}
+
+    def behind(self, server: RunningServer) -> tuple[RunningServer, ...]:
+        """Return the vLLM servers that answer for a server: its replicas, or itself."""
+        if server.kind != "router":
+            return (server,)
+        return tuple(each for each in self.servers if each.kind == "replica" and each.of == server.of)
 
     def __getitem__(self, name: str) -> RunningServer:
         return next(server for server in self.servers if server.name == name)
@@ -107,12 +129,28 @@ def find_team(given: Path | TeamConfig | None) -> TeamConfig:
         return given
     pair = running()
     file = given or (pair and pair.team_file)
+    if file is None and (half := recorded()):
+        dead = [server for server in half.servers if not processes.alive(server)]
+        names = ", ".join(f"{server.name} (log: {server.log})" for server in dead)
+        raise TeamError(
+            f"of the servers of profile {half.profile!r} these have died: {names}"
+            if dead
+            else f"the servers of profile {half.profile!r} have not all answered yet",
+            hint=f"dualcode serve start --profile {half.profile_argument} starts only what is missing"
+            if dead
+            else "dualcode serve status",
+        )
     if file is None:
         raise TeamError(
             "no team: --team was not given, and scripts/serve.sh has started no servers",
             hint="scripts/serve.sh start (or start --profile cpu), --team FILE, or --base-url with --model",
         )
     return load_team(file).resolved(pair.base_urls() if pair else {})
+
+
+def log_folder(state: Path) -> Path:
+    """Return where the servers' logs lie."""
+    return state / "logs"
 
 
 def save(pair: RunningPair, state: Path) -> None:
@@ -168,3 +206,16 @@ def listing(server: RunningServer, *, timeout: float = 5) -> Listing:
     return Listing(
         max_model_len=next((each["max_model_len"] for each in models if each["id"] == server.model), None)
     )
+
+
+def served_at(root: str, *, timeout: float = 10) -> list[str] | None:
+    """Return the names that the server at this address serves; None if it does not answer."""
+    import httpx
+
+    key = os.environ.get(API_KEY, "").strip()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        reply = httpx.get(f"{root}/v1/models", headers=headers, timeout=timeout)
+        return [str(each["id"]) for each in reply.raise_for_status().json()["data"]]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        return None

@@ -26,7 +26,7 @@ DEAD = HEALTHY.model_copy(
 def giving(value: Any) -> Callable[..., Any]:
     """Return a function that returns this, whatever it is asked."""
 
-    def give(*_: object) -> Any:
+    def give(*_: object, **__: object) -> Any:
         return value
 
     return give
@@ -51,6 +51,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, dict[st
     made = list[tuple[Any, dict[str, Any]]]()
 
     def start(profile: Any, **options: Any) -> None:
+        assert callable(options.pop("say"))
+        assert callable(options.pop("now"))
         made.append((profile, options))
 
     monkeypatch.setattr(pair, "start", start)
@@ -63,16 +65,17 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, dict[st
 def test_a_line_without_a_subcommand_starts(started: list[Any], line: tuple[str, ...]) -> None:
     assert called(*line).exit_code == 0
     ((profile, options),) = started
-    assert (profile.name, options) == ("a10g", {"host": "127.0.0.1", "ports": None, "state": None})
+    expected = {"only": (), "host": "127.0.0.1", "ports": None, "state": None}
+    assert (profile.name, options) == ("a10g", expected)
 
 
 def test_options_of_a_start_are_passed_on(started: list[Any], tmp_path: Path) -> None:
     name = building(SmallModel.AWQ)
     where = ["--host", "0.0.0.0", "--state", str(tmp_path)]
-    done = called("--profile", name, "--port-free", "--bf16", *where)
+    done = called("--profile", name, "--port-free", "--bf16", "--only", "coder", *where)
     assert done.exit_code == 0, done.output
     ((profile, options),) = started
-    assert options == {"host": "0.0.0.0", "ports": "free", "state": tmp_path}
+    assert options == {"only": ("coder",), "host": "0.0.0.0", "ports": "free", "state": tmp_path}
     assert profile == profiles.load(name).in_bf16() != profiles.load(name)
 
 

@@ -145,17 +145,6 @@ def test_ports_can_be_named_per_server(make_profile: MakeProfile, vllm: Path, st
         start(profile, ports={"koder": port}, state=state, python=vllm, say=quiet)
 
 
-def test_a_second_start_names_the_first_and_how_to_stop_it(
-    make_profile: MakeProfile, vllm: Path, state: Path
-) -> None:
-    profile = make_profile(coder={})
-    first = start(profile, state=state, python=vllm, say=quiet)
-    with pytest.raises(ServingError, match=f"already running: coder .pid {first['coder'].pid}") as caught:
-        start(profile, ports="free", state=state, python=vllm, say=quiet)
-    assert caught.value.hint == "dualcode serve stop"
-    assert running(state) == first
-
-
 def test_stale_state_is_cleaned_silently(make_profile: MakeProfile, vllm: Path, state: Path) -> None:
     profile = make_profile(coder={})
     first = start(profile, state=state, python=vllm, say=quiet)
