@@ -24,6 +24,8 @@ REVIEWING = (
     "swapped",
     "review-fix-guarded",
     "review-fix-tests",
+    "review-fix-confirmed",
+    "review-fix-filtered",
 )
 """The built-in pipelines that review drafts."""
 
