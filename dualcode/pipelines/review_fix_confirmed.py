@@ -19,8 +19,9 @@ async def review_fix_confirmed(task: Task, team: Team) -> Program:
 
     What it can gain: the right drafts that review-fix breaks by alarms that misread the code, p·f·m·d, where
     m is the share of false alarms that are refuted. What it can lose: the repairs by hits that found a true
-    bug with a false description, (1 − p)·h·n·r. So it pays where m·p·f·d > n·(1 − p)·h·r. It asks review-fix's
-    own draft and review, and its own fix where nothing was refuted: the two differ by what was dropped alone.
+    bug with a false description, (1 − p)·h·n·r. So it pays where n/m is below what review-fix loses for each
+    task that it gains. It asks review-fix's own draft and review, and its own fix where nothing was refuted:
+    the two differ by what was dropped alone.
     """
     draft = await write(team.coder, task)
     review = await critique(team.reviewer, task, draft)
