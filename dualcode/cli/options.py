@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXIT_ERRORED = 4
 EXIT_LEAK = 5
+EXIT_FOUND = 5
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -92,6 +93,23 @@ def running_options(command: F) -> F:
             "--base-url",
             metavar="URL",
             help="One OpenAI-compatible server for every role, without a team's file: http://HOST:PORT/v1.",
+        ),
+        click.option(
+            "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def team_options(command: F) -> F:
+    """Add --team, --base-url and --model, of which `team_of` makes a team."""
+    for option in (
+        click.option("--model", metavar="NAME", help="The model that --base-url serves."),
+        click.option(
+            "--base-url",
+            metavar="URL",
+            help="One OpenAI-compatible server for every role: http://HOST:PORT/v1.",
         ),
         click.option(
             "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."

@@ -24,10 +24,10 @@ async def review_fix_filtered(task: Task, team: Team) -> Program:
     must be right on more of the calls on which the two differ than the draft is.
 
     `review-fix-tests` writes its calls before the review, shows it what came of them, keeps a fix that
-    nothing tells from its draft, and asks a model where something does. This one asks for calls only after a fix,
-    keeps the *draft* where nothing tells the two apart, and asks no model to choose. So it loses what a right
-    fix gains where the calls miss the bug, and breaks nothing where they miss the damage: it is for teams
-    whose reviews are mostly false alarms.
+    nothing tells from its draft, and asks a model where something does. This one asks for calls only after a
+    fix, keeps the *draft* where nothing tells the two apart, and asks no model to choose. So it loses what a
+    right fix gains where the calls miss the bug, and breaks nothing where they miss the damage: it is for
+    teams whose reviews are mostly false alarms.
     """
     draft = await write(team.coder, task)
     review = await critique(team.reviewer, task, draft)
