@@ -46,11 +46,12 @@ def to_text(reviewed: Reviewed, mends: Sequence[Mend] = ()) -> str:
 def summary(reviewed: Reviewed) -> list[str]:
     """Return what was reviewed and what not, a line each."""
     counts = reviewed.counts
-    of = "1 piece" if reviewed.pieces == 1 else f"{reviewed.pieces} pieces"
     lines = [
-        f"{of} reviewed in {reviewed.seconds:.1f} s: {counts.confirmed} confirmed, {counts.untried} untried, "
-        f"{counts.refuted} refuted"
+        f"{pieces(reviewed.pieces)} reviewed in {reviewed.seconds:.1f} s: {counts.confirmed} confirmed, "
+        f"{counts.untried} untried, {counts.refuted} refuted"
     ]
+    if not reviewed.pieces:
+        lines = ["nothing to review: the diff is empty" if not reviewed.left_out else "nothing to review"]
     if counts.refuted:
         lines.append("refuted: running the code shows that it does not do what was said; --json has them")
     if reviewed.outside:
@@ -59,6 +60,11 @@ def summary(reviewed: Reviewed) -> list[str]:
     lines += [f"unread, so nobody judged it: {each}" for each in reviewed.unread]
     lines += [f"errored: {each}" for each in reviewed.errored]
     return [part for line in lines for part in textwrap.wrap(_plain(line), WIDTH, subsequent_indent="  ")]
+
+
+def pieces(number: int) -> str:
+    """Return a number of pieces in words."""
+    return "1 piece" if number == 1 else f"{number} pieces"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from dualcode.record import Record
 from dualcode.reviews import git
 from dualcode.reviews.desk import Desk, cores, desk
 from dualcode.reviews.diffs import is_diff, read_diff
+from dualcode.reviews.forms import pieces
 from dualcode.reviews.mending import Mend, mend
 from dualcode.reviews.review import Heard, Reviewed, review
 from dualcode.reviews.sources import MOST_CHARACTERS, STDIN, Cut, Source, cut, decoded, read_files
@@ -104,7 +105,7 @@ async def do_review(
     async with desk(
         config, roles, ledger=asked.ledger, unsafe=asked.unsafe, workers=cores(), tell=tell
     ) as place:
-        tell(f"reviewing {len(found.pieces)} pieces; programs are tried in: {place.tier.name}")
+        tell(f"reviewing {pieces(len(found.pieces))}; programs are tried in: {place.tier.name}")
         return await _work(asked, found, root, spec, place, tell, heard)
 
 
