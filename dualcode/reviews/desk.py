@@ -41,6 +41,7 @@ async def desk(
     roles: Sequence[Role],
     *,
     ledger: Path | None = None,
+    own_ledger: bool = True,
     unsafe: bool = False,
     workers: int = 2,
     tell: Callable[[str], None] = lambda _: None,
@@ -48,12 +49,12 @@ async def desk(
     """Open what work needs; the servers are asked first who they are.
 
     The ledger answers what was asked before, such as the review of code that did not change: that in
-    `ledger`, by default the user's own, which the switch of the journal turns off, too. Raises TeamError,
-    UnreachableError or SandboxError.
+    `ledger`, else with `own_ledger` the user's own, which the switch of the journal turns off, too. Raises
+    TeamError, UnreachableError or SandboxError.
     """
     config.require(roles, by="this command")
     served = await check_endpoints(config, roles)
-    kept = ledger or (resources.state_folder() / FOLDER if switched_on() else None)
+    kept = ledger or (resources.state_folder() / FOLDER if own_ledger and switched_on() else None)
     async with contextlib.AsyncExitStack() as opened:
         sandbox = await opened.enter_async_context(open_sandbox(workers, unsafe=unsafe))
         team = build_team(config, roles)

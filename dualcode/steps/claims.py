@@ -59,18 +59,25 @@ def claims_schema() -> schema.Schema:
     return schema.record({"claims": schema.array(claim, MOST_FINDINGS)})
 
 
-async def state(seat: Seat, task: Task, program: Program, review: Review) -> tuple[Claim, ...]:
+async def state(
+    seat: Seat,
+    task: Task,
+    program: Program,
+    review: Review,
+    *,
+    asked_for_review: Sequence[Message] | None = None,
+) -> tuple[Claim, ...]:
     """Ask a reviewer to put its findings as calls of the program, each with what it does and ought to do.
 
-    The request goes on from the review's own, without its thought. A finding that no call shows has no
-    claim; () if no reply was on the schema.
+    The request goes on from the review's own, without its thought: from `asked_for_review`, or that of
+    `critique`. A finding that no call shows has no claim; () if no reply was on the schema.
     """
     said = Message(role="assistant", content=review.model_dump_json())
     asked = user("claim", entry_point=task.entry_point)
     names = {task.entry_point} | defined(program.text)
     found = await seat.ask(
         "claim",
-        [*reviewing(task, program), said, asked],
+        [*(asked_for_review or reviewing(task, program)), said, asked],
         read=lambda text: read_claims(text, names, len(review.findings)),
         about=(program,),
         schema=claims_schema(),
