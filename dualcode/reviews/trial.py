@@ -72,6 +72,8 @@ async def hold(
 
     async def one(case: Case, reviewer: Reviewer) -> None:
         async with turns:
+            if len(lost) >= LOST_IN_A_ROW:
+                return
             try:
                 made = await review_case(case, tasks[case.task_id], reviewer, bench)
             except EndpointError as error:
