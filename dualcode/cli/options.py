@@ -157,5 +157,6 @@ def load(dataset: str, data: Path | None) -> "Suite":
 
 def print_columns(rows: Sequence[tuple[str, str, str]]) -> None:
     """Print a name, a place and a text a line."""
+    width = max((20, *(len(name) + 1 for name, _, _ in rows)))
     for name, place, text in rows:
-        click.echo(f"{name:<20}{place:<14}{text}")
+        click.echo(f"{name:<{width}}{place:<14}{text}")

@@ -90,7 +90,7 @@ def review(
     \b
     Example:
       dualcode review src/money.py --spec issue.md
-      dualcode review --diff origin/main --format sarif -o review.sarif
+      dualcode review --diff origin/main --format sarif --output review.sarif
       git diff | dualcode review -
     """
     from dualcode.reviews.forms import FORMS, to_json

@@ -63,6 +63,8 @@ async def make_cases(
     """
     known = {(each.task_id, each.program): each for each in read_lines(file, Tried, [])}
     missing: list[str] = []
+    graded: list[str] = []
+    done: list[str] = []
 
     async def status(task_id: str, program: str, change: str) -> Status:
         if (task_id, program) not in known:
@@ -73,6 +75,8 @@ async def make_cases(
             known[task_id, program] = tried
             if found != "errored":
                 append_whole(file, f"{tried.to_line()}\n")
+            graded.append(task_id)
+            tell(f"making programs: {len(graded)} tested, {len(done)} of {len(suite.tasks)} tasks done")
         return known[task_id, program].status
 
     async def of_task(task_id: str) -> list[Case]:
@@ -90,10 +94,8 @@ async def make_cases(
         if len(chosen) <= mutants:
             missing.append(f"{task_id}: {len(chosen) - 1} of {mutants} mutants; the tests pass the others")
         done.append(task_id)
-        tell(f"making programs: {len(done)} of {len(suite.tasks)} tasks")
         return chosen
 
-    done: list[str] = []
     made = await all_or_nothing(of_task(task.id) for task in suite.tasks)
     cases = [case for chosen in made for case in chosen]
     if not cases:

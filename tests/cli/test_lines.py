@@ -127,6 +127,8 @@ def check(line: str, *, whole: bool) -> None:
                 break
             if name == "serve" and (not words or words[0].startswith("-")):
                 words.insert(0, "start")
+            if name == "reviewer" and words and words[0] not in called.commands:
+                words.insert(0, "judge")
             if not words:
                 return
             name = words.pop(0)
