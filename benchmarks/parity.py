@@ -35,11 +35,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from evalplus_peer import Peer
-from mutants import Mutant, operated
 from twists import SLOW_TWISTS, TWISTS, twisted
 
 from dualcode.extraction import extract
 from dualcode.grading.grader import SandboxGrader
+from dualcode.reviews.mutants import Mutant, operated
 from dualcode.sandbox import open_sandbox
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite

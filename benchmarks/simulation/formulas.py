@@ -134,6 +134,27 @@ def review_fix_tests(rates: Rates) -> Outcome:
     )
 
 
+def review_fix_confirmed(rates: Rates) -> Outcome:
+    """p (1 - f (1 - m) d) + (1 - p) h (1 - n) r; m, n: an alarm, a hit, is refuted by running its claims."""
+    f, h = rates.reviewer.false_alarm, rates.reviewer.hit
+    kept_alarm, kept_hit = f * (1 - rates.alarm_refuted), h * (1 - rates.hit_refuted)
+    p = rates.coder.right
+    outcome = _reviewed(rates.coder, kept_hit, kept_alarm)
+    return Outcome(outcome.pass_at_1, outcome.calls + p * f + (1 - p) * h)
+
+
+def review_fix_filtered(rates: Rates) -> Outcome:
+    """The guarded fix, taken only where a check or the reviewer's inputs tell it from the draft, rightly."""
+    p, h, f = rates.coder.right, rates.reviewer.hit, rates.reviewer.false_alarm
+    r, d, v, w = rates.coder.repair, rates.coder.damage, rates.detection, rates.fix_detection
+    x, c = rates.exposure, rates.arbitration
+    lost = p * f * _guarded(d, w) * x * (1 - c)
+    gained = (1 - p) * h * ((1 - v) * _second(r, w) * x * c + v * r)
+    undecided = p * f * (1 - (d * w) ** 2)
+    undecided = undecided + (1 - p) * h * ((1 - v) * (1 - ((1 - r) * w) ** 2) + v * (1 - r) * w)
+    return Outcome(p - lost + gained, review_fix_guarded(rates).calls + undecided)
+
+
 def _reviewed(writer: Model, hit: Values, false_alarm: Values) -> Outcome:
     p = writer.right
     passed = p * (1 - false_alarm * writer.damage) + (1 - p) * hit * writer.repair
@@ -178,4 +199,6 @@ FORMULAS: dict[str, Callable[[Rates], Outcome]] = {
     "raw-retry": raw_retry,
     "review-fix-guarded": review_fix_guarded,
     "review-fix-tests": review_fix_tests,
+    "review-fix-confirmed": review_fix_confirmed,
+    "review-fix-filtered": review_fix_filtered,
 }

@@ -63,6 +63,10 @@ class Rates:
     """P(draft and fix differ on the inputs that the reviewer wrote | they differ and pass the checks)."""
     arbitration: Values = 0.7
     """P(the right one is kept | draft and fix were seen to differ, one of them is right)."""
+    alarm_refuted: Values = 0.4
+    """P(running the claims of a review refutes all of them | it rejects a right draft)."""
+    hit_refuted: Values = 0.1
+    """P(running the claims of a review refutes all of them | it rejects a wrong draft)."""
     correlation: Values = 0.4
     """Of two drafts of one task, coder's: 0 independent, 1 the same. The task's own rate is then
     Beta(right, 1 - right) * (1 - correlation) / correlation."""

@@ -222,6 +222,29 @@ def review_fix_tests(table: Table) -> Play:
     return np.where(differ, kept, programs), calls + 1 + differ
 
 
+def review_fix_confirmed(table: Table) -> Play:
+    """The claims of every rejection are run; one that is refuted leaves the draft as it is."""
+    rates = table.rates
+    drafts = table.write()
+    rejected = table.reject(drafts, rates.reviewer.hit, rates.reviewer.false_alarm)
+    refuted = table.happens(np.where(drafts == RIGHT, rates.alarm_refuted, rates.hit_refuted))
+    fixed = rejected & ~refuted
+    programs = np.where(fixed, table.fix(drafts, rates.coder), drafts)
+    return programs, 2 + rejected.astype(int) + fixed
+
+
+def review_fix_filtered(table: Table) -> Play:
+    """The guard; then a fix must be told from the draft, and found the better one, to replace it."""
+    drafts, programs, calls, taken = _guarded(table)
+    decided = taken & (drafts == SEEN) & (programs != SEEN)
+    asked = taken & ~decided
+    better = (drafts == RIGHT) != (programs == RIGHT)
+    told = better & table.happens(table.rates.exposure)
+    rightly = table.happens(table.rates.arbitration)
+    believed = told & np.where(programs == RIGHT, rightly, ~rightly)
+    return np.where(asked & ~believed, drafts, programs), calls + asked
+
+
 PLAYS: dict[str, Callable[[Table], Play]] = {
     "raw-coder": raw_coder,
     "raw-planner": raw_planner,
@@ -237,4 +260,6 @@ PLAYS: dict[str, Callable[[Table], Play]] = {
     "raw-retry": raw_retry,
     "review-fix-guarded": review_fix_guarded,
     "review-fix-tests": review_fix_tests,
+    "review-fix-confirmed": review_fix_confirmed,
+    "review-fix-filtered": review_fix_filtered,
 }

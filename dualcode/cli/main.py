@@ -22,15 +22,16 @@ Exit codes:
   3    a server that is not there, died or was lost: the same command resumes a run; or a run that is none,
        damaged or unfinished; or no sandbox holds on this machine
   4    done, but some tasks have no verdict (errored): the same command does them again
-  5    done, but the audit found something: a hidden test, or records that do not fit; `audit` says where
+  5    done, but something was found: by the audit a hidden test, or records that do not fit (`audit` says
+       where); by a review what --fail-on names; of a program that was written, that it fails a test
   6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, few open files
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
-    "serve", "doctor", "top",
+    "serve", "doctor", "top", "solve", "review",
     "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
-    "audit", "ledger", "clean", "sandbox", "spec",
+    "audit", "ledger", "records", "clean", "sandbox", "spec",
 )  # fmt: skip
 """Each stands in the file of its name."""
 

@@ -1,5 +1,6 @@
 """Options and exit codes that several commands share, and how help is laid out. Imports click alone."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 EXIT_ERRORED = 4
 EXIT_LEAK = 5
+EXIT_FOUND = 5
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +39,19 @@ def spelled() -> str:
     python = Path(sys.executable)
     near = python.is_relative_to(Path.cwd())
     return f"{python.relative_to(Path.cwd()) if near else python} -m dualcode"
+
+
+def age(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return an age such as `30d` in seconds."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise click.BadParameter(
+            f"{value!r} is no age; write 30d, 12h or 2w (s, m, h, d, w)", context, parameter
+        )
+    return seconds
 
 
 def unsafe_option(command: F) -> F:
@@ -97,6 +113,23 @@ def running_options(command: F) -> F:
     return command
 
 
+def team_options(command: F) -> F:
+    """Add --team, --base-url and --model, of which `team_of` makes a team."""
+    for option in (
+        click.option("--model", metavar="NAME", help="The model that --base-url serves."),
+        click.option(
+            "--base-url",
+            metavar="URL",
+            help="One OpenAI-compatible server for every role: http://HOST:PORT/v1.",
+        ),
+        click.option(
+            "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def team_of(team: Path | None, base_url: str | None, model: str | None) -> "Path | TeamConfig | None":
     """Return what `running_options` say of the team: its file, one endpoint for both roles, or nothing."""
     if base_url is None and model is None:
@@ -135,5 +168,6 @@ def load(dataset: str, data: Path | None) -> "Suite":
 
 def print_columns(rows: Sequence[tuple[str, str, str]]) -> None:
     """Print a name, a place and a text a line."""
+    width = max((20, *(len(name) + 1 for name, _, _ in rows)))
     for name, place, text in rows:
-        click.echo(f"{name:<20}{place:<14}{text}")
+        click.echo(f"{name:<{width}}{place:<14}{text}")

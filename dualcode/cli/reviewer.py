@@ -2,12 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, team_of, team_options, unsafe_option
 from dualcode.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,11 +27,35 @@ REVIEWING = (
     "swapped",
     "review-fix-guarded",
     "review-fix-tests",
+    "review-fix-confirmed",
+    "review-fix-filtered",
 )
 """The built-in pipelines that review drafts."""
 
 
-@click.command("reviewer")
+class _JudgesByDefault(WholeSummaries):
+    """A group whose command is `judge` where none is named: `dualcode reviewer RUN`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `judge` before what names no command."""
+        named = args[:1] and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["judge", *args])
+
+
+@click.group("reviewer", cls=_JudgesByDefault)
+def reviewer() -> None:
+    """Judge the reviewer: in runs that were made, or on programs whose truth is known.
+
+    `dualcode reviewer RUN...` is `dualcode reviewer judge RUN...`.
+
+    \b
+    Example:
+      dualcode reviewer runs --no-grade
+      dualcode reviewer bench --suite mini
+    """
+
+
+@reviewer.command("judge")
 @click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--no-grade", is_flag=True, help="Leave drafts unknown that no given run graded; run no program."
@@ -44,8 +71,8 @@ REVIEWING = (
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
 )
-def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, details: bool, as_json: bool) -> None:
-    """Judge the reviewer: its verdicts against the hidden truth of the drafts, and what the fixes did.
+def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: bool, as_json: bool) -> None:
+    """Judge the reviewer of runs: its verdicts against the truth of the drafts, and what the fixes did.
 
     RUN is a run's folder, or a folder of runs. Whether a draft is right is known from the run and from the
     others given (the baseline's samples usually are the drafts); what none of them graded is graded now, in
@@ -76,6 +103,112 @@ def reviewer(paths: Sequence[Path], no_grade: bool, data: Path | None, details: 
         show(overview(judged))
     for run, report in judged if details or len(judged) == 1 else ():
         _print(report, run)
+
+
+@reviewer.command("bench")
+@click.option(
+    "--suite",
+    required=True,
+    metavar="SUITE",
+    help="A name (see `dualcode datasets`), or the file or folder of a suite of your own.",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="The benchmark's own file.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N tasks.")
+@click.option("--tasks", metavar="ID,ID…", help="Only these tasks.")
+@click.option(
+    "--mutants", type=click.IntRange(min=1), default=2, show_default=True, help="Wrong programs a task."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the mutants.")
+@click.option(
+    "--form",
+    "forms",
+    multiple=True,
+    metavar="NAME|FOLDER",
+    help="How a review is asked for: verdict, findings, values, or a folder of prompts. May be repeated. "
+    "Default: all three.",
+)
+@click.option(
+    "--thinking",
+    type=click.Choice(["both", "on", "off"]),
+    default="both",
+    show_default=True,
+    help="Of models that can be switched.",
+)
+@click.option("--roles", metavar="ROLE,…", default="reviewer", show_default=True, help="Whose models review.")
+@team_options
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where the reviews are kept; the same command goes on there.",
+)
+@click.option("--concurrency", type=click.IntRange(min=1), help="Reviews at a time. Default: fill servers.")
+@click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
+@unsafe_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def bench(
+    tasks: str | None,
+    forms: tuple[str, ...],
+    roles: str,
+    team: Path | None,
+    base_url: str | None,
+    model: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Put a reviewer to the test on programs whose truth is known.
+
+    They are a suite's own solutions, which are right, and mutants of them that its hidden tests fail, one
+    change each. Recall, specificity, what the findings are worth when they are run, seconds, tokens and
+    money a review: by form of the review, thinking on and off, and model.
+
+    \b
+    Example:
+      dualcode reviewer bench --suite mini
+      dualcode reviewer bench --suite humaneval --limit 40 --form verdict --form my-prompts/
+    """
+    from dualcode.cli.terminal import show
+    from dualcode.reviews.prompt_sets import BUILT_IN
+    from dualcode.reviews.trials import TrialOptions, try_reviewers
+    from dualcode.tables.trial import trial_table
+
+    asked = TrialOptions(
+        tasks=tuple(part.strip() for part in (tasks or "").split(",") if part.strip()),
+        forms=forms or BUILT_IN,
+        roles=tuple(part.strip() for part in roles.split(",") if part.strip()),
+        team=team_of(team, base_url, model),
+        **options,
+    )
+    trial = asyncio.run(try_reviewers(asked, _throttled(quiet)))
+    if as_json:
+        click.echo(json.dumps(trial.to_json()))
+    else:
+        title = f"{trial.title}: reviews of {trial.right} right and {trial.wrong} wrong programs"
+        notes = (
+            [f"{len(trial.missing)} tasks have fewer programs: {trial.missing[0]}"] if trial.missing else []
+        )
+        show(trial_table(trial.standings, title, [*notes, f"every review: {trial.folder}"]))
+    if errored := trial.wanted - len(trial.reviews):
+        click.echo(
+            f"errored: {errored} of {trial.wanted} reviews; the same command does them again", err=True
+        )
+        sys.exit(EXIT_ERRORED)
+
+
+def _throttled(quiet: bool) -> Callable[[str], None]:
+    """Return what tells progress on stderr, at most every two seconds."""
+    last = [0.0]
+
+    def tell(text: str) -> None:
+        now = time.monotonic()
+        if not quiet and now - last[0] >= 2:
+            last[0] = now
+            click.echo(text, err=True)
+
+    return tell
 
 
 def _print(report: "ReviewerReport", run: "Run") -> None:

@@ -18,6 +18,7 @@ from dualcode.errors import InputError
 
 if TYPE_CHECKING:
     from dualcode.bench.richness import Richness
+    from dualcode.task import Task
 
 MOST_BYTES = 1 << 20
 _SHOWN_LACKS = 4
@@ -56,6 +57,16 @@ class Specification:
 def read_specification(file: str, entry_point: str | None = None) -> Specification:
     """Read and score a file, or stdin for `-`. Raises InputError for what is no text."""
     from dualcode.bench.richness import richness
+
+    task = read_specified(file, entry_point)
+    return Specification(file=file, entry_point=task.entry_point, richness=richness(task))
+
+
+def read_specified(file: str, entry_point: str | None = None) -> "Task":
+    """Read a file, or stdin for `-`, as the task that it specifies; an entry point is "" if none is named.
+
+    Raises InputError for what is no text, or does not mention the entry point.
+    """
     from dualcode.task import Task
 
     text = read_text(file)
@@ -66,8 +77,7 @@ def read_specification(file: str, entry_point: str | None = None) -> Specificati
         raise InputError(f"{file} does not mention {entry_point!r}", hint=hint)
     fences = list(_FENCE.finditer(text))
     alone = len(fences) == 1 and not _FENCE.sub("", text).strip() and name in fences[0]["code"]
-    task = Task(id=file, prompt=fences[0]["code"] if alone else text, entry_point=name)
-    return Specification(file=file, entry_point=name, richness=richness(task))
+    return Task(id=file, prompt=fences[0]["code"] if alone else text, entry_point=name)
 
 
 def read_text(file: str) -> str:

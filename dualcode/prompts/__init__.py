@@ -12,10 +12,10 @@ FOLDER = Path(__file__).parent
 
 
 @functools.cache
-def _environment(folder: Path) -> jinja2.Environment:
+def _environment(*folders: Path) -> jinja2.Environment:
     # Plain text for a model, not HTML: nothing is escaped.
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -29,6 +29,11 @@ def render(name: str, **variables: object) -> str:
     Raises jinja2.UndefinedError for a variable that the template uses and the caller left out.
     """
     return _environment(FOLDER).get_template(f"{name}.md").render(**variables).strip()
+
+
+def render_of(folder: Path, name: str, **variables: object) -> str:
+    """Return a prompt of a set: that in `folder`, or the house's where it has none. Raises as `render`."""
+    return _environment(folder, FOLDER).get_template(f"{name}.md").render(**variables).strip()
 
 
 def names() -> list[str]:

@@ -314,13 +314,13 @@ class UseSums:
             usage=usage,
             busy_seconds=self._busy.seconds(),
             wall_seconds=wall,
-            cost=_money(price, usage, wall + replayed),
+            cost=money(price, usage, wall + replayed),
             currency=price.currency if price else None,
             spent=Spent(
                 requests=self._paid,
                 usage=paid,
                 busy_seconds=self._paid_busy.seconds(),
-                cost=_money(price, paid, wall),
+                cost=money(price, paid, wall),
             ),
         )
 
@@ -343,7 +343,7 @@ def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     )
 
 
-def _money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:
+def money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:
     """Return the money, None where there is no price, or one by tokens that the server did not tell."""
     if price is None or (price.gpu_hour is None and usage.untold):
         return None

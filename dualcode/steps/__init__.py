@@ -1,6 +1,7 @@
 """The vocabulary of interaction: each step is one purposeful exchange with a model."""
 
 from dualcode.steps.choice import Choice, choose
+from dualcode.steps.claims import Claim, Tried, state, try_claims, try_findings
 from dualcode.steps.draft import Failed, implement, synthesize, write
 from dualcode.steps.enrichment import Enrichment, enrich
 from dualcode.steps.fix import fix, mend
@@ -10,11 +11,13 @@ from dualcode.steps.review import Finding, Review, critique
 
 __all__ = [
     "Choice",
+    "Claim",
     "Enrichment",
     "Failed",
     "Finding",
     "Probe",
     "Review",
+    "Tried",
     "choose",
     "critique",
     "enrich",
@@ -23,6 +26,9 @@ __all__ = [
     "mend",
     "plan",
     "probe",
+    "state",
     "synthesize",
+    "try_claims",
+    "try_findings",
     "write",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from dualcode import prompts
+from dualcode.call import Message
 from dualcode.record import Record
 from dualcode.solution import Program
 from dualcode.steps import schema
@@ -70,6 +71,14 @@ def _consistent(said: dict[str, Any]) -> Review:
     return review
 
 
+def reviewing(
+    task: Task, program: Program, *, enrichment: Enrichment | None = None, evidence: Sequence[str] = ()
+) -> list[Message]:
+    """Return the request for a review; see `critique`."""
+    variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
+    return [system("reviewer"), user("review", **variables, enrichment=enrichment, evidence=evidence)]
+
+
 async def critique(
     seat: Seat,
     task: Task,
@@ -84,10 +93,9 @@ async def critique(
     A reply that stays off the schema after one repair is unread: the program stands as if it were approved,
     but no count takes it for an approval. Its call says `off-schema` without `repaired`.
     """
-    variables = {"task": task, "program": program, "most_findings": MOST_FINDINGS}
     review = await seat.ask(
         "review",
-        [system("reviewer"), user("review", **variables, enrichment=enrichment, evidence=evidence)],
+        reviewing(task, program, enrichment=enrichment, evidence=evidence),
         read=read_review,
         about=(program,),
         schema=review_schema(),

@@ -57,6 +57,8 @@ WAYS: Mapping[str, tuple[list[Answer], list[Answer], Bench | None]] = {
     "swapped": ([REVISE], [DRAFT, FIXED], None),
     "review-fix-guarded": ([DRAFT, FIXED], [REVISE], ScriptedBench()),
     "review-fix-tests": ([DRAFT, FIXED], [PROBES, REVISE], ScriptedBench()),
+    "review-fix-confirmed": ([DRAFT, FIXED], [REVISE, '{"claims": []}'], ScriptedBench()),
+    "review-fix-filtered": ([DRAFT, FIXED], [REVISE, PROBES], ScriptedBench()),
 }
 """What coder and reviewer answer in turn; the draft is always DRAFT."""
 

@@ -123,8 +123,12 @@ def check(line: str, *, whole: bool) -> None:
         assert name in COMMANDS, f"{line}: there is no command {name}"
         called = command(name)
         while isinstance(called, click.Group):
+            if called.invoke_without_command and (not words or words[0].startswith("-")):
+                break
             if name == "serve" and (not words or words[0].startswith("-")):
                 words.insert(0, "start")
+            if name == "reviewer" and words and words[0] not in called.commands:
+                words.insert(0, "judge")
             if not words:
                 return
             name = words.pop(0)

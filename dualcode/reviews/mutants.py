@@ -1,8 +1,6 @@
-"""Mutants of right programs: what a grader must judge like its peer.
+"""Mutants of right programs: one place of the syntax tree changed, as mutation testing does.
 
-*Operators* change one place of the program's syntax tree, as mutation testing does. *Twists* (`twists.py`)
-wrap the entry point and change what comes out, how long it takes, what it raises or which part of its process
-it uses; each aims at one rule of the grader. All are made by seed: the same seed gives the same programs.
+All are made by seed: the same seed gives the same programs. Whether one is wrong is for tests to say.
 """
 
 import ast
@@ -16,7 +14,7 @@ class Mutant(NamedTuple):
     """A changed program."""
 
     family: str
-    """`operator/…` or `twist/…`."""
+    """Which operator changed it: `operator/…`."""
     program: str
 
 

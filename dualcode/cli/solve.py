@@ -1,0 +1,89 @@
+"""`dualcode solve`: a specification in, a program out."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from dualcode.cli.options import EXIT_FOUND, team_of, team_options, unsafe_option
+from dualcode.errors import InputError
+
+
+@click.command("solve")
+@click.argument("file", metavar="[FILE|-]", default="-")
+@click.option(
+    "--tests",
+    type=click.Path(path_type=Path),
+    help="Asserts, or functions test_…, that it must pass. The models see them; they run in the sandbox.",
+)
+@click.option(
+    "--pipeline",
+    default="review-fix-guarded",
+    show_default=True,
+    metavar="NAME",
+    help="Who does what: see `dualcode pipelines`.",
+)
+@click.option("--entry-point", metavar="NAME", help="The function to write. Default: the file's last.")
+@click.option("--write", type=click.Path(path_type=Path), help="Write the program there, not on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the program.")
+@team_options
+@unsafe_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def solve(
+    file: str,
+    tests: Path | None,
+    pipeline: str,
+    entry_point: str | None,
+    write: Path | None,
+    as_json: bool,
+    team: Path | None,
+    base_url: str | None,
+    model: str | None,
+    unsafe: bool,
+    quiet: bool,
+) -> None:
+    """Write the program that a specification asks for.
+
+    FILE is a Python stub with its docstring, or text (.md, .txt); - reads stdin. Drafts, reviews and the
+    tests that the specification shows are told on stderr as they happen; stdout has the program alone.
+    Exit code 0 only if it passes every test that is there.
+
+    \b
+    Example:
+      dualcode solve spec.md --tests test_spec.py --write spec.py
+      cat spec.md | dualcode solve - > out.py
+    """
+    from dualcode.cli.spec import read_specified, read_text
+    from dualcode.reviews.own_tests import read_tests
+    from dualcode.reviews.solving import SolveOptions, do_solve
+
+    task = read_specified(file, entry_point)
+    if not task.entry_point:
+        raise InputError(f"{file} names no function", hint=f"dualcode solve {file} --entry-point NAME")
+    if write is not None and write.is_dir():
+        raise InputError(f"{write} is a folder", hint=f"--write {write / 'program.py'}")
+    own = None if tests is None else read_tests(read_text(str(tests)), str(tests), task.entry_point)
+    asked = SolveOptions(
+        task=task, tests=own, pipeline=pipeline, team=team_of(team, base_url, model), unsafe=unsafe
+    )
+
+    def tell(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    written = asyncio.run(do_solve(asked, tell))
+    text = f"{written.program.text.rstrip()}\n"
+    if write is not None:
+        write.write_text(text, encoding="utf-8")
+        tell(f"written: {write}")
+    if as_json:
+        click.echo(json.dumps(written.to_json()))
+    elif write is None:
+        click.echo(text, nl=False)
+    if not written.ok:
+        tell(
+            "it does not pass every test that is there" if written.program.compiles else "it does not compile"
+        )
+        sys.exit(EXIT_FOUND)

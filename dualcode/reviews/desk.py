@@ -1,0 +1,74 @@
+"""What daily work is done at: the team behind a ledger of its own, a sandbox, and the journal."""
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualcode import resources
+from dualcode.bench.bench import SandboxBench
+from dualcode.config import Price, Role, TeamConfig
+from dualcode.journal import Journal, switched_on
+from dualcode.models.endpoints import Served, api_key, check_endpoints
+from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.sandbox import open_sandbox
+from dualcode.sandbox.sandbox import Tier
+from dualcode.team import Team, build_team
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a piece of daily work is done."""
+
+    team: Team
+    config: TeamConfig
+    served: dict[str, Served]
+    """What the servers say of themselves, by endpoint."""
+    tier: Tier
+    """What holds in the sandbox."""
+    journal: Journal
+
+    @property
+    def prices(self) -> dict[str, Price | None]:
+        """The endpoints' prices, by name."""
+        return {name: each.price for name, each in self.config.endpoints.items()}
+
+
+@contextlib.asynccontextmanager
+async def desk(
+    config: TeamConfig,
+    roles: Sequence[Role],
+    *,
+    ledger: Path | None = None,
+    own_ledger: bool = True,
+    unsafe: bool = False,
+    workers: int = 2,
+    tell: Callable[[str], None] = lambda _: None,
+) -> AsyncGenerator[Desk]:
+    """Open what work needs; the servers are asked first who they are.
+
+    The ledger answers what was asked before, such as the review of code that did not change: that in
+    `ledger`, else with `own_ledger` the user's own, which the switch of the journal turns off, too. Raises
+    TeamError, UnreachableError or SandboxError.
+    """
+    config.require(roles, by="this command")
+    served = await check_endpoints(config, roles)
+    kept = ledger or (resources.state_folder() / FOLDER if own_ledger and switched_on() else None)
+    async with contextlib.AsyncExitStack() as opened:
+        sandbox = await opened.enter_async_context(open_sandbox(workers, unsafe=unsafe))
+        team = build_team(config, roles)
+        opened.push_async_callback(team.close)
+        if kept is not None:
+            book = Ledger.open(kept)
+            opened.callback(book.close)
+            behind = await behind_ledger(team.chats, book, config, served)
+            team = team.through(lambda chat: behind[chat.name])
+        keys = [api_key(name, config.endpoints[name]) for name in served]
+        journal = Journal(secrets=[key for key in keys if key], tell=tell)
+        yield Desk(team.at_work(roles, SandboxBench(sandbox)), config, served, sandbox.tier, journal)
+
+
+def cores() -> int:
+    """Return how many programs may run at a time."""
+    return max(1, len(os.sched_getaffinity(0)))

@@ -1,0 +1,249 @@
+"""What is confirmed, mended by the coder, and taken only where the project's own tests still pass."""
+
+import ast
+import difflib
+import os
+import tempfile
+import tokenize
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from dualcode.bench.bench import Bench
+from dualcode.bench.claims import judge
+from dualcode.extraction import extract
+from dualcode.pipelines.guard import signature
+from dualcode.record import Record
+from dualcode.reviews.project import Tested, run_tests
+from dualcode.reviews.review import Found, run_call
+from dualcode.reviews.slices import root_name
+from dualcode.reviews.sources import STDIN, Source, decoded
+from dualcode.solution import Program
+from dualcode.steps.conversation import system, user
+from dualcode.task import Task
+from dualcode.team import Seat
+
+Taken = Literal["written", "refused"]
+
+
+class Mend(Record):
+    """The mending of one definition of a file."""
+
+    path: str
+    name: str
+    """What was mended: a function or class of the file's top level."""
+    findings: tuple[Found, ...]
+    outcome: Taken
+    why: str = ""
+    """Why it was refused."""
+    diff: str = ""
+    """What it changes in the file."""
+    output: str = ""
+    """The end of what the test command printed, where that refused it."""
+
+
+async def mend(
+    sources: Sequence[Source],
+    confirmed: Sequence[Found],
+    seat: Callable[[str], Seat],
+    bench: Bench,
+    *,
+    root: Path,
+    command: str,
+    seconds: float,
+    tell: Callable[[str], None],
+) -> list[Mend]:
+    """Let the coder mend what is confirmed, definition by definition, and write what the tests let pass.
+
+    The tests run on a copy of `root`, first without any change: where they fail then, they can guard nothing,
+    and nothing is written. Each mend is tested with those that were taken before it.
+    """
+    texts = {each.path: each for each in sources}
+    groups: dict[tuple[str, str], list[Found]] = {}
+    for each in confirmed:
+        groups.setdefault((each.path, _definition(texts[each.path].text, each)), []).append(each)
+    done: list[Mend] = []
+
+    def note(path: str, name: str, why: str = "", *, diff: str = "", output: str = "") -> None:
+        done.append(
+            Mend(
+                path=path,
+                name=name,
+                findings=tuple(groups[path, name]),
+                outcome="refused" if why else "written",
+                why=why,
+                diff=diff,
+                output=output,
+            )
+        )
+
+    tell(f"running the tests on a copy, as it is: {command}")
+    first = await run_tests(root, command, seconds, {})
+    for (path, name), found in groups.items():
+        source = texts[path]
+        data, problem = _bytes(root, source)
+        if first.outcome != "passed":
+            why = f"the tests {_ended(first)} without any change, so they can guard none"
+            note(path, name, why, output=first.output)
+        elif problem or not name:
+            note(path, name, problem or "the finding lies in no function or class")
+        else:
+            tell(f"mending {name} in {path}")
+            text, why = await _mended(source, name, found, seat(f"{path}:{name}"), bench)
+            written, diff, output = _encoded(text, data), _diff(path, source.text, text), ""
+            if not why:
+                tested = await run_tests(root, command, seconds, {path: written})
+                if tested.outcome != "passed":
+                    why, output = f"the tests {_ended(tested)} with it", tested.output
+            if not why:
+                _write(root / path, written)
+                texts[path] = source.model_copy(update={"text": text})
+            note(path, name, why, diff=diff, output=output)
+    return done
+
+
+def _ended(tested: Tested) -> str:
+    return "do not end in time" if tested.outcome == "timed_out" else f"fail (exit code {tested.code})"
+
+
+async def _mended(
+    source: Source, name: str, found: Sequence[Found], seat: Seat, bench: Bench
+) -> tuple[str, str]:
+    """Return the file's text with the coder's version of a definition, and why it must not be taken."""
+    lines = source.text.splitlines()
+    first, last = _span(source.text, name)
+    imports = [
+        ast.get_source_segment(source.text, node) or ""
+        for node in ast.parse(source.text).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    task = Task(id=f"{source.path}:{name}", prompt="", entry_point=name)
+    asked = user(
+        "mend_code",
+        path=source.path,
+        definition=name,
+        code="\n".join(lines[first - 1 : last]),
+        imports="\n".join(imports),
+        findings=found,
+    )
+    program = await seat.ask("fix", [system("coder"), asked], read=lambda reply: extract(reply, task))
+    if not program.compiles or not program.defines_entry_point:
+        return source.text, f"the coder's answer holds no `{name}` that compiles"
+    text = _replaced(source.text, name, program.text)
+    before, after = signature(_as_program(source.text), name), signature(_as_program(text), name)
+    if before is not None and before != after:
+        return text, f"it changes the parameters of `{name}` from `({before})` to `({after})`"
+    after_it = source.model_copy(update={"text": text})
+    for each in found:
+        seen = await run_call(bench, after_it, each.call)
+        if judge(each.does, each.ought, seen.outcome) == "confirmed":
+            return text, f"`{each.call}` still {seen.outcome}"
+    return text, ""
+
+
+def _replaced(text: str, name: str, answer: str) -> str:
+    """Return a module with its definition of `name` replaced by the answer's, and what that imports newly."""
+    lines, theirs = text.splitlines(), answer.splitlines()
+    first, last = _span(text, name)
+    begin, end = _span(answer, name)
+    known = {ast.dump(node) for node in ast.parse(text).body}
+    added = [
+        ast.unparse(node)
+        for node in ast.parse(answer).body
+        if isinstance(node, ast.Import | ast.ImportFrom) and ast.dump(node) not in known
+    ]
+    made = [*lines[: first - 1], *theirs[begin - 1 : end], *lines[last:]]
+    at = _behind_imports(text)
+    return "\n".join([*made[:at], *added, *made[at:]]) + "\n"
+
+
+def _behind_imports(text: str) -> int:
+    """Return the number of lines before which an import is too early: docstring, then the first imports."""
+    at = 0
+    for node in ast.parse(text).body:
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not (is_text or isinstance(node, ast.Import | ast.ImportFrom)):
+            break
+        at = node.end_lineno or at
+    return at
+
+
+def _definition(text: str, found: Found) -> str:
+    """Return the top-level function or class that a finding is in, or that its call names."""
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError):
+        return ""
+    wanted = root_name(found.call)
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            if begin <= found.line <= (node.end_lineno or begin):
+                return node.name
+    return (
+        wanted
+        if any(isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == wanted for n in body)
+        else ""
+    )
+
+
+def _span(text: str, name: str) -> tuple[int, int]:
+    """Return the first and last line of the last definition of a name, decorators included."""
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
+            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            return begin, node.end_lineno or begin
+    raise ValueError(f"no definition of {name}")
+
+
+def _as_program(text: str) -> Program:
+    return Program(text=text, compiles=True, defines_entry_point=True, how="file")
+
+
+def _diff(path: str, before: str, after: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _bytes(root: Path, source: Source) -> tuple[bytes, str]:
+    """Return a file as it lies there; and why it cannot be mended, if it cannot."""
+    place = root / source.path
+    if source.path == STDIN:
+        return b"", "it came on stdin, and there is no file to write"
+    if not place.resolve().is_relative_to(root.resolve()):
+        return b"", f"it lies outside {root}, which the tests are of"
+    try:
+        data = place.read_bytes()
+    except OSError as error:
+        return b"", f"it cannot be read any more: {error.strerror}"
+    text = decoded(data, python=True)
+    if not isinstance(text, str) or text.splitlines() != source.text.splitlines():
+        return b"", "the file is not as it was reviewed"
+    return data, ""
+
+
+def _encoded(text: str, before: bytes) -> bytes:
+    """Return a text in the encoding and with the line ends that its file had."""
+    encoding = tokenize.detect_encoding(BytesIO(before).readline)[0]
+    if b"\r\n" in before:
+        text = text.replace("\n", "\r\n")
+    if before and not before.endswith(b"\n"):
+        text = text.rstrip("\r\n")
+    return text.encode(encoding)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, with the mode that it had."""
+    mode = path.stat().st_mode
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).chmod(mode & 0o7777)
+        Path(name).replace(path.resolve())
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

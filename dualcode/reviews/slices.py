@@ -1,0 +1,110 @@
+"""What of a file can be run alone: the part that a call needs, without what only the project could import."""
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator
+
+
+def root_name(call: str) -> str:
+    """Return the name that a call begins with; empty for what is no call of a name."""
+    try:
+        node: ast.expr = ast.parse(call.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    while isinstance(node, ast.Call | ast.Attribute):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def slice_for(text: str, name: str) -> str | None:
+    """Return the statements of a module that `name` needs, directly or not; None where it needs more.
+
+    More is: what is imported from outside the standard library, and names that nothing here binds, such as
+    those of `from x import *`. Statements that bind no needed name are left out: the sandbox has no project
+    to run them in.
+    """
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    binding: dict[str, list[int]] = {}
+    for at, node in enumerate(body):
+        for bound in _bound(node):
+            binding.setdefault(bound, []).append(at)
+    needed, waiting, known = set[int](), [name], {name}
+    while waiting:
+        wanted = waiting.pop()
+        places = binding.get(wanted, [])
+        if not places and not hasattr(builtins, wanted):
+            return None
+        for at in places:
+            node = body[at]
+            if isinstance(node, ast.Import | ast.ImportFrom) and not _is_standard(node):
+                return None
+            if at not in needed:
+                needed.add(at)
+                more = {each for each in _read(node) if each in binding or not _local(node, each)} - known
+                known |= more
+                waiting += more
+    future = [
+        at for at, node in enumerate(body) if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+    ]
+    chosen = ast.Module([body[at] for at in sorted({*needed, *future})], [])
+    return ast.unparse(chosen) + "\n"
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement of a module binds."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            yield node.name
+        case ast.Import() | ast.ImportFrom():
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0]
+        case _:
+            for each in ast.walk(node):
+                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+                    yield each.id
+                elif isinstance(each, ast.Import | ast.ImportFrom):
+                    yield from _bound(each)
+                elif isinstance(each, ast.FunctionDef | ast.ClassDef):
+                    yield each.name
+
+
+def _read(node: ast.stmt) -> set[str]:
+    return {
+        each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
+    }
+
+
+def _local(node: ast.stmt, name: str) -> bool:
+    """Whether a name is bound somewhere within a statement: an argument, a variable, an inner import."""
+    for each in ast.walk(node):
+        match each:
+            case ast.arg() if each.arg == name:
+                return True
+            case ast.Name() if each.id == name and not isinstance(each.ctx, ast.Load):
+                return True
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if each.name == name:
+                return True
+            case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar() if each.name == name:
+                return True
+            case ast.Import() | ast.ImportFrom() if _imports(each, name):
+                return True
+            case _:
+                pass
+    return False
+
+
+def _imports(node: ast.Import | ast.ImportFrom, name: str) -> bool:
+    return any((alias.asname or alias.name.partition(".")[0]) == name for alias in node.names)
+
+
+def _is_standard(node: ast.Import | ast.ImportFrom) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        top = (node.module or "").partition(".")[0]
+        return (
+            not node.level and top in sys.stdlib_module_names and all(each.name != "*" for each in node.names)
+        )
+    return all(each.name.partition(".")[0] in sys.stdlib_module_names for each in node.names)

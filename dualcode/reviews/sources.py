@@ -1,0 +1,197 @@
+"""What is reviewed: files, a difference in git, or a text on stdin, cut to pieces that fit a request."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Sequence
+from pathlib import Path
+
+from dualcode.errors import InputError
+from dualcode.record import Record
+
+MOST_CHARACTERS = 12_000
+"""Of one piece: some 4,000 tokens."""
+MOST_BYTES = 4 << 20
+"""Of one file."""
+
+
+class Source(Record):
+    """A file's text as it is to be reviewed."""
+
+    path: str
+    """As its user named it, or as git does: what findings name."""
+    text: str
+    changed: tuple[int, ...] | None = None
+    """The lines, from 1, that a diff shows; None: all of it is reviewed."""
+
+    @property
+    def is_python(self) -> bool:
+        """Whether its programs can be run."""
+        return self.path.endswith((".py", ".pyi")) or self.path == STDIN
+
+
+STDIN = "<stdin>"
+
+
+class Piece(Record):
+    """A part of a file that is reviewed by one request."""
+
+    source: Source
+    first: int
+    last: int
+    """Its lines, from 1, the last one included."""
+    name: str = ""
+    """What it defines; empty for a whole file."""
+    left_out: int = 0
+    """Lines at its end that did not fit."""
+
+    @property
+    def shown(self) -> str:
+        """The lines with their numbers; in a diff, `+` marks those that it shows."""
+        lines = self.source.text.splitlines()[self.first - 1 : self.last]
+        changed = set(self.source.changed or ())
+        width = len(str(self.last))
+        return "\n".join(
+            f"{number:>{width}}{'+' if number in changed else ' '} {line}"
+            for number, line in enumerate(lines, start=self.first)
+        )
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.source.path}:{self.first}-{self.last}" + (f" ({self.name})" if self.name else "")
+
+
+class Cut(Record):
+    """What is reviewed, and what is not."""
+
+    pieces: tuple[Piece, ...]
+    left_out: tuple[str, ...]
+    """What was left out, and why, for people."""
+
+
+def read_files(paths: Sequence[Path], *, root: Path | None = None) -> tuple[list[Source], list[str]]:
+    """Read files; return those that can be reviewed, and what was left out and why.
+
+    A name that is no file is an InputError, for it is a slip; so is a selection of which nothing is left.
+    """
+    found: list[Source] = []
+    left_out: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder", hint=f"its files: dualcode review {path}/*.py; or --diff REV"
+            )
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read: {error.strerror or error}", hint="dualcode review FILE"
+            ) from None
+        name = str(path.relative_to(root) if root and path.is_relative_to(root) else path)
+        text = decoded(data, python=name.endswith((".py", ".pyi")))
+        if isinstance(text, str):
+            found.append(Source(path=name, text=text))
+        else:
+            left_out.append(f"{name}: {text[0]}")
+    if not found:
+        raise InputError(f"nothing to review: {'; '.join(left_out)}", hint="dualcode review FILE, a text")
+    return found, left_out
+
+
+def decoded(data: bytes, *, python: bool = False) -> str | tuple[str]:
+    """Return a file's text, or, in a tuple, why it is none. A Python file may name its own encoding."""
+    if len(data) > MOST_BYTES:
+        return (f"larger than {MOST_BYTES >> 20} MiB",)
+    if b"\0" in data[: 1 << 13] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ("a binary file",)
+    encoding = "utf-8-sig"
+    try:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            encoding = "utf-16"
+        elif python:
+            encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        return data.decode(encoding).replace("\r\n", "\n")
+    except (UnicodeDecodeError, SyntaxError, LookupError):
+        return (f"not readable as {encoding.removesuffix('-sig')}",)
+
+
+def cut(sources: Sequence[Source], most: int = MOST_CHARACTERS) -> Cut:
+    """Cut files to pieces of at most `most` characters, by function where a file is longer.
+
+    Of a diff only pieces with changed lines are kept. A function that is too long by itself is cut at its
+    end; a file that is no Python, or does not parse, is cut by lines.
+    """
+    pieces: list[Piece] = []
+    left_out: list[str] = []
+    for source in sources:
+        lines = source.text.splitlines()
+        if not any(line.strip() for line in lines):
+            left_out.append(f"{source.path}: empty")
+            continue
+        if len(source.text) <= most:
+            pieces.append(Piece(source=source, first=1, last=len(lines)))
+            continue
+        for each in _pieces(source, lines, most):
+            if source.changed is not None and not any(each.first <= at <= each.last for at in source.changed):
+                continue
+            pieces.append(each)
+            if each.left_out:
+                left_out.append(
+                    f"{each.place}: its last {each.left_out} lines, which do not fit {most} characters"
+                )
+    return Cut(pieces=tuple(pieces), left_out=tuple(left_out))
+
+
+def _pieces(source: Source, lines: Sequence[str], most: int) -> list[Piece]:
+    """Return a long file in pieces: blocks that belong together, as many in one piece as fit."""
+    found: list[Piece] = []
+    start, size, names = 1, 0, list[str]()
+    for first, last, name in _blocks(source, lines):
+        length = sum(len(line) + 1 for line in lines[first - 1 : last])
+        if size and size + length > most:
+            found.append(_piece(source, start, first - 1, names, lines, most))
+            start, size, names = first, 0, []
+        size += length
+        names += [name] if name else []
+    return [*found, _piece(source, start, len(lines), names, lines, most)]
+
+
+def _piece(
+    source: Source, first: int, last: int, names: Sequence[str], lines: Sequence[str], most: int
+) -> Piece:
+    end, size = first - 1, 0
+    while end < last and (size := size + len(lines[end]) + 1) <= most:
+        end += 1
+    end = max(end, first)  # a single line of any length
+    return Piece(
+        source=source, first=first, last=end, name=", ".join(names[:3]) + (", …" if len(names) > 3 else ""),
+        left_out=last - end,
+    )  # fmt: skip
+
+
+def _blocks(source: Source, lines: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return first line, last line and name of what a piece may hold whole; together they are the file."""
+    starts: dict[int, str] = {}
+    try:
+        body = ast.parse(source.text).body if source.is_python else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        body = []
+    for node in body:
+        if isinstance(node, ast.ClassDef) and (node.end_lineno or 0) - node.lineno > 40:
+            starts[_first(node)] = node.name
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                    starts[_first(each)] = f"{node.name}.{each.name}"
+        else:
+            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            starts[_first(node)] = node.name if named else ""
+    begins = sorted({1, *(starts or range(1, len(lines) + 1, 40))})
+    ends = [*(each - 1 for each in begins[1:]), len(lines)]
+    return [(a, b, starts.get(a, "")) for a, b in zip(begins, ends, strict=True)]
+
+
+def _first(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])

@@ -1,0 +1,60 @@
+"""Reviewers on the bench as a table: a row for each model, form and way of thinking."""
+
+from collections.abc import Sequence
+
+from dualcode.analysis.trial import Standing
+from dualcode.metrics import Rate
+from dualcode.tables.cells import NOTHING, count, decimal, interval, percent
+from dualcode.tables.cells import money as amount
+from dualcode.tables.grid import Field, Grid, left, right
+from dualcode.tables.table import Table
+
+
+def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] = ()) -> Table:
+    """Return the table; its notes say what the columns are."""
+    models = {each.model for each in standings}
+    fields: list[Field[Standing] | None] = [
+        left("model", lambda each: each.model, drop=1) if len(models) > 1 else None,
+        left("form", lambda each: each.form),
+        left("thinks", lambda each: "yes" if each.thinking else "no"),
+        right("reviews", lambda each: count(each.reviews), drop=6),
+        right("unread", lambda each: count(each.confusion.off_schema), drop=5)
+        if any(each.confusion.off_schema for each in standings)
+        else None,
+        right("recall", lambda each: _share(each.recall)),
+        right("95 % of recall", lambda each: _interval(each.recall), short="95 %"),
+        right("specificity", lambda each: _share(each.specificity), short="specif."),
+        right("95 % of specificity", lambda each: _interval(each.specificity), short="95 %"),
+        right("confirmed", lambda each: _of(each.truthful), drop=2),
+        right("alarms refuted", lambda each: _of(each.refuted_alarms), drop=3),
+        right("hits refuted", lambda each: _of(each.refuted_hits), drop=3),
+        right("s", lambda each: decimal(each.seconds)),
+        right("tokens", lambda each: decimal(each.tokens, 0)),
+        right("money", _money, drop=4) if any(each.money is not None for each in standings) else None,
+    ]
+    told = [
+        *([f"model: {next(iter(models))}"] if len(models) == 1 else []),
+        "recall: wrong programs that it rejects; specificity: right programs that it approves",
+        "confirmed: of the findings that could be run, those whose claim about the program holds",
+        "alarms, hits refuted: rejections of right, of wrong programs whose every finding running refutes",
+        "s, tokens, money: of a review, on average, as it was paid for; running its findings is not in them",
+    ]
+    return Grid(standings, fields).table(
+        "reviewer-bench", title, values=Standing.to_json, notes=[*told, *notes]
+    )
+
+
+def _share(rate: Rate | None) -> str:
+    return NOTHING if rate is None else percent(rate.value)
+
+
+def _interval(rate: Rate | None) -> str:
+    return NOTHING if rate is None else interval(rate.low, rate.high)
+
+
+def _of(rate: Rate | None) -> str:
+    return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
+
+
+def _money(each: Standing) -> str:
+    return NOTHING if each.money is None else amount({each.currency or "": each.money})

@@ -1,0 +1,97 @@
+"""What is reviewed, cut to pieces; and what of a file can be run alone."""
+
+import ast
+
+import pytest
+
+from dualcode.reviews.slices import root_name, slice_for
+from dualcode.reviews.sources import Source, cut
+
+
+def module(functions: int, lines: int) -> str:
+    body = "".join(f"    x = {n}\n" for n in range(lines))
+    return "import os\n\n\n" + "\n\n".join(f"def f{n}(x):\n{body}    return x\n" for n in range(functions))
+
+
+def test_a_short_file_is_one_piece() -> None:
+    made = cut([Source(path="a.py", text="x = 1\n")])
+    assert [(each.first, each.last) for each in made.pieces] == [(1, 1)]
+
+
+def test_a_long_file_is_cut_between_functions_and_nothing_of_it_is_lost() -> None:
+    text = module(12, 10)
+    made = cut([Source(path="a.py", text=text)], 600)
+    assert len(made.pieces) == 3
+    assert made.left_out == ()
+    covered = [n for each in made.pieces for n in range(each.first, each.last + 1)]
+    assert covered == list(range(1, len(text.splitlines()) + 1))
+    for each in made.pieces:
+        ast.parse("\n".join(text.splitlines()[each.first - 1 : each.last]))  # whole functions
+        assert each.name.startswith("f")
+
+
+def test_a_function_that_is_too_long_is_cut_at_its_end_and_that_is_said() -> None:
+    made = cut([Source(path="a.py", text=module(2, 200))], 800)
+    assert all(each.left_out for each in made.pieces if each.name)
+    assert "its last" in made.left_out[0]
+    assert "do not fit 800 characters" in made.left_out[0]
+
+
+def test_of_a_diff_only_pieces_with_changed_lines_are_kept() -> None:
+    text = module(12, 10)
+    at = text.splitlines().index("def f7(x):") + 2
+    made = cut([Source(path="a.py", text=text, changed=(at,))], 600)
+    assert [each.first <= at <= each.last for each in made.pieces] == [True]
+    assert f"{at}+     x = 0" in made.pieces[0].shown
+
+
+@pytest.mark.parametrize("path", ["a.js", "broken.py"])
+def test_what_is_no_python_is_cut_by_lines(path: str) -> None:
+    text = "function f( {\n" * 300
+    made = cut([Source(path=path, text=text)], 1000)
+    assert len(made.pieces) > 3
+    assert sum(each.last - each.first + 1 for each in made.pieces) == 300
+
+
+def test_an_empty_file_is_said_to_be_left_out() -> None:
+    assert cut([Source(path="a.py", text=" \n")]).left_out == ("a.py: empty",)
+
+
+TEXT = """
+from __future__ import annotations
+import math, requests
+from .near import helper
+LIMIT = 3
+class Base: ...
+class Money(Base):
+    def add(self, n): return math.floor(n) + LIMIT
+def plain(n, *, k=LIMIT):
+    return sorted([n for n in range(k)])
+def far(n): return helper(n)
+def further(n): return far(n)
+def unknown(n): return nowhere(n)
+def recursive(n): return recursive(n - 1) if n else 0
+print("at import")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "has"),
+    [("plain", ["LIMIT", "plain"]), ("recursive", ["recursive"])],
+)
+def test_a_slice_holds_what_a_name_needs_and_nothing_else(name: str, has: list[str]) -> None:
+    text = slice_for(TEXT, name)
+    assert text is not None
+    made = [node for node in ast.parse(text).body if not isinstance(node, ast.ImportFrom)]
+    assert [getattr(n, "name", None) or ast.unparse(n).split(" ")[0] for n in made] == has
+    compile(text, "slice", "exec")
+
+
+@pytest.mark.parametrize("name", ["far", "further", "unknown", "gone", "Money"])
+def test_what_needs_more_than_the_file_has_no_slice(name: str) -> None:
+    """Money needs `math`, which is imported in one statement with what is not to be had."""
+    assert slice_for(TEXT, name) is None
+
+
+def test_a_call_begins_with_a_name() -> None:
+    assert [root_name(each) for each in ("f(1)", "A(1).b(2)", "1 + 1", "(")] == ["f", "A", "", ""]
