@@ -1,19 +1,16 @@
 """`dualcode ledger`: what the store of model calls holds and saved, and how to make it smaller."""
 
 import json
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import WholeSummaries
+from dualcode.cli.options import WholeSummaries, age
 
 if TYPE_CHECKING:
     from dualcode.models.ledger import LedgerStats
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 run_dir_option = click.option(
     "--run-dir",
@@ -22,19 +19,6 @@ run_dir_option = click.option(
     show_default=True,
     help="Where runs lie; their ledger is in RUN-DIR/ledger.",
 )
-
-
-def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """Return an age such as `30d` in seconds."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value.strip())
-    seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
-    if seconds <= 0:
-        raise click.BadParameter(
-            f"{value!r} is no age; write 30d, 12h or 2w (s, m, h, d, w)", context, parameter
-        )
-    return seconds
 
 
 @click.group(cls=WholeSummaries)
@@ -65,7 +49,7 @@ def stats(run_dir: Path, as_json: bool) -> None:
 @ledger.command()
 @run_dir_option
 @click.option(
-    "--older-than", callback=_seconds, metavar="AGE", help="Neither stored nor used for so long: 30d, 12h."
+    "--older-than", callback=age, metavar="AGE", help="Neither stored nor used for so long: 30d, 12h."
 )
 @click.option("--model", metavar="NAME", help="A model's served name, or 8 digits of its fingerprint.")
 @click.option("--damaged", is_flag=True, help="Entries that cannot be read.")

@@ -1,5 +1,6 @@
 """Options and exit codes that several commands share, and how help is laid out. Imports click alone."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 EXIT_ERRORED = 4
 EXIT_LEAK = 5
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +38,19 @@ def spelled() -> str:
     python = Path(sys.executable)
     near = python.is_relative_to(Path.cwd())
     return f"{python.relative_to(Path.cwd()) if near else python} -m dualcode"
+
+
+def age(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return an age such as `30d` in seconds."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise click.BadParameter(
+            f"{value!r} is no age; write 30d, 12h or 2w (s, m, h, d, w)", context, parameter
+        )
+    return seconds
 
 
 def unsafe_option(command: F) -> F:

@@ -237,13 +237,13 @@ def server_use(records: RunRecords, endpoint: str, wall: float) -> ServerUse:
         usage=usage,
         busy_seconds=_busy(attempts),
         wall_seconds=wall,
-        cost=_money(price, usage, wall + replayed),
+        cost=money(price, usage, wall + replayed),
         currency=price.currency if price else None,
         spent=Spent(
             requests=len(paid),
             usage=paid_usage,
             busy_seconds=_busy(paid),
-            cost=_money(price, paid_usage, wall),
+            cost=money(price, paid_usage, wall),
         ),
     )
 
@@ -256,7 +256,7 @@ def _busy(attempts: Iterable[Attempt]) -> float:
     return union_seconds((each.started, each.started + each.seconds) for each in attempts)
 
 
-def _money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:
+def money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:
     """Return the money, None where there is no price, or one by tokens that the server did not tell."""
     if price is None or (price.gpu_hour is None and usage.untold):
         return None

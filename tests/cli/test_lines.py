@@ -123,6 +123,8 @@ def check(line: str, *, whole: bool) -> None:
         assert name in COMMANDS, f"{line}: there is no command {name}"
         called = command(name)
         while isinstance(called, click.Group):
+            if called.invoke_without_command and (not words or words[0].startswith("-")):
+                break
             if name == "serve" and (not words or words[0].startswith("-")):
                 words.insert(0, "start")
             if not words:

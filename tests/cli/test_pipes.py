@@ -34,6 +34,7 @@ LINES = {
     "export": [["export", "runs"]],
     "audit": [["audit", "RUN"]],
     "ledger": [["ledger", "stats"]],
+    "records": [["records"]],
     "clean": [["clean"]],
     "sandbox": [["sandbox"]],
     "spec": [["spec", "stub.py"]],
