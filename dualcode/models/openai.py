@@ -13,7 +13,7 @@ import tenacity
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.config import Endpoint
 from dualcode.errors import EndpointError, ReplyError, UnreachableError
-from dualcode.models.chat import Meter
+from dualcode.models.chat import LISTENER, Meter
 from dualcode.models.dialect import Dialect, remedy
 from dualcode.models.endpoints import is_loopback, usable_environment
 from dualcode.models.faults import (
@@ -212,6 +212,8 @@ class OpenAIChat:
         waited: float,
     ) -> Stream:
         started, stream, outcome = time.time(), Stream(), "ok"
+        if (listener := LISTENER.get()) is not None:
+            listener.begin()
         self.meter.in_flight += 1
         try:
             await send(stream)
