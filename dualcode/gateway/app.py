@@ -312,18 +312,16 @@ class _Alone(_Work):
         self._path, self._sent = path, sent
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> str:
-        tally, opened = Stream(), False
-        asked, gateway, piece = self._asked, self._gateway, self._piece
+        tally, opened, answer = Stream(), False, dict[str, object]()
         try:
-            async with gateway.admission.slot():
-                alone = gateway.alone(piece.choice)
-                if not asked.stream:
-                    answer = await alone.whole(self._path, self._sent, asked, tally)
+            async with self._on_record(tally):
+                alone = self._gateway.alone(self._piece.choice)
+                if not self._asked.stream:
+                    answer = await alone.whole(self._path, self._sent, self._asked, tally)
                     self._toolless(alone)
-                    await JSONResponse(answer, 200, self._head)(scope, receive, send)
                 else:
-                    events = alone.stream(self._path, self._sent, asked, tally)
-                    async for event in _alive(events, gateway.settings.keep_alive):
+                    events = alone.stream(self._path, self._sent, self._asked, tally)
+                    async for event in _alive(events, self._gateway.settings.keep_alive):
                         if not opened:
                             self._toolless(alone)
                             await self._open(send)
@@ -331,11 +329,6 @@ class _Alone(_Work):
                         if event is not ALIVE:
                             self._spoke()
                         await _write(send, event)
-                    await _write(send, b"", more=False)
-            piece.ended = "done"
-        except asyncio.CancelledError:
-            piece.ended = "left"
-            raise
         except (RefusedError, DualcodeError) as error:
             known = error if isinstance(error, RefusedError) else refusal(error)
             if opened:
@@ -343,9 +336,24 @@ class _Alone(_Work):
             else:
                 await refused(known)(scope, receive, send)
             return str(known.status)
-        finally:
-            gateway.record(piece, tally.paid())
+        if self._asked.stream:
+            await _write(send, b"", more=False)
+        else:
+            await JSONResponse(answer, 200, self._head)(scope, receive, send)
         return "200"
+
+    @contextlib.asynccontextmanager
+    async def _on_record(self, tally: Stream) -> AsyncGenerator[None]:
+        """Around the work in its turn: it goes on record before the client hears that it is over."""
+        try:
+            async with self._gateway.admission.slot():
+                yield
+            self._piece.ended = "done"
+        except asyncio.CancelledError:
+            self._piece.ended = "left"
+            raise
+        finally:
+            self._gateway.record(self._piece, tally.paid())
 
     def _toolless(self, alone: Alone) -> None:
         if alone.toolless and any(self._sent.get(name) for name in TOOLS):

@@ -89,16 +89,20 @@ class Talk:
             unchecked=tuple(unchecked(blocks)),
         )
         if cut:
-            return noted(outcome, "the draft was cut off at its most tokens, and was not reviewed")
+            return self._noted(outcome, "the draft was cut off at its most tokens, and was not reviewed")
         if flow.critic is None:
             return outcome
         if not blocks:
-            return noted(outcome, "the answer holds no code, and was not reviewed")
+            return self._noted(outcome, "the answer holds no code, and was not reviewed")
         try:
             return await self._reviewed(flow, writer, team[flow.critic], outcome, blocks)
         except EndpointError as error:
-            self.voice.tell(f"\nThe draft stands: {error.message}\n")
-            return noted(outcome, f"the draft stands, for its review was not ended: {error.message}")
+            return self._noted(outcome, f"the draft stands, for its review was not ended: {error.message}")
+
+    def _noted(self, outcome: Outcome, note: str) -> Outcome:
+        """Return an outcome with a note more, and tell it."""
+        self.voice.tell(f"\n({note})\n")
+        return outcome.model_copy(update={"notes": (*outcome.notes, note)})
 
     async def _planned(self, seat: Seat) -> Sequence[Message]:
         self.voice.tell(f"Planning ({seat.chat.model}).\n")
@@ -137,7 +141,7 @@ class Talk:
         self.voice.tell(f"\n\nReviewing ({critic.chat.model}).\n")
         review = await self._review(critic, draft, faults(blocks))
         if review is None:
-            return noted(outcome, "the review could not be read: the draft stands unreviewed")
+            return self._noted(outcome, "the review could not be read: the draft stands unreviewed")
         outcome = outcome.model_copy(update={"amended": False, "findings": review.findings})
         if review.approves:
             self.voice.tell("Approved.\n")
@@ -157,7 +161,7 @@ class Talk:
         answer = merged(draft, fixed)
         amended = answer.strip() != draft.strip()
         if not amended:
-            return noted(outcome, "the coder found nothing to correct")
+            return self._noted(outcome, "the coder found nothing to correct")
         return outcome.model_copy(
             update={"answer": answer, "amended": True, "unchecked": tuple(unchecked(read_edits(answer)))}
         )
@@ -233,11 +237,6 @@ class Talk:
                 "apply twice. Ask for it, or use the name without `:stream`."
             )
         return f"Amended after the review:\n{found}\n{outcome.answer}"
-
-
-def noted(outcome: Outcome, note: str) -> Outcome:
-    """Return an outcome with a note more."""
-    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
 
 
 def read_answer(text: str | None) -> Answer | None:

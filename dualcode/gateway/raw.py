@@ -41,6 +41,7 @@ class Alone:
                 timeout=httpx.Timeout(None, connect=CONNECT),
                 limits=httpx.Limits(max_connections=None),
                 trust_env=not is_loopback(base),
+                verify=not base.startswith("http:"),  # certificates take a while to load
             )
         self.name, self.endpoint = name, endpoint
         self.toolless = False

@@ -107,7 +107,7 @@ def _is_side_request(turns: tuple[Message, ...]) -> bool:
     for text in texts:
         for part in (text[:800], text[-300:]):
             found = _SIDE.search(part)
-            if found and not _PROGRAM.search(part[max(0, found.start() - 80) : found.start()]):
+            if found and not _PROGRAM.search(part[max(0, found.start() - 80) : found.end()]):
                 return True
     return False
 

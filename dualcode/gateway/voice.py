@@ -161,7 +161,7 @@ class Drafting:
             if not closed:
                 return ""
             self._voice.tell(thought)
-            self._thinking = False
+            self._start, self._thinking = "", False
             return answer.lstrip()
         if self._new:
             return content

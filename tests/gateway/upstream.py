@@ -1,4 +1,4 @@
-"""A model server in the test's own event loop: what it says, when, and who left it is the test's to decide."""
+"""A model server in the test's own event loop: the test decides what it says and when, and hears who left."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,22 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 DROP = "\0drop"
 """A piece after which the connection is lost."""
 Script = Callable[[dict[str, Any]], Any]
-"""The body -> the answer's text, a list of pieces (a dict is a delta, an Event is waited for), or a Response."""
+"""The body -> the answer's text, its pieces (a dict is a delta, an Event is waited for), or a Response."""
 
 
 class Upstream:
     """Answers by step: `write`, `review`, `fix`, `plan`, `alone`; remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.arrived = asyncio.Condition()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, for another test."""
         self.scripts: dict[str, Script] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.arrived = asyncio.Condition()
         self.left: asyncio.Queue[str] = asyncio.Queue()
         """The steps whose client closed the connection before the end."""
-        self.base_url = ""
         self.usage: Mapping[str, int] | None = USAGE
         self.finish = "stop"
 
@@ -146,7 +149,7 @@ async def served(app: Any) -> AsyncGenerator[str]:
     server.capture_signals = contextlib.nullcontext  # pyright: ignore[reportAttributeAccessIssue]
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn's has no event
             await asyncio.sleep(0.002)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
