@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from dualcode import __version__
 from dualcode.errors import DualcodeError
 from dualcode.gateway.answers import ALIVE, Chunks, dump, error_line, whole
+from dualcode.gateway.description import describe
 from dualcode.gateway.protocol import Asked, ChatRequest, RefusedError, read_body
 from dualcode.gateway.raw import TOOLS, Alone
 from dualcode.gateway.routing import Route, route
@@ -53,6 +54,7 @@ def build(gateway: Gateway, *, closing: Callable[[], Awaitable[None]] | None = N
             Path("/v1/models/{name:path}", api.guarded(api.model), methods=["GET"]),
             Path("/v1/chat/completions", api.guarded(api.chat), methods=["POST"]),
             Path("/v1/completions", api.guarded(api.completions), methods=["POST"]),
+            Path("/openapi.json", api.description, methods=["GET"]),
             Path("/health", api.health, methods=["GET"]),
             Path("/metrics", api.metrics, methods=["GET"]),
         ],
@@ -150,6 +152,10 @@ class _Api:
         """Say that the gateway is there, and how many it works for."""
         inside = self._gateway.admission.inside
         return JSONResponse({"status": "ok", "version": __version__, "requests": inside})
+
+    async def description(self, _: Request) -> Response:
+        """Return the OpenAPI description."""
+        return JSONResponse(describe())
 
     async def metrics(self, _: Request) -> Response:
         """Return prometheus's page."""

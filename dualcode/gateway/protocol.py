@@ -156,7 +156,7 @@ A = TypeVar("A", bound=Asked)
 def read_body(body: bytes, kind: type[A], most_messages: int) -> tuple[A, dict[str, Any]]:
     """Return the request in a body, and the same as it was sent. Raises RefusedError."""
     try:
-        sent: object = json.loads(body)
+        sent: object = json.loads(body.decode())
     except (ValueError, RecursionError) as error:  # binary content, too
         raise RefusedError(400, f"the body is no JSON: {error}"[:MOST_SHOWN]) from None
     if not isinstance(sent, dict):
@@ -175,7 +175,8 @@ def read_body(body: bytes, kind: type[A], most_messages: int) -> tuple[A, dict[s
         return kind.model_validate(table), table
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part.islower())
+        parts = [str(part) for part in first["loc"]]
+        place = ".".join(part for part in parts if part != "str" and "[" not in part)  # branches of a union
         said = first["msg"][0].lower() + first["msg"][1:]
         found = "" if first["type"] == "missing" else f", found {_shown(first['input'])}"
         raise RefusedError(400, f"{place}: {said}{found}", param=place) from None

@@ -58,8 +58,9 @@ class Alone:
         body["model"] = self.endpoint.model
         if asked.stream:
             body["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
-        if not any(sent.get(name) for name in ("max_tokens", "max_completion_tokens")):
-            body["max_tokens"] = self.endpoint.answer_tokens
+        limits = {name: sent[name] for name in ("max_tokens", "max_completion_tokens") if sent.get(name)}
+        for name, limit in (limits or {"max_tokens": self.endpoint.answer_tokens}).items():
+            body[name] = min(limit, self.endpoint.answer_tokens)  # editors ask for more than a context holds
         if self.endpoint.thinking == "off" and "messages" in sent:
             body["chat_template_kwargs"] = {
                 "enable_thinking": False,

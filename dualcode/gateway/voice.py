@@ -80,10 +80,10 @@ class Until:
         if self.over or not self._stops:
             return "" if self.over else text
         self._held += text
-        places = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        places = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if places:
             self.over = True
-            return self._take(min(places))
+            return self._take(min(places)[1])  # the one that was complete first, as where tokens come singly
         longest = max(
             (
                 size

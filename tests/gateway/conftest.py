@@ -38,6 +38,16 @@ class House:
     root: str
     """Of the scripted server."""
 
+    @property
+    def create(self) -> Any:
+        """OpenAI's own call, with fields of any shape."""
+        return self.client.chat.completions.create
+
+    @property
+    def raw(self) -> Any:
+        """The same, with the headers of the answer."""
+        return self.client.chat.completions.with_raw_response.create
+
     def keep_in(self, folder: Path) -> None:
         """Keep the records of one test apart."""
         self.journal.folder = folder / "records"

@@ -62,12 +62,12 @@ def strict(kind: Any, value: dict[str, Any]) -> None:
 
 
 async def streamed(house: House, model: str = "dualcode/review-fix", **more: Any) -> Heard:
-    stream = await house.client.chat.completions.create(model=model, messages=ASK, stream=True, **more)
+    stream = await house.create(model=model, messages=ASK, stream=True, **more)
     return await Heard().take(stream)
 
 
 async def whole(house: House, model: str = "dualcode/review-fix", **more: Any) -> ChatCompletion:
-    answer = await house.client.chat.completions.create(**{"model": model, "messages": ASK, **more})
+    answer = await house.create(**{"model": model, "messages": ASK, **more})
     strict(ChatCompletion, answer.model_dump(exclude_unset=True))
     return answer
 
@@ -183,7 +183,7 @@ async def test_an_answer_without_code_is_not_reviewed(house: Opened) -> None:
     async with house() as home:
         upstream = pair(home, write="A monad is a monoid in the category of endofunctors.")
         answer = await whole(home)
-        raw = await home.client.chat.completions.with_raw_response.create(model="review-fix", messages=ASK)
+        raw = await home.raw(model="review-fix", messages=ASK)
         assert upstream.steps() == ["write", "write"]
     assert raw.headers["x-dualcode-path"] == "alone"
     assert (summary(answer)["path"], summary(answer)["amended"]) == ("alone", None)
@@ -224,7 +224,7 @@ async def test_a_server_that_is_lost_in_the_draft_is_asked_again_and_the_client_
 ) -> None:
     async with house(attempts=2) as home:
         lost = iter([[DRAFT[:20], DROP], [DRAFT], [DRAFT[:20], DROP], [DRAFT[:9], DRAFT[9:]]])
-        pair(home, write=lambda _: next(lost), review=APPROVAL)
+        pair(home, review=APPROVAL).answer("write", lambda _: next(lost))
         assert (await streamed(home)).content == DRAFT
         assert (await streamed(home, "dualcode/review-fix:stream")).content == DRAFT
 
@@ -232,7 +232,7 @@ async def test_a_server_that_is_lost_in_the_draft_is_asked_again_and_the_client_
 async def test_a_live_draft_that_comes_out_otherwise_the_second_time_is_an_error(house: Opened) -> None:
     async with house(attempts=2) as home:
         lost = iter([["one thing", DROP], ["another thing"]])
-        pair(home, write=lambda _: next(lost))
+        pair(home).answer("write", lambda _: next(lost))
         with pytest.raises(openai.APIError, match="was lost in mid-answer"):
             await streamed(home, "dualcode/review-fix:stream")
 
@@ -255,7 +255,7 @@ async def test_a_server_that_is_lost_before_a_draft_is_an_error_of_the_protocol(
 async def test_a_conversation_beyond_the_context_is_the_clients_to_shorten(house: Opened) -> None:
     too_long = JSONResponse({"error": {"message": "maximum context length is 4096"}}, 400)
     async with house() as home:
-        pair(home, write=lambda _: too_long)
+        pair(home, write=too_long)
         with pytest.raises(openai.BadRequestError) as met:
             await whole(home)
     assert met.value.code == "context_length_exceeded"
@@ -265,9 +265,7 @@ async def test_a_live_draft_is_handed_over_before_its_review_and_amended_after(h
     async with house() as home:
         review, seen = asyncio.Event(), asyncio.Event()
         pair(home, review=[review, REVISION])
-        stream = await home.client.chat.completions.create(
-            model="dualcode/review-fix:stream", messages=ASK, stream=True
-        )
+        stream = await home.create(model="dualcode/review-fix:stream", messages=ASK, stream=True)
         content = ""
         async for chunk in stream:
             for choice in chunk.choices:
@@ -354,20 +352,20 @@ CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "read"
 async def test_a_request_with_tools_goes_to_the_coder_alone_and_says_so(house: Opened) -> None:
     async with house() as home:
         home.upstream.on(alone=[{"reasoning": "hm"}, {"tool_calls": [CALLED]}])
-        raw = await home.client.chat.completions.with_raw_response.create(
+        raw = await home.raw(
             model="dualcode/review-fix",
             messages=ASK,
             stream=True,
-            tools=[TOOL],  # pyright: ignore[reportArgumentType]
+            tools=[TOOL],
         )
-        calls, thoughts = list[Any](), list[Any]()
+        calls, thoughts = list[Any](), list[object]()
         async for chunk in raw.parse():
             strict(ChatCompletionChunk, chunk.model_dump(exclude_unset=True))
             assert chunk.model == "dualcode/review-fix"
             assert chunk.usage is None
             for choice in chunk.choices:
                 calls += choice.delta.tool_calls or []
-                thoughts.append((choice.delta.model_extra or {}).get("reasoning_content"))
+                thoughts.append(getattr(choice.delta, "reasoning_content", None))
         [body] = home.upstream.bodies("alone")
     assert (raw.headers["x-dualcode-path"], raw.headers["x-dualcode-reason"]) == ("alone", "tools")
     assert [call.function.name for call in calls] == ["read"]
@@ -383,11 +381,11 @@ async def test_a_server_that_takes_no_tools_is_asked_without_them(house: Opened)
     async with house() as home:
         home.upstream.on(alone=script)
         for _ in range(2):
-            raw = await home.client.chat.completions.with_raw_response.create(
+            raw = await home.raw(
                 model="dualcode/review-fix",
                 messages=ASK,
                 tools=[TOOL],
-                tool_choice="auto",  # pyright: ignore[reportArgumentType]
+                tool_choice="auto",
             )
             assert raw.parse().choices[0].message.content == "in words"
             assert "does not take" in raw.headers["x-dualcode-reason"]
@@ -412,9 +410,7 @@ SIDE = [
 async def test_what_is_no_coding_task_goes_to_one_model_alone(house: Opened, asked: dict[str, Any]) -> None:
     async with house() as home:
         home.upstream.on(alone="A title")
-        answer = await home.client.chat.completions.create(
-            **{"model": "dualcode/review-fix", "messages": ASK, **asked}
-        )
+        answer = await home.create(**{"model": "dualcode/review-fix", "messages": ASK, **asked})
         strict(ChatCompletion, answer.model_dump(exclude_unset=True))
         assert home.upstream.steps() == ["alone"]
         assert answer.choices[0].message.content == "A title"
@@ -454,13 +450,11 @@ async def test_what_several_calls_cannot_give_is_refused_by_name(
 async def test_a_refusal_of_the_server_comes_back_in_its_words_and_openais_shape(house: Opened) -> None:
     refusal = JSONResponse({"detail": [{"loc": ["body", "best_of"], "msg": "too many"}]}, 422)
     async with house() as home:
-        home.upstream.on(alone=lambda _: refusal)
+        home.upstream.on(alone=refusal)
         for stream in (False, True):
             with pytest.raises(openai.UnprocessableEntityError, match="best_of: too many"):
-                await home.client.chat.completions.create(
-                    model="dualcode/raw-coder", messages=ASK, stream=stream
-                )
-        home.upstream.on(alone=lambda _: JSONResponse({"error": "no key sk-12345678901234567890"}, 401))
+                await home.create(model="dualcode/raw-coder", messages=ASK, stream=stream)
+        home.upstream.on(alone=JSONResponse({"error": "no key sk-12345678901234567890"}, 401))
         with pytest.raises(openai.InternalServerError, match="refuses the gateway's key") as met:
             await whole(home, "raw-coder")
         assert "sk-123" not in str(met.value)
@@ -481,10 +475,11 @@ async def test_completions_fill_in_the_middle_with_the_coder(house: Opened) -> N
             "prompt": "def add(a, b):\n    return",
             "suffix": "\n",
         }
-        answer = await home.client.completions.create(**asked)
+        create: Any = home.client.completions.create
+        answer = await create(**asked)
         strict(Completion, answer.model_dump(exclude_unset=True))
         assert answer.choices[0].text == " a + b"
-        stream = await home.client.completions.create(**asked, stream=True)
+        stream = await create(**asked, stream=True)
         assert "".join([each.text async for chunk in stream for each in chunk.choices]) == " a + b"
         assert home.upstream.bodies("alone")[0]["suffix"] == "\n"
 

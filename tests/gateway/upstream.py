@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -37,10 +37,15 @@ class Upstream:
         self.usage: Mapping[str, int] | None = USAGE
         self.finish = "stop"
 
+    def answer(self, step: str, script: Script) -> None:
+        """Answer a step by a script."""
+        self.scripts[step] = script
+
     def on(self, **scripts: Any) -> None:
         """Say what is answered to a step: a script, or always the same."""
         for step, script in scripts.items():
-            self.scripts[step] = script if callable(script) else (lambda _, same=script: same)
+            fixed = isinstance(script, Response) or not callable(script)
+            self.scripts[step] = (lambda _, same=script: same) if fixed else script
 
     def steps(self) -> list[str]:
         return [step for step, _ in self.asked]
@@ -67,6 +72,9 @@ class Upstream:
         chat = request.url.path.endswith("chat/completions")
         if body.get("stream"):
             return StreamingResponse(self._events(step, pieces, chat, body), media_type="text/event-stream")
+        for gate in pieces:
+            if isinstance(gate, asyncio.Event):  # an answer as one object hangs as a whole
+                await self._opened(gate, request, step)
         text = "".join(each for each in pieces if isinstance(each, str))
         inner = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         choice = {"index": 0, "finish_reason": self.finish, "logprobs": None, **inner}
@@ -74,6 +82,14 @@ class Upstream:
         return JSONResponse(
             {"id": "u", "object": kind, "created": 1, "model": "m", "choices": [choice], "usage": self.usage}
         )
+
+    async def _opened(self, gate: asyncio.Event, request: Request, step: str) -> None:
+        """Wait for a gate, or until the client is gone."""
+        while not gate.is_set():
+            if await request.is_disconnected():
+                self.left.put_nowait(step)
+                return
+            await asyncio.sleep(0.002)
 
     async def _events(
         self, step: str, pieces: Sequence[Any], chat: bool, body: Mapping[str, Any]
@@ -87,10 +103,14 @@ class Upstream:
                 if piece == DROP:
                     ended = True
                     raise ConnectionResetError
-                delta = piece if isinstance(piece, dict) else {"content": piece}
+                delta = cast("dict[str, Any]", piece if isinstance(piece, dict) else {"content": piece})
                 yield self._event(delta, None, chat)
             yield self._event({}, self.finish, chat)
-            counted = {**json.loads(self._event({}, None, chat)[6:]), "choices": [], "usage": self.usage}
+            counted: dict[str, Any] = {
+                **json.loads(self._event({}, None, chat)[6:]),
+                "choices": [],
+                "usage": self.usage,
+            }
             yield f"data: {json.dumps(counted)}\n\ndata: [DONE]\n\n"
             ended = True
         finally:
