@@ -31,7 +31,7 @@ COMMANDS = (
     "serve", "doctor", "top", "solve", "review",
     "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
-    "audit", "ledger", "records", "clean", "sandbox", "spec",
+    "audit", "ledger", "gateway", "records", "clean", "sandbox", "spec",
 )  # fmt: skip
 """Each stands in the file of its name."""
 

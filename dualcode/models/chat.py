@@ -1,5 +1,8 @@
 """The chat-model seam: whatever answers requests. The client is imported where one is made: it is heavy."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +24,33 @@ class Meter:
     """Why nothing is sent to the server now."""
     admission: Admission | None = None
     """What lets requests through to a server; None where there is no server."""
+
+
+class Listener(Protocol):
+    """Hears a reply while it arrives, where somebody waits for its pieces. `complete` returns it whole."""
+
+    def begin(self) -> None:
+        """Hear that a request goes out: what was heard before was of one that was lost, or of another step."""
+        ...
+
+    def hear(self, thought: str, content: str) -> None:
+        """Hear a piece, of the thought or of the answer."""
+        ...
+
+
+LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
+"""Who hears what the requests of this task of the event loop are answered. A kept or scripted reply makes no
+sound."""
+
+
+@contextmanager
+def listening(listener: Listener) -> Generator[None]:
+    """Let a listener hear what is answered within."""
+    token = LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        LISTENER.reset(token)
 
 
 class ChatModel(Protocol):

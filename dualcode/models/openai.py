@@ -18,7 +18,7 @@ from dualcode.config import Endpoint
 from dualcode.errors import EndpointError, ReplyError, UnreachableError
 from dualcode.models.admission import Admission
 from dualcode.models.breaker import STUCK, Breaker
-from dualcode.models.chat import Meter
+from dualcode.models.chat import LISTENER, Meter
 from dualcode.models.dialect import Dialect, remedy
 from dualcode.models.endpoints import is_loopback, usable_environment
 from dualcode.models.faults import (
@@ -255,6 +255,8 @@ class OpenAIChat:
         waited: float,
     ) -> Stream:
         started, stream, outcome = now(), Stream(), "ok"
+        if (listener := LISTENER.get()) is not None:
+            listener.begin()
         self.meter.in_flight += 1
         try:
             await send(stream)

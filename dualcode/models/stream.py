@@ -10,6 +10,7 @@ from typing import Any, cast
 from dualcode.call import Usage
 from dualcode.clock import now
 from dualcode.extraction import strip_thinking
+from dualcode.models.chat import LISTENER
 from dualcode.models.faults import ToldError, TransientError, short, words_of
 
 _FIELDS = (
@@ -119,6 +120,8 @@ class Stream:
             thought, content = said(_table(delta))
             self.reasoning.append(thought)
             self.content.append(content)
+            if (thought or content) and (listener := LISTENER.get()) is not None:
+                listener.hear(thought, content)
             if (thought or content) and self.first_token is None:
                 self.first_token = now()
             self.finish_reason = text_of(choice.get("finish_reason")) or self.finish_reason

@@ -37,6 +37,7 @@ LINES = {
     "export": [["export", "runs"]],
     "audit": [["audit", "RUN"]],
     "ledger": [["ledger", "stats"]],
+    "gateway": [["gateway", "--host", "0.0.0.0"]],
     "records": [["records"]],
     "clean": [["clean"]],
     "sandbox": [["sandbox"]],
