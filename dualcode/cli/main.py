@@ -27,7 +27,7 @@ Exit codes:
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
-    "serve", "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
+    "serve", "eval", "show", "pipelines", "datasets", "suite", "issues", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
     "audit", "ledger", "clean", "sandbox", "spec",
 )  # fmt: skip
