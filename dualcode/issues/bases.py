@@ -69,19 +69,30 @@ def open_base(task: IssueTask, near: Sequence[Path] = ()) -> Base:
     return Base(folder, commit)
 
 
+def git_dir_of(repository: Path) -> Path:
+    """Return the git dir of a user's repository, worktree or bare one. Raises SuiteError if it is none."""
+    inner = repository / ".git"
+    if inner.is_file():
+        inner = repository / inner.read_text().removeprefix("gitdir:").strip()
+        common = inner / "commondir"
+        return (inner / common.read_text().strip()).resolve() if common.exists() else inner.resolve()
+    for each in (inner, repository):
+        if (each / "objects").is_dir():
+            return each.resolve()
+    raise SuiteError(
+        f"{repository} is no git repository", hint="the path of one: its folder, or a bare one's"
+    )
+
+
 def resolve(repository: Path, revision: str) -> str:
     """Return the commit that a revision of a user's repository names; nothing there is changed."""
-    if not (repository / ".git").exists() and not (repository / "objects").is_dir():
-        raise SuiteError(f"{repository} is no git repository", hint="--path with the folder of one")
-    git_dir = repository / ".git" if (repository / ".git").exists() else repository
+    own = repository / ".git"
+    git_dir = git_dir_of(repository)
+    if own.is_file():  # HEAD is a worktree's own
+        git_dir = (repository / own.read_text().removeprefix("gitdir:").strip()).resolve()
     try:
-        if git_dir.is_file():  # a worktree or a submodule of the user's
-            git_dir = (repository / git_dir.read_text().removeprefix("gitdir:").strip()).resolve()
-        return (
-            git(git_dir, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
-            .decode()
-            .strip()
-        )
+        named = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        return git(git_dir, *named).decode().strip()
     except GitError as error:
         raise SuiteError(
             f"{repository} has no revision {revision!r}: {error.message}",
@@ -97,7 +108,16 @@ def _make(source: Source, made: Path, task_folder: Path, near: Sequence[Path]) -
     if source.path is not None:
         repository = (task_folder / source.path).resolve()
         revision = resolve(repository, str(source.revision))
-        git(git_dir, "fetch", "--quiet", "--depth", "1", "--no-tags", f"file://{repository}", revision)
+        git(
+            git_dir,
+            "fetch",
+            "--quiet",
+            "--depth",
+            "1",
+            "--no-tags",
+            f"file://{git_dir_of(repository)}",
+            revision,
+        )
         tree = git(git_dir, "rev-parse", "FETCH_HEAD^{tree}").decode().strip()
         (git_dir / "FETCH_HEAD").unlink(missing_ok=True)
         (git_dir / "shallow").unlink(missing_ok=True)

@@ -42,6 +42,7 @@ def git(
     given: bytes = b"",
     more: Mapping[str, str] | None = None,
     allowed: Sequence[int] = (0,),
+    at: Path | None = None,
 ) -> bytes:
     """Run a git command and return its stdout. Raises GitError, with its words, unless its code is allowed."""
     where = [f"--git-dir={git_dir}"] if git_dir else []
@@ -59,7 +60,7 @@ def git(
             input=given,
             capture_output=True,
             env=environment,
-            cwd=tree or git_dir or "/",
+            cwd=at or tree or git_dir or "/",
             check=False,
         )
     except FileNotFoundError as error:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dualcode.errors import RunError, SuiteError
+from dualcode.issues import packages
 from dualcode.issues.bases import Base
 from dualcode.issues.git import GitError, git
 from dualcode.sandbox import fence
@@ -266,20 +267,15 @@ def worktree(base: Base, name: str) -> Generator[Worktree]:
         raise SuiteError(f"{name!r} cannot be a worktree's name: letters, digits, . _ - only")
     folder = base.folder / "trees"
     folder.mkdir(exist_ok=True)
-    with (folder / f"{name}.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
+    with _owned(folder / f"{name}.lock") as lock:
+        if lock is None:
             raise RunError(
-                f"the worktree {name} is in use by process {lock.read() or 'unknown'}",
+                f"the worktree {name} is in use by process {(folder / f'{name}.lock').read_text() or 'unknown'}",
                 hint=f"wait for it, or end it; it lies in {folder / name}",
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        _clear(base, name)
-        made = _add(base, name)
+            )
+        with packages.only_one(base.folder / "worktrees"):  # git's own entries are read and written
+            _clear(base, name)
+            made = _add(base, name)
         try:
             yield made
         except BaseException:
@@ -289,9 +285,28 @@ def worktree(base: Base, name: str) -> Generator[Worktree]:
             if made.kept:
                 (made.admin / "locked").write_text(f"{_KEPT}\n")
             else:
-                _clear(base, name)
-        if not made.kept:
-            (folder / f"{name}.lock").unlink(missing_ok=True)
+                with packages.only_one(base.folder / "worktrees"):
+                    _clear(base, name)
+                lock.unlink()
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Generator[Path | None]:
+    """Own a lock file while the block runs; None if another does. Only its owner may remove it."""
+    while True:
+        with path.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
+                continue  # its owner removed it just now
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield path
+            return
 
 
 def _add(base: Base, name: str) -> Worktree:
@@ -337,11 +352,10 @@ def recover(base: Base) -> list[str]:
     trees = base.folder / "trees"
     for lock_file in sorted(trees.glob("*.lock")):
         name = lock_file.name.removesuffix(".lock")
-        with lock_file.open("a") as lock, contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if name not in _kept(base):
+        with _owned(lock_file) as lock, packages.only_one(base.folder / "worktrees"):
+            if lock is not None and name not in _kept(base):
                 _clear(base, name)
-                lock_file.unlink(missing_ok=True)
+                lock.unlink()
                 removed.append(name)
     return removed
 
