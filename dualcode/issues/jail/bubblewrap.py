@@ -63,10 +63,11 @@ def package_folders(interpreter: Interpreter) -> list[str]:
 def arguments(program: str, room: Room, environment: dict[str, str]) -> tuple[list[str], list[str]]:
     """Return bubblewrap's command line up to the command, and the host's paths that it names by number.
 
-    `\\0N` stands for the Nth path and `\\1` for the filter's descriptor: the launcher puts them in.
+    `\\0N` stands for the Nth path, `\\1` for the filter's descriptor and `\\2` for that on which bubblewrap
+    tells that it came to the command: the launcher puts them in.
     """
     sources: list[str] = []
-    parts: list[str] = [program, *_FLAGS, "--seccomp", "\1"]
+    parts: list[str] = [program, *_FLAGS, "--seccomp", "\1", "--json-status-fd", "\2"]
 
     def show(option: str, source: Path | str, target: str) -> None:
         parts.extend((option, f"\0{len(sources)}", target))

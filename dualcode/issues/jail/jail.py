@@ -123,15 +123,31 @@ class _Run:
     async def ended(self) -> Ended:
         began = time.monotonic()
         before = await asyncio.to_thread(_measure, self._folders)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", "-B", _LAUNCH, json.dumps(self._spec),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": "/usr/bin:/bin"},
-            start_new_session=True,
-            cwd="/",
-        )  # fmt: skip
+        told, telling = os.pipe()
+        with open(told, "rb") as status:  # noqa: PTH123, ASYNC230 - a pipe, read at its end
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-I", "-S", "-B", _LAUNCH, json.dumps({**self._spec, "status": telling}),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env={"PATH": "/usr/bin:/bin"},
+                    start_new_session=True,
+                    pass_fds=(telling,),
+                    cwd="/",
+                )  # fmt: skip
+            finally:
+                os.close(telling)
+            await self._wait(process, before)
+            entered = self._spec["guard"] or b"exit-code" in await asyncio.to_thread(status.read)
+        if self._ending == "finished":
+            after = await asyncio.to_thread(_measure, self._folders)
+            if self._exceeds(before, after):
+                self._ending = "too much disk"
+        return self._result(process.returncode, time.monotonic() - began, bool(entered))
+
+    async def _wait(self, process: asyncio.subprocess.Process, before: tuple[int, int]) -> None:
+        """Return when the command, and all that it started, has ended, by itself or by a limit."""
         assert process.stdout is not None
         reading = asyncio.create_task(self._output.read(process.stdout))
         watching = asyncio.create_task(self._watch(process.pid, before))
@@ -151,16 +167,12 @@ class _Run:
             _, late = await asyncio.wait({reading}, timeout=5)
             for each in late:  # somebody outside the jail holds the pipe
                 each.cancel()
-        if self._ending == "finished":
-            after = await asyncio.to_thread(_measure, self._folders)
-            if self._exceeds(before, after):
-                self._ending = "too much disk"
-        return self._result(process.returncode, time.monotonic() - began)
 
-    def _result(self, code: int | None, seconds: float) -> Ended:
+    def _result(self, code: int | None, seconds: float, entered: bool) -> Ended:
         output, left_out = self._output.text()
-        if code == launch.FAILED and launch.MARK in output:
-            raise SandboxError(f"the jail could not be entered: {output.partition(launch.MARK)[2].strip()}")
+        if (code == launch.FAILED and launch.MARK in output) or (self._ending == "finished" and not entered):
+            why = output.partition(launch.MARK)[2].strip() or output.strip()[-400:]
+            raise SandboxError(f"the jail could not be entered: {why}")
         if code is not None and code < 0:
             code = 128 - code
         return Ended(

@@ -45,6 +45,7 @@ def main(spec: dict[str, Any]) -> None:
     argv = [sources[int(each[1:])] if each[:1] == "\0" else each for each in argv]
     if spec["seccomp"] and not spec["landlock"]:
         argv[argv.index("\1")] = str(_in_memory(base64.b64decode(spec["seccomp"])))
+        argv[argv.index("\2")] = str(spec["status"])
     if spec["guard"]:
         _guard()
     if spec["user"]:
