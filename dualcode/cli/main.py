@@ -28,10 +28,10 @@ Exit codes:
   130  interrupted; the same command resumes a run"""
 
 COMMANDS = (
-    "serve", "doctor", "top", "solve", "review",
+    "serve", "doctor", "top", "gateway", "solve", "review", "issues",
     "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
-    "audit", "ledger", "gateway", "records", "clean", "sandbox", "spec",
+    "audit", "ledger", "records", "clean", "sandbox", "spec",
 )  # fmt: skip
 """Each stands in the file of its name."""
 

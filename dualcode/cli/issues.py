@@ -1,0 +1,298 @@
+"""`dualcode issues`: repository issues as tasks: shown, proved, imported, written."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dualcode.cli.options import WholeSummaries, print_columns, spelled, unsafe_option
+
+if TYPE_CHECKING:
+    from dualcode.issues.checking import IssueProof
+    from dualcode.issues.task import IssueTask
+
+EXIT_FAULTY = 2
+
+
+@click.group("issues", cls=WholeSummaries)
+def command() -> None:
+    """Prove, import and write tasks made of issues of real repositories.
+
+    A task is a folder in Harbor's layout: task.toml, instruction.md, tests/, solution/. docs/issues.md has
+    an example, and says how commands of models and tests are contained.
+
+    \b
+    Example:
+      dualcode issues list
+      dualcode issues check sqlparse-742
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def list_issues(as_json: bool) -> None:
+    """List the issue tasks that dualcode carries, and those in eval/issues of this folder.
+
+    \b
+    Example:
+      dualcode issues list --json
+    """
+    from dualcode.issues.task import read_task, shipped_folders
+
+    tasks = [read_task(folder) for folder in shipped_folders()]
+    if as_json:
+        click.echo(json.dumps({"issues": [_about(task) for task in tasks]}))
+        return
+    print_columns([(each.name, "", f"{each.settings.source.named}: {_title(each)}") for each in tasks])
+
+
+@command.command("show")
+@click.argument("name", metavar="TASK|FOLDER")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def show_issue(name: str, as_json: bool) -> None:
+    """Show one task: where its tree comes from, its tests and limits, and the issue as models read it.
+
+    \b
+    Example:
+      dualcode issues show flask-4041
+    """
+    from dualcode.issues.task import find_task
+
+    task = find_task(name)
+    if as_json:
+        click.echo(json.dumps({**_about(task), "instruction": task.instruction}))
+        return
+    limits, settings = task.limits, task.settings
+    rows = (
+        ("folder", str(task.folder)),
+        ("source", settings.source.named),
+        ("python", f"{settings.python}, with {len(settings.pins)} pinned packages"),
+        ("tests", f"{len(task.fail_to_pass)} fail to pass, {len(task.pass_to_pass)} pass to pass"),
+        ("known bad", f"{len(settings.known_bad)}"),
+        ("visible test", settings.visible_test),
+        ("scope", ", ".join(settings.paths_in_scope) or "any file"),
+        ("a command", f"{limits.command_seconds:g} s, {limits.memory_mb} MiB, {limits.processes} processes"),
+        ("the tests", f"{limits.test_seconds:g} s"),
+    )
+    for key, value in rows:
+        click.echo(f"{key:<14}{value}")
+    click.echo(f"\n{task.instruction}", nl=False)
+
+
+@command.command("check")
+@click.argument("names", nargs=-1, required=True, metavar="TASK|FOLDER...")
+@click.option(
+    "--archives",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="A folder that may hold a task's archive, so that nothing is downloaded.",
+)
+@unsafe_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def check(
+    names: tuple[str, ...], archives: tuple[Path, ...], unsafe: bool, quiet: bool, as_json: bool
+) -> None:
+    """Prove tasks: the base fails exactly what a fix has to turn, and the solution passes everything.
+
+    Both are run twice, in the jail, without a network; and no copy of the fix may be readable in there.
+    Archives and packages are fetched before that, once. Exit code 2 if something has to be mended.
+
+    \b
+    Example:
+      dualcode issues check sqlparse-742
+      dualcode issues check ./our-issue --json
+    """
+    from dualcode.issues.checking import prove_issue
+    from dualcode.issues.jail.tiers import open_jail
+    from dualcode.issues.task import find_task
+
+    tasks = [find_task(name) for name in names]
+
+    async def proved() -> "list[IssueProof]":
+        jail = await open_jail(unsafe=unsafe)
+        found: list[IssueProof] = []
+        for task in tasks:
+
+            def tell(what: str, name: str = task.name) -> None:
+                if not quiet:
+                    click.echo(f"{name}: {what}", err=True)
+
+            found.append(await prove_issue(task, jail, near=archives, tell=tell))
+            if not as_json:
+                _print(found[-1])
+        return found
+
+    proofs = asyncio.run(proved())
+    if as_json:
+        click.echo(json.dumps({"issues": [each.model_dump(mode="json") for each in proofs]}))
+    if any(each.faults for each in proofs):
+        sys.exit(EXIT_FAULTY)
+
+
+@command.command("jail")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def jail(as_json: bool) -> None:
+    """Say how commands are contained on this machine: each jail is tried by a command that attacks it.
+
+    Exit code 3 if none holds.
+
+    \b
+    Example:
+      dualcode issues jail
+    """
+    from dualcode.issues.jail.tiers import TIERS, describe, probe
+
+    async def tried() -> dict[str, str]:
+        failures = {name: await probe(name) for name in TIERS}
+        return {name: str(failure.message) if failure else "" for name, failure in failures.items()}
+
+    whys = asyncio.run(tried())
+    chosen = next((name for name, why in whys.items() if not why), None)
+    tier = describe(chosen, {}) if chosen else None
+    if as_json:
+        tiers = [{"name": name, "works": not why, "why": why} for name, why in whys.items()]
+        holds, lacks = (list(tier.holds), list(tier.lacks)) if tier else ([], [])
+        click.echo(json.dumps({"tiers": tiers, "chosen": chosen, "holds": holds, "lacks": lacks}))
+    else:
+        for name, why in whys.items():
+            click.echo(
+                f"{name:<12}{f'no: {why}' if why else 'works (chosen)' if name == chosen else 'works'}"
+            )
+        for head, phrases in (("holds", tier.holds), ("lacks", tier.lacks)) if tier else ():
+            click.echo(f"\n{head}")
+            for phrase in phrases:
+                click.echo(f"  {phrase}")
+    if chosen is None:
+        sys.exit(3)
+
+
+@command.command("import")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="FILE|FOLDER")
+@click.argument("target", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.option(
+    "--repository",
+    "repositories",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="Where a row's repository lies here; NAME as the rows have it, such as pallets/flask.",
+)
+@click.option(
+    "--python", default=">=3.8", show_default=True, help="The versions of Python that the trees run on."
+)
+@click.option("--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need.")
+@click.option(
+    "--pythonpath", "roots", multiple=True, default=(".",), show_default=True, help="A tree's import root."
+)
+@click.option("--only", default="*", metavar="PATTERN", help="Only rows, or exercises, of such a name.")
+def import_issues(
+    source: Path,
+    target: Path,
+    repositories: tuple[str, ...],
+    python: str,
+    pins: tuple[str, ...],
+    roots: tuple[str, ...],
+    only: str,
+) -> None:
+    """Make tasks of SWE-bench's rows (.jsonl, .json), or of Python exercises of aider's polyglot folder.
+
+    What needs a Docker image is refused by name. A row's repository is read where --repository says, and not
+    changed. `dualcode issues check` proves what was written.
+
+    \b
+    Example:
+      dualcode issues import rows.jsonl ours --repository pallets/flask=../flask --pin pytest==7.4.4
+      dualcode issues import polyglot-benchmark ours --pin pytest==7.4.4
+    """
+    from dualcode.issues.importing import Wanted, import_tasks
+
+    wanted = Wanted.of(repositories, python=python, pins=pins, pythonpath=roots, only=only)
+    written, refused = import_tasks(source, target, wanted)
+    for name, why in refused:
+        click.echo(f"refused  {name}: {why}", err=True)
+    for folder in written:
+        click.echo(folder)
+    if written:
+        click.echo(f"to prove them: {spelled()} issues check {target}/*", err=True)
+    if refused and not written:
+        sys.exit(EXIT_FAULTY)
+
+
+@command.command("new")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.option("--path", "repository", required=True, type=click.Path(path_type=Path), help="The repository.")
+@click.option("--revision", default="HEAD", show_default=True, help="The commit that has the fault.")
+@click.option(
+    "--issue",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="A file with the issue's text; - for stdin.",
+)
+@click.option(
+    "--fix", metavar="REVISION", help="A commit that mends it: its source and its tests become the proof."
+)
+@click.option(
+    "--python", default=">=3.8", show_default=True, help="The versions of Python that the tree runs on."
+)
+@click.option("--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need.")
+@click.option(
+    "--pythonpath", "roots", multiple=True, default=(".",), show_default=True, help="The tree's import root."
+)
+def new(
+    folder: Path,
+    repository: Path,
+    revision: str,
+    issue: Path,
+    fix: str | None,
+    python: str,
+    pins: tuple[str, ...],
+    roots: tuple[str, ...],
+) -> None:
+    """Write a task from a local repository, a revision of it and an issue's text.
+
+    With --fix the tests and the solution are taken from that commit; without it, a first hidden test is
+    written that you complete. The repository is only read.
+
+    \b
+    Example:
+      dualcode issues new ours/price-7 --path ../shop --revision v1.2 --issue issue.md --pin pytest==7.4.4
+    """
+    from dualcode.issues.writing import write_task
+
+    text = sys.stdin.read() if str(issue) == "-" else issue.read_text("utf-8", "replace")
+    files = write_task(
+        folder, repository, revision, text, fix=fix, python=python, pins=pins, pythonpath=roots
+    )
+    for path in files:
+        click.echo(path)
+    click.echo(f"complete tests/ and fail_to_pass, then: {spelled()} issues check {folder}", err=True)
+
+
+def _about(task: "IssueTask") -> dict[str, object]:
+    return {
+        "name": task.name,
+        "title": _title(task),
+        "folder": str(task.folder),
+        "settings": task.settings.model_dump(mode="json"),
+        "fail_to_pass": len(task.fail_to_pass),
+        "pass_to_pass": len(task.pass_to_pass),
+    }
+
+
+def _title(task: "IssueTask") -> str:
+    return task.instruction.partition("\n")[0].lstrip("# ")
+
+
+def _print(proof: "IssueProof") -> None:
+    state = "faulty" if proof.faults else "proved" if proof.has_solution else "ok, without a solution"
+    took = sum(proof.seconds.values())
+    click.echo(
+        f"{proof.task}  {state}  {proof.fail_to_pass} fail to pass, {proof.pass_to_pass} pass to pass; {took:.1f} s"
+    )
+    for fault in proof.faults:
+        click.echo(f"  mend: {fault}")
+    if proof.seconds:
+        click.echo("  " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in proof.seconds.items()))

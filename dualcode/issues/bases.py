@@ -1,0 +1,174 @@
+"""The base of a task: a bare repository of exactly one commit, from which worktrees are made.
+
+It has no history in which the fix could be found, a neutral author and date, and nothing of the user's own
+repository but the files of one revision. It is made once and then only read.
+"""
+
+import hashlib
+import shutil
+import stat
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualcode.errors import SuiteError
+from dualcode.issues import packages
+from dualcode.issues.git import ATTRIBUTES, GitError, git
+from dualcode.issues.task import IssueTask, Source
+
+RULES = "rules"
+"""A folder in the base with the base's own .gitignore files, at their places."""
+_FORMAT = 3
+_ARCHIVE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Base:
+    """The one commit that every fix of a task begins with."""
+
+    folder: Path
+    commit: str
+
+    @property
+    def git_dir(self) -> Path:
+        """The bare repository."""
+        return self.folder / "base.git"
+
+    @property
+    def rules(self) -> Path:
+        """The .gitignore files of the base."""
+        return self.folder / RULES
+
+
+def open_base(task: IssueTask, near: Sequence[Path] = ()) -> Base:
+    """Return a task's base, made if it is not there yet; `near` are folders that may hold its archive.
+
+    Raises SuiteError if the source cannot be had or is not what the task says.
+    """
+    source = task.settings.source
+    if source.path is not None:
+        repository = (task.folder / source.path).resolve()
+        revision = resolve(repository, str(source.revision))
+        about = f"{_FORMAT} {repository} {revision}"
+    else:
+        about = f"{_FORMAT} {source.sha256}"
+    folder = packages.store() / "bases" / hashlib.sha256(about.encode()).hexdigest()[:16]
+    with packages.only_one(folder):
+        if not folder.exists():
+            made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+            made.chmod(0o755)
+            try:
+                _make(source, made, task.folder, near)
+                made.rename(folder)
+            except BaseException:
+                shutil.rmtree(made, ignore_errors=True)
+                raise
+    commit = git(folder / "base.git", "rev-parse", "--verify", "refs/heads/base^{commit}").decode().strip()
+    return Base(folder, commit)
+
+
+def git_dir_of(repository: Path) -> Path:
+    """Return the git dir of a user's repository, worktree or bare one. Raises SuiteError if it is none."""
+    inner = repository / ".git"
+    if inner.is_file():
+        inner = repository / inner.read_text().removeprefix("gitdir:").strip()
+        common = inner / "commondir"
+        return (inner / common.read_text().strip()).resolve() if common.exists() else inner.resolve()
+    for each in (inner, repository):
+        if (each / "objects").is_dir():
+            return each.resolve()
+    raise SuiteError(
+        f"{repository} is no git repository", hint="the path of one: its folder, or a bare one's"
+    )
+
+
+def resolve(repository: Path, revision: str) -> str:
+    """Return the commit that a revision of a user's repository names; nothing there is changed."""
+    own = repository / ".git"
+    git_dir = git_dir_of(repository)
+    if own.is_file():  # HEAD is a worktree's own
+        git_dir = (repository / own.read_text().removeprefix("gitdir:").strip()).resolve()
+    try:
+        named = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        return git(git_dir, *named).decode().strip()
+    except GitError as error:
+        raise SuiteError(
+            f"{repository} has no revision {revision!r}: {error.message}",
+            hint=f"git -C '{repository}' log --oneline --all",
+        ) from None
+
+
+def _make(source: Source, made: Path, task_folder: Path, near: Sequence[Path]) -> None:
+    git_dir = made / "base.git"
+    git(None, "init", "--quiet", "--bare", "--template=", str(git_dir))
+    (git_dir / "info").mkdir(exist_ok=True)
+    (git_dir / "info" / "attributes").write_text(ATTRIBUTES)
+    if source.path is not None:
+        repository = (task_folder / source.path).resolve()
+        revision = resolve(repository, str(source.revision))
+        git(
+            git_dir,
+            "fetch",
+            "--quiet",
+            "--depth",
+            "1",
+            "--no-tags",
+            f"file://{git_dir_of(repository)}",
+            revision,
+        )
+        tree = git(git_dir, "rev-parse", "FETCH_HEAD^{tree}").decode().strip()
+        (git_dir / "FETCH_HEAD").unlink(missing_ok=True)
+        (git_dir / "shallow").unlink(missing_ok=True)
+    else:
+        unpacked = made / "unpacked"
+        unpack(packages.archive(source, (*near, task_folder)), unpacked)
+        git(git_dir, "add", "--all", "--force", "--", ".", tree=unpacked)
+        tree = git(git_dir, "write-tree").decode().strip()
+        (git_dir / "index").unlink()
+        shutil.rmtree(unpacked)
+    entries = [line.split(b"\t", 1) for line in git(git_dir, "ls-tree", "-rz", tree).split(b"\0") if line]
+    if modules := [name.decode(errors="replace") for about, name in entries if about.startswith(b"160000")]:
+        raise SuiteError(
+            f"{source.named} has submodules, which are not fetched: {', '.join(modules[:3])}",
+            hint="a revision without them, or an archive that holds their files",
+        )
+    commit = git(git_dir, "commit-tree", tree, "-m", "base").decode().strip()
+    git(git_dir, "update-ref", "refs/heads/base", commit)
+    if source.path is not None:  # the commit that was fetched has an author, a date and a message
+        git(git_dir, "repack", "-adq")
+        git(git_dir, "prune", "--expire=now")
+    _write_rules(git_dir, entries, made / RULES)
+
+
+def _write_rules(git_dir: Path, entries: Sequence[Sequence[bytes]], folder: Path) -> None:
+    """Write the base's .gitignore files: what a model writes into its own hides nothing from us."""
+    folder.mkdir()
+    for about, name in entries:
+        if name.rpartition(b"/")[2] == b".gitignore" and not about.startswith(b"120000"):
+            path = folder / name.decode(errors="surrogateescape")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(git(git_dir, "cat-file", "blob", about.split()[2].decode()))
+
+
+def unpack(path: Path, target: Path) -> None:
+    """Unpack a source archive's one folder. Raises SuiteError for what does not belong into one."""
+    inner = target.with_name(target.name + ".all")
+    try:
+        with tarfile.open(path) as file:
+            members = file.getmembers()
+            if sum(member.size for member in members) > _ARCHIVE_BYTES:
+                raise SuiteError(
+                    f"{path} unpacks to more than {_ARCHIVE_BYTES >> 20} MiB", hint="another archive"
+                )
+            file.extractall(inner, members=members, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise SuiteError(
+            f"{path} cannot be unpacked: {error}", hint=f"rm {path}, and the same again"
+        ) from None
+    tops = list(inner.iterdir())
+    if len(tops) != 1 or not stat.S_ISDIR(tops[0].lstat().st_mode):
+        raise SuiteError(f"{path} holds {len(tops)} things at its top, and not one folder", hint="an sdist")
+    tops[0].rename(target)
+    inner.rmdir()

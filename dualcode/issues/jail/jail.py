@@ -1,0 +1,279 @@
+"""The jail itself: one command in, what came of it out, and nothing of it left behind."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from dualcode.errors import SandboxError
+from dualcode.issues.jail import bubblewrap, launch, unwrapped
+from dualcode.issues.jail.filter import compile_filter
+from dualcode.issues.jail.room import Ended, Ending, Places, Room
+from dualcode.issues.task import Limits
+from dualcode.issues.worktrees import JAIL_USER
+from dualcode.sandbox.sandbox import Tier
+
+LONGEST = 100_000
+"""Characters of a command."""
+_LAUNCH = str(Path(launch.__file__).resolve())
+_LOOK_SECONDS = 0.25
+_DISK_SECONDS = 1.0
+_MOST_FILES = 200_000
+_MIB = 1 << 20
+
+
+class CommandJail:
+    """Runs commands that nobody trusts, any number at a time. `tiers.open_jail` gives one."""
+
+    def __init__(self, tier: Tier) -> None:
+        """Take a tier that was probed."""
+        self.tier = tier
+
+    def places(self, room: Room) -> Places:
+        """Return where a command in this room finds things."""
+        return bubblewrap.PLACES if self.tier.name == "bubblewrap" else unwrapped.places(room)
+
+    async def run(self, command: str, room: Room, limits: Limits | None = None) -> Ended:
+        """Run a shell line; `limits` of the room's task by default those of `Limits`.
+
+        When this returns, or is cancelled, all that the command started has ended. Raises SandboxError if
+        the jail itself failed: that says nothing about the command.
+        """
+        limits = limits or Limits()
+        if len(command.encode(errors="surrogateescape")) > LONGEST:
+            return Ended(ending="too long", exit_code=None, output="", seconds=0.0)
+        with tempfile.TemporaryDirectory(prefix="dualcode-jail-") as folder:
+            spec = self._spec(command, room, limits, folder)
+            return await _Run(spec, room, limits).ended()
+
+    def _spec(self, command: str, room: Room, limits: Limits, folder: str) -> dict[str, object]:
+        places, root = self.places(room), os.geteuid() == 0
+        environment = _environment(places, room)
+        limited = ["/bin/bash", "-c", 'ulimit -u "$0" && exec "$@"', str(limits.processes)]
+        called = ["/bin/bash", "-c", command]
+        spec: dict[str, object] = {
+            "memory": (limits.memory_mb + 512) * _MIB,
+            "file": limits.disk_mb * _MIB,
+            "processes": limits.processes,
+            "user": JAIL_USER if root and self.tier.name != "unsafe" else 0,
+            "sources": [],
+            "stage": "",
+            "landlock": None,
+            "guard": True,
+            "cwd": places.tree,
+            "seccomp": "",
+            "environment": environment,
+            "argv": called,
+        }
+        if self.tier.name == "bubblewrap":
+            program = bubblewrap.find()
+            if program is None:
+                raise SandboxError("bubblewrap is not installed any more", hint=bubblewrap.HINT)
+            argv, sources = bubblewrap.arguments(program, room, environment)
+            filtered = base64.b64encode(compile_filter(sockets=True)).decode()
+            more = {"stage": folder, "cwd": "", "guard": False, "seccomp": filtered}
+            return spec | more | {"argv": [*argv, *limited, *called], "sources": sources}
+        if self.tier.name == "landlock":
+            filtered = base64.b64encode(compile_filter(sockets=False)).decode()
+            spec |= {"landlock": unwrapped.rules(room), "seccomp": filtered}
+        return spec
+
+
+def _environment(places: Places, room: Room) -> dict[str, str]:
+    """Return all the variables that a command sees."""
+    roots = (places.tree if each == "." else f"{places.tree}/{each}" for each in room.pythonpath)
+    return {
+        "PATH": f"{places.tools}:{places.packages}/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": places.scratch,
+        "TMPDIR": places.scratch,
+        "USER": "user",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "PAGER": "cat",
+        "PYTHONPATH": ":".join((*roots, places.packages)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+        "GIT_PAGER": "cat",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+
+
+class _Run:
+    """A command while it runs: its output, and the eye on what it uses."""
+
+    def __init__(self, spec: dict[str, object], room: Room, limits: Limits) -> None:
+        self._spec, self._limits = spec, limits
+        self._folders = [
+            each for each in (room.writable and room.worktree.path, room.scratch, room.results) if each
+        ]
+        self._output = _Output(limits.output_kb << 10)
+        self._peak = 0
+        self._ending: Ending = "finished"
+
+    async def ended(self) -> Ended:
+        began = time.monotonic()
+        before = await asyncio.to_thread(_measure, self._folders)
+        told, telling = os.pipe()
+        with open(told, "rb") as status:  # noqa: PTH123, ASYNC230 - a pipe, read at its end
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-I", "-S", "-B", _LAUNCH, json.dumps({**self._spec, "status": telling}),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env={"PATH": "/usr/bin:/bin"},
+                    start_new_session=True,
+                    pass_fds=(telling,),
+                    cwd="/",
+                )  # fmt: skip
+            finally:
+                os.close(telling)
+            await self._wait(process, before)
+            entered = self._spec["guard"] or b"exit-code" in await asyncio.to_thread(status.read)
+        if self._ending == "finished":
+            after = await asyncio.to_thread(_measure, self._folders)
+            if self._exceeds(before, after):
+                self._ending = "too much disk"
+        return self._result(process.returncode, time.monotonic() - began, bool(entered))
+
+    async def _wait(self, process: asyncio.subprocess.Process, before: tuple[int, int]) -> None:
+        """Return when the command, and all that it started, has ended, by itself or by a limit."""
+        assert process.stdout is not None
+        reading = asyncio.create_task(self._output.read(process.stdout))
+        watching = asyncio.create_task(self._watch(process.pid, before))
+        try:
+            done, _ = await asyncio.wait(
+                {asyncio.ensure_future(process.wait()), watching},
+                timeout=self._limits.command_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not done:
+                self._ending = "timed out"
+        finally:
+            watching.cancel()
+            await self._kill(process)
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            _, late = await asyncio.wait({reading}, timeout=5)
+            for each in late:  # somebody outside the jail holds the pipe
+                each.cancel()
+
+    def _result(self, code: int | None, seconds: float, entered: bool) -> Ended:
+        output, left_out = self._output.text()
+        if (code == launch.FAILED and launch.MARK in output) or (self._ending == "finished" and not entered):
+            why = output.partition(launch.MARK)[2].strip() or output.strip()[-400:]
+            raise SandboxError(f"the jail could not be entered: {why}")
+        if code is not None and code < 0:
+            code = 128 - code
+        return Ended(
+            ending=self._ending,
+            exit_code=code if self._ending == "finished" else None,
+            output=output,
+            left_out=left_out,
+            seconds=seconds,
+            peak_memory=self._peak,
+        )
+
+    async def _kill(self, process: asyncio.subprocess.Process) -> None:
+        """End the command and all beneath it: by its pid namespace, or by the guard around it."""
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                if self._spec["guard"]:
+                    process.send_signal(signal.SIGTERM)
+                else:
+                    os.killpg(process.pid, signal.SIGKILL)
+        try:
+            await asyncio.wait_for(asyncio.shield(process.wait()), 10)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+    async def _watch(self, pid: int, before: tuple[int, int]) -> None:
+        """Return when the command uses more than it may; each look costs far less than the time between."""
+        next_disk = time.monotonic() + _DISK_SECONDS
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            memory = _memory(pid, self._limits.memory_mb * _MIB)
+            self._peak = max(self._peak, memory)
+            if memory > self._limits.memory_mb * _MIB:
+                self._ending = "too much memory"
+                return
+            if (now := time.monotonic()) >= next_disk:
+                after = await asyncio.to_thread(_measure, self._folders)
+                if self._exceeds(before, after):
+                    self._ending = "too much disk"
+                    return
+                next_disk = time.monotonic() + max(_DISK_SECONDS, 20 * (time.monotonic() - now))
+
+    def _exceeds(self, before: tuple[int, int], after: tuple[int, int]) -> bool:
+        grown = after[0] - before[0]
+        return grown > self._limits.disk_mb * _MIB or after[1] - before[1] > _MOST_FILES
+
+
+class _Output:
+    """The beginning and the end of what a command prints; the rest is read, and dropped."""
+
+    def __init__(self, most: int) -> None:
+        self._half = max(1, most // 2)
+        self._head, self._tail, self._total = bytearray(), bytearray(), 0
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        while data := await stream.read(1 << 16):
+            self._total += len(data)
+            room = self._half - len(self._head)
+            self._head += data[:room]
+            self._tail += data[room:] if room > 0 else data
+            if len(self._tail) > 2 * self._half:
+                del self._tail[: -self._half]
+
+    def text(self) -> tuple[str, int]:
+        del self._tail[: max(0, len(self._tail) - self._half)]
+        left_out = self._total - len(self._head) - len(self._tail)
+        between = f"\n[{left_out:,} bytes left out]\n".encode() if left_out else b""
+        return (self._head + between + self._tail).decode(errors="replace"), left_out
+
+
+def _memory(pid: int, most: int) -> int:
+    """Return the bytes that processes hold; what they share is counted once, where that matters."""
+    pids = [pid, *launch.descendants(pid)]
+    total = sum(_field(each, "status", ("RssAnon:", "RssShmem:")) for each in pids)
+    if total > most:
+        shares = [_field(each, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) for each in pids]
+        total = sum(shares) or total
+    return total
+
+
+def _field(pid: int, file: str, names: tuple[str, ...]) -> int:
+    try:
+        text = Path(f"/proc/{pid}/{file}").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith(names))
+
+
+def _measure(folders: list[Path]) -> tuple[int, int]:
+    """Return bytes on disk and entries of some folders, as far as they can be seen."""
+    size = count = 0
+    waiting = [str(each) for each in folders]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:  # removed meanwhile, or closed to us
+            continue
+    return size, count

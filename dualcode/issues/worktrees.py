@@ -1,0 +1,382 @@
+"""Worktrees: a tree of its own for each condition and trial, and the one commit that is made of it.
+
+A worktree is git's own, locked for as long as it lives, and its owner holds a lock that the kernel releases
+however it ends. What is found without an owner was left by a process that was killed, and is cleared before
+the name is used again. The commit is made here, from the tree, with an explicit git dir and objects of its
+own; a model needs no git dir that it can write to, and nothing in its tree runs on the host.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dualcode.errors import RunError, SuiteError
+from dualcode.issues import packages
+from dualcode.issues.bases import Base
+from dualcode.issues.git import GitError, git
+from dualcode.sandbox import fence
+
+JAIL_USER = 65533
+"""Who commands are where dualcode is root: the worktree belongs to it."""
+LARGEST_FILE = 5 << 20
+MOST_FILES = 20_000
+"""New ones. A tree with more is left out from there on, and said so."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+_BUILT = re.compile(rb"(^|/)(__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache)(/|$)|\.py[co]$")
+_KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something in a tree, or in a diff, that does not count as part of a fix."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a worktree holds beyond its base: exactly one commit."""
+
+    commit: str
+    diff: str
+    """As `git apply` takes it, binary files included; empty if nothing was changed."""
+    files: tuple[str, ...]
+    """Paths that were added, changed or removed."""
+    left_out: tuple[LeftOut, ...]
+    """Nested repositories, links out of the tree, devices, what is too large; never silently."""
+
+
+@dataclass
+class Worktree:
+    """A tree to work in. `path` is the host's; see CommandJail for the path that commands see."""
+
+    base: Base
+    name: str
+    path: Path
+    admin: Path
+    """Its own git dir, which only the host writes."""
+    kept: bool = field(default=False)
+
+    def keep(self) -> None:
+        """Leave the tree in its place when its owner is done: for someone to look at."""
+        self.kept = True
+
+    def apply(self, diff: str) -> None:
+        """Apply a diff to the tree. Raises SuiteError with git's words if it does not fit."""
+        if diff.strip():
+            try:
+                git(self.admin, "apply", "--whitespace=nowarn", "-", tree=self.path, given=_bytes(diff))
+            except GitError as error:
+                raise SuiteError(
+                    f"the patch does not apply: {error.message}", hint="git diff --binary"
+                ) from None
+            self.give()
+
+    def checkout(self, tree: str) -> None:
+        """Make the files those of a tree object that the base, or this worktree's own store, has."""
+        git(self.admin, "read-tree", "--reset", "-u", tree, tree=self.path, more=self._objects())
+        self.give()
+
+    def give(self) -> None:
+        """Hand the tree to the user that commands run as."""
+        give(self.path)
+
+    def screened(self, diff: str) -> "Staged":
+        """Return a diff, applied to the base in an index of its own, before any file is written."""
+        return Staged(self, diff)
+
+    def commit(self) -> Change:
+        """Make the one commit of what the tree holds now. The tree itself is only read.
+
+        Raises SuiteError if it cannot be read.
+        """
+        left: list[LeftOut] = []
+        wanted = sorted(self._files(left))
+        ignored = self._ignored(wanted)
+        objects = self._objects()
+        index = self.admin / "index"
+        known = {each for each in self._git("ls-files", "-z").split(b"\0") if each}
+        new = [each for each in wanted if each not in known and each not in ignored]
+        left += (LeftOut(_shown(each), f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
+        taken = {*new[:MOST_FILES], *(each for each in wanted if each in known)}
+        lists = (("--add", taken), ("--force-remove", known - taken))
+        scratch = {**objects, "GIT_INDEX_FILE": str(self.admin / "commit-index")}
+        (self.admin / "commit-index").write_bytes(index.read_bytes())
+        for option, paths in lists:
+            if paths:
+                given = b"\0".join(sorted(paths)) + b"\0"
+                self._git("update-index", option, "--replace", "-z", "--stdin", more=scratch, given=given)
+        tree = self._git("write-tree", more=scratch).decode().strip()
+        commit = (
+            self._git("commit-tree", tree, "-p", self.base.commit, "-m", "change", more=objects)
+            .decode()
+            .strip()
+        )
+        self._git("update-ref", "--no-deref", "HEAD", commit, more=objects)
+        diff, files = self._difference(tree)
+        return Change(commit, diff, files, tuple(left))
+
+    def _difference(self, tree: str) -> tuple[str, tuple[str, ...]]:
+        between = ("--no-renames", "--no-ext-diff", "--no-textconv", self.base.commit, tree)
+        more = self._objects()
+        diff = self._git(
+            "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-color", *between, more=more
+        )
+        names = self._git("diff-tree", "-r", "-z", "--name-only", *between, more=more)
+        return _text(diff), tuple(_shown(each) for each in names.split(b"\0") if each)
+
+    def _files(self, left: list[LeftOut]) -> Iterator[bytes]:
+        """Yield the files and links of the tree, no link followed, and tell what is none of a fix's."""
+        waiting = [b""]
+        top = os.fsencode(self.path)
+        while waiting:
+            inner = waiting.pop()
+            try:
+                entries = list(os.scandir(os.path.join(top, inner)))  # noqa: PTH118 - bytes
+            except OSError as error:
+                left.append(LeftOut(_shown(inner), f"cannot be read: {error.strerror}"))
+                continue
+            for entry in entries:
+                path = inner + b"/" + entry.name if inner else entry.name
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if entry.name.lower() == b".git":
+                    if inner:
+                        left.append(
+                            LeftOut(_shown(inner), "a nested repository: its files count, its history not")
+                        )
+                elif stat.S_ISDIR(mode):
+                    waiting.append(path)
+                elif why := self._unfit(entry, path, mode):
+                    left.append(LeftOut(_shown(path), why))
+                else:
+                    yield path
+
+    def _unfit(self, entry: "os.DirEntry[bytes]", path: bytes, mode: int) -> str:
+        if stat.S_ISLNK(mode):
+            target = os.readlink(entry.path)  # noqa: PTH115 - bytes
+            around = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120
+            out = target.startswith(b"/") or around == b".." or around.startswith(b"../")
+            inside = around.split(b"/")[0].lower() == b".git"
+            return f"a link out of the tree, to {_shown(target)}" if out or inside else ""
+        if not stat.S_ISREG(mode):
+            return "neither a file, a folder nor a link"
+        size = entry.stat(follow_symlinks=False).st_size
+        if size > LARGEST_FILE and not self._in_base(path):
+            return f"{size:,} bytes, and a new file may have {LARGEST_FILE:,}"
+        if os.geteuid() and not mode & stat.S_IRUSR:
+            return "cannot be read"
+        return ""
+
+    def _in_base(self, path: bytes) -> bool:
+        return bool(self._git("ls-files", "-z", "--", os.fsdecode(b":(literal)" + path)))
+
+    def _ignored(self, paths: list[bytes]) -> set[bytes]:
+        """Return those that the base's own rules ignore, and what Python and its tools leave behind."""
+        built = {path for path in paths if _BUILT.search(path)}
+        given = b"\0".join(path for path in paths if path not in built) + b"\0"
+        listed = git(
+            self.base.git_dir, "check-ignore", "-z", "--stdin", "--no-index",
+            tree=self.base.rules, given=given, allowed=(0, 1),
+        )  # fmt: skip
+        return built | {each for each in listed.split(b"\0") if each}
+
+    def _objects(self) -> dict[str, str]:
+        """Return the settings by which what this worktree makes lies with it, and not in the base."""
+        own = self.admin / "objects"
+        own.mkdir(exist_ok=True)
+        return {
+            "GIT_OBJECT_DIRECTORY": str(own),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.base.git_dir / "objects"),
+        }
+
+    def _git(self, *arguments: str, given: bytes = b"", more: dict[str, str] | None = None) -> bytes:
+        return git(self.admin, *arguments, tree=self.path, given=given, more=more)
+
+
+def give(top: Path) -> None:
+    """Hand a folder, with all in it, to the user that commands run as, where that is another one."""
+    if os.geteuid() == 0:
+        for folder, folders, files in os.walk(top):
+            for each in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):  # noqa: PTH118
+                os.chown(each, JAIL_USER, JAIL_USER, follow_symlinks=False)
+
+
+class Staged:
+    """A diff applied to the base in an index, where paths can be put back before any file is written."""
+
+    def __init__(self, worktree: Worktree, diff: str) -> None:
+        """Apply it. Raises SuiteError if it does not fit the base."""
+        self._worktree = worktree
+        index = worktree.admin / "screen-index"
+        index.unlink(missing_ok=True)
+        self._more = {**worktree._objects(), "GIT_INDEX_FILE": str(index)}  # pyright: ignore[reportPrivateUsage]
+        self._git("read-tree", worktree.base.commit)
+        if diff.strip():
+            try:
+                self._git("apply", "--cached", "--whitespace=nowarn", "-", given=_bytes(diff))
+            except GitError as error:
+                raise SuiteError(
+                    f"the patch does not apply: {error.message}", hint="git diff --binary"
+                ) from None
+
+    def changes(self) -> list[tuple[str, int]]:
+        """Return the paths that differ from the base, with their new mode; 0: removed."""
+        fields = self._git("diff-index", "--cached", "--no-renames", "-z", self._worktree.base.commit).split(
+            b"\0"
+        )
+        pairs = zip(fields[::2], fields[1::2], strict=False)
+        return [(os.fsdecode(name), int(about.split()[1], 8)) for about, name in pairs]
+
+    def link(self, path: str) -> str:
+        """Return where a symbolic link leads."""
+        return os.fsdecode(self._git("cat-file", "blob", f":{path}"))
+
+    def put_back(self, paths: list[str]) -> None:
+        """Make these what they are in the base."""
+        if paths:
+            listed = self._git(
+                "ls-tree", "-z", self._worktree.base.commit, "--", *(f":(literal){p}" for p in paths)
+            )
+            there = {os.fsdecode(line.split(b"\t", 1)[1]) for line in listed.split(b"\0") if line}
+            gone = b"".join(
+                b"0 %s\t%s\0" % (b"0" * 40, os.fsencode(path)) for path in paths if path not in there
+            )
+            self._git("update-index", "-z", "--index-info", given=gone + listed)
+
+    def tree(self) -> str:
+        """Return the tree object of what stands now."""
+        return self._git("write-tree").decode().strip()
+
+    def _git(self, *arguments: str, given: bytes = b"") -> bytes:
+        return git(self._worktree.admin, *arguments, tree=self._worktree.path, given=given, more=self._more)
+
+
+@contextlib.contextmanager
+def worktree(base: Base, name: str) -> Generator[Worktree]:
+    """Lend a fresh worktree; removed when the block ends, kept when it fails or `keep` was called.
+
+    Raises RunError if another process, or another thread, owns the name.
+    """
+    if not _NAME.fullmatch(name):
+        raise SuiteError(f"{name!r} cannot be a worktree's name: letters, digits, . _ - only")
+    folder = base.folder / "trees"
+    folder.mkdir(exist_ok=True)
+    with _owned(folder / f"{name}.lock") as lock:
+        if lock is None:
+            raise RunError(
+                f"the worktree {name} is in use by process {(folder / f'{name}.lock').read_text() or 'unknown'}",
+                hint=f"wait for it, or end it; it lies in {folder / name}",
+            )
+        with packages.only_one(base.folder / "worktrees"):  # git's own entries are read and written
+            _clear(base, name)
+            made = _add(base, name)
+        try:
+            yield made
+        except BaseException:
+            made.keep()
+            raise
+        finally:
+            if made.kept:
+                (made.admin / "locked").write_text(f"{_KEPT}\n")
+            else:
+                with packages.only_one(base.folder / "worktrees"):
+                    _clear(base, name)
+                lock.unlink()
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Generator[Path | None]:
+    """Own a lock file while the block runs; None if another does. Only its owner may remove it."""
+    while True:
+        with path.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
+                continue  # its owner removed it just now
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield path
+            return
+
+
+def _add(base: Base, name: str) -> Worktree:
+    path = base.folder / "trees" / name
+    reason = f"process {os.getpid()}"
+    git(
+        base.git_dir,
+        "worktree",
+        "add",
+        "--quiet",
+        "--detach",
+        "--lock",
+        "--reason",
+        reason,
+        str(path),
+        base.commit,
+    )
+    admin = Path((path / ".git").read_text().removeprefix("gitdir:").strip())
+    made = Worktree(base, name, path, admin)
+    made.give()
+    return made
+
+
+def _clear(base: Base, name: str) -> None:
+    """Remove a worktree, whole, half made or gone, whatever its tree was left as. The caller owns the name."""
+    path = base.folder / "trees" / name
+    if path.is_dir() and not path.is_symlink():
+        fence.clear(str(path))
+        path.rmdir()
+    elif path.is_symlink() or path.exists():
+        path.unlink()
+    for entry in (base.git_dir / "worktrees").glob("*/gitdir"):
+        if entry.read_text().strip() == str(path / ".git"):
+            git(base.git_dir, "worktree", "remove", "--force", "--force", str(path), allowed=(0, 128))
+            if entry.parent.exists():
+                fence.clear(str(entry.parent))
+                entry.parent.rmdir()
+
+
+def recover(base: Base) -> list[str]:
+    """Remove what killed processes left behind, and return the names; kept trees stay, and so do owned ones."""
+    removed: list[str] = []
+    trees = base.folder / "trees"
+    for lock_file in sorted(trees.glob("*.lock")):
+        name = lock_file.name.removesuffix(".lock")
+        with _owned(lock_file) as lock, packages.only_one(base.folder / "worktrees"):
+            if lock is not None and name not in _kept(base):
+                _clear(base, name)
+                lock.unlink()
+                removed.append(name)
+    return removed
+
+
+def _kept(base: Base) -> set[str]:
+    """Return the names of the trees that were kept on purpose."""
+    found: set[str] = set()
+    for entry in (base.git_dir / "worktrees").glob("*/locked"):
+        gitdir = entry.with_name("gitdir")
+        if gitdir.exists() and entry.read_text().strip() == _KEPT:
+            found.add(Path(gitdir.read_text().strip()).parent.name)
+    return found
+
+
+def _bytes(diff: str) -> bytes:
+    return diff.encode("utf-8", "surrogateescape")
+
+
+def _text(diff: bytes) -> str:
+    return diff.decode("utf-8", "surrogateescape")
+
+
+def _shown(path: bytes) -> str:
+    return os.fsdecode(path)

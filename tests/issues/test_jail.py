@@ -1,0 +1,167 @@
+"""The jail for commands: what it gives, what it ends, and every attack with its control."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dualcode.errors import SandboxError
+from dualcode.issues.jail import tiers
+from dualcode.issues.jail.filter import compile_filter
+from dualcode.issues.jail.jail import LONGEST, CommandJail
+from dualcode.issues.jail.room import Room
+from dualcode.issues.task import Limits
+from tests.issues.attacks import ATTACKS, BOMB, Attack, attempt, command_lines
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    with tiers.room_for_tests() as made:
+        yield made
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, BOMB], ids=lambda attack: attack.name)
+async def test_an_attack_does_no_harm(attack: Attack, jail: CommandJail) -> None:
+    harmed, ended = await attempt(attack, jail)
+    assert not harmed, (ended.ending, ended.exit_code, ended.output)
+
+
+@pytest.mark.parametrize(
+    "attack", [each for each in ATTACKS if not each.limit], ids=lambda attack: attack.name
+)
+async def test_an_attack_does_its_harm_without_a_jail(attack: Attack) -> None:
+    if "daemon" in attack.name:
+        pytest.skip("the guard of the launcher ends daemons in every jail")
+    if "Python's own" in attack.name:
+        pytest.skip("it would change the Python that runs this")
+    if "packages of the task" in attack.name or "namespace" in attack.name or "keyring" in attack.name:
+        pytest.skip("what it does depends on this machine")
+    harmed, ended = await attempt(attack, CommandJail(tiers.describe("unsafe", {})))
+    assert harmed, (ended.ending, ended.exit_code, ended.output)
+
+
+async def test_a_command_finds_what_it_needs(jail: CommandJail, room: Room) -> None:
+    line = "cd shop 2>/dev/null; pwd; python -c 'import sqlite3, sys; print(sys.version_info >= (3, 8))'; git --version; id -un"
+    ended = await jail.run(line, room)
+    lines = ended.output.splitlines()
+    assert (ended.ending, ended.exit_code) == ("finished", 0), ended.output
+    assert lines[0] == jail.places(room).tree
+    assert lines[1] == "True"
+    assert lines[2].startswith("git version")
+
+
+async def test_exit_codes_are_a_shell_s(jail: CommandJail, room: Room) -> None:
+    for line, code in (("exit 3", 3), ("kill -9 $$", 137), ("no-such-command", 127)):
+        assert (await jail.run(line, room)).exit_code == code
+
+
+async def test_a_tree_to_be_read_only_is(jail: CommandJail, room: Room) -> None:
+    reading = Room(room.worktree, room.environment, writable=False, scratch=room.scratch)
+    ended = await jail.run("echo x > file; echo y > ~/kept; cat ~/kept", reading)
+    assert not (room.worktree.path / "file").exists()
+    assert ended.output.endswith("y\n")
+
+
+async def test_the_middle_of_long_output_is_left_out(jail: CommandJail, room: Room) -> None:
+    ended = await jail.run("echo first; seq 100000; echo last", room, Limits(output_kb=2))
+    assert ended.output.startswith("first\n1\n")
+    assert ended.output.endswith("100000\nlast\n")
+    assert ended.left_out > 500_000
+    assert f"[{ended.left_out:,} bytes left out]" in ended.output
+
+
+async def test_nothing_of_the_host_s_environment_is_seen(
+    jail: CommandJail, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    ended = await jail.run("env; cat /proc/self/environ; cat /proc/1/environ", room)
+    assert "PATH=" in ended.output
+    assert "secret-key" not in ended.output
+
+
+async def test_stdin_is_empty_and_a_command_that_reads_it_goes_on(jail: CommandJail, room: Room) -> None:
+    ended = await jail.run("cat; echo done", room)
+    assert (ended.output, ended.exit_code) == ("done\n", 0)
+
+
+async def test_cancelling_ends_all_processes(jail: CommandJail, room: Room) -> None:
+    mark = os.urandom(8).hex()
+    line = f"setsid bash -c 'sleep 600; : {mark}' & touch started; sleep 600; : {mark}"
+    running = asyncio.create_task(jail.run(line, room, Limits(command_seconds=300)))
+    while not list(room.worktree.path.glob("started")):  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.02)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not any(mark in line for line in command_lines())
+
+
+async def test_commands_run_side_by_side(jail: CommandJail, room: Room) -> None:
+    ended = await asyncio.gather(*(jail.run(f"echo {n} > out{n}; cat out{n}", room) for n in range(4)))
+    assert [each.output for each in ended] == ["0\n", "1\n", "2\n", "3\n"]
+
+
+async def test_a_command_that_no_kernel_would_take_is_told_so(jail: CommandJail, room: Room) -> None:
+    assert (await jail.run("#" * (LONGEST + 1), room)).ending == "too long"
+
+
+async def test_without_a_jail_that_holds_nothing_is_run_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(name: str) -> SandboxError:
+        return SandboxError(f"{name} does not hold", hint=f"mend {name}")
+
+    monkeypatch.setattr(tiers, "probe", broken)
+    with pytest.raises(
+        SandboxError, match="bubblewrap does not hold; landlock: landlock does not hold"
+    ) as error:
+        await tiers.open_jail()
+    assert error.value.hint == "mend bubblewrap"
+    assert (await tiers.open_jail(unsafe=True)).tier.name == "unsafe"
+    with pytest.raises(SandboxError, match="must be allowed"):
+        await tiers.open_jail("unsafe")
+    with pytest.raises(SandboxError, match="no jail 'docker'"):
+        await tiers.open_jail("docker", unsafe=True)
+
+
+async def test_a_jail_in_which_one_attack_succeeds_is_not_taken(
+    jail: CommandJail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tiers._ATTACKS, "read a file of its own", "open(sys.argv[0]).read()")  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(tiers, "_probed", {})
+    failure = await tiers.probe(jail.tier.name)
+    assert failure is not None
+    assert failure.message == "a command could read a file of its own: done"
+
+
+async def test_a_machine_without_bubblewrap_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(tiers, "_probed", {})
+    failure = await tiers.probe("bubblewrap")
+    assert failure is not None
+    assert (failure.message, "apt-get install bubblewrap" in str(failure.hint)) == (
+        "bwrap is not installed",
+        True,
+    )
+
+
+async def test_a_jail_that_cannot_be_entered_is_no_fault_of_the_command(
+    jail: CommandJail, room: Room, tmp_path: Path
+) -> None:
+    gone = Room(room.worktree, room.environment, results=tmp_path / "gone")
+    with pytest.raises(SandboxError):
+        await jail.run("true", gone)
+
+
+def test_the_filters_differ_in_sockets() -> None:
+    assert len(compile_filter(sockets=True)) % 8 == 0
+    assert compile_filter(sockets=True) != compile_filter(sockets=False)
+
+
+async def test_what_holds_is_told_of_every_tier() -> None:
+    for name in (*tiers.TIERS, "unsafe"):
+        tier = tiers.describe(name, {})
+        assert tier.holds
+        assert tier.lacks
+        assert json.loads(tier.to_line())["name"] == name
