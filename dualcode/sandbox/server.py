@@ -16,6 +16,7 @@ import contextlib
 import errno
 import gc
 import io
+import math
 import os
 import posix  # its names stay when those in `os` go, see `harness.prepare`
 import select
@@ -61,7 +62,8 @@ ARRIVALS = 1000
 LEAST_APART = 0.01
 
 COUNT_SECONDS = 0.1
-"""How often files and threads are counted in the Landlock tier, where no kernel limit bounds them."""
+"""How often files and threads are counted in the Landlock tier, where no kernel limit bounds them. That is on
+average: a program sees that it was counted, and is not to know when it will be again."""
 STILL_SECONDS = 0.05
 """How long a child is waited for that was told to stand still while it is counted."""
 
@@ -327,13 +329,15 @@ class Server:
         poll = select.poll()
         for descriptor in (child.pipe, child.process, self.control.fileno()):
             poll.register(descriptor, select.POLLIN)
-        counted = child.started if self.has_counted else 0.0  # the first shows whether it can be counted
+        # The first count shows whether it can be counted.
+        due = child.started + (_until_count() if self.has_counted else 0.0) if self.ruleset >= 0 else math.inf
         open_ = True
         while True:
             breach, seconds = child.find_breach()
             if breach:
                 return Verdict("timed_out", breach)
-            ready = dict(poll.poll(min(seconds, LOOK_SECONDS) * 1000))
+            left = max(0.0, due - time.monotonic())
+            ready = dict(poll.poll(min(seconds, LOOK_SECONDS, left) * 1000))
             if open_ and not child.take():
                 open_ = False
                 poll.unregister(child.pipe)
@@ -348,10 +352,10 @@ class Server:
                 return self._cancel()
             if child.process in ready:
                 return None
-            if self.ruleset >= 0 and time.monotonic() - counted >= COUNT_SECONDS:
+            if time.monotonic() >= due:
                 if excess := self._find_excess(child):
                     return Verdict("died", excess)
-                counted = time.monotonic()
+                due = time.monotonic() + _until_count()
 
     def _find_excess(self, child: Child) -> str:
         """Count what a child holds, while it stands still so that it can hide nothing meanwhile."""
@@ -484,6 +488,15 @@ def _has_input(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return any(event & select.POLLIN for _, event in poll.poll(0))
+
+
+def _until_count() -> float:
+    """Return the seconds until the next count, by a chance that no program can foresee.
+
+    Whatever a program holds for a while after each count, in hope of the next, it holds for no longer than
+    twice COUNT_SECONDS in all on average, until one finds it.
+    """
+    return 2 * COUNT_SECONDS * int.from_bytes(os.urandom(2), "little") / (1 << 16)
 
 
 def _stands_still(pid: int) -> bool | None:
