@@ -27,8 +27,6 @@ class _Told(NamedTuple):
     """Where the last whole frame ends."""
     kinds: frozenset[bytes]
     last: bytes
-    loaded: int
-    """Where the frame ends that says that the program is loaded; 0 without one."""
     calls: list[int]
     """Where the frames of calls end that returned or raised."""
 
@@ -48,7 +46,7 @@ def _read(content: bytes, most: int) -> _Told:
     """Look at no more than `most` frames, nor at any behind the first that says it is the last."""
     kinds = set[bytes]()
     calls = list[int]()
-    at, loaded, kind = 0, 0, b""
+    at, kind = 0, b""
     length = len(content)
     for _ in range(most):
         if at + HEAD.size > length:
@@ -60,11 +58,9 @@ def _read(content: bytes, most: int) -> _Told:
         kinds.add(kind)
         if kind in _CALL_KINDS:
             calls.append(at)
-        elif kind == b"B":
-            loaded = loaded or at
         elif kind == b"E":
             break
-    return _Told(at, frozenset(kinds), kind, loaded, calls)
+    return _Told(at, frozenset(kinds), kind, calls)
 
 
 def _judge(job: Job, answer: Answer, told: _Told, *, whole: bool) -> tuple[Ending, str, bool]:
@@ -105,7 +101,7 @@ def _find_excess(job: Job, answer: Answer, told: _Told) -> str:
     smallest = min((job.limits.call_cpu, *job.limits.slow_calls.values()))
     if answer.cpu <= smallest + SLACK:
         return ""
-    began = first = _come(answer, told.loaded)
+    began = first = _come(answer, 1)  # with the first byte, whatever it says, the program is given its calls
     allowed = 0.0
     for index, end in enumerate(told.calls):
         limit, lacking = _limit(job, index), _lacking(answer, end)

@@ -40,6 +40,7 @@ DEPTH = 28
 """How many frames lie below the one that calls the candidate, as below EvalPlus's `unsafe_execute` when its
 command runs. It decides which recursions reach Python's limit."""
 
+PIECE_BYTES = 1 << 20
 FLUSH_BYTES = 64 << 10
 FLUSH_SECONDS = 0.01
 """Frames wait no longer than this for their transport: the server takes their arrival for progress."""
@@ -152,9 +153,13 @@ class Frames:
 class Harness:
     """One job."""
 
-    def __init__(self, work: Work, descriptor: int, leave: Callable[[int], NoReturn] = os._exit) -> None:
+    def __init__(
+        self, work: Work, stream: int, calls: int, leave: Callable[[int], NoReturn] = os._exit
+    ) -> None:
+        """`stream` is the descriptor for frames, `calls` that from which the calls are read."""
         self.work = work
-        self.frames = Frames(descriptor, FLUSH_BYTES if work.entry_point else 0)
+        self.frames = Frames(stream, FLUSH_BYTES if work.entry_point else 0)
+        self._calls = calls
         self.times: list[float] = []
         self.calling = False
         self.index = 0
@@ -163,6 +168,7 @@ class Harness:
         self._leave = leave
         self._encode = encoder.encode_within
         self._load = marshal.loads
+        self._read, self._close = os.read, os.close
         self._clock = time.process_time
         self._set_timer = _signal.setitimer
         self._pack = struct.pack
@@ -226,9 +232,20 @@ class Harness:
         self._finish()
 
     def _inputs(self) -> Iterable[Any]:
-        """Return each call's arguments; expressions are those of `_evaluator`'s function."""
-        calls = self.work.calls
-        return self._load(calls) if isinstance(calls, bytes) else [(source,) for source in calls]
+        """Read each call's arguments, which come now and not before the program is loaded.
+
+        A program that had found its inputs while it was loaded could compute in the time for that.
+        Expressions are the arguments of `_evaluator`'s function.
+        """
+        content = bytearray()
+        while (left := self.work.calls - len(content)) > 0:
+            piece = self._read(self._calls, min(left, PIECE_BYTES))
+            if not piece:
+                self._leave(1)
+            content += piece
+        self._close(self._calls)
+        calls = self._load(content)
+        return calls if self.work.entry_point else [(source,) for source in calls]
 
     def _add_raised(self, error: BaseException) -> None:
         self.frames.add(b"R", self._tell(error))
@@ -367,16 +384,20 @@ def _warm_up() -> None:
         raise Left
 
     program = "def f(x):\n    return [x]\n"
-    work = Work(program, "f", marshal.dumps([[1]] * 64, 2), 60.0, {}, False, False, 1 << 16, False, None)
+    calls = marshal.dumps([[1]] * 64, 2)
+    work = Work(program, "f", len(calls), 60.0, {}, False, False, 1 << 16, False, None)
     null = os.open(os.devnull, os.O_WRONLY)
+    receiving, sending = os.pipe()
+    os.write(sending, calls)
     streams = sys.stdin, sys.stdout, sys.stderr
     try:
-        Harness(Work.unpack(work.pack()), null, leave).run()
+        Harness(Work.unpack(work.pack()), null, receiving, leave).run()
     except Left:
         _signal.setitimer(_signal.ITIMER_PROF, 0)
         _signal.signal(_signal.SIGPROF, _signal.SIG_DFL)
     sys.stdin, sys.stdout, sys.stderr = streams
     os.close(null)
+    os.close(sending)
 
 
 def _depth() -> int:

@@ -45,12 +45,9 @@ _THREAD, _NAMESPACES = 0x00010F00, 0x7E020080
 own, each could hold as many as a process may."""
 _CLOSE_RANGE = (0, 4)
 """Close, or close at exec; the third flag would give a thread descriptors of its own."""
-_RAISED = (
-    *range(1, signal.SIGKILL),
-    *range(signal.SIGKILL + 1, signal.SIGSTOP),
-    *range(signal.SIGSTOP + 1, 32),
-)
-"""What a process may send to itself. SIGKILL stays a word from outside, SIGSTOP would only waste time."""
+_RAISED = sorted({*range(1, 32)} - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT})
+"""What a process may send to itself. SIGKILL stays a word from outside, SIGSTOP would only waste time, and by
+SIGCONT it would go on while it is counted."""
 _FCNTL = (0, 1, 2, 3, 4, 1030, 1032)
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)

@@ -1,10 +1,11 @@
 """The fork server: a lean process that forks a fresh, confined child for each job and watches it.
 
 Started by `worker` with a clean environment and one descriptor, the control socket; what is said there stands
-in `wire`. Each child inherits its memory, so it never reads a program, an input or an output: jobs are read
-by the child, and outputs are moved by the kernel, from the child's pipe to a memory file for the host, which
-tells how the run ended (`ending`). All that is known here is how many bytes came, and when. Its end, whatever
-the cause, is the end of all that it started; the control socket's end is its own.
+in `wire`. Each child inherits its memory, so it never reads a program, an input or an output: programs are
+read by the child, calls are moved to it by the kernel once the program is loaded, and outputs from its pipe
+to a memory file for the host, which tells how the run ended (`ending`). All that is known here is how many
+bytes came, and when. Its end, whatever the cause, is the end of all that it started; the control socket's
+end is its own.
 
 A fork costs what this process has mapped: numpy's 140 mappings and few more. Therefore it imports nothing
 that loads a shared library without need (`_socket` instead of `socket`, `kernel.limit` for `resource`). This
@@ -15,6 +16,7 @@ import contextlib
 import errno
 import gc
 import io
+import math
 import os
 import posix  # its names stay when those in `os` go, see `harness.prepare`
 import select
@@ -51,7 +53,7 @@ WAITING, CROWD = 10.0, 8.0
 One that computes gets more than an eighth of a core on any machine that is of use. All calls together have
 waited too long if the request's seconds more passed."""
 
-PIPE_BYTES = 1 << 20
+PIPE_BYTES, USUAL_PIPE_BYTES = 1 << 20, 64 << 10
 LOOK_SECONDS = 0.1
 """How often it is looked whether bytes have come: so exactly is it known how long none came."""
 
@@ -60,7 +62,8 @@ ARRIVALS = 1000
 LEAST_APART = 0.01
 
 COUNT_SECONDS = 0.1
-"""How often files and threads are counted in the Landlock tier, where no kernel limit bounds them."""
+"""How often files and threads are counted in the Landlock tier, where no kernel limit bounds them. That is on
+average: a program sees that it was counted, and is not to know when it will be again."""
 STILL_SECONDS = 0.05
 """How long a child is waited for that was told to stand still while it is counted."""
 
@@ -72,8 +75,8 @@ SHARED_PROCESSES = 4096
 
 _CONTROL = 3
 """The server's descriptor of the control socket."""
-_STREAM = 3
-"""The child's descriptor for its frames."""
+_STREAM, _CALLS = 3, 4
+"""The child's descriptors: for its frames, and the one from which it reads its calls when it is loaded."""
 
 _PROCESSORS = os.cpu_count() or 1
 _DESCRIPTOR = struct.Struct("=i")
@@ -88,16 +91,21 @@ class Verdict(NamedTuple):
 
 
 class Child:
-    """A forked child: its pipe, its process and what came of them so far."""
+    """A forked child: its pipes, its process and what came of them so far."""
 
-    def __init__(self, pid: int, pipe: int, request: Request) -> None:
+    def __init__(self, pid: int, pipe: int, request: Request, job: int, feeding: int) -> None:
         self.pid = pid
         self.pipe = pipe
+        self.job = job
+        self.feeding = feeding
+        """The pipe for its calls; -1 once all have gone in."""
+        self.fed = 0
         self.process = os.pidfd_open(pid)
         self.request = request
         self.stream = os.memfd_create("stream", os.MFD_CLOEXEC)
         self.length = 0
         self.loaded = False
+        """Whether bytes came: from then on it may know its calls, and it has the time of calls."""
         self.marked = 0.0
         """CPU seconds used when bytes last came."""
         self.arrivals = [Arrival(0, 0.0, 0.0)]
@@ -133,6 +141,20 @@ class Child:
             self.arrivals.append(Arrival(self.length, self.marked, before))
         return True
 
+    def feed(self) -> bool:
+        """Have calls moved on to it as far as there is room; False once all are, or it takes none."""
+        try:
+            while self.fed < self.request.calls:
+                left, at = self.request.calls - self.fed, self.request.length + self.fed
+                self.fed += os.splice(self.job, self.feeding, left, offset_src=at, flags=_SPLICE_NONBLOCK)
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            pass
+        os.close(self.feeding)
+        self.feeding = -1
+        return False
+
     @property
     def flooded(self) -> bool:
         """Whether more came than allowed."""
@@ -163,8 +185,9 @@ class Child:
 
     def close(self) -> None:
         """Close the descriptors."""
-        for descriptor in (self.pipe, self.process, self.stream):
-            os.close(descriptor)
+        for descriptor in (self.pipe, self.process, self.stream, self.job, self.feeding):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 _GONE = {signal.SIGTERM}
@@ -245,7 +268,6 @@ class Server:
         The folder is cleared before it is told that the run is over: the next one's time is its own.
         """
         child = self._fork(request, job)
-        os.close(job)
         self.child = child
         verdict = self._watch(child)
         answer = self._reap(child, verdict)
@@ -257,15 +279,19 @@ class Server:
 
     def _fork(self, request: Request, job: int) -> Child:
         receiving, sending = os.pipe2(os.O_CLOEXEC)
+        calls, feeding = os.pipe2(os.O_CLOEXEC)
         kernel.widen(sending, PIPE_BYTES)
+        if request.calls > USUAL_PIPE_BYTES:
+            kernel.widen(feeding, PIPE_BYTES)
         pid = jail.fork_inside(self.namespace) if self.namespace >= 0 else posix.fork()
         if pid == 0:
-            self._run_child(request, job, sending)
+            self._run_child(request, job, sending, calls)
         os.close(sending)
+        os.close(calls)
         os.set_blocking(receiving, False)
-        return Child(pid, receiving, request)
+        return Child(pid, receiving, request, job, feeding)
 
-    def _run_child(self, request: Request, job: int, sending: int) -> NoReturn:
+    def _run_child(self, request: Request, job: int, sending: int, calls: int) -> NoReturn:
         leave = os._exit
         try:
             if self.namespace < 0:
@@ -274,10 +300,11 @@ class Server:
             _take_null()
             self._confine(request)
             os.dup2(sending, _STREAM)
-            kernel.close_from(_STREAM + 1)
+            os.dup2(calls, _CALLS)
+            kernel.close_from(_CALLS + 1)
             if self.filter:
                 self.filter.load()
-            harness.Harness(work, _STREAM).run()
+            harness.Harness(work, _STREAM, _CALLS).run()
         finally:
             leave(1)
 
@@ -302,26 +329,33 @@ class Server:
         poll = select.poll()
         for descriptor in (child.pipe, child.process, self.control.fileno()):
             poll.register(descriptor, select.POLLIN)
-        counted = child.started if self.has_counted else 0.0  # the first shows whether it can be counted
+        # The first count shows whether it can be counted.
+        due = child.started + (_until_count() if self.has_counted else 0.0) if self.ruleset >= 0 else math.inf
         open_ = True
         while True:
             breach, seconds = child.find_breach()
             if breach:
                 return Verdict("timed_out", breach)
-            ready = dict(poll.poll(min(seconds, LOOK_SECONDS) * 1000))
+            left = max(0.0, due - time.monotonic())
+            ready = dict(poll.poll(min(seconds, LOOK_SECONDS, left) * 1000))
             if open_ and not child.take():
                 open_ = False
                 poll.unregister(child.pipe)
+            if child.loaded and child.feeding >= 0:
+                feeding = child.feeding
+                poll.register(feeding, select.POLLOUT)
+                if not child.feed():
+                    poll.unregister(feeding)
             if child.flooded:
                 return _flooded(child.request)
             if self.control.fileno() in ready:
                 return self._cancel()
             if child.process in ready:
                 return None
-            if self.ruleset >= 0 and time.monotonic() - counted >= COUNT_SECONDS:
+            if time.monotonic() >= due:
                 if excess := self._find_excess(child):
                     return Verdict("died", excess)
-                counted = time.monotonic()
+                due = time.monotonic() + _until_count()
 
     def _find_excess(self, child: Child) -> str:
         """Count what a child holds, while it stands still so that it can hide nothing meanwhile."""
@@ -454,6 +488,15 @@ def _has_input(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return any(event & select.POLLIN for _, event in poll.poll(0))
+
+
+def _until_count() -> float:
+    """Return the seconds until the next count, by a chance that no program can foresee.
+
+    Whatever a program holds for a while after each count, in hope of the next, it holds for no longer than
+    twice COUNT_SECONDS in all on average, until one finds it.
+    """
+    return 2 * COUNT_SECONDS * int.from_bytes(os.urandom(2), "little") / (1 << 16)
 
 
 def _stands_still(pid: int) -> bool | None:

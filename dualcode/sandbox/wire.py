@@ -1,7 +1,7 @@
 """What host and fork server say to each other, over a socket that keeps messages apart.
 
     host -> server   `Settings` (marshal), once; then for each run a `Request`, with the job's memory file
-                     (`pack_job`, sealed) as a passed descriptor; CANCEL while one runs
+                     (sealed: a `Work`, then the calls) as a passed descriptor; CANCEL while one runs
     server -> host   READY, or FAILED and why; then for each run an `Answer`, with the stream's memory file
 
 The host reads only fixed records from the server, never marshal. This file is imported on both sides, in the
@@ -24,7 +24,7 @@ SLACK = 0.5
 
 Ending = Literal["finished", "unloaded", "timed_out", "died", "flooded"]
 ENDINGS: tuple[Ending, ...] = ("finished", "unloaded", "timed_out", "died", "flooded")
-_REQUEST = struct.Struct("<QddddQQQ")
+_REQUEST = struct.Struct("<QddddQQQQ")
 _ANSWER = struct.Struct("<QBiddQQH")
 _ARRIVAL = struct.Struct("<Qdd")
 
@@ -64,7 +64,9 @@ class Request(NamedTuple):
     memory: int
     output: int
     length: int
-    """Bytes of the job's memory file."""
+    """Bytes of the `Work`, with which the job's memory file begins."""
+    calls: int
+    """Bytes of the calls behind it, which the program is given once it is loaded."""
 
     def pack(self) -> bytes:
         """Return the message."""
@@ -124,13 +126,13 @@ class Answer(NamedTuple):
 
 
 class Work(NamedTuple):
-    """A job as the harness reads it."""
+    """A job as the harness reads it, without its calls: they come when the program is loaded."""
 
     program: str
     entry_point: str | None
     """None: the calls are expressions."""
-    calls: bytes | tuple[str, ...]
-    """Marshalled argument lists, or the expressions' sources."""
+    calls: int
+    """Bytes of the calls: the marshalled list of argument lists, or of the expressions' sources."""
     call_cpu: float
     slow_calls: dict[int, float]
     go_on: bool
@@ -141,7 +143,7 @@ class Work(NamedTuple):
     """None: what the program prints is not kept."""
 
     def pack(self) -> bytes:
-        """Return the content of the job's memory file."""
+        """Return the beginning of the job's memory file."""
         return marshal.dumps(tuple(self), 4)
 
     @classmethod

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import importlib.util
 import logging
+import marshal
 import os
 import socket
 import struct
@@ -107,11 +108,12 @@ class Worker:
         """Run a job. BrokenError if the server is at fault; it is of no more use then."""
         self.usable = False
         self._number += 1
-        content = _pack(job)
-        large = len(content) > LARGE_BYTES
-        file = await asyncio.to_thread(_make_file, content) if large else _make_file(content)
+        calls = job.calls.encoded if isinstance(job.calls, Arguments) else marshal.dumps(job.calls.sources, 2)
+        work = _work(job, len(calls)).pack()
+        large = len(work) + len(calls) > LARGE_BYTES
+        file = await asyncio.to_thread(_make_file, work, calls) if large else _make_file(work, calls)
         try:
-            request = _request(self._number, job, len(content))
+            request = _request(self._number, job, len(work), len(calls))
             try:
                 socket.send_fds(self._control, [request.pack()], [file])
             except OSError as error:
@@ -255,13 +257,12 @@ def _set(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _pack(job: Job) -> bytes:
-    calls, limits = job.calls, job.limits
-    named = isinstance(calls, Arguments)
+def _work(job: Job, calls: int) -> Work:
+    limits = job.limits
     return Work(
         program=job.program,
-        entry_point=calls.entry_point if named else None,
-        calls=calls.encoded if named else tuple(calls.sources),
+        entry_point=job.calls.entry_point if isinstance(job.calls, Arguments) else None,
+        calls=calls,
         call_cpu=limits.call_cpu,
         slow_calls=dict(limits.slow_calls),
         go_on=job.go_on,
@@ -269,10 +270,10 @@ def _pack(job: Job) -> bytes:
         digest_above=job.digest_above,
         timed=job.timed,
         printed=limits.printed if job.capture else None,
-    ).pack()
+    )
 
 
-def _request(number: int, job: Job, length: int) -> Request:
+def _request(number: int, job: Job, length: int, calls: int) -> Request:
     limits = job.limits
     longest = max((limits.call_cpu, *limits.slow_calls.values()))
     return Request(
@@ -284,16 +285,18 @@ def _request(number: int, job: Job, length: int) -> Request:
         memory=limits.memory,
         output=limits.output,
         length=length,
+        calls=calls,
     )
 
 
-def _make_file(content: bytes) -> int:
+def _make_file(*contents: bytes) -> int:
     """Return a sealed memory file: what the server is given cannot change any more."""
     file = os.memfd_create("job", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with memoryview(content) as view:
-        sent = 0
-        while sent < len(view):
-            sent += os.write(file, view[sent:])
+    for content in contents:
+        with memoryview(content) as view:
+            sent = 0
+            while sent < len(view):
+                sent += os.write(file, view[sent:])
     seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
     return file

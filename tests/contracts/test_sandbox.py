@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from dualcode.errors import SandboxError
-from dualcode.sandbox.job import Arguments, Job, Limits
+from dualcode.sandbox import ending, worker
+from dualcode.sandbox.job import HEAD, Arguments, Job, Limits
+from dualcode.sandbox.wire import Answer
 from tests.contracts.attacks import ATTACKS, TIERS, escaping, exhausting, forging
 from tests.contracts.attacks.attack import Attack
 from tests.contracts.attacks.bare import bare
 from tests.contracts.attacks.field import Field, forged
 from tests.contracts.attacks.honest import HONEST
 from tests.contracts.attacks.outside import Outside, descendants
+from tests.sandbox.walk import READS_CALLS_EARLY
 
 
 @pytest.fixture(scope="module", params=TIERS)
@@ -75,6 +78,35 @@ def test_a_wrong_program_cannot_pass(field: Field, name: str, row: dict[str, str
     assert forged(field.grade(row["task_id"], program)) == []
     verdict = field.grade(row["task_id"], forging.RIGHT)
     assert {side.status for side in verdict.parts.values()} == {"passed"}
+
+
+def test_inputs_that_are_found_early_are_worth_a_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_BOOT", READS_CALLS_EARLY + worker._BOOT)  # pyright: ignore[reportPrivateUsage]
+    assert passes("more time than a call has: on inputs that it finds while it is loaded", tmp_path)
+
+
+def test_a_beginning_byte_by_byte_is_worth_a_pass_where_time_begins_with_a_whole_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come = ending._come  # pyright: ignore[reportPrivateUsage]
+
+    def come_whole(answer: Answer, end: int) -> float:
+        return come(answer, max(end, HEAD.size))
+
+    monkeypatch.setattr(ending, "_come", come_whole)
+    assert passes("more time than a call has: a beginning byte by byte", tmp_path)
+
+
+def passes(name: str, folder: Path) -> bool:
+    """Whether a forgery passes the tests of `triple`."""
+    try:
+        with Field("landlock", folder) as field:
+            verdict = field.grade("HumanEval/0", forging.program(name, "triple"))
+    except SandboxError as error:
+        pytest.skip(f"this machine refuses the tier landlock: {error}")
+    return {side.status for side in verdict.parts.values()} == {"passed"}
 
 
 def test_nothing_is_left_after_the_forgeries(field: Field) -> None:

@@ -37,6 +37,13 @@ def test_bytes_that_are_no_frame_gain_no_time() -> None:
     assert done.detail == "1 s of CPU time for a call"
 
 
+def test_the_first_call_has_its_time_from_the_first_byte_on() -> None:
+    """Whatever that byte is, the program is given its calls for it."""
+    dribbled = [(B[at : at + 1], 0.1 + 0.9 * at, 0.9 + 0.9 * at) for at in range(len(B))]
+    done = ran(*dribbled, (V * 4 + E, 4.0, 4.0))
+    assert (done.ending, done.detail) == ("timed_out", "1 s of CPU time for a call")
+
+
 def test_a_call_has_its_own_limit() -> None:
     assert ran((B, 0.1, 0.1), (V + V, 0.2, 5.1), (V + V + E, 5.2, 5.2)).ending == "finished"
     assert ran((B, 0.1, 0.1), (V + V, 0.2, 6.0), (V + V + E, 6.1, 6.1)).ending == "timed_out"

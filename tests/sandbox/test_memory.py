@@ -9,14 +9,14 @@ from dualcode.errors import SandboxError
 from dualcode.sandbox import worker
 from dualcode.sandbox.pool import Pool, open_sandbox
 from dualcode.sandbox.tiers import TIERS
-from tests.sandbox.walk import Walk
+from tests.sandbox.walk import READS_CALLS_EARLY, Walk
 
 READS_OUTPUTS = """
 import os
 splice = os.splice
-def read_too(source, target, count, flags=0):
-    moved = splice(source, target, count, flags=flags)
-    os.pread(target, 1 << 20, 0)
+def read_too(source, target, count, **options):
+    moved = splice(source, target, count, **options)
+    if "offset_src" not in options: os.pread(target, 1 << 20, 0)
     return moved
 os.splice = read_too
 """
@@ -72,3 +72,22 @@ async def test_the_walk_finds_what_a_server_has_only_read_and_freed(
         assert (await walk.look()).found
     finally:
         await sandbox.close()
+
+
+async def test_a_program_is_not_given_its_inputs_before_it_is_loaded(alone: Pool) -> None:
+    early, late = await Walk(alone).look_early()
+    assert early == 0
+    assert late
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_inputs_are_found_early_where_a_child_reads_them_with_its_program(
+    tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_BOOT", READS_CALLS_EARLY + worker._BOOT)  # pyright: ignore[reportPrivateUsage]
+    try:
+        async with open_sandbox(1, tier=tier) as sandbox:
+            early, _ = await Walk(sandbox).look_early()
+    except SandboxError as error:
+        pytest.skip(f"this machine refuses the tier {tier}: {error}")
+    assert early

@@ -149,10 +149,10 @@ def test_a_folder_comes_before_what_lies_in_it() -> None:
 
 def test_messages_arrive_as_they_were_sent() -> None:
     settings = Settings("landlock", "/tmp/x", None, b"\0\1", 65534)
-    request = Request(7, 1.0, 2.0, 3.0, 4.0, 4, 5, 6)
+    request = Request(7, 1.0, 2.0, 3.0, 4.0, 4, 5, 6, 7)
     answer = Answer(7, "died", 9, 1.0, 2.0, 3, 4, [Arrival(0, 0.0, 0.5), Arrival(4, 0.5, 0.5)], "cancelled ä")
     by_itself = answer._replace(ending=None, status=-1, arrivals=[], detail="")
-    work = Work("x = 1\0\udc80", None, ("1", "2"), 1.0, {0: 2.0}, True, False, None, True, 5)
+    work = Work("x = 1\0\udc80", None, 9, 1.0, {0: 2.0}, True, False, None, True, 5)
     assert Settings.unpack(settings.pack()) == settings
     assert Request.unpack(request.pack()) == request
     assert Answer.unpack(answer.pack()) == answer

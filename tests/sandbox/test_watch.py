@@ -12,7 +12,7 @@ from dualcode.sandbox import server
 from dualcode.sandbox.wire import SLACK, Arrival, Request
 
 REQUEST = Request(
-    number=1, call_cpu=1.0, total_cpu=30.0, wall=100.0, waiting=10.0, memory=1, output=8, length=0
+    number=1, call_cpu=1.0, total_cpu=30.0, wall=100.0, waiting=10.0, memory=1, output=8, length=0, calls=0
 )
 
 
@@ -43,7 +43,7 @@ def watched(request: Request = REQUEST) -> Generator[tuple[Watched, int, Clock]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "time", clock)
         patch.setattr(server, "_PROCESSORS", 1)
-        child = Watched(os.getpid(), receiving, request)
+        child = Watched(os.getpid(), receiving, request, -1, -1)
         try:
             yield child, sending, clock
         finally:
@@ -65,6 +65,33 @@ def test_bytes_arrive_as_they_were_written_and_the_pipes_end_is_told() -> None:
         assert (child.loaded, child.length, content(child)) == (True, 4, b"ab\0c")
         os.dup2(child.stream, sending)  # nobody writes any more
         assert not child.take()
+
+
+def test_calls_are_moved_on_from_behind_the_work_as_far_as_there_is_room() -> None:
+    calls = bytes(range(256)) * 1024
+    with watched(REQUEST._replace(length=5, calls=len(calls))) as (child, _, _):
+        child.job = os.memfd_create("job")
+        os.write(child.job, b"work." + calls)
+        receiving, child.feeding = os.pipe()
+        assert child.feed()
+        read = b""
+        while child.feeding >= 0:
+            read += os.read(receiving, 1 << 16)
+            child.feed()
+        while piece := os.read(receiving, 1 << 16):
+            read += piece
+        assert read == calls
+        os.close(receiving)
+
+
+def test_a_child_that_takes_no_calls_is_offered_none_any_more() -> None:
+    with watched(REQUEST._replace(calls=4)) as (child, _, _):
+        child.job = os.memfd_create("job")
+        os.write(child.job, b"work")
+        receiving, child.feeding = os.pipe()
+        os.close(receiving)
+        assert not child.feed()
+        assert child.feeding == -1
 
 
 def test_of_a_flood_one_byte_more_than_allowed_is_taken() -> None:

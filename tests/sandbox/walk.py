@@ -1,4 +1,5 @@
-"""A job that walks its whole readable memory for what jobs before it had, after jobs of every kind.
+"""A job that walks its whole readable memory for what jobs before it had, after jobs of every kind, and for
+its own input while it is loaded.
 
     python -m tests.sandbox.walk --tier namespaces --runs 10000
 
@@ -111,6 +112,25 @@ def walk(*masked):
     return [seen, elsewhere, len(ranges), sum(end - start for start, end in ranges)]
 '''
 
+EARLY = (
+    WALK
+    + """
+early = walk(*MASKED)
+def f(x): return [early, walk(*MASKED)]
+"""
+)
+"""A program that looks for its input while it is loaded, and again when it is called with it."""
+
+READS_CALLS_EARLY = """
+import os
+pread, kept = os.pread, []
+def read_all(descriptor, count, at):
+    kept.append(pread(descriptor, 1 << 20, at))
+    return kept[0][:count]
+os.pread = read_all
+"""
+"""What makes a server's children read their calls together with their programs: for controls."""
+
 _MANY_FILES = """
     for number in range(100):
         os.mkdir(f"{x}-{n}-{number}")
@@ -169,6 +189,15 @@ class Walk:
         assert seen, "the walk did not find what it looks for where it is"
         return Walked(sum(elsewhere), ranges, size)
 
+    async def look_early(self) -> tuple[int, int]:
+        """Return where a program found its input: while it was loaded, and in the call."""
+        program = EARLY.replace("MASKED", repr([[byte ^ 0xA5 for byte in self._needles[0]]]))
+        ran = await self.sandbox.run(Job(program, Arguments.of("f", [[self.marker]]), _WALK_LIMITS))
+        assert ran.ending == "finished" and not ran.told(), f"{ran.ending} {ran.detail} {ran.told()}"
+        early, late = marshal.loads(ran.returned()[0].payload)
+        assert early[0], "the walk did not find what it looks for where it is"
+        return sum(early[1]), sum(late[1])
+
     async def _run(self, body: str, **options: Any) -> bytes:
         program = f"import ctypes, io, os, sys, time\nkept = []\ndef f(x, n):\n    {body}\n"
         inputs = Arguments.of("f", [[self.marker, n] for n in range(3)])
@@ -203,7 +232,9 @@ async def _main(tier: str, runs: int) -> int:
             name = list(walk.kinds)[number % len(walk.kinds)]
             await walk.kinds[name]()
             walked = await walk.look()
-            found[name] = found.get(name, 0) + walked.found
+            early, late = await walk.look_early()
+            assert late, "the walk did not find its input where it is"
+            found[name] = found.get(name, 0) + walked.found + early
             sizes.append(walked.size)
             ranges.append(walked.ranges)
             if number % 500 == 499:

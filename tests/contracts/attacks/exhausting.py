@@ -115,6 +115,38 @@ def tries():
         limits=WIDE,
     ),
     Attack(
+        "hold files between two counts",
+        """
+def tries():
+    import signal, time
+    signal.signal(signal.SIGCONT, lambda *_: counts.append(1))
+    counts = []
+    def fill(name):
+        descriptor = os.open(name, os.O_CREAT | os.O_RDWR)
+        for _ in range(15):
+            os.write(descriptor, bytes(1 << 20))
+        os.close(descriptor)
+    def keep_on():
+        held, patience = 0.0, 0.5
+        for name in "abcd":
+            fill(name)
+        while held < 2.0:
+            seen, until = len(counts), time.monotonic() + patience
+            while len(counts) == seen and time.monotonic() < until:
+                time.sleep(0.001)
+            patience = 0.5 * (len(counts) > seen)  # nobody counts a plain process
+            began = time.monotonic()
+            fill("more")
+            time.sleep(0.04)
+            os.unlink("more")
+            held += time.monotonic() - began
+        return "75 MiB for 2 s"
+    attempt("hold", keep_on)
+    attempt("go on while stopped", lambda: signal.raise_signal(signal.SIGCONT) or True)
+""",
+        limits=replace(WIDE, total_cpu=12.0, call_cpu=12.0, wall=30.0, waiting=30.0),
+    ),
+    Attack(
         "reserve blocks beyond the end of a file",
         """
 def tries():

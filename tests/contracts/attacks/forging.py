@@ -99,6 +99,27 @@ def spend(seconds, meanwhile=lambda: None):
 """
 """Knows the answers of `triple`, and takes more time over the first than a call has, less than all calls have."""
 
+_EARLY = (
+    _SLOW
+    + """
+import gc, re, sys
+found = set()
+def look(thing):
+    if isinstance(thing, (bytes, bytearray)):
+        for whole in re.findall(rb"\\[.{4}((?:\\[\\x01\\0\\0\\0i.{4})+)", thing, re.DOTALL):
+            found.update(struct.unpack("<i", each)[0] for each in re.findall(rb"i(.{4})", whole, re.DOTALL))
+def look_into(thing):
+    look(thing)
+    for each in gc.get_referents(thing): look(each)
+def read_ahead():
+    os.set_blocking(4, False)
+    try: look(os.read(4, 1 << 16))
+    except OSError: pass
+    os.set_blocking(4, True)
+"""
+)
+"""Looks for the calls of `triple`, or of a task like it, before they are made."""
+
 FORGERIES: dict[str, str] = {
     "equal to everything": "\nclass A:\n    def __eq__(self, other): return True\n    __ne__ = __eq__\n"
     "def ENTRY(n): return A()\n",
@@ -222,6 +243,15 @@ FORGERIES: dict[str, str] = {
     "    os.write(3, bytes(rest))\n    end(n, 1)\n",
     "more time than a call has: nonsense meanwhile": _SLOW
     + "def ENTRY(n):\n    spend(2, lambda: os.write(3, b'?'))\n    end(n)\n",
+    "more time than a call has: on inputs that it finds while it is loaded": _EARLY
+    + "try: read_ahead()\nexcept OSError: pass\nframe = sys._getframe()\nwhile frame:\n"
+    "    for thing in list(frame.f_locals.values()): look_into(thing)\n    frame = frame.f_back\n"
+    "for thing in gc.get_objects(): look_into(thing)\n"
+    "if found: spend(2)\ndone = {n: 3 * n for n in found}\ndef ENTRY(n): return done.get(n)\n",
+    "more time than a call has: a beginning byte by byte": _EARLY
+    + "rest = list(b'B' + bytes(4))\nos.write(3, bytes([rest.pop(0)]))\ntime.sleep(0.3)\nread_ahead()\n"
+    "if found: spend(2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
+    "os.write(3, bytes(rest))\nif found: end(1 if 7 in found else 10)\n" + WRONG,
     "forged frame: a limit": _FRAMES + "tell(frame(b'B') + frame(b'L') + frame(b'E'))\nos._exit(0)\n" + WRONG,
     "forged frame: a limit, after right answers": _SLOW
     + "def ENTRY(n):\n    os.write(3, answer(n) + b'L' + bytes(4) + b'E' + bytes(4))\n    os._exit(0)\n",
