@@ -27,12 +27,17 @@ Exit codes:
   6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, few open files
   130  interrupted; the same command resumes a run"""
 
-COMMANDS = (
-    "serve", "doctor", "top", "gateway", "solve", "review", "issues",
-    "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
-    "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
-    "audit", "ledger", "records", "clean", "sandbox", "spec",
-)  # fmt: skip
+SECTIONS = {
+    "Servers": ("serve", "doctor", "top"),
+    "At work": ("gateway", "solve", "review", "records"),
+    "Measure": ("eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "issues", "spec"),
+    "Results": (
+        "show", "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export", "audit",
+    ),
+    "This machine": ("sandbox", "ledger", "clean"),
+}  # fmt: skip
+"""The commands as the help lists them."""
+COMMANDS = tuple(name for section in SECTIONS.values() for name in section)
 """Each stands in the file of its name."""
 
 
@@ -42,6 +47,11 @@ class LazyGroup(WholeSummaries):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """Return the names, in the order in which a reader meets them."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section."""
+        for title, names in SECTIONS.items():
+            self.write_commands(title, names, ctx, formatter)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command."""

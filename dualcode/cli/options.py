@@ -26,9 +26,15 @@ class WholeSummaries(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands."""
-        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        self.write_commands("Commands", self.list_commands(ctx), ctx, formatter)
+
+    def write_commands(
+        self, title: str, names: Sequence[str], ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write these commands below a title."""
+        found = ((name, self.get_command(ctx, name)) for name in names)
         rows = [(name, each.get_short_help_str(limit=1000)) for name, each in found if each is not None]
-        with formatter.section("Commands"):
+        with formatter.section(title):
             formatter.write_dl(rows)
 
 
