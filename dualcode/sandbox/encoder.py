@@ -14,6 +14,7 @@ import builtins
 import collections
 import gc
 import marshal
+import operator
 import struct
 import sys
 from collections import abc
@@ -22,7 +23,7 @@ from itertools import chain, compress, islice
 from types import MappingProxyType, NoneType
 from typing import Any
 
-__builtins__ = dict(vars(builtins))  # what the functions of this file find their built-in names in
+__builtins__ = dict(vars(builtins))  # for the functions of this file: a candidate may change the others
 
 DEPTH = 200
 """Levels of containers in a value; one nested deeper is an `O`."""
@@ -36,7 +37,12 @@ CONTAINED = 1 << 22
 PIECE = 1 << 12
 """Members of a list that are written at once."""
 
-globals()["__builtins__"] = vars(builtins).copy()  # a candidate may change the others
+UNREAD = 1 << 28
+"""Bytes of a payload above which a digest is all that is ever compared (`rules.LONGEST_COMPARED`)."""
+
+_TEXT_HEAD = 5
+"""Bytes that marshal writes before a text's own, and before a list's or tuple's members."""
+_WITHIN, _BETWEEN = "\x1f", "\x1e"
 
 _COUNT = struct.Struct("<I")
 _HEAD = struct.Struct("<cI")  # as `job.HEAD`
@@ -66,6 +72,7 @@ _mapping_items: Reader = vars(abc.Mapping)["items"]
 _attribute: Callable[[Any, str], Any] = vars(object)["__getattribute__"]
 _referents = gc.get_referents
 _modules = sys.modules
+_count_of = operator.countOf
 
 AS_BASE: dict[type, Reader] = {
     int: int.__int__,
@@ -114,7 +121,7 @@ def encode_within(value: Any, drain: bool, most: int | None) -> tuple[bytes, byt
     The digest of a long list is taken piece by piece: a task of MBPP+ returns 1.2 GB.
     """
     if most is not None and _type(value) in (list, tuple) and len(value) > PIECE:
-        long = _digest_pieces(value, most)
+        long = _digest_texts(value) or _digest_pieces(value, most)
         if long is not None:
             return long
     kind, payload = encode(value, drain)
@@ -127,6 +134,36 @@ def _sha256(start: bytes) -> Any:
     import hashlib  # maps a large library, which few programs need
 
     return hashlib.sha256(start)
+
+
+def _digest_texts(value: list[Any] | tuple[Any, ...]) -> tuple[bytes, bytes] | None:
+    """Return the `D` of a very long list or tuple of lists, or of tuples, of texts; None of any other.
+
+    Joined, they take half the time of a payload, of which there are gigabytes. Two values are joined alike
+    only if they are equal, and of the same types throughout, for no text holds what stands between them. (A
+    subclass whose metaclass says that it equals `str` counts as the text that it holds.)
+    """
+    kind = _type(value[0])
+    if (kind is not list and kind is not tuple) or _count_of(map(_type, value), kind) != len(value):
+        return None
+    if _TEXT_HEAD * sum(map(len, value)) <= UNREAD:
+        return None
+    codes = (b"[" if each is list else b"(" for each in (_type(value), kind))
+    sum_, size = _sha256(b"".join(codes)), _TEXT_HEAD
+    members = iter(value)
+    for _ in range(0, len(value), PIECE):
+        piece = list(islice(members, PIECE))
+        count = sum(map(len, piece))
+        if not all(piece) or _count_of(map(_type, chain.from_iterable(piece)), str) != count:
+            return None
+        text = _BETWEEN.join(map(_WITHIN.join, piece))
+        if text.count(_WITHIN) != count - len(piece) or text.count(_BETWEEN) != len(piece) - 1:
+            return None
+        written = str.encode(text, "utf-8", "surrogatepass")
+        sum_.update(written)
+        sum_.update(_BETWEEN.encode())
+        size += _TEXT_HEAD * (count + len(piece)) + len(written) - (count - 1)
+    return b"D", sum_.digest() + _HEAD.pack(b"J", size)
 
 
 def _digest_pieces(value: list[Any] | tuple[Any, ...], most: int) -> tuple[bytes, bytes] | None:

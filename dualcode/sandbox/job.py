@@ -14,6 +14,7 @@ Stream (written in the jail, read outside; all integers little-endian):
     `V`   marshal, version 2                        a call returned a value of exact built-in types
     `G`   marshal, version 2, of a tagged tree      … a value with other known types in it (`codec`)
     `D`   SHA-256, then the kind and the length     … a value whose payload is longer than `digest_above`
+                                                    (kind `J`: of texts, by far too long to be compared)
     `O`   UTF-8: the type's name                    … an object that cannot be sent as data
     `R`   JSON [type, message, traceback, *bases]   a call raised; after it the run ends unless `go_on`;
                                                     `bases`: its classes, built in or the program's;

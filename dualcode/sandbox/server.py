@@ -62,8 +62,8 @@ ARRIVALS = 1000
 LEAST_APART = 0.01
 
 COUNT_SECONDS = 0.1
-"""How often files and threads are counted in the Landlock tier, where no kernel limit bounds them. That is on
-average: a program sees that it was counted, and is not to know when it will be again."""
+"""The most that passes until files and threads are counted again in the Landlock tier, where no kernel limit
+bounds them. A program sees that it was counted, and is not to know when it will be the next time."""
 STILL_SECONDS = 0.05
 """How long a child is waited for that was told to stand still while it is counted."""
 
@@ -493,10 +493,10 @@ def _has_input(descriptor: int) -> bool:
 def _until_count() -> float:
     """Return the seconds until the next count, by a chance that no program can foresee.
 
-    Whatever a program holds for a while after each count, in hope of the next, it holds for no longer than
-    twice COUNT_SECONDS in all on average, until one finds it.
+    One that holds too much for a while after each count does so for no longer than COUNT_SECONDS in all on
+    average, until it is found.
     """
-    return 2 * COUNT_SECONDS * int.from_bytes(os.urandom(2), "little") / (1 << 16)
+    return COUNT_SECONDS * int.from_bytes(os.urandom(2), "little") / (1 << 16)
 
 
 def _stands_still(pid: int) -> bool | None:

@@ -28,7 +28,7 @@ _HOLDS = {
     ),
     "landlock": (
         "files: of the standard library, numpy and shared libraries, for reading",
-        "a scratch folder of 64 MiB, counted each 0.1 s",
+        "a scratch folder of 64 MiB, counted within 0.1 s",
         "processes: one, which cannot fork or signal others; no capabilities",
         "network: no sockets",
         _CALLS,
