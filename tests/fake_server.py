@@ -72,6 +72,8 @@ class FakeServer:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.models: list[dict[str, Any]] = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
+        self.outside = True
+        """Whether a request for one token is the ledger's, and so in no script."""
         self.pages: dict[str, Any] = {"/version": {"version": "0.0-fake"}}
         """What else it answers to a GET."""
         self.base_url = ""
@@ -115,7 +117,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 self._answer(refusal or server.able(body))
                 return
             if (
-                refusal is None and body.get("max_tokens") == 1
+                server.outside and refusal is None and body.get("max_tokens") == 1
             ):  # what the ledger asks to know the model: outside the script
                 self._answer(Answer())
                 return

@@ -18,12 +18,15 @@ from dualcode.call import IN_THOUGHTS, Message, Request
 from dualcode.config import load_team
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.openai import OpenAIChat
+from dualcode.models.probe import ask_endpoints
+from dualcode.operating.gauges import cache_facts, client_for, fetch
 from dualcode.pipelines import builtins
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
 from dualcode.serving.running import RunningPair
 from dualcode.steps.review import read_review, review_schema
+from tests.operating.pages import RECORDED
 from tests.pages import ROOT, blocks, run_block
 
 pytestmark = pytest.mark.servers
@@ -75,6 +78,28 @@ async def test_the_team_of_the_profile_is_what_the_servers_serve(servers: Runnin
     assert served["coder"].max_model_len == 4096
     assert served["coder"].version
     assert "awq" in (served["coder"].root or "")
+
+
+async def test_the_pair_can_do_all_that_is_asked_a_thought_its_budget_and_a_schema_together(
+    servers: RunningPair, use: RunningPair
+) -> None:
+    config = load_team(servers.team_file).resolved(servers.base_urls())
+    thinker = config.endpoints["reviewer"].model_copy(update={"thinking": "switch", "thinking_budget": 64})
+    config = config.model_copy(update={"endpoints": config.endpoints | {"reviewer": thinker}})
+    served = await ask_endpoints(config, ["reviewer"], await check_endpoints(config, ["reviewer"]), anew=True)
+    can = served["reviewer"].can
+    assert can is not None
+    assert (can.structured, can.refused, can.ignored, can.usage) == ("json_schema", (), (), True)
+    assert (can.thoughts, can.budget_kept, can.unasked_thoughts) == ("apart", True, False)
+
+
+async def test_what_is_read_and_drawn_of_vllms_metrics_is_there(servers: RunningPair) -> None:
+    root = servers["coder"].root_url
+    async with client_for(root) as client:
+        page = await fetch(client, root) or ""
+    recorded = {line.split()[0] for line in RECORDED.read_text().splitlines()[1:]}
+    assert recorded <= set(re.findall(r"^# TYPE (\S+)", page, re.MULTILINE))
+    assert cache_facts(page)["block_size"] == "128"
 
 
 def hurried(pair: RunningPair, folder: Path) -> Path:

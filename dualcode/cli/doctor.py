@@ -64,7 +64,12 @@ async def _examined(team: Any, run_dir: Path, *, load: bool, shown: bool) -> lis
     from dualcode.operating.doctor import examine
 
     screen, found = console(), list[dict[str, Any]]()
-    async for each in examine(team, run_dir, load=load):
+
+    def say(line: str) -> None:
+        if shown:
+            click.secho(f"  … {line}", dim=True, err=True)
+
+    async for each in examine(team, run_dir, load=load, say=say):
         found.append(each.model_dump())
         if shown:
             line = Text(f"{each.status:<5}", _COLOURS[each.status])

@@ -1,6 +1,6 @@
 """The doctor: everything that can be looked at, a line each, without needing any of it to be there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from dualcode.config import TeamConfig
@@ -12,15 +12,23 @@ from dualcode.serving.running import find_team, recorded
 
 
 async def examine(
-    team: Path | TeamConfig | None, run_dir: Path, *, load: bool = True
+    team: Path | TeamConfig | None,
+    run_dir: Path,
+    *,
+    load: bool = True,
+    say: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Check]:
-    """Yield what is found, as it is found. Without `load` no server is asked for a token."""
+    """Yield what is found, as it is found. Without `load` no server is asked for a token.
+
+    `say` is told what takes its time, before it is done.
+    """
     for each in machine.versions():
         yield each
     for each in machine.limits(run_dir):
         yield each
     for each in machine.gpus(Cards()):
         yield each
+    say("starting a sandbox, and reading the suites' data")
     yield await machine.sandbox()
     for each in machine.data():
         yield each
@@ -35,5 +43,5 @@ async def examine(
         yield failed("servers", error.message, error.hint or "dualcode serve status")
         return
     for name in dict.fromkeys(config.roles.values()):
-        async for each in servers.look(config, name, load=load):
+        async for each in servers.look(config, name, load=load, say=say):
             yield each

@@ -31,7 +31,7 @@ def tables(snapshot: Snapshot) -> Iterator[Table]:
         )
     heads = (
         words("run"), numbers("done"), numbers("pass@1"), numbers("errored"), numbers("unread", drop=1),
-        words("in flight, after", wraps=True),
+        words("in flight", wraps=True),
     )  # fmt: skip
     runs = [_run(each) for each in snapshot.runs]
     yield listed("runs", "runs under work", heads, runs, notes=[] if runs else [NONE])
@@ -73,8 +73,10 @@ def _run(each: RunNow) -> tuple[str, ...]:
 
 
 def _steps(each: RunNow) -> str:
-    parts = [f"{number} {step}" for step, number in each.in_flight.items()]
+    parts = [f"{number} after {step}" for step, number in each.in_flight.items()]
     parts += [f"{each.grading} graded now"] if each.grading else []
+    asked = [f"{number} at {name}" for name, number in each.requests.items() if number]
+    parts += [f"requests: {', '.join(asked)}"] if asked else []
     return ", ".join(parts) or NOTHING
 
 
@@ -104,7 +106,7 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         _, done, rate, errored, unread, steps = _run(run)
         yield (
             f"{clock} run {run.run}: {done} done, pass@1 {rate}, {errored} errored, {unread} unread, "
-            f"in flight after: {steps}"
+            f"in flight: {steps}"
         )
     if not (snapshot.servers or snapshot.gpus or snapshot.runs):
         yield f"{clock} no server, no GPU and no run under work"

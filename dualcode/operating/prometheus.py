@@ -38,6 +38,7 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Tasks under work, by the last step that ended, and `grading`.",
         (*_RUN, "after"),
     ),
+    "dualcode_run_requests": ("The run's requests that its servers had not answered.", (*_RUN, "endpoint")),
 }
 _COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "dualcode_run_calls": ("Calls that ended, by step.", (*_RUN, "step")),
@@ -83,6 +84,8 @@ def families(snapshot: Snapshot) -> Iterable[Metric]:
                 gauges["dualcode_run_pass_at_1"].add_metric([*labels, tests], counts.pass_at_1)
         for after, number in (run.in_flight | {"grading": run.grading}).items():
             gauges["dualcode_run_in_flight"].add_metric([*labels, after], number)
+        for endpoint, number in run.requests.items():
+            gauges["dualcode_run_requests"].add_metric([*labels, endpoint], number)
         counters["dualcode_run_failed_calls"].add_metric(labels, run.failed_calls)
         for name, by in (
             ("calls", run.calls),

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -32,7 +32,9 @@ MOST = 32
 _LONG = "".join(f"{number}. Keep rule {number} of this list in mind.\n" for number in range(1, 61))
 
 
-async def look(config: TeamConfig, name: str, *, load: bool) -> AsyncIterator[Check]:
+async def look(
+    config: TeamConfig, name: str, *, load: bool, say: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Check]:
     """Yield what one endpoint of a team is like; requests for tokens only with `load`.
 
     One that does not answer ends it with a `fail`.
@@ -49,7 +51,7 @@ async def look(config: TeamConfig, name: str, *, load: bool) -> AsyncIterator[Ch
         page = await gauges.fetch(client, address)
         before = gauges.parse(page, time.monotonic()) if page else None
         if load:
-            async for each in _under_load(config, name, roles, listed, client):
+            async for each in _under_load(config, name, roles, listed, client, say):
                 yield each
         else:
             yield await _known(config, name, roles, listed)
@@ -103,10 +105,12 @@ async def _under_load(
     roles: Sequence[Role],
     listed: dict[str, Served],
     client: httpx.AsyncClient,
+    say: Callable[[str], None],
 ) -> AsyncIterator[Check]:
     """Yield what requests for tokens show."""
     about, endpoint = f"server {name}", config.endpoints[name]
     quick = endpoint.model_copy(update={"attempts": 1, "silence_seconds": DEADLINE})
+    say(f"asking {name} for a token, then what it can do")
     bare = OpenAIChat(name, quick, api_key=api_key(name, endpoint))
     try:
         await asyncio.wait_for(bare.complete(_request("Say hello.", 1)), DEADLINE)
@@ -126,10 +130,12 @@ async def _under_load(
         yield failed(f"{about}: can", error.message, error.hint or "the team's file")
         return
     yield abilities(config, name, roles, served)
+    many = min(MOST, endpoint.concurrency)
     chat = OpenAIChat(name, quick, api_key=api_key(name, endpoint), without=served.left_out)
     try:
+        say(f"measuring {name}: its prefix cache, then its speed alone and with {many} requests at once")
         yield await prefix_cache(about, chat)
-        async for each in speed(about, chat, min(MOST, endpoint.concurrency)):
+        async for each in speed(about, chat, many):
             yield each
     except EndpointError as error:
         yield failed(f"{about}: speed", error.message, error.hint or "dualcode serve logs")

@@ -14,6 +14,7 @@ from dualcode.runs.manifest import Manifest
 from dualcode.verdict import Verdict
 
 _LOCKS = Path("/proc/locks")
+_FILES = ("calls", "samples", "verdicts", "servers")
 
 
 class RunNow(Record):
@@ -39,6 +40,9 @@ class RunNow(Record):
     prompt_tokens: int
     completion_tokens: int
     """Reasoning included."""
+    requests: dict[str, int]
+    """By endpoint (several on one server with commas): the run's own requests that were not answered at the
+    last reading of that server; empty where the run has taken none."""
 
     @property
     def done(self) -> int:
@@ -86,13 +90,12 @@ class RunReader:
         self._begin()
 
     def _begin(self) -> None:
-        self._tails = {
-            name: _Tail(self.folder / f"{name}.jsonl") for name in ("calls", "samples", "verdicts")
-        }
+        self._tails = {name: _Tail(self.folder / f"{name}.jsonl") for name in _FILES}
         self._steps = dict[str, str]()
         self._samples = set[str]()
         self._verdicts = dict[str, Verdict]()
         self._calls, self._reviews = Counter[str](), Counter[str]()
+        self._requests = dict[str, int]()
         self._failed = self._prompt = self._completion = 0
 
     def read(self) -> RunNow:
@@ -104,6 +107,9 @@ class RunReader:
         for call in _objects(news["calls"][1]):
             self._take(call)
         self._samples |= {str(each.get("task_id")) for each in _objects(news["samples"][1])}
+        for each in _objects(news["servers"][1]):
+            names = cast("list[object]", each.get("endpoints") or [])
+            self._requests[", ".join(map(str, names))] = int(each.get("in_flight") or 0)
         for each in _objects(news["verdicts"][1]):
             try:
                 verdict = Verdict.model_validate(each)
@@ -144,6 +150,7 @@ class RunReader:
             reviews=dict(self._reviews),
             prompt_tokens=self._prompt,
             completion_tokens=self._completion,
+            requests=dict(self._requests),
         )
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of failures: each recognized by the line that vLLM 0.32, its libraries or the system write."""
+"""The catalogue of failures, each recognized by a line that vLLM 0.32, a library or the system writes."""
 
 from collections.abc import Mapping
 
@@ -19,9 +19,9 @@ LINES = {
         "the weights leave no memory",
     ),
     "context longer than the cache": (
-        "ValueError: To serve at least one request with the model's max seq len (32768), (8.0 GiB KV cache is "
-        "needed, which is larger than the available KV cache memory (4.0 GiB). Based on the available memory, "
-        "the estimated maximum model length is 16384. Try increasing",
+        "ValueError: To serve at least one request with the model's max seq len (32768), (8.0 GiB KV cache "
+        "is needed, which is larger than the available KV cache memory (4.0 GiB). Based on the available "
+        "memory, the estimated maximum model length is 16384. Try increasing",
         "max-model-len 32768 does not fit",
     ),
     "context longer than the model's": (
@@ -34,12 +34,14 @@ LINES = {
         "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0.", "bfloat16",
     ),
     "GPU too old for the kernel": (
-        "ValueError: The quantization method awq is not supported for the current GPU. Minimum capability: 75.",
+        "ValueError: The quantization method awq is not supported for the current GPU. Minimum capability: "
+        "75. Current capability: 70.",
         "this GPU is older",
     ),
     "out of GPU memory": ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "ran out"),
     "driver too old": (
-        "RuntimeError: The NVIDIA driver on your system is too old (found version 12040).", "older than the CUDA",
+        "RuntimeError: The NVIDIA driver on your system is too old (found version 12040).",
+        "older than the CUDA",
     ),
     "no driver": (
         "ImportError: libcuda.so.1: cannot open shared object file: No such file or directory", "no driver",
@@ -54,7 +56,7 @@ LINES = {
         "cannot be reached",
     ),
     "unknown architecture": (
-        "ValueError: The checkpoint has model type `new` but Transformers does not recognize this architecture",
+        "The checkpoint has model type `new` but Transformers does not recognize this architecture.",
         "does not know",
     ),
     "unknown flag": ("api_server.py: error: unrecognized arguments: --fast", "no flag --fast"),
@@ -64,14 +66,15 @@ LINES = {
         "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
         "did not start",
     ),
-    "engine died": ("vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.", "under work"),
+    "engine died": ("vllm.v1.engine.exceptions.EngineDeadError: EngineCore has an issue.", "under work"),
     "slow start": ("INFO Waiting for 1 local, 0 remote core engine proc(s) to connect.", "takes long"),
     "request too long": (
         "This model's maximum context length is 4096 tokens. However, your prompt contains 5000 input tokens",
         "4096 tokens",
     ),
     "the model's own sampling": (
-        "WARNING Default vLLM sampling parameters have been overridden by the model's generation_config.json: "
+        "WARNING Default vLLM sampling parameters have been overridden by the model's generation_config.json"
+        ": "
         "`{'repetition_penalty': 1.05}`.",
         "generation_config.json",
     ),
@@ -151,7 +154,7 @@ def test_the_death_of_a_server_is_explained_by_its_error_and_what_it_means() -> 
     assert explained([line]).splitlines() == [
         f": {line}",
         "  that is: another process listens on the server's port",
-        "  remedy: dualcode serve status, dualcode serve start --port-free, or another `port` in the server's YAML",
+        f"  remedy: {known('port taken').remedy}",
     ]
     assert explained(["SIGKILL"]).startswith(": the system ended the server")
     assert explained(["TypeError: something new"]) == ": TypeError: something new"

@@ -1,0 +1,145 @@
+"""GPUs, as a scripted NVML tells of them."""
+
+import os
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dualcode.operating import machine
+from dualcode.operating.cards import Card, Cards
+from dualcode.operating.check import Check
+
+GIB = 2**30
+
+
+class NvmlError(Exception):
+    """What NVML raises for what it does not tell."""
+
+
+def nvml(
+    *, lacks: Sequence[str] = (), driver: bool = True, reasons: int = 0, **values: Any
+) -> SimpleNamespace:
+    """Return a module with two GPUs; `lacks` names questions that the driver refuses."""
+
+    def refuse(*_: object) -> Any:
+        raise NvmlError("Not Supported")
+
+    def init() -> None:
+        if not driver:
+            raise NvmlError("NVML Shared Library Not Found")
+
+    answers: dict[str, Any] = {
+        "DeviceGetCount": 2,
+        "SystemGetDriverVersion": "580.65",
+        "SystemGetCudaDriverVersion": 13000,
+        "DeviceGetName": b"NVIDIA A10G",
+        "DeviceGetUUID": "GPU-1",
+        "DeviceGetMemoryInfo": SimpleNamespace(used=20 * GIB, total=24 * GIB),
+        "DeviceGetUtilizationRates": SimpleNamespace(gpu=90),
+        "DeviceGetCudaComputeCapability": (8, 6),
+        "DeviceGetTemperature": 60,
+        "DeviceGetPowerUsage": 250_000,
+        "DeviceGetEnforcedPowerLimit": 300_000,
+        "DeviceGetCurrentClocksEventReasons": reasons,
+        "DeviceGetTotalEccErrors": 0,
+        "DeviceGetRemappedRows": (0, 0, False, False),
+        "DeviceGetCurrPcieLinkWidth": 16,
+        "DeviceGetMaxPcieLinkWidth": 16,
+        "DeviceGetComputeRunningProcesses": [SimpleNamespace(pid=os.getpid(), usedGpuMemory=None)],
+        **values,
+    }
+
+    def telling(answer: Any) -> Callable[..., Any]:
+        return lambda *_: answer  # pyright: ignore[reportUnknownLambdaType]
+
+    questions: dict[str, Callable[..., Any]] = {
+        f"nvml{name}": telling(each) for name, each in answers.items()
+    }
+    questions |= {f"nvml{name}": refuse for name in lacks}
+    bits = {"GpuIdle": 1, "SwPowerCap": 4, "HwThermalSlowdown": 64}
+    named = {f"nvmlClocksEventReason{name}": bit for name, bit in bits.items()}
+    return SimpleNamespace(
+        NVMLError=NvmlError,
+        nvmlInit=init,
+        nvmlDeviceGetHandleByIndex=int,
+        **questions,
+        **named,
+    )
+
+
+def first(**scripted: Any) -> Card:
+    return Cards(nvml(**scripted)).read()[0]
+
+
+def looked_at(**scripted: Any) -> list[Check]:
+    """Return what the doctor says of the GPUs themselves, without the kernel's log."""
+    return [each for each in machine.gpus(Cards(nvml(**scripted))) if each.about != "gpu faults"]
+
+
+def test_a_gpu_is_read_in_watts_degrees_and_bytes_with_who_holds_it() -> None:
+    card = first()
+    assert (card.name, card.driver, card.cuda, card.capability) == ("NVIDIA A10G", "580.65", "13.0", "8.6")
+    assert (card.watts, card.limit_watts, card.celsius, card.utilization) == (250.0, 300.0, 60, 0.9)
+    assert (card.holders[0].pid, card.throttled) == (os.getpid(), ())
+
+
+QUESTIONS = [
+    "SystemGetDriverVersion", "SystemGetCudaDriverVersion", "DeviceGetName", "DeviceGetUUID",
+    "DeviceGetMemoryInfo", "DeviceGetUtilizationRates", "DeviceGetCudaComputeCapability",
+    "DeviceGetTemperature", "DeviceGetPowerUsage", "DeviceGetEnforcedPowerLimit",
+    "DeviceGetCurrentClocksEventReasons", "DeviceGetTotalEccErrors", "DeviceGetRemappedRows",
+    "DeviceGetCurrPcieLinkWidth", "DeviceGetMaxPcieLinkWidth", "DeviceGetComputeRunningProcesses",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_a_driver_does_not_tell_is_left_open(question: str) -> None:
+    assert len(Cards(nvml(lacks=[question])).read()) == 2
+    assert [each.status for each in looked_at(lacks=[question])] == ["pass", "pass"]
+
+
+def test_a_driver_that_tells_nothing_still_has_its_gpus() -> None:
+    assert [each.status for each in looked_at(lacks=QUESTIONS)] == ["pass", "pass"]
+
+
+def test_without_a_driver_or_a_gpu_there_is_nothing_and_it_is_said_why() -> None:
+    cards = Cards(nvml(driver=False))
+    assert cards.read() == []
+    [said] = machine.gpus(cards)
+    assert (said.status, said.found) == ("skip", "NVML: NVML Shared Library Not Found")
+    assert [each.found for each in machine.gpus(Cards(nvml(DeviceGetCount=0)))] == ["no NVIDIA GPU"]
+
+
+@pytest.mark.parametrize(
+    ("scripted", "status", "told"),
+    [
+        ({"reasons": 64}, "warn", "clocks are lowered: HwThermalSlowdown"),
+        ({"DeviceGetTemperature": 91}, "warn", "91 °C"),
+        ({"DeviceGetTotalEccErrors": 2}, "fail", "2 uncorrected ECC errors"),
+        ({"DeviceGetRemappedRows": (1, 0, True, False)}, "warn", "broken rows"),
+        ({"DeviceGetCurrPcieLinkWidth": 4}, "warn", "4 of 16 lanes"),
+    ],
+)
+def test_what_is_not_well_has_a_line_of_its_own_and_a_remedy(
+    scripted: dict[str, Any], status: str, told: str
+) -> None:
+    lines = looked_at(**scripted, DeviceGetCount=1)
+    assert [each.status for each in lines] == ["pass", status]
+    assert told in lines[1].found
+    assert lines[1].remedy
+
+
+@pytest.mark.parametrize("reasons", [1, 4])
+def test_idleness_and_the_power_limit_are_no_fault(reasons: int) -> None:
+    assert {each.status for each in looked_at(reasons=reasons)} == {"pass"}
+
+
+def test_xids_are_found_in_the_kernels_log() -> None:
+    line = "[12.3] NVRM: Xid (PCI:0000:00:1e): 79, pid=1234, GPU has fallen off the bus."
+    found = machine.xids(["[1.0] all is well", line])
+    assert found.status == "fail"
+    assert "1 Xid in the kernel's log, the last 79 at PCI:0000:00:1e" in found.found
+    assert machine.xids(["all is well"]).status == "pass"
+    assert machine.xids(None).status == "skip"
