@@ -8,6 +8,9 @@
 #   --profile  the servers that are started if none run: cpu for quick, else a10g. Servers that run already are
 #              used and left running; servers that this starts are stopped at its end
 #
+#   --forecast  only says what it takes: by the servers that run, else (or with --gpu NAME) computed for the profile,
+#              and then nothing is started or downloaded
+#
 # The same command resumes what was interrupted. `dualcode reproduce --help` tells the other options.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,13 +18,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; }
 die() { printf 'reproduce: %s\n  try: scripts/reproduce.sh --help\n' "$*" >&2; exit 2; }
 
-study=paper profile='' team='' rest=()
+study=paper profile='' team='' forecast='' rest=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --study|--profile|--team)
       [ $# -ge 2 ] || die "$1 needs a value"
       printf -v "${1#--}" '%s' "$2"
       shift 2 ;;
+    --forecast) forecast=yes; rest+=("$1"); shift ;;
     -h|--help) usage; exit 0 ;;
     *) rest+=("$1"); shift ;;
   esac
@@ -44,6 +48,9 @@ except DualcodeError as error:
     sys.exit(error.exit_code)
 PY
 
+if [ -n "$forecast" ] && [ -z "$team" ] && ! dualcode serve status >/dev/null 2>&1; then
+  exec .venv/bin/dualcode reproduce --study "$study" --profile "$profile" "${rest[@]}"
+fi
 if [ -z "$team" ] && ! dualcode serve status >/dev/null 2>&1; then
   if [ "$profile" = cpu ]; then
     scripts/setup.sh all

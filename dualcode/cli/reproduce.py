@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     help="Where tables, figures and report go. Default: reproduction/STUDY.",
 )
 @click.option("--forecast", "only_forecast", is_flag=True, help="Say what it will take, and stop.")
+@click.option(
+    "--profile",
+    metavar="NAME|PATH",
+    help="With --forecast: ask no servers, compute for this serving profile. a10g where none run.",
+)
+@click.option("--gpu", metavar="NAME", help="With --forecast: the kind of GPU to compute for (serve plan).")
 @running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew, in every pipeline.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
@@ -47,6 +53,8 @@ def reproduce(
     data: tuple[str, ...],
     output: Path | None,
     only_forecast: bool,
+    profile: str | None,
+    gpu: str | None,
     team: Path | None,
     base_url: str | None,
     model: str | None,
@@ -77,8 +85,33 @@ def reproduce(
         files[find_entry(name).name] = Path(file)
     asked = ReproduceOptions(data=files, team=team_of(team, base_url, model), **options)
     folder = output or Path("reproduction") / Path(study).stem
-    if code := asyncio.run(_reproduce(wanted, asked, folder, only_forecast, as_json)):
+    if not only_forecast and (profile or gpu):
+        raise InputError(
+            "--profile and --gpu are for --forecast; a study runs on servers that answer",
+            hint="scripts/reproduce.sh --profile NAME, which starts them",
+        )
+    from dualcode.serving.running import running
+
+    if only_forecast and (profile or gpu or (asked.team is None and running() is None)):
+        asyncio.run(_forecast_offline(wanted, asked, profile or "a10g", gpu, as_json))
+    elif code := asyncio.run(_reproduce(wanted, asked, folder, only_forecast, as_json)):
         sys.exit(code)
+
+
+async def _forecast_offline(
+    study: "Study", options: "ReproduceOptions", profile: str, gpu: str | None, as_json: bool
+) -> None:
+    from dualcode.cli import terminal
+    from dualcode.study import offline, words
+    from dualcode.study.reproduce import predict, prepare_offline
+
+    prepared, basis = prepare_offline(study, options, profile, gpu, terminal.console(stderr=True))
+    predicted = await predict(prepared)
+    if as_json:
+        told = basis.model_dump(mode="json") | {"disk_bytes": offline.disk(predicted).model_dump()}
+        click.echo(json.dumps({**predicted.model_dump(mode="json"), "computed": told}))
+    else:
+        terminal.show(words.forecast_table(predicted, basis))
 
 
 async def _reproduce(

@@ -77,11 +77,21 @@ class ModelFacts(Record):
         return 2 * self.layers * self.kv_heads * self.head_dim * width
 
 
+class RateFacts(Record):
+    """A model's speed, where no formula gives it."""
+
+    tokens_per_second: float
+    """Of many requests at once."""
+    source: str
+
+
 class Facts(Record):
     """All that is known."""
 
     gpus: Mapping[str, GpuFacts]
     models: Mapping[str, ModelFacts]
+    rates: Mapping[str, RateFacts] = {}
+    """By the name that a model is served under."""
 
     def gpu(self, name: str) -> GpuFacts:
         """Return a GPU by its short name; UnknownNameError lists the known ones."""

@@ -23,6 +23,7 @@ from dualcode.runs.workshop import Workshop
 from dualcode.serving.running import find_team
 from dualcode.study.forecast import Forecast, Plan, forecast
 from dualcode.study.known import Known, learn, try_speed
+from dualcode.study.offline import Basis, offline
 from dualcode.study.rehearsal import rehearse
 from dualcode.study.study import Study, SuiteChoice
 from dualcode.suites.registry import load_suite
@@ -89,6 +90,18 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
         async with shop as workshop:
             await try_speed(pipelines, workshop, known, lambda text: console.print(text, style="dim"))
     return Prepared(study, options, config, served, pipelines, suites, known)
+
+
+def prepare_offline(
+    study: Study, options: ReproduceOptions, profile: str, gpu: str | None, console: Console
+) -> tuple[Prepared, Basis]:
+    """Prepare a forecast for a profile whose servers do not run. Raises any DualcodeError."""
+    config, known, served, basis = offline(profile, gpu)
+    pipelines = find_pipelines(study.asked)
+    for each in pipelines:
+        config.require(each.roles, by=f"pipeline {each.name}")
+    suites = [_suite(choice, options, console) for choice in study.suites]
+    return Prepared(study, options, config, served, pipelines, suites, known), basis
 
 
 async def predict(prepared: Prepared) -> Forecast:

@@ -1,13 +1,18 @@
 """A forecast for people."""
 
+from dualcode.study import offline
 from dualcode.study.forecast import NOTHING, Forecast, Range
+from dualcode.study.offline import Basis
 from dualcode.tables.cells import count, duration
 from dualcode.tables.grid import listed, numbers, words
 from dualcode.tables.table import Table
 
 
-def forecast_table(found: Forecast) -> Table:
-    """Return a study's forecast: a line a run, the sums, and what they rest on."""
+def forecast_table(found: Forecast, basis: Basis | None = None) -> Table:
+    """Return a study's forecast: a line a run, the sums, and what they rest on.
+
+    `basis` is that of a forecast for servers that do not run.
+    """
     heads = (
         words("dataset"), words("pipeline"), numbers("tasks left", drop=2), numbers("calls", drop=1),
         numbers("tokens out"), numbers("time"),
@@ -31,8 +36,9 @@ def forecast_table(found: Forecast) -> Table:
     if not found.money:
         notes.append("money: no price is configured (price = { gpu_hour = … } in the team's endpoints)")
     measured = f"measured on {found.measured} earlier calls to these servers"
-    basis = measured if found.measured else "nothing measured yet"
-    notes.append(f"{basis}; a step never asked counts up to its token limit")
+    rests = measured if found.measured else "nothing measured yet"
+    notes.append(f"{rests}; a step never asked counts up to its token limit")
+    notes += offline.notes(basis, found) if basis else ()
     return listed(
         "forecast", "forecast, from the least to the most", heads, rows, notes=notes,
         tones=[""] * len(found.rows) + ["bold"],
