@@ -140,14 +140,15 @@ class EngineChat:
                 await self.engine.make(
                     min(4096, int(chance.lognormvariate(math.log(self._length * longer), 0.8)))
                 )
-            self._known[key].set_result(reply(_answer(request, chance)))
+            self._known[key].set_result(reply(answer(request, chance)))
         return await asyncio.shield(self._known[key])
 
     async def close(self) -> None:
         """Do nothing."""
 
 
-def _answer(request: Request, chance: random.Random) -> str:
+def answer(request: Request, chance: random.Random) -> str:
+    """Answer any step as a model that is right now and then."""
     luck = chance.random() < 0.5
     said: dict[str, Any] = {
         "better": "A" if luck else "B", "reason": "none", "types": "any", "examples": [], "edge_cases": [],
