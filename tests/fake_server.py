@@ -51,6 +51,8 @@ class FakeServer:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.models: list[dict[str, Any]] = [{"id": "m", "root": "org/m", "max_model_len": 32768}]
+        self.gets: dict[str, Callable[[], tuple[int, Any]]] = {}
+        """Path to what a GET of it is answered, before all else: a status and a page."""
         self.base_url = ""
         self.prompt_end = "assistant\n"
         """What the rendered prompt of a thinking request ends with."""
@@ -81,6 +83,9 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.headers.append(dict(self.headers))
+            if self.path in server.gets:
+                self._json(*server.gets[self.path]())
+                return
             pages = {"/v1/models": {"data": server.models}, "/version": {"version": "0.0-fake"}}
             page = pages.get(self.path)
             self._json(200 if page else 404, page or {"error": "no such page"})
