@@ -18,7 +18,7 @@ import random
 import selectors
 import tempfile
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,14 +140,15 @@ class EngineChat:
                 await self.engine.make(
                     min(4096, int(chance.lognormvariate(math.log(self._length * longer), 0.8)))
                 )
-            self._known[key].set_result(reply(_answer(request, chance)))
+            self._known[key].set_result(reply(answer(request, chance)))
         return await asyncio.shield(self._known[key])
 
     async def close(self) -> None:
         """Do nothing."""
 
 
-def _answer(request: Request, chance: random.Random) -> str:
+def answer(request: Request, chance: random.Random) -> str:
+    """Answer any step as a model that is right now and then."""
     luck = chance.random() < 0.5
     said: dict[str, Any] = {
         "better": "A" if luck else "B", "reason": "none", "types": "any", "examples": [], "edge_cases": [],
@@ -216,11 +217,12 @@ async def _simulated(
         EngineChat(name, Engine(own), length)
         for name, own, length in zip(("coder", "reviewer"), setup.seats, setup.lengths, strict=True)
     ]
-    runners: list[Runner] = []
+    runners, stores = list[Runner](), ExitStack()
     for pipeline in pipelines:
         served = {name: Served(model="m") for name in {TEAM.roles[role] for role in pipeline.roles}}
         configuration = configure(pipeline, suite, TEAM, served)
         store = open_run(root, manifest(pipeline.name, configuration, suite, TEAM), fresh=False)
+        stores.callback(store.close)
         store.begin_session(session(1), {})
         by_name = {chat.name: chat for chat in chats}
         team = Team(
@@ -239,7 +241,8 @@ async def _simulated(
                 chat.admission.heard(chat.engine.running, chat.engine.waiting, chat.engine.tokens)
 
     reporting = asyncio.create_task(report())
-    await work(runners)
+    with stores:
+        await work(runners)
     reporting.cancel()
     with suppress(asyncio.CancelledError):
         await reporting

@@ -76,6 +76,8 @@ class FakeServer:
         """Whether a request for one token is the ledger's, and so in no script."""
         self.pages: dict[str, Any] = {"/version": {"version": "0.0-fake"}}
         """What else it answers to a GET."""
+        self.gets: dict[str, Callable[[], tuple[int, Any]]] = {}
+        """Path to what a GET of it is answered, before all else: a status and a page."""
         self.base_url = ""
         self.prompt_end = "assistant\n"
         """What the rendered prompt of a thinking request ends with."""
@@ -106,6 +108,9 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.headers.append(dict(self.headers))
+            if self.path in server.gets:
+                self._json(*server.gets[self.path]())
+                return
             page = {"/v1/models": {"data": server.models}, **server.pages}.get(self.path)
             self._json(200 if page else 404, page or {"error": "no such page"})
 

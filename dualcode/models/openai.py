@@ -15,7 +15,7 @@ import openai
 from dualcode.call import Attempt, Message, Reply, Request, Usage
 from dualcode.clock import now
 from dualcode.config import Endpoint
-from dualcode.errors import EndpointError, ReplyError, UnreachableError
+from dualcode.errors import EndpointError, ReplyError, RunError, UnreachableError
 from dualcode.models.admission import Admission
 from dualcode.models.breaker import STUCK, Breaker
 from dualcode.models.chat import LISTENER, Meter
@@ -123,6 +123,8 @@ class OpenAIChat:
                 stream = await self._answer_after_thought(request, stream, attempts)
         except EndpointError as error:
             error.attempts = tuple(attempts)
+            raise
+        except RunError:  # another server came back: no call can be answered any more
             raise
         except Exception as error:  # of a client or an odd answer: what was paid is on record all the same
             met = EndpointError(f"{self._where}: {outcome_of(error)}")

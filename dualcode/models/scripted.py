@@ -15,17 +15,23 @@ class ScriptedChat:
     """Answers requests in order from a list, or each by a function; remembers what it was asked."""
 
     def __init__(
-        self, answers: Iterable[Answer] | Callable[[Request], Answer], *, name: str = "scripted"
+        self,
+        answers: Iterable[Answer] | Callable[[Request], Answer],
+        *,
+        name: str = "scripted",
+        remember: bool = True,
     ) -> None:
         self.name = name
         self.model = "scripted"
         self.meter = Meter()
         self.requests: list[Request] = []
+        self._remember = remember
         self._answers = answers if callable(answers) else iter(answers)
 
     async def complete(self, request: Request) -> Reply:
         """Answer from the script; see ChatModel. An exhausted script raises EndpointError."""
-        self.requests.append(request)
+        if self._remember:
+            self.requests.append(request)
         if callable(self._answers):
             answer = self._answers(request)
         else:

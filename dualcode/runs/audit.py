@@ -124,6 +124,7 @@ def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
     `constants` are the texts in the pipeline's own source.
     """
     counts, leaks, unasked = Counter[str](), list[tuple[Leak, Needle]](), list[str]()
+    known = Sources([*templates().pieces, *constants])
     for each in tasks:
         counts["tasks"] += bool(each.calls)
         counts["calls"] += len(each.calls)
@@ -135,7 +136,7 @@ def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
         strong = [needle for needle in needles if not needle.weak]
         counts["strings"] += len(strong)
         counts["short"] += len(needles) - len(strong)
-        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, constants)
+        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, known.copy())
         own.read_bench(each.shown)
         own.read_requests()
         if each.solution is not None and own.read_solution(each.solution):
@@ -169,8 +170,9 @@ class _TaskAudit:
         prompt: str,
         calls: Sequence[Call],
         needles: Sequence[Needle],
-        constants: Sequence[str],
+        sources: Sources,
     ) -> None:
+        """`sources`: the task's own, with what every task may know."""
         self.leaks = list[tuple[Leak, Needle]]()
         self.counts = Counter[str]()
         self._task_id = task_id
@@ -179,7 +181,8 @@ class _TaskAudit:
         self._said = Text.of(prompt).beside(*(Text.of(text) for call in calls for text in said(call)))
         """The prompt and all that models said: what the bench may run and a solution consist of."""
         self._innocent = Text.of(prompt).beside(templates().text)
-        self._sources = Sources([prompt, *templates().pieces, *constants])
+        self._sources = sources
+        self._sources.add(prompt)
 
     def read_bench(self, shown: Sequence[Shown]) -> None:
         """Look at what the bench ran; its texts are innocent where programs and tests have a source.

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import BinaryIO, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -152,13 +152,15 @@ class _Places(Generic[R]):
         order = sorted(range(len(owners)), key=owners.__getitem__)
         self._offsets = array("q", (offsets[each] for each in order))
         self._lines = array("q", (lines[each] for each in order))
-        self._file = path.open("rb") if order else None
+        self._file: BinaryIO | None = None
 
     def of(self, task_id: str) -> list[R]:
         """Return a task's records in order. A line that is none goes to the damage."""
         owner, found = self._numbers[task_id], list[R]()
-        if self._file is None or owner + 1 >= len(self._starts):
+        if owner + 1 >= len(self._starts) or self._starts[owner] == self._starts[owner + 1]:
             return found
+        if self._file is None:
+            self._file = self._path.open("rb")
         for place in range(self._starts[owner], self._starts[owner + 1]):
             self._file.seek(self._offsets[place])
             number = self._lines[place]
