@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dualcode.bench.bench import SandboxBench
+from dualcode.bench.bench import UNLOADED, SandboxBench
 from dualcode.call import Request
 from dualcode.grading.grader import SandboxGrader
 from dualcode.models.scripted import ScriptedChat
@@ -82,6 +82,8 @@ def said(outcome: str) -> str:
         return f"raises {outcome.removeprefix('raised ').partition(':')[0]}"
     if outcome.startswith("returned "):
         return f"returns {outcome.removeprefix('returned ')}"
+    if outcome.startswith(UNLOADED):
+        return f"raises {outcome.partition('(')[2].partition(':')[0]}"
     return "does not end"
 
 
@@ -123,7 +125,10 @@ async def judged(
 
 
 def summed(reviews: Sequence[Reviewed], seconds: float) -> dict[str, Any]:
-    """Return what the reviews came to."""
+    """Return what the reviews came to; `rare` has examples of every status that few findings have."""
+    found = [each for review in reviews for each in review.findings]
+    few = Counter(each.status for each in found)
+    rare = [each for each in found if few[each.status] < len(found) / 10][:12]
     counts = Counter(found.status for each in reviews for found in each.findings)
     why = Counter(found.why for each in reviews for found in each.findings if found.why)
     return {
@@ -133,6 +138,7 @@ def summed(reviews: Sequence[Reviewed], seconds: float) -> dict[str, Any]:
         "refuted": counts["refuted"],
         "untried": counts["untried"],
         "why_untried": dict(why),
+        "rare": [[each.status, each.call, each.does, each.ought, each.outcome] for each in rare],
         "unread": sum(len(each.unread) for each in reviews),
         "errored": sum(len(each.errored) for each in reviews),
         "seconds": round(seconds, 1),

@@ -17,6 +17,8 @@ from dualcode.task import Task
 
 LONGEST_OUTCOME = 300
 """Characters of an observation's outcome."""
+UNLOADED = "could not be called"
+"""How the outcome of a program begins that does not load; why stands in brackets behind it."""
 
 
 class Examination(Record):
@@ -132,7 +134,10 @@ class SandboxBench:
         last = "did not end in time" if ran.ending == "timed_out" else "ended its process"
         outcomes += [last] * (len(calls) - len(outcomes))
         if ran.ending == "unloaded":
-            outcomes = ["could not be called: the program does not load"] * len(calls)
+            raised = ran.told()
+            why = f" ({raised.type}: {raised.message})" if raised else ""
+            told = cut(ADDRESS.sub("0x…", f"{UNLOADED}: the program does not load{why}"), LONGEST_OUTCOME)
+            outcomes = [told] * len(calls)
         seen = [Observation(call=call, outcome=each) for call, each in zip(calls, outcomes, strict=True)]
         texts = tuple(each.outcome for each in seen)
         shown = Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts, program=program.text)

@@ -8,14 +8,15 @@ import ast
 from collections.abc import Collection
 from typing import Any, Literal
 
+from dualcode.bench.bench import UNLOADED
 from dualcode.bench.visible.evaluation import FAULTS, constant, matches, parse_expression
 
 Status = Literal["confirmed", "refuted", "untried"]
 """`confirmed`: the program does what was claimed, and that is not what is expected of it. `refuted`: it does
 something else, or just what is expected. `untried`: there is nothing to run, or no value to compare."""
 
-UNLOADED = "could not be called"
 _ENDLESS = "did not end in time"
+_NOT_HERE = ("ModuleNotFoundError", "ImportError")
 _OPEN = object()
 
 
@@ -23,11 +24,15 @@ def judge(does: str, ought: str, outcome: str) -> Status:
     """Judge a claim by an observation's outcome (`Observation.outcome`).
 
     `does` and `ought` are `returns LITERAL`, `raises TYPE` or `does not end`. Values are compared as visible
-    tests compare them: floats within a tolerance, a list is no tuple. A claim in any other words is untried,
-    and so is every claim about a program that does not load, except that it raises what loading it raises.
+    tests compare them: floats within a tolerance, a list is no tuple. A claim in any other words is untried.
+    Of a program that does not load it can only be confirmed that it raises what loading it raises, and not
+    that an import fails: the sandbox has other modules than the program's own place.
     """
     if outcome.startswith(UNLOADED):
-        return "untried"
+        if "(" not in outcome or any(f"({name}:" in outcome for name in _NOT_HERE):
+            return "untried"
+        raised = outcome.partition("(")[2].rstrip(")")
+        return "confirmed" if _agree(does, f"raised {raised}") else "untried"
     same = _agree(does, outcome)
     if same is None:
         return "untried"

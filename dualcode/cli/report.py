@@ -54,7 +54,9 @@ def report(
         from dualcode.figures import draw
         from dualcode.published.published import load_published
         from dualcode.report.page import write_report
+        from dualcode.reviews.trials import read_trials
         from dualcode.tables import tables
+        from dualcode.tables.trial import trial_table
 
         tell("reading and comparing the runs")
         analysis = asyncio.run(
@@ -68,5 +70,6 @@ def report(
             hint = "pip install 'dualcode[figures]'"
             click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
         tell("writing the report")
-        write_report(analysis, tables(analysis, published), drawn, output)
+        tried = [trial_table(rows, title) for title, rows in read_trials(runs)]
+        write_report(analysis, [*tables(analysis, published), *tried], drawn, output)
     click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")

@@ -153,9 +153,21 @@ def _replaced(text: str, name: str, answer: str) -> str:
         for node in ast.parse(answer).body
         if isinstance(node, ast.Import | ast.ImportFrom) and ast.dump(node) not in known
     ]
-    made = [*lines[: first - 1], *theirs[begin - 1 : end], *lines[last:]]
+    made = [*lines[: first - 1], *_documented(text, name, answer, theirs, begin, end), *lines[last:]]
     at = _behind_imports(text)
     return "\n".join([*made[:at], *added, *made[at:]]) + "\n"
+
+
+def _documented(text: str, name: str, answer: str, theirs: list[str], begin: int, end: int) -> list[str]:
+    """Return the lines of the answer's definition, with the docstring that the writer of a mend left out."""
+    before, after = _node(text, name), _node(answer, name)
+    if ast.get_docstring(before) is None or ast.get_docstring(after) is not None:
+        return theirs[begin - 1 : end]
+    kept, at = before.body[0], after.body[0].lineno
+    if at == after.lineno or kept.lineno == before.lineno:  # on the line of its `def`
+        return theirs[begin - 1 : end]
+    docstring = text.splitlines()[kept.lineno - 1 : kept.end_lineno]
+    return [*theirs[begin - 1 : at - 1], *docstring, *theirs[at - 1 : end]]
 
 
 def _behind_imports(text: str) -> int:
@@ -190,10 +202,15 @@ def _definition(text: str, found: Found) -> str:
 
 def _span(text: str, name: str) -> tuple[int, int]:
     """Return the first and last line of the last definition of a name, decorators included."""
+    node = _node(text, name)
+    begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    return begin, node.end_lineno or begin
+
+
+def _node(text: str, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef:
     for node in reversed(ast.parse(text).body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
-            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            return begin, node.end_lineno or begin
+            return node
     raise ValueError(f"no definition of {name}")
 
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from dualcode import prompts
-from dualcode.bench.bench import Bench, Observation
-from dualcode.bench.claims import UNLOADED, Status, is_call, judge
+from dualcode.bench.bench import UNLOADED, Bench, Observation
+from dualcode.bench.claims import Status, is_call, judge
 from dualcode.call import Call, Usage
 from dualcode.errors import EndpointError
 from dualcode.journal import Findings
 from dualcode.record import Record
-from dualcode.reviews.slices import root_name, slice_for
+from dualcode.reviews.slices import needs_project, root_name, slice_for
 from dualcode.reviews.sources import Cut, Piece, Source
 from dualcode.solution import Program
 from dualcode.steps import valued
@@ -172,10 +172,13 @@ async def _try(bench: Bench, piece: Piece, finding: valued.ValuedFinding) -> Fou
     else:
         seen = await run_call(bench, piece.source, finding.call)
         outcome = seen.outcome
-        status = judge(finding.does, finding.ought, outcome)
-        if status == "untried":
+        if outcome.startswith(UNLOADED) and needs_project(piece.source.text):
+            why = "the file cannot be run alone"
+        else:
+            status = judge(finding.does, finding.ought, outcome)
             unloaded = outcome.startswith(UNLOADED)
-            why = "the file cannot be run alone" if unloaded else "its values cannot be compared"
+            why = "the file does not load" if unloaded else "its values cannot be compared"
+        why = why if status == "untried" else ""
     return Found(
         path=piece.source.path,
         line=_line(piece, finding),
@@ -187,7 +190,7 @@ async def _try(bench: Bench, piece: Piece, finding: valued.ValuedFinding) -> Fou
 
 
 async def run_call(bench: Bench, source: Source, call: str) -> Observation:
-    """Run a call in a file's program; where that does not load, in what of it the call needs."""
+    """Run a call in a file's program; where that needs its project, in what of it the call needs."""
     seen = Observation(call=call, outcome="")
     for text in (source.text, slice_for(source.text, root_name(call))):
         if text is None:
@@ -195,7 +198,7 @@ async def run_call(bench: Bench, source: Source, call: str) -> Observation:
         program = Program(text=text, compiles=True, defines_entry_point=True, how="file")
         task = Task(id=source.path, prompt="", entry_point=root_name(call))
         [seen] = await bench.observe(task, program, [call])
-        if not seen.outcome.startswith(UNLOADED):
+        if not (seen.outcome.startswith(UNLOADED) and needs_project(source.text)):
             break
     return seen
 

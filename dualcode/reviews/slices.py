@@ -54,6 +54,15 @@ def slice_for(text: str, name: str) -> str | None:
     return ast.unparse(chosen) + "\n"
 
 
+def needs_project(text: str) -> bool:
+    """Whether a module imports, at its top level, what is not of the standard library."""
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(isinstance(node, ast.Import | ast.ImportFrom) and not _is_standard(node) for node in body)
+
+
 def _bound(node: ast.stmt) -> Iterator[str]:
     """Yield the names that a statement of a module binds."""
     match node:

@@ -13,6 +13,7 @@ from dualcode.reviews.cases import Case, make_cases
 from dualcode.reviews.desk import cores, desk
 from dualcode.reviews.prompt_sets import BUILT_IN, find_form
 from dualcode.reviews.trial import Reviewer, hold
+from dualcode.runs.lines import read_lines
 from dualcode.sandbox import open_sandbox
 from dualcode.serving.running import find_team
 from dualcode.suites.registry import load_suite
@@ -126,6 +127,20 @@ def trial_of(
         suite=suite.name, title=suite.title, folder=folder, right=right, wrong=len(cases) - right,
         missing=tuple(missing), wanted=wanted, reviews=tuple(reviews),
     )  # fmt: skip
+
+
+def read_trials(folders: Sequence[Path]) -> list[tuple[str, list[Standing]]]:
+    """Return the trials that lie in folders of runs: a title, and what each way of reviewing is worth."""
+    found: list[tuple[str, list[Standing]]] = []
+    for file in sorted({each for folder in folders for each in folder.glob(f"{PREFIX}*/{FILE}")}):
+        reviews = read_lines(file, TrialReview, [])
+        programs = {each.case: each.right for each in reviews}
+        suite = file.parent.name.removeprefix(PREFIX).rpartition("-")[0]
+        right = sum(programs.values())
+        title = f"Reviewers on the bench: {suite}, {right} right and {len(programs) - right} wrong programs"
+        if reviews:
+            found.append((title, standings(reviews)))
+    return found
 
 
 def ways(config: TeamConfig, role: Role, asked: Thinking) -> list[bool]:

@@ -13,7 +13,7 @@ from dualcode.errors import InputError
 from dualcode.journal import entry_of
 from dualcode.record import Record
 from dualcode.reviews import git
-from dualcode.reviews.desk import Desk, cores, desk
+from dualcode.reviews.desk import Desk, cores, desk, ticking
 from dualcode.reviews.diffs import is_diff, read_diff
 from dualcode.reviews.forms import pieces
 from dualcode.reviews.mending import Mend, mend
@@ -102,9 +102,10 @@ async def do_review(
         return Reviewed(pieces=0, left_out=found.left_out), []
     config = find_team(asked.team)
     roles: list[Role] = ["reviewer", "coder"] if asked.test_command else ["reviewer"]
-    async with desk(
-        config, roles, ledger=asked.ledger, unsafe=asked.unsafe, workers=cores(), tell=tell
-    ) as place:
+    async with (
+        ticking(tell),
+        desk(config, roles, ledger=asked.ledger, unsafe=asked.unsafe, workers=cores(), tell=tell) as place,
+    ):
         tell(f"reviewing {pieces(len(found.pieces))}; programs are tried in: {place.tier.name}")
         return await _work(asked, found, root, spec, place, tell, heard)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dualcode.analysis.trial import Standing
 from dualcode.metrics import Rate
-from dualcode.tables.cells import NOTHING, count, decimal, interval, percent
+from dualcode.tables.cells import NOTHING, count, decimal, interval, plain_percent
 from dualcode.tables.cells import money as amount
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.table import Table
@@ -21,20 +21,18 @@ def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] 
         right("unread", lambda each: count(each.confusion.off_schema), drop=5)
         if any(each.confusion.off_schema for each in standings)
         else None,
-        right("recall", lambda each: _share(each.recall)),
-        right("95 % of recall", lambda each: _interval(each.recall), short="95 %"),
-        right("specificity", lambda each: _share(each.specificity), short="specif."),
-        right("95 % of specificity", lambda each: _interval(each.specificity), short="95 %"),
-        right("confirmed", lambda each: _of(each.truthful), drop=2),
-        right("alarms refuted", lambda each: _of(each.refuted_alarms), drop=3),
-        right("hits refuted", lambda each: _of(each.refuted_hits), drop=3),
+        right("recall, %", lambda each: _share(each.recall)),
+        right("specificity, %", lambda each: _share(each.specificity), short="specif., %"),
+        right("confirmed", lambda each: _of(each.truthful)),
+        right("alarms refuted", lambda each: _of(each.refuted_alarms), drop=2),
+        right("hits refuted", lambda each: _of(each.refuted_hits), drop=2),
         right("s", lambda each: decimal(each.seconds)),
         right("tokens", lambda each: decimal(each.tokens, 0)),
         right("money", _money, drop=4) if any(each.money is not None for each in standings) else None,
     ]
     told = [
         *([f"model: {next(iter(models))}"] if len(models) == 1 else []),
-        "recall: wrong programs that it rejects; specificity: right programs that it approves",
+        "recall: wrong programs that it rejects; specificity: right ones that it approves; [95 % interval]",
         "confirmed: of the findings that could be run, those whose claim about the program holds",
         "alarms, hits refuted: rejections of right, of wrong programs whose every finding running refutes",
         "s, tokens, money: of a review, on average, as it was paid for; running its findings is not in them",
@@ -45,11 +43,9 @@ def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] 
 
 
 def _share(rate: Rate | None) -> str:
-    return NOTHING if rate is None else percent(rate.value)
-
-
-def _interval(rate: Rate | None) -> str:
-    return NOTHING if rate is None else interval(rate.low, rate.high)
+    if rate is None:
+        return NOTHING
+    return f"{plain_percent(rate.value)} {interval(rate.low, rate.high)}"
 
 
 def _of(rate: Rate | None) -> str:

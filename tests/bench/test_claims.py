@@ -36,6 +36,14 @@ from dualcode.task import Task
         ("fails", "returns []", "returned [1]", "untried"),
         ("returns 1", "returns 2", "returned <object of type X>", "untried"),
         ("returns 1", "returns 2", "could not be called: the program does not load", "untried"),
+        (
+            "raises NameError",
+            "",
+            "could not be called: the program does not load (NameError: x)",
+            "confirmed",
+        ),
+        ("returns 1", "", "could not be called: the program does not load (NameError: x)", "untried"),
+        ("raises ModuleNotFoundError", "", "could not be called: … (ModuleNotFoundError: x)", "untried"),
     ],
 )
 def test_a_claim_is_confirmed_refuted_or_untried(does: str, ought: str, outcome: str, status: Status) -> None:

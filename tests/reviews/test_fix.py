@@ -54,6 +54,7 @@ def test_a_mend_that_the_tests_pass_is_written_with_the_file_s_line_ends_and_is_
     assert b"    return math.floor(total / people)\r\n" in text
     assert b"double" in text and b"\n" not in text.replace(b"\r\n", b"")
     assert "-    return total // people + 1" in mend.diff
+    assert b"Return each one's part of the total" in text  # the coder left the docstring out
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ def revise(*findings: dict[str, str]) -> str:
 APPROVE = json.dumps({"verdict": "approve", "findings": []})
 
 
+def made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 async def held(
     answer: Callable[[Request], Answer],
     programs: list[Case],
@@ -57,11 +62,10 @@ async def held(
     bench: ScriptedBench | None = None,
     price: Price | None = None,
 ) -> list[Standing]:
-    folder.mkdir(exist_ok=True)
     seat = Seat("reviewer", ScriptedChat(answer), PAPER, 2000, 64)
     reviewers = [Reviewer(seat, find_form(form), thinking=False, price=price)]
     reviews = await hold(
-        programs, {"T/0": TASK}, reviewers, bench or ScriptedBench(), folder / "reviews.jsonl",
+        programs, {"T/0": TASK}, reviewers, bench or ScriptedBench(), made(folder) / "reviews.jsonl",
         at_once=1, tell=lambda _: None,
     )  # fmt: skip
     return standings(reviews)
