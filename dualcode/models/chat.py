@@ -30,7 +30,7 @@ class Listener(Protocol):
     """Hears a reply while it arrives, where somebody waits for its pieces. `complete` returns it whole."""
 
     def begin(self) -> None:
-        """Hear that a request goes out: what was heard before was of one that was lost, or of another step."""
+        """Hear that a request goes out: what was heard before was of another, perhaps a lost one."""
         ...
 
     def hear(self, thought: str, content: str) -> None:

@@ -156,7 +156,7 @@ def step_of(body: Mapping[str, Any]) -> str:
     ):
         if words in last:
             return step
-    return "alone" if "seed" not in body else "write"  # the team's steps send every sampling value
+    return "alone" if "repetition_penalty" not in body else "write"  # steps send every sampling value
 
 
 @asynccontextmanager
