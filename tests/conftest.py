@@ -46,6 +46,7 @@ _LONG = (
     "tests/models/test_dialects.py",
     "tests/runs/test_influence.py",
     "tests/steps/test_review.py",
+    "tests/issues/",
 )
 """Files that take more than some ten seconds."""
 

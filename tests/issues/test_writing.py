@@ -183,6 +183,8 @@ def test_a_folder_without_exercises_and_one_of_harbor_s_are_told_apart(tmp_path:
     shop.write(tmp_path / "harbor", {"task.toml": "", "environment/Dockerfile": ""})
     with pytest.raises(SuiteError, match="whose environment is a Dockerfile"):
         import_tasks(tmp_path / "harbor", tmp_path / "made", Wanted({}))
+    with pytest.raises(SuiteError, match="gone is not there"):
+        import_tasks(tmp_path / "gone", tmp_path / "made", Wanted({}))
     with pytest.raises(ConfigError, match="is no folder"):
         Wanted.of(["a/b=/no/where"])
 
