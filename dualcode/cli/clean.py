@@ -10,7 +10,7 @@ import click
 
 from dualcode.cli.options import print_columns, spelled
 
-KINDS = ("grading", "models", "state")
+KINDS = ("grading", "models", "issues", "state")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def places() -> list[Place]:
         Place("grading", "what the benchmarks' references return; made again by the first grading",
               (cache / "grading",)),
         Place("models", "the small model's checkpoints; made again by the next start", (cache / "models",)),
+        Place("issues", "archives, packages and worktrees of issue tasks; made again by the next check",
+              (cache / "issues",)),
         Place("state", "logs and pids of the servers", (log_folder(state), state / FILE, state / "lock")),
     ]  # fmt: skip
 
@@ -50,7 +52,7 @@ def places() -> list[Place]:
 def clean(kinds: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Show where caches, models and states lie and how large they are, and clear them if that is confirmed.
 
-    KIND is grading, models or state; without one it is all three. Runs and their ledger lie where --run-dir
+    KIND is grading, models, issues or state; without one it is all four. Runs and their ledger lie where --run-dir
     says and are never touched; `dualcode ledger prune` makes a ledger smaller. EvalPlus's downloads lie in
     EvalPlus's own cache: `dualcode datasets` says where.
 

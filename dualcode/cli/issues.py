@@ -86,7 +86,7 @@ def show_issue(name: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="TASK|FOLDER...")
 @click.option(
     "--archives",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     multiple=True,
     help="A folder that may hold a task's archive, so that nothing is downloaded.",
 )
@@ -171,7 +171,7 @@ def jail(as_json: bool) -> None:
 
 
 @command.command("import")
-@click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="FILE|FOLDER")
+@click.argument("source", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
 @click.argument("target", type=click.Path(path_type=Path), metavar="FOLDER")
 @click.option(
     "--repository",
@@ -228,7 +228,7 @@ def import_issues(
 @click.option(
     "--issue",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="A file with the issue's text; - for stdin.",
 )
 @click.option(
@@ -260,9 +260,15 @@ def new(
     Example:
       dualcode issues new ours/price-7 --path ../shop --revision v1.2 --issue issue.md --pin pytest==7.4.4
     """
+    from dualcode.errors import InputError
     from dualcode.issues.writing import write_task
 
-    text = sys.stdin.read() if str(issue) == "-" else issue.read_text("utf-8", "replace")
+    try:
+        text = sys.stdin.read() if str(issue) == "-" else issue.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{issue} cannot be read as text: {error}", hint="--issue FILE, or - for stdin"
+        ) from None
     files = write_task(
         folder, repository, revision, text, fix=fix, python=python, pins=pins, pythonpath=roots
     )

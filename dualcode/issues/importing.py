@@ -68,6 +68,10 @@ def import_tasks(source: Path, target: Path, wanted: Wanted) -> tuple[list[Path]
 
     Returns the folders, and what was refused. Raises SuiteError for a source of no known form.
     """
+    if not source.exists():
+        raise SuiteError(
+            f"{source} is not there", hint="a file of rows, or the folder of the polyglot benchmark"
+        )
     makers = dict(_exercises(source, target, wanted) if source.is_dir() else _rows(source, target, wanted))
     written: list[Path] = []
     refused: list[Refused] = []

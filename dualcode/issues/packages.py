@@ -6,6 +6,7 @@ that only tells the name. Of packages, wheels are taken, and no others. Both are
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -33,7 +34,7 @@ _NAMER = """#!{python} -IS
 import json, os, sys
 control = sys.argv[3]
 folder = json.load(open(os.path.join(control, "input.json")))["kwargs"]["metadata_directory"]
-made = "archive-0.dist-info"
+made = "{name}-{version}.dist-info"
 os.makedirs(os.path.join(folder, made))
 with open(os.path.join(folder, made, "METADATA"), "w") as file:
     file.write("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
@@ -88,26 +89,39 @@ def _checked(path: Path, source: Source) -> Path:
 
 def _download(source: Source, folder: Path) -> Path:
     """Have pip fetch the archive; it compares the checksum before it unpacks anything."""
-    namer = folder / "namer"
-    python = Path(sys.executable).resolve()
-    namer.write_text(_NAMER.format(python=python, name=source.sdist, version=source.version))
-    namer.chmod(0o700)
+    namer = write_namer(folder / "namer", str(source.sdist), str(source.version))
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{source.sdist}=={source.version} --hash=sha256:{source.sha256}\n")
     target = folder / "out"
-    options = ("download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary", str(source.sdist))
-    command = [sys.executable, "-c", _PIP, str(namer), *options, "--require-hashes"]
-    said = _run(
-        [*command, "--dest", str(target), "--requirement", str(wanted)], f"the archive of {source.named}"
-    )
+    command = [*pip_download(namer, str(source.sdist)), "--require-hashes", "--dest", str(target)]
+    said = _run([*command, "--requirement", str(wanted)], f"the archive of {source.named}")
     found = sorted(target.glob("*.tar.gz"))
     if not found:
-        raise SuiteError(
-            f"pip left no .tar.gz of {source.named}: {said}", hint="the task's source in task.toml"
-        )
+        raise SuiteError(f"pip left no .tar.gz of {source.named}: {said}", hint="`source` in task.toml")
     moved = store() / "archives" / f".{os.getpid()}-{found[0].name}"
     shutil.move(found[0], moved)
     return moved
+
+
+def write_namer(path: Path, name: str, version: str) -> Path:
+    """Write what stands in for the Python that would build an archive."""
+    path.write_text(_NAMER.format(python=Path(sys.executable).resolve(), name=name, version=version))
+    path.chmod(0o700)
+    return path
+
+
+def pip_download(namer: Path, name: str) -> list[str]:
+    """Return the command line by which pip downloads a project's archive, and runs nothing of it."""
+    options = (
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--use-pep517",
+        "--no-binary",
+        name,
+    )
+    return [sys.executable, "-c", _PIP, str(namer), *options]
 
 
 def _run(command: Sequence[str], what: str) -> str:
@@ -152,19 +166,26 @@ def interpreter(demand: str) -> Interpreter:
     paths = [sys.executable, *filter(None, map(shutil.which, names))]
     seen: list[str] = []
     for path in dict.fromkeys(str(Path(each).resolve()) for each in paths):
-        tell = "import sys, json; print(json.dumps([sys.executable, sys.base_prefix, sys.version_info[:3]]))"
-        ran = subprocess.run([path, "-IS", "-c", tell], capture_output=True, text=True, check=False)
-        if ran.returncode:
-            continue
-        executable, prefix, version = json.loads(ran.stdout)
-        found = Interpreter(Path(executable).resolve(), Path(prefix).resolve(), tuple(version))
-        if accepts(demand, found.version):
+        found = _ask(path)
+        if found is not None and accepts(demand, found.version):
             return found
-        seen.append(".".join(map(str, found.version)))
+        if found is not None:
+            seen.append(".".join(map(str, found.version)))
     raise SuiteError(
         f"no Python {demand} is on PATH; there are {', '.join(dict.fromkeys(seen)) or 'none'}",
         hint=f"install Python {demand}, or mend `python` in task.toml",
     )
+
+
+@functools.cache
+def _ask(path: str) -> Interpreter | None:
+    """Have a Python say what it is; None if it is none, such as a shim without a version behind it."""
+    tell = "import sys, json; print(json.dumps([sys.executable, sys.base_prefix, sys.version_info[:3]]))"
+    ran = subprocess.run([path, "-IS", "-c", tell], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        return None
+    executable, prefix, version = json.loads(ran.stdout)
+    return Interpreter(Path(executable).resolve(), Path(prefix).resolve(), tuple(version))
 
 
 def environment(task: IssueTask) -> Environment:

@@ -12,6 +12,9 @@ import pytest
 from dualcode.errors import RunError, SuiteError
 from dualcode.issues.bases import Base, open_base
 from dualcode.issues.git import git
+from dualcode.issues.jail.jail import CommandJail
+from dualcode.issues.jail.room import Room
+from dualcode.issues.packages import Environment
 from dualcode.issues.task import IssueTask
 from dualcode.issues.worktrees import recover, worktree
 from tests.issues import shop
@@ -122,6 +125,22 @@ def test_a_nested_repository_gives_its_files_and_is_told_of(base: Base) -> None:
     assert change.files == ("nested/code.py",)
     assert [(each.path, each.why[:19]) for each in change.left_out] == [("nested", "a nested repository")]
     assert "160000" not in change.diff
+
+
+async def test_git_works_in_the_jail_and_sees_no_other_tree(
+    base: Base, environment: Environment, jail: CommandJail
+) -> None:
+    with worktree(base, "other"), worktree(base, "trial") as tree:
+        shop.write(tree.path, shop.RIGHT)
+        room = Room(tree, environment)
+        line = "git status --short && git log --format=%an && git diff --stat && git worktree list | wc -l"
+        ended = await jail.run(line, room)
+        assert ended.output.startswith(" M shop/price.py\nbase\n shop/price.py | 2 +-\n"), ended.output
+        if jail.tier.name == "bubblewrap":
+            assert "other" not in (await jail.run("git worktree list", room)).output
+            replaced = await jail.run("rm .git; mv .git x; git commit -qam mine", room)
+            assert replaced.exit_code != 0
+        assert tree.commit().files == ("shop/price.py",)
 
 
 def test_links_out_of_the_tree_and_what_is_no_file_are_left_out_and_told_of(
