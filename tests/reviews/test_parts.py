@@ -108,6 +108,7 @@ def test_a_project_that_is_too_large_is_not_copied(tmp_path: Path, monkeypatch: 
         copied(root)
 
 
+@pytest.mark.usefixtures("confined")
 async def test_tests_import_the_copy_whatever_is_installed(tmp_path: Path) -> None:
     root = tmp_path / "project"
     (root / "src" / "pack").mkdir(parents=True)
@@ -117,6 +118,7 @@ async def test_tests_import_the_copy_whatever_is_installed(tmp_path: Path) -> No
     assert (tested.outcome, "dualcode-review-" in tested.output) == ("passed", True)
 
 
+@pytest.mark.usefixtures("confined")
 async def test_of_a_long_output_the_end_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "MOST_OUTPUT", 20)
     (tmp_path / "a.py").write_text("")
