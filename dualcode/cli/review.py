@@ -94,6 +94,7 @@ def review(
       git diff | dualcode review -
     """
     from dualcode.reviews.forms import FORMS, to_json
+    from dualcode.reviews.sources import MOST_BYTES
     from dualcode.reviews.work import ReviewOptions, do_review, failing
 
     stdin = files == (Path("-"),)
@@ -106,7 +107,7 @@ def review(
     asked = ReviewOptions(
         files=() if stdin else files,
         diff=revision,
-        stdin=sys.stdin.buffer.read() if stdin else None,
+        stdin=sys.stdin.buffer.read(MOST_BYTES + 1) if stdin else None,
         team=team_of(team, base_url, model),
         most=most_characters,
         test_command=test_cmd if fix else None,

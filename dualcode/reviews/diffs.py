@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualcode.errors import InputError
-from dualcode.reviews.sources import Source, decoded
+from dualcode.reviews.sources import Source, decoded, lines_of
 
 if TYPE_CHECKING:
     from unidiff.patch import PatchedFile
@@ -70,7 +70,7 @@ def _after(patch: "PatchedFile", root: Path) -> str | tuple[str]:
         text = decoded(place.read_bytes(), python=patch.path.endswith(".py"))
         if isinstance(text, tuple):
             return text
-        before = text.splitlines()
+        before = lines_of(text)
     elif not patch.is_added_file:
         raise InputError(f"the diff changes {patch.path}, which is not in {root}", hint=HINT)
     if before and _fits(patch, before, after=True):

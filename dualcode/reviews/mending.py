@@ -18,7 +18,7 @@ from dualcode.record import Record
 from dualcode.reviews.project import Tested, run_tests
 from dualcode.reviews.review import Found, run_call
 from dualcode.reviews.slices import root_name
-from dualcode.reviews.sources import STDIN, Source, decoded
+from dualcode.reviews.sources import STDIN, Source, decoded, lines_of
 from dualcode.solution import Program
 from dualcode.steps.conversation import system, user
 from dualcode.task import Task
@@ -111,7 +111,7 @@ async def _mended(
     source: Source, name: str, found: Sequence[Found], seat: Seat, bench: Bench
 ) -> tuple[str, str]:
     """Return the file's text with the coder's version of a definition, and why it must not be taken."""
-    lines = source.text.splitlines()
+    lines = lines_of(source.text)
     first, last = _span(source.text, name)
     imports = [
         ast.get_source_segment(source.text, node) or ""
@@ -144,7 +144,7 @@ async def _mended(
 
 def _replaced(text: str, name: str, answer: str) -> str:
     """Return a module with its definition of `name` replaced by the answer's, and what that imports newly."""
-    lines, theirs = text.splitlines(), answer.splitlines()
+    lines, theirs = lines_of(text), lines_of(answer)
     first, last = _span(text, name)
     begin, end = _span(answer, name)
     known = {ast.dump(node) for node in ast.parse(text).body}
@@ -166,7 +166,7 @@ def _documented(text: str, name: str, answer: str, theirs: list[str], begin: int
     kept, at = before.body[0], after.body[0].lineno
     if at == after.lineno or kept.lineno == before.lineno:  # on the line of its `def`
         return theirs[begin - 1 : end]
-    docstring = text.splitlines()[kept.lineno - 1 : kept.end_lineno]
+    docstring = lines_of(text)[kept.lineno - 1 : kept.end_lineno]
     return [*theirs[begin - 1 : at - 1], *docstring, *theirs[at - 1 : end]]
 
 
@@ -219,9 +219,7 @@ def _as_program(text: str) -> Program:
 
 
 def _diff(path: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm=""
-    )
+    lines = difflib.unified_diff(lines_of(before), lines_of(after), f"a/{path}", f"b/{path}", lineterm="")
     return "\n".join(lines)
 
 
@@ -237,8 +235,10 @@ def _bytes(root: Path, source: Source) -> tuple[bytes, str]:
     except OSError as error:
         return b"", f"it cannot be read any more: {error.strerror}"
     text = decoded(data, python=True)
-    if not isinstance(text, str) or text.splitlines() != source.text.splitlines():
+    if not isinstance(text, str) or lines_of(text) != lines_of(source.text):
         return b"", "the file is not as it was reviewed"
+    if data.count(b"\n") != data.count(b"\r\n") and b"\r\n" in data:
+        return b"", "its line ends are mixed, and none could be written without changing others"
     return data, ""
 
 

@@ -12,7 +12,7 @@ from dualcode.errors import EndpointError
 from dualcode.journal import Findings
 from dualcode.record import Record
 from dualcode.reviews.slices import needs_project, root_name, slice_for
-from dualcode.reviews.sources import Cut, Piece, Source
+from dualcode.reviews.sources import Cut, Piece, Source, lines_of
 from dualcode.solution import Program
 from dualcode.steps import valued
 from dualcode.steps.claims import defined
@@ -206,7 +206,7 @@ async def run_call(bench: Bench, source: Source, call: str) -> Observation:
 def _line(piece: Piece, finding: valued.ValuedFinding) -> int:
     """Return the line of a finding: where its expression stands, nearest to the number that it names."""
     words = finding.where.strip().strip("`").strip()
-    lines = piece.source.text.splitlines()
+    lines = lines_of(piece.source.text)
     within = range(piece.first, piece.last + 1)
     places = [at for at in within if words and words in lines[at - 1]]
     if places and finding.line not in places:

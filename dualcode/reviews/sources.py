@@ -48,7 +48,7 @@ class Piece(Record):
     @property
     def shown(self) -> str:
         """The lines with their numbers; in a diff, `+` marks those that it shows."""
-        lines = self.source.text.splitlines()[self.first - 1 : self.last]
+        lines = lines_of(self.source.text)[self.first - 1 : self.last]
         changed = set(self.source.changed or ())
         width = len(str(self.last))
         return "\n".join(
@@ -117,6 +117,12 @@ def decoded(data: bytes, *, python: bool = False) -> str | tuple[str]:
         return (f"not readable as {encoding.removesuffix('-sig')}",)
 
 
+def lines_of(text: str) -> list[str]:
+    """Return a text's lines as git and Python number them: a form feed ends none."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def cut(sources: Sequence[Source], most: int = MOST_CHARACTERS) -> Cut:
     """Cut files to pieces of at most `most` characters, by function where a file is longer.
 
@@ -126,7 +132,7 @@ def cut(sources: Sequence[Source], most: int = MOST_CHARACTERS) -> Cut:
     pieces: list[Piece] = []
     left_out: list[str] = []
     for source in sources:
-        lines = source.text.splitlines()
+        lines = lines_of(source.text)
         if not any(line.strip() for line in lines):
             left_out.append(f"{source.path}: empty")
             continue

@@ -1,5 +1,28 @@
 """Command lines as a user types them, and a scripted reviewer."""
 
+import functools
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from dualcode.reviews.enclosed import REFUSED
 from tests.cli.conftest import run, team
 
 __all__ = ["run", "team"]
+
+
+@functools.cache
+def _refusal() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "dualcode.reviews.enclosed", "20", folder, "true"]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    return done.stderr if done.returncode == REFUSED else ""
+
+
+@pytest.fixture
+def confined() -> None:
+    """Skip the test, with the reason, on a machine that cannot confine a test command."""
+    if why := _refusal():
+        pytest.skip(why)

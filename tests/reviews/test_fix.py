@@ -16,6 +16,8 @@ from tests.cli.typed import Run
 from tests.fake_server import Answer, FakeServer, serve
 from tests.reviews.scripted import MONEY, finding, revise, speak
 
+pytestmark = pytest.mark.usefixtures("confined")
+
 RIGHT = "import math\ndef share(total, people):\n    return math.floor(total / people)"
 TESTS = "from money import double, share\nassert double(2) == 4\nassert share(9, 3) in (3, 4)\n"
 COMMAND = f"{sys.executable} tests.py"

@@ -53,6 +53,13 @@ def test_what_is_no_python_is_cut_by_lines(path: str) -> None:
     assert sum(each.last - each.first + 1 for each in made.pieces) == 300
 
 
+def test_lines_are_numbered_as_python_does_whatever_else_breaks_a_line_on_paper() -> None:
+    text = "x = 1\n\x0c\ny = '\u2028'\n"
+    [piece] = cut([Source(path="a.py", text=text)]).pieces
+    assert piece.last == 3
+    assert piece.shown.split("\n")[2].startswith("3  y = ")
+
+
 def test_an_empty_file_is_said_to_be_left_out() -> None:
     assert cut([Source(path="a.py", text=" \n")]).left_out == ("a.py: empty",)
 
