@@ -41,7 +41,7 @@ def report(
     \b
     Example:
       dualcode report runs -o report.html
-      dualcode report -o report.html --records
+      dualcode report --records --output report.html
     """
     import asyncio
     import importlib.util
