@@ -15,6 +15,8 @@ from dualcode.tables.days import days_table
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """Nothing runs and nothing is fetched."""
 HEIGHT = 130
+LEAST_DAYS = 36
+"""For which there is room on the page, so that a few do not fill it."""
 _STEP = 26
 Part = tuple[str, str, Callable[[Day], float]]
 """A part of a bar: its name, its colour, and its size on a day."""
@@ -25,7 +27,8 @@ def write_records(days: Sequence[Day], target: Path, *, title: str = "") -> Path
     if not days:
         raise RunError("there are no records to draw", hint="dualcode records")
     drafts, amended = sum(day.drafts for day in days), sum(day.amended for day in days)
-    lead = f"{cells.count(sum(day.pieces for day in days))} pieces of work on {len(days)} days; "
+    many = "1 day" if len(days) == 1 else f"{len(days)} days"
+    lead = f"{cells.count(sum(day.pieces for day in days))} pieces of work on {many}; "
     lead += f"{cells.ratio(amended, drafts)} of the drafts that were reviewed were amended."
     currencies = dict.fromkeys(currency for day in days for currency in day.money)
     charts = [
@@ -85,7 +88,7 @@ def _chart(days: Sequence[Day], title: str, parts: Sequence[Part]) -> dict[str, 
     ]
     return {
         "title": title,
-        "width": max(12, len(days)) * _STEP,
+        "width": max(LEAST_DAYS, len(days)) * _STEP,
         "bars": bars,
         "marks": marks,
         "legend": [{"name": name, "colour": fill} for name, fill, _ in parts],
