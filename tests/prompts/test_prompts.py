@@ -11,7 +11,16 @@ from tests.steps.asking import PROMPT, TASK
 
 PROGRAM = Program(text="x = a < b and '&'", compiles=True, defines_entry_point=False, how="block")
 REVIEW = {"task": TASK, "program": PROGRAM, "most_findings": 3, "enrichment": None, "evidence": ()}
-PLAIN = ["answer_reviewer", "coder", "planner", "reviewer", "repair", "repair_choice", "repair_enrichment", "repair_probes"]
+PLAIN = [
+    "answer_reviewer",
+    "coder",
+    "planner",
+    "reviewer",
+    "repair",
+    "repair_choice",
+    "repair_enrichment",
+    "repair_probes",
+]
 
 
 @pytest.mark.parametrize("name", sorted({*prompts.names()} - {*PLAIN}))
