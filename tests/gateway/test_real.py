@@ -35,7 +35,7 @@ async def client(servers: RunningPair) -> AsyncGenerator[openai.AsyncOpenAI]:
 async def test_a_live_draft_is_the_coders_own_answer_and_its_review_is_read(
     client: openai.AsyncOpenAI,
 ) -> None:
-    asked: dict[str, Any] = {"messages": ASK, "max_tokens": 96, "stop": ["\n```\n"], "stream": True}
+    asked: dict[str, Any] = {"messages": ASK, "max_tokens": 72, "stop": ["\n```\n"], "stream": True}
     create: Any = client.chat.completions.create
     content, summary = "", dict[str, Any]()
     async for chunk in await create(model="dualcode/review-fix:stream", **asked):
