@@ -48,12 +48,14 @@ _LONG = (
     "tests/runs/test_influence.py",
     "tests/steps/test_review.py",
     "tests/issues/",
+    "tests/gateway/test_clients.py",
 )
 """Files that take more than some ten seconds."""
 
 
 _ON_SERVERS = (
     "tests/contracts/test_chat_model.py",
+    "tests/gateway/test_real.py",
     "tests/runs/test_monitor.py",
     "tests/serving/test_flags.py",
     "tests/serving/test_hardware.py",

@@ -7,7 +7,8 @@ import click
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, metavar="RUN…", type=click.Path(path_type=Path))
+@click.option("--records", is_flag=True, help="Draw the records of daily work instead of runs, day by day.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
     help="The file to write.",
@@ -24,6 +25,7 @@ import click
 )  # fmt: skip
 def report(
     runs: tuple[Path, ...],
+    records: bool,
     output: Path,
     baseline: str | None,
     title: str | None,
@@ -39,6 +41,7 @@ def report(
     \b
     Example:
       dualcode report runs -o report.html
+      dualcode report --records --output report.html
     """
     import asyncio
     import importlib.util
@@ -46,8 +49,20 @@ def report(
     from dualcode.cli.steps import Steps
     from dualcode.errors import RunError
 
+    if records == bool(runs):
+        raise click.UsageError("give either RUN…, or --records")
     if output.is_dir():
         raise RunError(f"{output} is a folder", hint=f"-o {output / 'report.html'}")
+    if records:
+        from dualcode.journal import Journal, by_day
+        from dualcode.report.records import write_records
+
+        entries, damage = Journal().read()
+        for each in damage:
+            click.echo(f"warning: {each}", err=True)
+        write_records(by_day(entries), output, title=title or "")
+        click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
+        return
     with Steps() as tell, tempfile.TemporaryDirectory() as folder:
         tell("loading what reads and draws")
         from dualcode.analysis.gather import gather

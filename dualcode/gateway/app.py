@@ -22,7 +22,7 @@ from dualcode.gateway.description import describe
 from dualcode.gateway.protocol import Asked, ChatRequest, RefusedError, read_body
 from dualcode.gateway.raw import TOOLS, Alone
 from dualcode.gateway.routing import Route, route
-from dualcode.gateway.service import Gateway, Piece, refusal
+from dualcode.gateway.service import Gateway, Piece, fault, refusal
 from dualcode.gateway.voice import Event, Voice
 from dualcode.models.stream import Stream
 
@@ -83,8 +83,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
 
 
 async def _fault(_: Request, error: Exception) -> Response:
-    told = f"a fault of the gateway's own: {type(error).__name__}; its log has more"
-    return refused(RefusedError(500, told, kind="server_error", code="internal_error"))
+    return refused(fault(error))
 
 
 class _Api:

@@ -13,7 +13,8 @@ from dualcode.call import Call, Message
 from dualcode.errors import DualcodeError, EndpointError, ReplyError
 from dualcode.extraction import strip_thinking
 from dualcode.gateway.catalogue import Flow
-from dualcode.gateway.edits import Block, faults, merged, objection, read_edits, unchecked
+from dualcode.gateway.edits import Block, faults, read_edits, unchecked
+from dualcode.gateway.guard import merged, objection
 from dualcode.gateway.voice import Drafting, Thinking, Voice, say_whole, until
 from dualcode.models.chat import listening
 from dualcode.pipelines import Pipeline

@@ -57,15 +57,17 @@ class Alone:
         body = {name: value for name, value in sent.items() if name not in left_out}
         body["model"] = self.endpoint.model
         if asked.stream:
-            body["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
-        limits = {name: sent[name] for name in ("max_tokens", "max_completion_tokens") if sent.get(name)}
-        for name, limit in (limits or {"max_tokens": self.endpoint.answer_tokens}).items():
+            options = asked.stream_options.model_dump(exclude_unset=True) if asked.stream_options else {}
+            body |= {"stream": True, "stream_options": {**options, "include_usage": True}}
+        else:
+            body["stream"] = False
+        limits = {name: getattr(asked, name, None) for name in ("max_tokens", "max_completion_tokens")}
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in (given or {"max_tokens": self.endpoint.answer_tokens}).items():
             body[name] = min(limit, self.endpoint.answer_tokens)  # editors ask for more than a context holds
-        if self.endpoint.thinking == "off" and "messages" in sent:
-            body["chat_template_kwargs"] = {
-                "enable_thinking": False,
-                **cast("dict[str, Any]", sent.get("chat_template_kwargs") or {}),
-            }
+        switches: object = sent.get("chat_template_kwargs") or {}
+        if self.endpoint.thinking == "off" and "messages" in sent and isinstance(switches, dict):
+            body["chat_template_kwargs"] = {"enable_thinking": False, **cast("dict[str, Any]", switches)}
         return body
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from dualcode.runs.summary import money
 from dualcode.steps.review import REVIEW_TOKENS
 from dualcode.team import Seat, Team
 
+_LOG = logging.getLogger("dualcode.gateway")
 CHARACTERS = 3
 """Of code a token, at least: what a context surely holds."""
 
@@ -177,6 +179,13 @@ class Gateway:
             raise
         except DualcodeError as error:
             raise refusal(error) from error
+        except RefusedError:
+            raise
+        except (
+            Exception
+        ) as error:  # of a pipeline, or ours: the client hears of it in its protocol all the same
+            _LOG.exception("%s failed", piece.choice.id)
+            raise fault(error) from error
         finally:
             self.record(piece)
 
@@ -223,6 +232,12 @@ class Gateway:
             seconds=piece.seconds,
             money=None if price is None or paid is None else {price.currency: paid},
         )
+
+
+def fault(error: Exception) -> RefusedError:
+    """Return the protocol's form of a fault of the gateway's own, without what it says of the inside."""
+    told = f"a fault of the gateway's own: {type(error).__name__}; its log has more"
+    return RefusedError(500, told, kind="server_error", code="internal_error")
 
 
 def refusal(error: DualcodeError) -> RefusedError:

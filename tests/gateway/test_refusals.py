@@ -194,3 +194,42 @@ async def test_openais_client_names_each_refusal_by_its_class(house: Opened) -> 
         with pytest.raises(openai.NotFoundError) as met:
             await whole(home, "dualcode/reveiw-fix")
     assert (met.value.code, met.value.param) == ("model_not_found", "model")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_pipeline_that_breaks_is_an_error_in_mid_stream_too(
+    house: Opened, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    async with house() as home:
+        with monkeypatch.context() as patch:
+            patch.setattr("dualcode.gateway.conversation.Talk.run", broken)
+            answer = await sent(home, body(stream=stream))
+        assert "internal_error" in answer.text
+        assert "secret" not in answer.text
+        assert answer.status_code == (200 if stream else 500)
+        assert [each.outcome for each in home.journal.read()[0]] == ["errored"]
+        pair(home)
+        assert (await whole(home)).choices
+
+
+@pytest.mark.parametrize(
+    ("changes", "sends"),
+    [
+        ({"max_tokens": "5"}, {"max_tokens": 5}),
+        ({"max_completion_tokens": 9_000}, {"max_completion_tokens": 2048}),
+        ({}, {"max_tokens": 2048, "stream": False}),
+        ({"chat_template_kwargs": ["odd"]}, {"chat_template_kwargs": ["odd"]}),
+        ({"stream": "false"}, {"stream": False}),
+    ],
+)
+async def test_a_limit_beyond_the_teams_is_lowered_where_one_model_answers(
+    house: Opened, changes: dict[str, Any], sends: dict[str, Any]
+) -> None:
+    async with house() as home:
+        home.upstream.on(alone="x")
+        assert (await sent(home, body(model="raw-coder", **changes))).status_code == 200
+        [asked] = home.upstream.bodies("alone")
+    assert {name: asked[name] for name in sends} == sends
