@@ -14,6 +14,8 @@ from tests.made import SOURCES, Story, write_run
 STUB = 'def double(number):\n    """Return twice the number.\n\n    >>> double(2)\n    4\n    """\n'
 LINES = {
     "serve": [["serve", "status"]],
+    "doctor": [["doctor", "--no-load", "--team", "team.toml"]],
+    "top": [["top", "--once", "--team", "team.toml"]],
     "eval": [["eval", "--pipeline", "raw-coder", "--limit", "1", "--team", "team.toml"],
              ["eval", "--pipeline", "raw-coder,review-fix", "--limit", "1", "--team", "team.toml"],
              ["eval", "--pipeline", "raw-coder", "--limit", "1", "--team", "team.toml", "--dry-run"]],
