@@ -125,7 +125,7 @@ def expose(latest: Callable[[], Snapshot | None], host: str, port: int) -> Calla
         server, thread = prometheus_client.start_http_server(port, host, registry)
     except OSError as error:
         told = f"port {port} of {host} cannot be listened on: {error.strerror or error}"
-        raise ServingError(told, hint="dualcode top --prometheus ANOTHER-PORT") from None
+        raise ServingError(told, hint=f"--prometheus {port + 1}") from None
 
     def end() -> None:
         server.shutdown()

@@ -17,6 +17,8 @@ LINES = {
     "solve": [["solve", "stub.py", "--team", "team.toml"]],
     "review": [["review", "stub.py", "--team", "team.toml"],
                ["review", "stub.py", "--team", "team.toml", "--format", "github"]],
+    "doctor": [["doctor", "--no-load", "--team", "team.toml"]],
+    "top": [["top", "--once", "--team", "team.toml"]],
     "eval": [["eval", "--pipeline", "raw-coder", "--limit", "1", "--team", "team.toml"],
              ["eval", "--pipeline", "raw-coder,review-fix", "--limit", "1", "--team", "team.toml"],
              ["eval", "--pipeline", "raw-coder", "--limit", "1", "--team", "team.toml", "--dry-run"]],

@@ -108,6 +108,7 @@ OTHER_MODEL: dict[str, Any] = {
     "max_model_len": 8,
     "version": "2",
     "card": "0",
+    "left_out": ("seed",),
     "system": "vllm-1-0000",
     "template": "0",
     "weights": "0",
