@@ -29,7 +29,7 @@ Exit codes:
 COMMANDS = (
     "serve", "eval", "show", "pipelines", "datasets", "suite", "score", "extract", "reproduce",
     "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export",
-    "audit", "ledger", "clean", "sandbox", "spec",
+    "audit", "ledger", "clean", "sandbox", "spec", "quantize",
 )  # fmt: skip
 """Each stands in the file of its name."""
 
