@@ -17,7 +17,7 @@ def write(folder: Path, team: str, yaml: str = "model: org/m\nport: 9\n") -> str
 CODER = '[servers.coder]\nconfig = "coder.yaml"\n'
 
 
-@pytest.mark.parametrize("name", ["a10g", "cpu"])
+@pytest.mark.parametrize("name", ["a10g", "cpu", "one-80gb", "two-24gb", "two-hosts"])
 def test_the_shipped_profiles_have_a_coder_and_a_reviewer(name: str) -> None:
     assert name in known()
     assert [server.name for server in load(name).servers] == ["coder", "reviewer"]
