@@ -31,8 +31,8 @@ MODULES = {"llm-compressor": "quantize.llm_compressor", "autoawq": "quantize.aut
 PARTS = {"llm-compressor": "quantize", "autoawq": "autoawq"}
 """The part of scripts/setup.sh that makes a backend's environment, `.venv-PART`."""
 MOST_LAYER_ERROR = 0.5
-"""Of one layer's weights, up to AWQ's own scales, which favour the inputs that matter: a sound checkpoint of the
-demo's model has a layer at 0.31. One that is packed in a wrong order is off by its whole size, 1."""
+"""Of one layer's weights, up to AWQ's own scales, which favour the inputs that matter: a sound checkpoint of
+the demo's model has a layer at 0.31. One that is packed in a wrong order is off by its whole size, 1."""
 MOST_MEAN_ERROR = 0.2
 """Of all layers in the mean; that checkpoint has 0.10."""
 MOST_PERPLEXITY = 1.5
