@@ -28,7 +28,7 @@ Exit codes:
   130  interrupted; the same command resumes a run"""
 
 SECTIONS = {
-    "Servers": ("serve", "doctor", "top"),
+    "Servers": ("serve", "doctor", "top", "quantize"),
     "At work": ("gateway", "solve", "review", "records"),
     "Measure": ("eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "issues", "spec"),
     "Results": (

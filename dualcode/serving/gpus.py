@@ -89,9 +89,9 @@ def require(profile: Profile) -> bool:
         missing = [index for index in devices.split(",") if index.strip().isdigit() and int(index) >= found]
         if missing or not found:
             has = f"{found} NVIDIA GPU{'s' * (found != 1)}" if found else "no NVIDIA GPU (or no driver)"
-            other = "--profile one-80gb, if it has 80 GB; two-hosts, if there is another machine; "
+            other = "two-hosts" if found == 1 else "cpu"
             raise ServingError(
                 f"profile {profile.name!r} puts the {name} on GPU {devices}; this machine has {has}",
-                hint=f"dualcode serve start {other if found == 1 else ''}--profile cpu",
+                hint=f"dualcode serve start --profile {other}",
             )
     return True

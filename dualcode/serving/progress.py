@@ -21,7 +21,7 @@ _STAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"Starting to load model", "loading weights"),
         (r"Loading \S+ checkpoint shards:.*?\|\s*(\d+)/(\d+)", "loading weights, file {0} of {1}"),
         (r"Loading weights took|Model loading took", "weights are loaded"),
-        (r"torch\.compile|Compiling a graph|Dynamo bytecode|Inductor", "compiling"),
+        (r"torch\.compile takes|Compiling a graph|Dynamo bytecode|compile range", "compiling"),
         (r"(?i)flashinfer.*(?:jit|build|compil)|ninja: ", "compiling kernels"),
         (r"Available KV cache memory|KV cache size", "dividing the memory"),
         (r"Capturing CUDA graphs.*?(\d+)%", "recording CUDA graphs, {0} %"),

@@ -136,7 +136,7 @@ def find_team(given: Path | TeamConfig | None) -> TeamConfig:
             f"of the servers of profile {half.profile!r} these have died: {names}"
             if dead
             else f"the servers of profile {half.profile!r} have not all answered yet",
-            hint=f"dualcode serve start --profile {half.profile_argument} starts only what is missing"
+            hint=f"dualcode serve start --profile {half.profile_argument}"
             if dead
             else "dualcode serve status",
         )

@@ -24,7 +24,7 @@ def main(model_name: str, folder: str, settings: dict) -> None:
     if not gpu:
         # 0.14 pins memory whatever there is to pin it for: "Cannot access accelerator device when none is
         # available". Of a later release that has no such method nothing is lost.
-        IntermediatesCache._pin_intermediate = classmethod(lambda cls, intermediate: None)
+        IntermediatesCache._pin_intermediate = classmethod(lambda _cls, _intermediate: None)
     dtype = "auto" if gpu else torch.float32
     model = AutoModelForCausalLM.from_pretrained(model_name, revision=settings["revision"], dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(model_name, revision=settings["revision"])
@@ -33,9 +33,8 @@ def main(model_name: str, folder: str, settings: dict) -> None:
         text = tokenizer.apply_chat_template(texts.chat(pair), tokenize=False)
         rows.append(tokenizer(text, add_special_tokens=False, truncation=True, max_length=settings["length"],
                               return_tensors="pt"))  # fmt: skip
-    weights = {
-        "num_bits": 4, "type": "int", "symmetric": False, "strategy": "group", "group_size": settings["group"],
-    }  # fmt: skip
+    group = {"strategy": "group", "group_size": settings["group"]}
+    weights = {"num_bits": 4, "type": "int", "symmetric": False, **group}
     recipe = [
         AWQModifier(duo_scaling=True, n_grid=settings["grid"]),
         QuantizationModifier(

