@@ -2,8 +2,8 @@
 
     python benchmarks/kills.py [--times 100] [--seed 7]
 
-The records are compared with those of a run that nobody disturbed, and what was asked with what the ledger had
-when it was killed. Any difference ends it with an error.
+The records are compared with those of a run that nobody disturbed, and what was asked with what the ledger
+had when it was killed. Any difference ends it with an error.
 """
 
 import argparse

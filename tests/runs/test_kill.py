@@ -117,7 +117,7 @@ def wait_for_requests(server: FakeServer, count: int, process: "subprocess.Popen
 
 
 def kill_and_resume(root: Path, times: int, seed: int = 7) -> list[Kill]:
-    """Kill and resume `--pipeline all` so often, at random moments, and compare it with an undisturbed run."""
+    """Kill and resume `--pipeline all` so often, at random moments; compare it with an undisturbed run."""
     team, kills, folder = root / "team.toml", list[Kill](), root / "killed"
     with serve() as server:
         server.respond = answer
