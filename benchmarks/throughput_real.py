@@ -5,8 +5,8 @@
 
 First a pipeline that loads both servers (`adversarial`, every call asked anew), then the same generation by
 the coder alone through four clients, each in a process of its own: dualcode's raw-coder, a plain script on
-asyncio and openai, Inspect AI, and EvalPlus's codegen, which asks one prompt after the other. All but EvalPlus
-send the messages that raw-coder sends. Prints a JSON line each: tokens are the server's own count, `client`
+asyncio and openai, Inspect AI, and EvalPlus's codegen, which asks one prompt after the other. All but that
+one send the messages that raw-coder sends. Prints a JSON line each: tokens are the server's own count, `client`
 and `servers` are CPU seconds. No rate is printed where the load was above 1 before the start.
 """
 
@@ -103,7 +103,7 @@ def inspect(model: str, prompts: list[list[dict[str, str]]]) -> None:
         Sample(input=[kinds[each["role"]](content=each["content"]) for each in messages])
         for messages in prompts
     ]
-    evaluate: Any = inspect_ai.eval  # its signature is not wholly typed
+    evaluate: Any = vars(inspect_ai)["eval"]  # its signature is not wholly typed
     [log] = evaluate(
         inspect_ai.Task(dataset=MemoryDataset(samples), solver=generate()),
         model=f"openai-api/local/{model}", max_connections=AT_ONCE, max_tokens=MOST, temperature=0,
