@@ -6,7 +6,7 @@
 First a pipeline that loads both servers (`adversarial`, every call asked anew), then the same generation by
 the coder alone through four clients, each in a process of its own: dualcode's raw-coder, a plain script on
 asyncio and openai, Inspect AI, and EvalPlus's codegen, which asks one prompt after the other. All but that
-one send the messages that raw-coder sends. Prints a JSON line each: tokens are the server's own count, `client`
+one send the messages that raw-coder sends. Prints a JSON line each: tokens are as the servers count, `client`
 and `servers` are CPU seconds. No rate is printed where the load was above 1 before the start.
 """
 
