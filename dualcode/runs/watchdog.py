@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Generator
 from types import FrameType
 
 BEAT = 1.0
 """Seconds between two signs of life of the loop."""
+LEAST = 30.0
+"""Seconds for which any loop may be held: a busy machine, a slow disk."""
 
 
 class HeldError(BaseException):
@@ -18,7 +19,7 @@ class HeldError(BaseException):
 
 @contextlib.contextmanager
 def watched(seconds: float) -> Generator[None]:
-    """Raise HeldError in whatever holds the running loop for more than so many seconds.
+    """Raise HeldError in the task that holds the running loop for more than so many seconds, at least LEAST.
 
     It comes by a signal, so it ends a sleep, a loop of Python's and a system call, and no work within C that
     does not return. Where the loop is not the main thread's, as in some notebooks, or the signal is in use,
@@ -29,21 +30,23 @@ def watched(seconds: float) -> Generator[None]:
         yield
         return
     loop, main, ended = asyncio.get_running_loop(), threading.get_ident(), threading.Event()
-    beat = time.monotonic()
+    most, silent = max(seconds, LEAST) / BEAT, 0
 
     def tick() -> None:
-        nonlocal beat, handle
-        beat, handle = time.monotonic(), loop.call_later(min(BEAT, seconds / 4), tick)
+        nonlocal silent, handle
+        silent, handle = 0, loop.call_later(BEAT / 2, tick)
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal beat
-        if time.monotonic() - beat > seconds:
-            beat = time.monotonic()
+        nonlocal silent
+        if silent > most and asyncio.current_task(loop) is not None:  # it has not gone on meanwhile
+            silent = 0
             raise HeldError
 
     def watch() -> None:
-        while not ended.wait(min(BEAT, seconds / 4)):
-            if time.monotonic() - beat > seconds:
+        nonlocal silent
+        while not ended.wait(BEAT):  # counted, not timed: a process that was stopped has missed one
+            silent += 1
+            if silent > most:
                 signal.pthread_kill(main, signal.SIGURG)
 
     handle = loop.call_soon(tick)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dualcode.pipelines import Pipeline
+from dualcode.runs import watchdog
 from dualcode.runs.pool import work
 from dualcode.runs.runner import Runner, open_run
 from dualcode.runs.store import read_run
@@ -69,6 +70,12 @@ async def test_a_loop_that_lives_is_left_alone_and_the_signal_given_back() -> No
     assert signal.getsignal(signal.SIGURG) is before
 
 
+async def test_a_loop_is_not_ended_for_a_limit_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "BEAT", 0.01)
+    with watched(0.01):
+        time.sleep(0.2)  # noqa: ASYNC251 - as a slow disk does
+
+
 async def test_where_the_signal_is_in_use_nothing_is_watched() -> None:
     def mine(*_: object) -> None:
         pass
@@ -76,7 +83,7 @@ async def test_where_the_signal_is_in_use_nothing_is_watched() -> None:
     before = signal.signal(signal.SIGURG, mine)
     try:
         with watched(0.001):
-            time.sleep(0.05)  # noqa: ASYNC251 - held, and not ended
+            time.sleep(0.01)  # noqa: ASYNC251 - held, and not ended
             assert signal.getsignal(signal.SIGURG) is mine
     except HeldError:
         pytest.fail("it was watched")
