@@ -92,7 +92,8 @@ class Endpoint(_Table):
     cut_repetition: bool = False
     """End an answer that says the same 8 to 60 tokens three times in a row (thoughts are always watched)."""
     concurrency: Annotated[int, Field(ge=1)] = 16
-    """Most requests in flight; about the server's max-num-seqs + 2."""
+    """Most requests in flight. Left out: as many as keep the server full, by what it reports of its queue;
+    16 where it reports nothing."""
     attempts: Annotated[int, Field(ge=1)] = 5
     """Most HTTP requests for one call, the first included."""
     silence_seconds: Annotated[float, Field(gt=0)] = 180.0

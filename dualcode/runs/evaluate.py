@@ -25,6 +25,7 @@ from dualcode.runs.runner import Observer, Runner, open_run, session
 from dualcode.runs.seal import finish
 from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary
+from dualcode.runs.watchdog import watched
 from dualcode.runs.workshop import Workshop
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import hardware_of
@@ -232,7 +233,8 @@ async def _work(
                 whole.end(len(suite.tasks), run.tally)
                 await _finish(run, suite, tier)
 
-            await _watched(work(list(running), most=options.concurrency, ended=end), display)
+            with watched(options.task_seconds or config.limits.task_seconds):
+                await _watched(work(list(running), most=options.concurrency, ended=end), display)
     finally:
         for runner, run in running.items():
             run.store.end_session(held=runner.held if len(runs) > 1 else None)

@@ -12,11 +12,13 @@ from dualcode.clock import now
 from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
 from dualcode.pipelines import Pipeline
+from dualcode.runs import watchdog
 from dualcode.runs.manifest import Manifest, Session, git_revision
 from dualcode.runs.place import Place
 from dualcode.runs.recovery import survey
 from dualcode.runs.seal import broken, require_whole
 from dualcode.runs.session import RunStore
+from dualcode.runs.watchdog import HeldError
 from dualcode.solution import Program
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
@@ -126,18 +128,18 @@ class Runner:
         try:
             async with limit:
                 program = await self._pipeline(task, team)
-        except (Exception, asyncio.CancelledError) as raised:  # a pipeline is anybody's code
+        except (Exception, asyncio.CancelledError, HeldError) as raised:  # a pipeline is anybody's code
             own = asyncio.current_task()
             if isinstance(raised, asyncio.CancelledError) and own is not None and own.cancelling():
                 raise
             error = first_failure(raised)  # it may use a TaskGroup
             if isinstance(error, RunError):
                 raise error from error.__cause__  # here, too
-            reason = (
-                f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
-                if limit.expired()
-                else _reason(error)
-            )
+            reason = _reason(error)
+            if limit.expired() or isinstance(error, HeldError):
+                reason = f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
+            if isinstance(error, HeldError):
+                reason += f", and awaited nothing in all of them ({_place(error)})"
             self._finish(Verdict.of_error(task.id, reason, plus=self._suite.has_plus))
             if isinstance(error, EndpointError):
                 self._lost = self._lost + 1 if isinstance(error, UnreachableError) else 0
@@ -161,9 +163,14 @@ def _reason(error: BaseException) -> str:
         return error.message
     if isinstance(error, DualcodeError):  # an unbound role, a sandbox that broke
         return f"{type(error).__name__}: {error.message}"
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(last.filename).name}:{last.lineno}"
-    return f"pipeline raised {type(error).__name__}: {error} ({where})"
+    return f"pipeline raised {type(error).__name__}: {error} ({_place(error)})"
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error came from, without the watchdog's own place."""
+    own = watchdog.__file__
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != own]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:

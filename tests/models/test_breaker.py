@@ -129,7 +129,7 @@ async def test_a_hung_engine_whose_server_answers_is_found_out_and_waited_for(
     monkeypatch.setattr(breaker, "PROBE", 0.05)
     server.answers = [Answer(hang=0.5, reasoning="x"), Answer(content="back")]
     server.refuse = lambda _, body: Answer(hang=0.3) if body["max_tokens"] == 1 else None
-    async with guarded(server, silence_seconds=0.1) as chat:
+    async with guarded(server, silence_seconds=0.1, attempts=50) as chat:
         chat.admission.heard(0, 3, 7)  # work, and since long ago no token
         chat.admission._moved -= 3600  # pyright: ignore[reportPrivateUsage]
         asking = asyncio.create_task(chat.complete(request()))
