@@ -269,8 +269,9 @@ def worktree(base: Base, name: str) -> Generator[Worktree]:
     folder.mkdir(exist_ok=True)
     with _owned(folder / f"{name}.lock") as lock:
         if lock is None:
+            owner = (folder / f"{name}.lock").read_text()
             raise RunError(
-                f"the worktree {name} is in use by process {(folder / f'{name}.lock').read_text() or 'unknown'}",
+                f"the worktree {name} is in use by process {owner or 'unknown'}",
                 hint=f"wait for it, or end it; it lies in {folder / name}",
             )
         with packages.only_one(base.folder / "worktrees"):  # git's own entries are read and written
@@ -331,7 +332,7 @@ def _add(base: Base, name: str) -> Worktree:
 
 
 def _clear(base: Base, name: str) -> None:
-    """Remove a worktree, whole, half made or gone, whatever its tree was left as. The caller owns the name."""
+    """Remove a worktree, whole, half made or gone, whatever is in its tree. The caller owns the name."""
     path = base.folder / "trees" / name
     if path.is_dir() and not path.is_symlink():
         fence.clear(str(path))
@@ -347,7 +348,7 @@ def _clear(base: Base, name: str) -> None:
 
 
 def recover(base: Base) -> list[str]:
-    """Remove what killed processes left behind, and return the names; kept trees stay, and so do owned ones."""
+    """Remove what killed processes left behind, and return the names; kept and owned trees stay."""
     removed: list[str] = []
     trees = base.folder / "trees"
     for lock_file in sorted(trees.glob("*.lock")):

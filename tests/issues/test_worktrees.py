@@ -1,4 +1,4 @@
-"""Worktrees: apart, locked, recovered; and the one commit, of which nothing in the tree is a part by surprise."""
+"""Worktrees: apart, locked, recovered; and the one commit, of which nothing is a part by surprise."""
 
 import os
 import signal
