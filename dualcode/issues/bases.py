@@ -17,12 +17,12 @@ from pathlib import Path, PurePosixPath
 
 from dualcode.errors import SuiteError
 from dualcode.issues import packages
-from dualcode.issues.git import ATTRIBUTES, GitError, git
+from dualcode.issues.git import ATTRIBUTES, GitError, also_objects_of, git
 from dualcode.issues.task import IssueTask, Source
 
 RULES = "rules"
 """A folder in the base with the base's own .gitignore files, at their places."""
-_FORMAT = 3
+_FORMAT = 4
 _ARCHIVE_BYTES = 1 << 30
 
 
@@ -110,19 +110,12 @@ def _make(source: Source, made: Path, task_folder: Path, near: Sequence[Path]) -
     if source.path is not None:
         repository = (task_folder / source.path).resolve()
         revision = resolve(repository, str(source.revision))
-        git(
-            git_dir,
-            "fetch",
-            "--quiet",
-            "--depth",
-            "1",
-            "--no-tags",
-            f"file://{git_dir_of(repository)}",
-            revision,
-        )
-        tree = git(git_dir, "rev-parse", "FETCH_HEAD^{tree}").decode().strip()
-        (git_dir / "FETCH_HEAD").unlink(missing_ok=True)
-        (git_dir / "shallow").unlink(missing_ok=True)
+        # Read, not fetched: nothing of git's runs in the user's repository, and no commit comes along.
+        theirs = also_objects_of(git_dir_of(repository))
+        tree = git(git_dir, "rev-parse", f"{revision}^{{tree}}", more=theirs).decode().strip()
+        listed = git(git_dir, "rev-list", "--objects", "--no-object-names", tree, more=theirs)
+        packed = ("pack-objects", "-q", "--window=0", "--compression=1", str(git_dir / "objects/pack/pack"))
+        git(git_dir, *packed, given=listed, more=theirs)
     else:
         unpacked = made / "unpacked"
         unpack(packages.archive(source, (*near, task_folder)), unpacked)
@@ -138,9 +131,6 @@ def _make(source: Source, made: Path, task_folder: Path, near: Sequence[Path]) -
         )
     commit = git(git_dir, "commit-tree", tree, "-m", "base").decode().strip()
     git(git_dir, "update-ref", "refs/heads/base", commit)
-    if source.path is not None:  # the commit that was fetched has an author, a date and a message
-        git(git_dir, "repack", "-adq")
-        git(git_dir, "prune", "--expire=now")
     _write_rules(git_dir, entries, made / RULES)
 
 

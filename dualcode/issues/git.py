@@ -73,3 +73,9 @@ def git(
         said = " ".join(ran.stderr.decode(errors="replace").split())[:500]
         raise GitError(f"git {arguments[0]} failed ({ran.returncode}): {said}")
     return ran.stdout
+
+
+def also_objects_of(git_dir: Path) -> dict[str, str]:
+    """Return the setting by which a git command reads another repository's objects, whatever its path."""
+    quoted = str(git_dir / "objects").replace("\\", "\\\\").replace('"', '\\"')
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}

@@ -18,7 +18,7 @@ from pathlib import Path
 from dualcode.errors import RunError, SuiteError
 from dualcode.issues import packages
 from dualcode.issues.bases import Base
-from dualcode.issues.git import GitError, git
+from dualcode.issues.git import GitError, also_objects_of, git
 from dualcode.sandbox import fence
 
 JAIL_USER = 65533
@@ -190,10 +190,7 @@ class Worktree:
         """Return the settings by which what this worktree makes lies with it, and not in the base."""
         own = self.admin / "objects"
         own.mkdir(exist_ok=True)
-        return {
-            "GIT_OBJECT_DIRECTORY": str(own),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.base.git_dir / "objects"),
-        }
+        return {"GIT_OBJECT_DIRECTORY": str(own), **also_objects_of(self.base.git_dir)}
 
     def _git(self, *arguments: str, given: bytes = b"", more: dict[str, str] | None = None) -> bytes:
         return git(self.admin, *arguments, tree=self.path, given=given, more=more)

@@ -179,35 +179,34 @@ def base(task: IssueTask) -> Base:
     return open_base(task)
 
 
-@pytest.mark.parametrize("name", sorted(MACHINERY))
 def test_each_file_that_decides_how_tests_run_is_put_back(
-    base: Base, task: IssueTask, environment: Environment, name: str
+    base: Base, task: IssueTask, environment: Environment
 ) -> None:
+    names = {name for each in MACHINERY for name in (each, f"shop/{each}")}
     with worktree(base, "trial") as tree:
-        shop.write(tree.path, {name: "x = 1\n", f"shop/{name}": "x = 1\n", **shop.RIGHT})
+        shop.write(tree.path, {**dict.fromkeys(names, "x = 1\n"), **shop.RIGHT})
         diff = tree.commit().diff
     with worktree(base, "again") as tree:
         found = screen(tree.screened(diff), task, environment)
         tree.checkout(found.tree)
-        assert not (tree.path / "shop" / name).exists()
+        assert not any((tree.path / "shop" / name).exists() for name in MACHINERY)
+        assert (tree.path / "setup.cfg").read_text() == shop.FILES["setup.cfg"]
         assert (tree.path / "shop/price.py").read_text() == shop.RIGHT["shop/price.py"]
-    assert {each.path for each in found.dropped} == {name, f"shop/{name}"}
+    assert {each.path for each in found.dropped} == names
     assert found.counted == ("shop/price.py",)
 
 
-@pytest.mark.parametrize(
-    "path", ["re.py", "json/__init__.py", "pluggy/__init__.py", "_pytest/main.py", "x.pth"]
-)
 def test_what_would_stand_in_for_another_module_is_put_back(
-    base: Base, task: IssueTask, environment: Environment, path: str
+    base: Base, task: IssueTask, environment: Environment
 ) -> None:
+    names = ("re.py", "json/__init__.py", "pluggy/__init__.py", "_pytest/main.py")
     with worktree(base, "trial") as tree:
-        shop.write(tree.path, {path: "x = 1\n", f"shop/{path}": "x = 1\n"})
+        shop.write(tree.path, {each: "x = 1\n" for name in names for each in (name, f"shop/{name}")})
+        shop.write(tree.path, {"x.pth": "import os\n", "shop/y.pth": "import os\n"})
         diff = tree.commit().diff
     with worktree(base, "again") as tree:
         found = screen(tree.screened(diff), task, environment)
-    inner = {f"shop/{path}"} if path.endswith(".pth") else set[str]()
-    assert {each.path for each in found.dropped} == {path} | inner
+    assert {each.path for each in found.dropped} == {*names, "x.pth", "shop/y.pth"}
 
 
 def test_a_renamed_file_counts_as_both(base: Base, task: IssueTask, environment: Environment) -> None:
