@@ -52,9 +52,9 @@ def places() -> list[Place]:
 def clean(kinds: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Show where caches, models and states lie and how large they are, and clear them if that is confirmed.
 
-    KIND is grading, models, issues or state; without one it is all four. Runs and their ledger lie where --run-dir
-    says and are never touched; `dualcode ledger prune` makes a ledger smaller. EvalPlus's downloads lie in
-    EvalPlus's own cache: `dualcode datasets` says where.
+    KIND is grading, models, issues or state; without one it is all four. Runs and their ledger lie where
+    --run-dir says and are never touched; `dualcode ledger prune` makes a ledger smaller. EvalPlus's downloads
+    lie in EvalPlus's own cache: `dualcode datasets` says where.
 
     \b
     Example:

@@ -296,7 +296,8 @@ def _print(proof: "IssueProof") -> None:
     state = "faulty" if proof.faults else "proved" if proof.has_solution else "ok, without a solution"
     took = sum(proof.seconds.values())
     click.echo(
-        f"{proof.task}  {state}  {proof.fail_to_pass} fail to pass, {proof.pass_to_pass} pass to pass; {took:.1f} s"
+        f"{proof.task}  {state}  {proof.fail_to_pass} fail to pass, {proof.pass_to_pass} pass to pass; "
+        f"{took:.1f} s"
     )
     for fault in proof.faults:
         click.echo(f"  mend: {fault}")

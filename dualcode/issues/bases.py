@@ -5,22 +5,24 @@ repository but the files of one revision. It is made once and then only read.
 """
 
 import hashlib
+import os
 import shutil
 import stat
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dualcode.errors import SuiteError
 from dualcode.issues import packages
-from dualcode.issues.git import ATTRIBUTES, GitError, git
+from dualcode.issues.git import ATTRIBUTES, GitError, also_objects_of, git
 from dualcode.issues.task import IssueTask, Source
 
 RULES = "rules"
 """A folder in the base with the base's own .gitignore files, at their places."""
-_FORMAT = 3
+_FORMAT = 4
 _ARCHIVE_BYTES = 1 << 30
 
 
@@ -108,19 +110,12 @@ def _make(source: Source, made: Path, task_folder: Path, near: Sequence[Path]) -
     if source.path is not None:
         repository = (task_folder / source.path).resolve()
         revision = resolve(repository, str(source.revision))
-        git(
-            git_dir,
-            "fetch",
-            "--quiet",
-            "--depth",
-            "1",
-            "--no-tags",
-            f"file://{git_dir_of(repository)}",
-            revision,
-        )
-        tree = git(git_dir, "rev-parse", "FETCH_HEAD^{tree}").decode().strip()
-        (git_dir / "FETCH_HEAD").unlink(missing_ok=True)
-        (git_dir / "shallow").unlink(missing_ok=True)
+        # Read, not fetched: nothing of git's runs in the user's repository, and no commit comes along.
+        theirs = also_objects_of(git_dir_of(repository))
+        tree = git(git_dir, "rev-parse", f"{revision}^{{tree}}", more=theirs).decode().strip()
+        listed = git(git_dir, "rev-list", "--objects", "--no-object-names", tree, more=theirs)
+        packed = ("pack-objects", "-q", "--window=0", "--compression=1", str(git_dir / "objects/pack/pack"))
+        git(git_dir, *packed, given=listed, more=theirs)
     else:
         unpacked = made / "unpacked"
         unpack(packages.archive(source, (*near, task_folder)), unpacked)
@@ -136,9 +131,6 @@ def _make(source: Source, made: Path, task_folder: Path, near: Sequence[Path]) -
         )
     commit = git(git_dir, "commit-tree", tree, "-m", "base").decode().strip()
     git(git_dir, "update-ref", "refs/heads/base", commit)
-    if source.path is not None:  # the commit that was fetched has an author, a date and a message
-        git(git_dir, "repack", "-adq")
-        git(git_dir, "prune", "--expire=now")
     _write_rules(git_dir, entries, made / RULES)
 
 
@@ -155,20 +147,42 @@ def _write_rules(git_dir: Path, entries: Sequence[Sequence[bytes]], folder: Path
 def unpack(path: Path, target: Path) -> None:
     """Unpack a source archive's one folder. Raises SuiteError for what does not belong into one."""
     inner = target.with_name(target.name + ".all")
+    inner.mkdir(parents=True)
     try:
         with tarfile.open(path) as file:
             members = file.getmembers()
             if sum(member.size for member in members) > _ARCHIVE_BYTES:
                 raise SuiteError(
-                    f"{path} unpacks to more than {_ARCHIVE_BYTES >> 20} MiB", hint="another archive"
+                    f"{path} unpacks to more than {_ARCHIVE_BYTES >> 20} MiB", hint="another one"
                 )
-            file.extractall(inner, members=members, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise SuiteError(
-            f"{path} cannot be unpacked: {error}", hint=f"rm {path}, and the same again"
-        ) from None
+            for member in sorted(members, key=lambda each: each.issym()):  # no file is written through a link
+                _extract(file, member, inner)
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        hint = f"rm {path}, and the same again"
+        raise SuiteError(f"{path} cannot be unpacked: {error}", hint=hint) from None
     tops = list(inner.iterdir())
     if len(tops) != 1 or not stat.S_ISDIR(tops[0].lstat().st_mode):
         raise SuiteError(f"{path} holds {len(tops)} things at its top, and not one folder", hint="an sdist")
     tops[0].rename(target)
     inner.rmdir()
+
+
+def _extract(file: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a folder, a file or a link within the archive; tarfile's own filters came with Python 3.11.4."""
+    inside = PurePosixPath(member.name)
+    leads = PurePosixPath(os.path.normpath(inside.parent / member.linkname)) if member.issym() else inside
+    if any(each.is_absolute() or ".." in each.parts for each in (inside, leads)):
+        raise tarfile.TarError(f"{member.name} leads out of it")
+    place = folder / inside
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+    elif member.issym():
+        place.symlink_to(member.linkname)
+    elif member.isfile():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        content = file.extractfile(member)
+        assert content is not None
+        place.write_bytes(content.read())
+        place.chmod(0o755 if member.mode & 0o100 else 0o644)
+    else:
+        raise tarfile.TarError(f"{member.name} is neither a file, a folder nor a link")

@@ -25,7 +25,8 @@ ATTRIBUTES = "* !text !eol !ident !filter !diff !merge !working-tree-encoding !e
 _SETTINGS = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.symlinks=true",
     "core.fileMode=true", "core.autocrlf=false", "core.safecrlf=false", "core.protectHFS=true",
-    "core.protectNTFS=true", "core.quotePath=false", "gc.auto=0", "maintenance.auto=false", "advice.detachedHead=false",
+    "core.protectNTFS=true", "core.quotePath=false", "gc.auto=0", "maintenance.auto=false",
+    "advice.detachedHead=false",
     "safe.directory=*", "protocol.allow=never", "protocol.file.allow=always", "submodule.recurse=false",
     "diff.external=", "init.defaultBranch=base", "uploadpack.allowAnySHA1InWant=true",
 )  # fmt: skip
@@ -44,13 +45,14 @@ def git(
     allowed: Sequence[int] = (0,),
     at: Path | None = None,
 ) -> bytes:
-    """Run a git command and return its stdout. Raises GitError, with its words, unless its code is allowed."""
+    """Run a git command and return its stdout. Raises GitError unless its exit code is allowed."""
     where = [f"--git-dir={git_dir}"] if git_dir else []
     where += [f"--work-tree={tree}"] if tree else []
     settings = [part for each in _SETTINGS for part in ("-c", each)]
     kept = {name: value for name in ("PATH", "TMPDIR") if (value := os.environ.get(name))}
     environment = {
-        **kept, **AUTHOR, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
+        **kept, **AUTHOR, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_ATTR_NOSYSTEM": "1", "LC_ALL": "C",
         "GIT_NO_REPLACE_OBJECTS": "1", "GIT_CEILING_DIRECTORIES": "/", **(more or {}),
     }  # fmt: skip
@@ -71,3 +73,9 @@ def git(
         said = " ".join(ran.stderr.decode(errors="replace").split())[:500]
         raise GitError(f"git {arguments[0]} failed ({ran.returncode}): {said}")
     return ran.stdout
+
+
+def also_objects_of(git_dir: Path) -> dict[str, str]:
+    """Return the setting by which a git command reads another repository's objects, whatever its path."""
+    quoted = str(git_dir / "objects").replace("\\", "\\\\").replace('"', '\\"')
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}

@@ -101,7 +101,7 @@ class Bench:
         return screened
 
     async def _judge(self, run: TestRun, screened: Screened, phases: Phases) -> IssueVerdict:
-        """Say what a run of a fix's tests means. Where there is no result, the base tells whose trouble it is."""
+        """Say what a run of a fix's tests means. Without a result, the base tells whose trouble it is."""
         failing = tuple(each for each in self.task.fail_to_pass if not run.passed(each))
         broken = tuple(each for each in self.task.pass_to_pass if not run.passed(each))
         about = {

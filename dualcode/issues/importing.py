@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from dualcode.errors import ConfigError, SuiteError
 from dualcode.issues.bases import git_dir_of, resolve
-from dualcode.issues.git import GitError, git
+from dualcode.issues.git import GitError, also_objects_of, git
 from dualcode.issues.task import TASK
 from dualcode.issues.writing import write_folder
 
@@ -172,10 +172,7 @@ def _patched(repository: Path, commit: str, patch: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="dualcode-import-") as name:
         own = Path(name, "own.git")
         git(None, "init", "--quiet", "--bare", "--template=", str(own))
-        more = {
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(git_dir_of(repository) / "objects"),
-            "GIT_INDEX_FILE": str(own / "index"),
-        }
+        more = {**also_objects_of(git_dir_of(repository)), "GIT_INDEX_FILE": str(own / "index")}
         git(own, "read-tree", commit, more=more)
         given = (patch if patch.endswith("\n") else patch + "\n").encode("utf-8", "surrogateescape")
         try:

@@ -1,4 +1,4 @@
-"""What of a diff counts: the machinery of the tests stays the base's, and so do the graded tests themselves."""
+"""What of a diff counts: the machinery of tests stays the base's, and so do the graded tests themselves."""
 
 import os
 import sys

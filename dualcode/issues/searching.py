@@ -1,4 +1,4 @@
-"""Runs in the jail: prints every file that it can read which may be a copy of a task's fix. Needs no package."""
+"""Runs in the jail: prints every readable file that may be a copy of a task's fix. Needs no package."""
 
 import json
 import os
@@ -8,7 +8,7 @@ MOST = 4 << 20
 
 
 def main() -> None:
-    """Walk all that is shown, but the tree itself, and look at what has the name of a package or of a file."""
+    """Walk all that is shown but the tree, and look at what has the name of a package or of a file."""
     with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - any Python
         spec = json.load(file)
     skipped = {"/proc", "/sys", "/dev", *sys.argv[2:]}

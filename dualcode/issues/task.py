@@ -82,7 +82,7 @@ class Settings(_Table):
     python: str = ">=3.8"
     """The versions of Python that the tree runs on, such as `>=3.9,<3.13`."""
     pins: tuple[str, ...] = ()
-    """Packages beside the standard library, each `NAME==VERSION`; wheels only, and nothing beyond the list."""
+    """Packages beside the standard library, each `NAME==VERSION`; wheels, and nothing beyond the list."""
     pythonpath: tuple[str, ...] = (".",)
     """Folders of the tree from which its packages are imported."""
     visible_test: str = "python -m pytest -q tests"
@@ -90,7 +90,7 @@ class Settings(_Table):
     fail_to_pass: tuple[str, ...]
     """pytest's ids of the hidden tests that fail before a fix and pass after it."""
     pass_to_pass: tuple[str, ...] | str = ()
-    """Ids that pass before and after any right fix, or the name of a file beside task.toml with one a line."""
+    """Ids that pass before and after any right fix, or the name of a file beside task.toml, one a line."""
     known_bad: tuple[str, ...] = ()
     """Ids that fail on this base whatever is done; they are not asked for."""
     paths_in_scope: tuple[str, ...] = ()

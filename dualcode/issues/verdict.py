@@ -26,7 +26,7 @@ class Phases(Record):
 
 
 class IssueVerdict(Record):
-    """Whether a diff solves an issue: decided by our own run of the tests, and by nothing that a model says."""
+    """Whether a diff solves an issue: decided by our own run of the tests, by nothing that a model says."""
 
     task: str
     solved: bool | None

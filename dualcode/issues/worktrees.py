@@ -18,7 +18,7 @@ from pathlib import Path
 from dualcode.errors import RunError, SuiteError
 from dualcode.issues import packages
 from dualcode.issues.bases import Base
-from dualcode.issues.git import GitError, git
+from dualcode.issues.git import GitError, also_objects_of, git
 from dualcode.sandbox import fence
 
 JAIL_USER = 65533
@@ -190,10 +190,7 @@ class Worktree:
         """Return the settings by which what this worktree makes lies with it, and not in the base."""
         own = self.admin / "objects"
         own.mkdir(exist_ok=True)
-        return {
-            "GIT_OBJECT_DIRECTORY": str(own),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.base.git_dir / "objects"),
-        }
+        return {"GIT_OBJECT_DIRECTORY": str(own), **also_objects_of(self.base.git_dir)}
 
     def _git(self, *arguments: str, given: bytes = b"", more: dict[str, str] | None = None) -> bytes:
         return git(self.admin, *arguments, tree=self.path, given=given, more=more)
@@ -269,8 +266,9 @@ def worktree(base: Base, name: str) -> Generator[Worktree]:
     folder.mkdir(exist_ok=True)
     with _owned(folder / f"{name}.lock") as lock:
         if lock is None:
+            owner = (folder / f"{name}.lock").read_text()
             raise RunError(
-                f"the worktree {name} is in use by process {(folder / f'{name}.lock').read_text() or 'unknown'}",
+                f"the worktree {name} is in use by process {owner or 'unknown'}",
                 hint=f"wait for it, or end it; it lies in {folder / name}",
             )
         with packages.only_one(base.folder / "worktrees"):  # git's own entries are read and written
@@ -331,7 +329,7 @@ def _add(base: Base, name: str) -> Worktree:
 
 
 def _clear(base: Base, name: str) -> None:
-    """Remove a worktree, whole, half made or gone, whatever its tree was left as. The caller owns the name."""
+    """Remove a worktree, whole, half made or gone, whatever is in its tree. The caller owns the name."""
     path = base.folder / "trees" / name
     if path.is_dir() and not path.is_symlink():
         fence.clear(str(path))
@@ -347,7 +345,7 @@ def _clear(base: Base, name: str) -> None:
 
 
 def recover(base: Base) -> list[str]:
-    """Remove what killed processes left behind, and return the names; kept trees stay, and so do owned ones."""
+    """Remove what killed processes left behind, and return the names; kept and owned trees stay."""
     removed: list[str] = []
     trees = base.folder / "trees"
     for lock_file in sorted(trees.glob("*.lock")):

@@ -12,7 +12,7 @@ from dualcode.issues.bases import git_dir_of, resolve
 from dualcode.issues.git import GitError, git
 from dualcode.issues.task import INSTRUCTION, SOLUTION, TASK, TESTS, test_root
 
-_FIRST_TEST = '''"""Hidden: what a fix of the issue has to do. Ids of these stand in task.toml, in fail_to_pass."""
+_FIRST_TEST = '''"""Hidden: what a fix of the issue has to do. The ids stand in task.toml, fail_to_pass."""
 
 
 def test_the_issue_is_fixed():

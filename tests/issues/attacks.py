@@ -207,7 +207,10 @@ async def attempt(attack: Attack, jail: CommandJail) -> tuple[bool, Ended]:
     with scene() as set_scene:
         places = jail.places(set_scene.room)
         python = interpreter(">=3.8")
-        installed = next(iter(Path(os.__file__).parent.glob("*-packages/*/__init__.py")), Path("/none"))
+        library = Path(os.__file__).parent
+        places_of_packages = (library, library.with_name("python3"))
+        found = (path for each in places_of_packages for path in each.glob("*-packages/*/__init__.py"))
+        installed = next(found, Path("/none"))
         names = {
             "folder": set_scene.folder, "mark": set_scene.mark, "victim": set_scene.victim.pid,
             "port": set_scene.port, "packages": places.packages, "installed": installed,

@@ -1,6 +1,7 @@
 """A repository, a task, an environment and a jail for the tests of issues."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return shop.make_environment(tmp_path_factory.mktemp("environment"))
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A repository whose path has blanks and quotes; HEAD has the fix."""
-    folder = tmp_path / 'the user\'s "own" repository'
+@pytest.fixture(scope="session")
+def made_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "repository"
     shop.make_repository(folder)
     return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path, made_repository: Path) -> Path:
+    """A repository whose path has blanks, quotes and a colon; HEAD has the fix."""
+    return shutil.copytree(made_repository, tmp_path / 'the user\'s "own" repository')
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def make_repository(folder: Path) -> str:
-    """Make the user's repository, with the fix in its history and in its tree, and return the faulty commit."""
+    """Make the user's repository, the fix in its history and its tree, and return the faulty commit."""
     folder.mkdir(parents=True)
     git(folder, "init", "-q")
     write(folder, FILES)
@@ -83,7 +83,7 @@ def make_repository(folder: Path) -> str:
 
 
 def make_task(folder: Path, repository: Path, revision: str, *changes: tuple[str, str]) -> IssueTask:
-    """Write the task's folder and read it; `changes` are texts of task.toml, and what stands there instead."""
+    """Write the task's folder and read it; `changes` are texts of task.toml, and what replaces them."""
     text = TASK.format(path=repository, revision=revision)
     for old, new in changes:
         assert old in text

@@ -58,7 +58,8 @@ async def test_an_untouched_tree_is_not_solved(bench: Bench) -> None:
 FORGERIES: dict[str, tuple[dict[str, str], str]] = {
     "a root conftest.py": (
         {
-            "conftest.py": "import pytest\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport():\n"
+            "conftest.py": "import pytest\n@pytest.hookimpl(hookwrapper=True)\n"
+            "def pytest_runtest_makereport():\n"
             "    outcome = yield\n    outcome.get_result().outcome = 'passed'\n"
         },
         "conftest.py",
@@ -148,7 +149,8 @@ async def test_a_diff_with_a_link_out_of_the_tree_writes_nothing_there(bench: Be
     out = tmp_path / "out"
     out.mkdir()
     diff = (
-        f"diff --git a/tests b/tests\nnew file mode 120000\n--- /dev/null\n+++ b/tests\n@@ -0,0 +1 @@\n+{out}\n"
+        "diff --git a/tests b/tests\nnew file mode 120000\n--- /dev/null\n+++ b/tests\n"
+        f"@@ -0,0 +1 @@\n+{out}\n"
         "\\ No newline at end of file\n"
     )
     verdict = await bench.grade(diff)

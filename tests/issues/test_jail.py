@@ -44,7 +44,7 @@ async def test_an_attack_does_its_harm_without_a_jail(attack: Attack) -> None:
 
 
 async def test_a_command_finds_what_it_needs(jail: CommandJail, room: Room) -> None:
-    line = "cd shop 2>/dev/null; pwd; python -c 'import sqlite3, sys; print(sys.version_info >= (3, 8))'; git --version; id -un"
+    line = "pwd; python -c 'import sqlite3, sys; print(sys.version_info >= (3, 8))'; git --version"
     ended = await jail.run(line, room)
     lines = ended.output.splitlines()
     assert (ended.ending, ended.exit_code) == ("finished", 0), ended.output

@@ -1,4 +1,4 @@
-"""docs/issues.md: its example is a task, its code runs on a shipped one, its table is of the attacks that there are."""
+"""docs/issues.md: its example is a task, its code runs on a shipped one, its table has each attack."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Worktrees: apart, locked, recovered; and the one commit, of which nothing in the tree is a part by surprise."""
+"""Worktrees: apart, locked, recovered; and the one commit, of which nothing is a part by surprise."""
 
 import os
 import signal
@@ -252,10 +252,10 @@ def test_a_half_made_worktree_is_cleared_when_its_name_is_used(base: Base, folde
     assert not list(base.git_dir.glob("worktrees/*"))
 
 
-@pytest.mark.parametrize("name", ["../x", "", "a b", ".hidden", "x" * 200])
-def test_a_name_that_leads_elsewhere_is_refused(base: Base, name: str) -> None:
-    with pytest.raises(SuiteError, match="cannot be a worktree's name"), worktree(base, name):
-        pass
+def test_a_name_that_leads_elsewhere_is_refused(base: Base) -> None:
+    for name in ("../x", "", "a b", ".hidden", "x" * 200):
+        with pytest.raises(SuiteError, match="cannot be a worktree's name"), worktree(base, name):
+            pass
 
 
 def test_a_missing_revision_and_no_repository_are_refused_by_name(task: IssueTask, tmp_path: Path) -> None:

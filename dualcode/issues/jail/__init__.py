@@ -1,1 +1,1 @@
-"""The jail for commands: a shell line of a model's, or a run of tests, with one writable folder and no network."""
+"""The jail for commands: a model's shell line, or a run of tests, in one writable folder and no network."""

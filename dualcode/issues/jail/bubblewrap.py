@@ -22,7 +22,8 @@ _FLAGS = (
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _USR = (
     "bin", "sbin", "include", "lib32", "lib64", "libx32", "lib/*-linux-gnu*", "lib/python3.*", "lib/git-core",
-    "lib/gcc", "lib/locale", "lib/*.so*", "lib/ssl", "libexec/git-core", "libexec/gcc", "share/zoneinfo", "share/git-core",
+    "lib/gcc", "lib/locale", "lib/*.so*", "lib/ssl", "libexec/git-core", "libexec/gcc", "share/zoneinfo",
+    "share/git-core",
     "share/perl", "share/perl5", "share/terminfo", "share/locale/locale.alias", "share/i18n", "local/bin",
     "local/lib/python3.*", "local/lib/*.so*",
 )  # fmt: skip

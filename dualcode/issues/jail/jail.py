@@ -65,7 +65,6 @@ class CommandJail:
             "sources": [],
             "stage": "",
             "landlock": None,
-            "guard": True,
             "cwd": places.tree,
             "seccomp": "",
             "environment": environment,
@@ -77,7 +76,7 @@ class CommandJail:
                 raise SandboxError("bubblewrap is not installed any more", hint=bubblewrap.HINT)
             argv, sources = bubblewrap.arguments(program, room, environment)
             filtered = base64.b64encode(compile_filter(sockets=True)).decode()
-            more = {"stage": folder, "cwd": "", "guard": False, "seccomp": filtered}
+            more = {"stage": folder, "cwd": "", "seccomp": filtered}
             return spec | more | {"argv": [*argv, *limited, *called], "sources": sources}
         if self.tier.name == "landlock":
             filtered = base64.b64encode(compile_filter(sockets=False)).decode()
@@ -127,7 +126,8 @@ class _Run:
         with open(told, "rb") as status:  # noqa: PTH123, ASYNC230 - a pipe, read at its end
             try:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-I", "-S", "-B", _LAUNCH, json.dumps({**self._spec, "status": telling}),
+                    sys.executable, "-I", "-S", "-B", _LAUNCH,
+                    json.dumps({**self._spec, "status": telling, "parent": os.getpid()}),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.STDOUT,
@@ -139,12 +139,13 @@ class _Run:
             finally:
                 os.close(telling)
             await self._wait(process, before)
-            entered = self._spec["guard"] or b"exit-code" in await asyncio.to_thread(status.read)
+            told_all = await asyncio.to_thread(status.read)
+            entered = not self._spec["stage"] or b"exit-code" in told_all
         if self._ending == "finished":
             after = await asyncio.to_thread(_measure, self._folders)
             if self._exceeds(before, after):
                 self._ending = "too much disk"
-        return self._result(process.returncode, time.monotonic() - began, bool(entered))
+        return self._result(process.returncode, time.monotonic() - began, entered)
 
     async def _wait(self, process: asyncio.subprocess.Process, before: tuple[int, int]) -> None:
         """Return when the command, and all that it started, has ended, by itself or by a limit."""
@@ -185,15 +186,12 @@ class _Run:
         )
 
     async def _kill(self, process: asyncio.subprocess.Process) -> None:
-        """End the command and all beneath it: by its pid namespace, or by the guard around it."""
+        """End the command and all beneath it."""
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                if self._spec["guard"]:
-                    process.send_signal(signal.SIGTERM)
-                else:
-                    os.killpg(process.pid, signal.SIGKILL)
+                process.send_signal(signal.SIGTERM)  # its guard ends all
         try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), 10)
+            await asyncio.wait_for(asyncio.shield(process.wait()), 60)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -27,8 +27,9 @@ MARK = "dualcode-launch: "
 
 
 def main(spec: dict[str, Any]) -> None:
-    """Become the command, or, where nothing else would end its children, stay as their guard."""
+    """Stay as the guard of a child that becomes the command."""
     os.umask(0o022)
+    _end_with(spec["parent"], signal.SIGKILL)
     for kind, most in (
         (resource.RLIMIT_AS, spec["memory"]),
         (resource.RLIMIT_FSIZE, spec["file"]),
@@ -46,12 +47,12 @@ def main(spec: dict[str, Any]) -> None:
     if spec["seccomp"] and not spec["landlock"]:
         argv[argv.index("\1")] = str(_in_memory(base64.b64decode(spec["seccomp"])))
         argv[argv.index("\2")] = str(spec["status"])
-    if spec["guard"]:
-        _guard()
+    guard = _guard(spec["parent"])
     if spec["user"]:
         os.setgroups([])
         os.setresgid(spec["user"], spec["user"], spec["user"])
         os.setresuid(spec["user"], spec["user"], spec["user"])
+    _end_with(guard, signal.SIGKILL)  # anew: who changes the user loses it
     if spec["landlock"]:
         os.chdir(spec["cwd"])
         resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
@@ -113,7 +114,7 @@ def _confine(rules: dict[str, list[str]], program: bytes) -> None:
 
 
 def _allow_reading(ruleset: int, path: str, hidden: list[str]) -> None:
-    """Grant reading and executing beneath a path. Rules have no exceptions: around what is hidden, entries are."""
+    """Grant reading and executing beneath a path, but around what is hidden: rules have no exceptions."""
     if not os.path.isdir(path):
         kernel.landlock_allow(ruleset, path, _EXECUTE | _READ_FILE)
     elif not any(each.startswith(path + "/") for each in hidden):
@@ -126,21 +127,31 @@ def _allow_reading(ruleset: int, path: str, hidden: list[str]) -> None:
                 _allow_reading(ruleset, entry, hidden)
 
 
-def _guard() -> None:
-    """Fork; the child goes on. This process waits for it, and ends whatever it left, however deep."""
+def _end_with(parent: int, number: signal.Signals) -> None:
+    """Be sent a signal when the host ends; if it has ended already, end here."""
+    kernel.die_with_parent(number)
+    if os.getppid() != parent:
+        os._exit(FAILED)
+
+
+def _guard(parent: int) -> int:
+    """Fork; the child goes on, and is told this process, which ends whatever the child leaves, however deep.
+
+    bubblewrap alone would not do: a host that is killed while it sets itself up leaves a process behind.
+    """
     kernel.adopt_orphans()
+    signal.signal(signal.SIGTERM, _ended_from_outside)
+    _end_with(parent, signal.SIGTERM)
+    guard = os.getpid()
     child = os.fork()
     if not child:
-        kernel.die_with_parent(signal.SIGKILL)
-        return
-    signal.signal(signal.SIGTERM, _ended_from_outside)
-    kernel.die_with_parent(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _end_with(guard, signal.SIGKILL)
+        return guard
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
-            _end(
-                os.waitstatus_to_exitcode(status) % 256 if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-            )
+            _end(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 
 def _ended_from_outside(number: int, frame: object) -> None:  # noqa: ARG001 - a handler's own signature

@@ -1,4 +1,4 @@
-"""Which jail for commands this machine can give: each is tried, strongest first, by a command that attacks it."""
+"""Which jail for commands this machine gives: each is tried by a command that attacks it, strongest first"""
 
 import asyncio
 import contextlib
