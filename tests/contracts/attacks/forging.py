@@ -102,7 +102,7 @@ def spend(seconds, meanwhile=lambda: None):
 _EARLY = (
     _SLOW
     + """
-import gc, re, sys
+import gc, re, select, sys
 found = set()
 def look(thing):
     if isinstance(thing, (bytes, bytearray)):
@@ -252,7 +252,7 @@ FORGERIES: dict[str, str] = {
     "for thing in gc.get_objects(): look_into(thing)\n"
     "if found: spend(2)\ndone = {n: 3 * n for n in found}\ndef ENTRY(n): return done.get(n)\n",
     "more time than a call has: a beginning byte by byte": _EARLY
-    + "rest = list(b'B' + bytes(4))\nos.write(3, bytes([rest.pop(0)]))\ntime.sleep(0.3)\nread_ahead()\n"
+    + "rest = list(b'B' + bytes(4))\nos.write(3, bytes([rest.pop(0)]))\nselect.select([4], [], [], 60)\nread_ahead()\n"
     "if found: spend(2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
     "os.write(3, bytes(rest))\nif found: end(1 if 7 in found else 10)\n" + WRONG,
     "calls: a thread takes them from the pipe": "\nimport os, threading\n"
