@@ -33,7 +33,7 @@ DESCRIPTORS = """close dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_
     epoll_wait eventfd eventfd2 fdatasync fsync ftruncate lseek pipe pipe2 poll ppoll pread64 preadv
     preadv2 pselect6 pwrite64 pwritev pwritev2 read readv select sendfile write writev"""
 FILES = """access chdir creat faccessat faccessat2 fadvise64 fchdir fstat getcwd getdents getdents64 lstat
-    mkdir mkdirat newfstatat readlink readlinkat rename renameat renameat2 rmdir stat statx symlink symlinkat
+    mkdir mkdirat newfstatat readlink readlinkat rename renameat rmdir stat statx symlink symlinkat
     umask unlink unlinkat"""
 SOCKET_PAIRS = "getpeername getsockname getsockopt recvfrom shutdown"
 """For the event loops of asyncio, which wake themselves over a pair of sockets."""
@@ -52,6 +52,8 @@ _FCNTL = (0, 1, 2, 3, 4, 1030, 1032)
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what Python and libc ask of any descriptor
+_RENAMING = (0, 1, 2)
+"""Plainly, without replacing, or exchanging; another flag would leave a device behind."""
 _PR_SET_NAME = 15
 _OPTIMIZE, _BINARY_TREE = 8, 2
 """libseccomp's SCMP_FLTATR_CTL_OPTIMIZE. The kernel runs the program once for each call's number when it is
@@ -107,6 +109,8 @@ def _add_guarded(rules: Any, seccomp: Any) -> None:
     allow("clone", masked(0, _THREAD | _NAMESPACES, _THREAD))
     for flags in _CLOSE_RANGE:
         allow("close_range", equal(2, flags))
+    for flags in _RENAMING:
+        allow("renameat2", equal(4, flags))
     for number in _RAISED:
         allow("tgkill", equal(0, SELF), equal(2, number))
     allow("prctl", equal(0, _PR_SET_NAME))

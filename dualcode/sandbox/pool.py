@@ -91,7 +91,8 @@ def enough_memory(limit: int) -> bool:
     So pools, and other processes, need not know of each other. Should several runs grow at once beyond what
     is left, the kernel ends them first of all, and the grader tries them again alone.
     """
-    return available_memory() >= min(limit, whole_memory() // SHARE_LEFT)
+    left = available_memory()
+    return left >= limit or left >= whole_memory() // SHARE_LEFT
 
 
 def available_memory() -> int:

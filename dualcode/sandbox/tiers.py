@@ -39,7 +39,7 @@ _HOLDS = {
 _LACKS = {
     "namespaces": (),
     "landlock": (
-        "names, sizes and times of the host's files can be asked for (stat), their contents not",
+        "names, sizes, times and links of the host's files can be asked for (stat, readlink), not contents",
         "numbers of the host's processes can be guessed",
         "the host's name can be read, beside its kernel and its load",
     ),

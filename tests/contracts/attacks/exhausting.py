@@ -166,6 +166,65 @@ def tries():
         limits=WIDE,
     ),
     Attack(
+        "hold dirty pages of holes",
+        """
+def tries():
+    import mmap, time
+    def hold():
+        kept = []
+        for number in range(20):
+            descriptor = os.open(str(number), os.O_CREAT | os.O_RDWR)
+            os.ftruncate(descriptor, 15 << 20)
+            kept.append(mmap.mmap(descriptor, 15 << 20))
+            os.close(descriptor)
+            if number % 2:
+                os.unlink(str(number))
+            kept[-1][:] = bytes(15 << 20)
+        time.sleep(0.3)
+        return "300 MiB"
+    attempt("hold", hold)
+""",
+        limits=WIDE,
+    ),
+    Attack(
+        "hold files deeper than any path reaches",
+        """
+def tries():
+    import time
+    def hold():
+        at = os.open(".", os.O_RDONLY)
+        for _ in range(40):
+            os.mkdir("d" * 250, dir_fd=at)
+            deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=at)
+            os.close(at)
+            at = deeper
+        for number in range(20):
+            descriptor = os.open(str(number), os.O_CREAT | os.O_RDWR, dir_fd=at)
+            for _ in range(15):
+                os.write(descriptor, bytes(1 << 20))
+            os.close(descriptor)
+        time.sleep(0.3)
+        return "300 MiB"
+    attempt("hold", hold)
+""",
+        limits=WIDE,
+    ),
+    Attack(
+        "leave a device by renaming",
+        """
+def tries():
+    import ctypes, stat
+    rename = libc().renameat2
+    os.close(os.open("a", os.O_CREAT | os.O_WRONLY))
+    def white_out():
+        if rename(-100, b"a", -100, b"b", ctypes.c_uint(4)):
+            raise OSError(ctypes.get_errno(), "renameat2")
+        return stat.S_ISCHR(os.lstat("a").st_mode) and "a device"
+    attempt("white-out", white_out)
+""",
+        bare=False,  # not every file system has it
+    ),
+    Attack(
         "give threads descriptors of their own",
         """
 def tries():

@@ -102,7 +102,7 @@ def spend(seconds, meanwhile=lambda: None):
 _EARLY = (
     _SLOW
     + """
-import gc, re, sys
+import gc, re, select, sys
 found = set()
 def look(thing):
     if isinstance(thing, (bytes, bytearray)):
@@ -132,6 +132,9 @@ FORGERIES: dict[str, str] = {
     "a type that lies": "\nclass M(type):\n    def __eq__(self, o): return True\n    __hash__ = type.__hash__\n"
     "    def __instancecheck__(self, o): return True\nclass A(metaclass=M):\n    def __eq__(self, o): return True\n"
     "def ENTRY(n): return A()\n",
+    "a type that lies to the encoder": "\nclass M(type):\n    def __eq__(self, o): return True\n"
+    "    def __hash__(self): return hash(int)\nclass A(int, metaclass=M):\n    def __eq__(self, o): return True\n"
+    "    def __len__(self): return 10 ** 9\n    __hash__ = int.__hash__\ndef ENTRY(n): return A(1)\n",
     "an array that broadcasts": "\nimport numpy as np\ndef ENTRY(n): return np.array([])\n",
     "an array of no elements": "\nimport numpy as np\ndef ENTRY(n): return np.empty((0, 1))\n",
     "a list of no elements": "\ndef ENTRY(n): return [[]]\n",
@@ -249,9 +252,20 @@ FORGERIES: dict[str, str] = {
     "for thing in gc.get_objects(): look_into(thing)\n"
     "if found: spend(2)\ndone = {n: 3 * n for n in found}\ndef ENTRY(n): return done.get(n)\n",
     "more time than a call has: a beginning byte by byte": _EARLY
-    + "rest = list(b'B' + bytes(4))\nos.write(3, bytes([rest.pop(0)]))\ntime.sleep(0.3)\nread_ahead()\n"
+    + "rest = list(b'B' + bytes(4))\nos.write(3, bytes([rest.pop(0)]))\nselect.select([4], [], [], 60)\nread_ahead()\n"
     "if found: spend(2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
     "os.write(3, bytes(rest))\nif found: end(1 if 7 in found else 10)\n" + WRONG,
+    "calls: a thread takes them from the pipe": "\nimport os, threading\n"
+    "threading.Thread(target=lambda: os.read(4, 1 << 16), daemon=True).start()\n" + WRONG,
+    "calls: others of its own": "\nimport marshal, os\nreceiving, sending = os.pipe()\n"
+    "os.write(sending, marshal.dumps([[0]] * 3, 2))\nos.dup2(receiving, 4)\ndef ENTRY(n): return 3 * n\n",
+    "calls: a pipe that ends at once": "\nimport os\nreceiving, sending = os.pipe()\nos.close(sending)\n"
+    "os.dup2(receiving, 4)\n" + WRONG,
+    "calls: answered before they came": "\nimport os, struct\nos.write(3, b'B' + bytes(4) + b''.join("
+    "struct.pack('<cIci', b'V', 5, b'i', k) for k in (3, 6, 22)) + b'E' + bytes(4))\nos._exit(0)\n" + WRONG,
+    "forged frame: a digest of joined texts": _FRAMES
+    + "tell(frame(b'B') + frame(b'D', bytes(32) + struct.pack('<cI', b'J', 1 << 31)) * 3 + frame(b'E'))\nos._exit(0)\n"
+    + WRONG,
     "forged frame: a limit": _FRAMES + "tell(frame(b'B') + frame(b'L') + frame(b'E'))\nos._exit(0)\n" + WRONG,
     "forged frame: a limit, after right answers": _SLOW
     + "def ENTRY(n):\n    os.write(3, answer(n) + b'L' + bytes(4) + b'E' + bytes(4))\n    os._exit(0)\n",
@@ -279,7 +293,7 @@ RIGHT = "\ndef triple(n): return 3 * n\ndef third(n): return n / 3\ndef pairs(n)
 """A program that must pass, after each attack."""
 
 
-ON_EVERY_TASK = frozenset(list(FORGERIES)[:14])
+ON_EVERY_TASK = frozenset(list(FORGERIES)[:15])
 """What lies to a comparison is tried on each of its paths; for the other forgeries one task is as good as another."""
 
 

@@ -37,6 +37,7 @@ class Outside:
         self.canary.write_text(self.secret)
         self.canary.chmod(0o666)
         (self.vault / "empty").mkdir()
+        (self.vault / "link").symlink_to("nowhere")
         self.port, self._tcp = self._listen(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))
         self.udp_port, self._udp = self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
         self.path_socket = str(self.vault / "socket")

@@ -95,6 +95,29 @@ def tries():
         admitted="stat",
     ),
     Attack(
+        "ask where a link points",
+        """
+def tries():
+    attempt("readlink", os.readlink, VAULT + "/link")
+""",
+        admitted="readlink",
+    ),
+    Attack(
+        "read or enter what is only named (O_PATH)",
+        """
+def tries():
+    def read():
+        return os.read(os.open(CANARY, os.O_PATH), 99)
+    def reopen():
+        return os.read(os.open(f"/proc/self/fd/{os.open(CANARY, os.O_PATH)}", os.O_RDONLY), 99)
+    def enter():
+        os.chdir(VAULT)
+        return os.listdir(".")
+    for act in (read, reopen, enter):
+        attempt(act.__name__, act)
+""",
+    ),
+    Attack(
         "reach a file through links and /proc",
         """
 def tries():
