@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 from scipy.stats import binom, binomtest, hypergeom, norm
 
 Array = NDArray[np.float64]
@@ -84,9 +83,9 @@ class Changes:
         share, up = (self.gained + self.lost) / self.tasks, self.gained / (self.gained + self.lost)
         middle, reach = tasks * share, 7 * np.sqrt(tasks * share * (1 - share)) + 7
         changed = np.arange(max(0, int(middle - reach)), min(tasks, int(middle + reach)) + 1)
-        most = _rarer(1 << int(changed[-1]).bit_length())[changed]
-        never, most = most < 0, most.clip(0)
-        shown = np.where(never, 0.0, bdtr(most, changed, up) + bdtr(most, changed, 1 - up))
+        most = binom.ppf(LEVEL / 2, changed, 0.5)
+        most -= 2 * binom.cdf(most, changed, 0.5) >= LEVEL  # of the rarer change, while p < LEVEL
+        shown = binom.cdf(most, changed, up) + binom.cdf(most, changed, 1 - up)
         return float(binom.pmf(changed, tasks, share) @ shown)
 
     def needed(self) -> int | None:
@@ -104,14 +103,6 @@ class Changes:
         level, power = norm.ppf(1 - LEVEL / 2), norm.ppf(POWER)
         root = level * np.sqrt(share) + power * np.sqrt(share - delta**2)
         return int(np.ceil((root / delta) ** 2))
-
-
-@lru_cache
-def _rarer(size: int) -> Array:
-    """Return how many of 0, 1, … changed tasks the rarer change has at most where p < LEVEL; -1: none."""
-    changed = np.arange(size)
-    most = binom.ppf(LEVEL / 2, changed, 0.5)
-    return most - (2 * binom.cdf(most, changed, 0.5) >= LEVEL)
 
 
 @lru_cache(maxsize=4096)
