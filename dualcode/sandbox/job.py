@@ -16,7 +16,7 @@ Stream (written in the jail, read outside; all integers little-endian):
     `D`   SHA-256, then the kind and the length     … a value whose payload is longer than `digest_above`
     `O`   UTF-8: the type's name                    … an object that cannot be sent as data
     `R`   JSON [type, message, traceback, *bases]   a call raised; after it the run ends unless `go_on`;
-                                                    `bases`: its classes, built in or the program's;
+                                                    `bases`: its classes, the nearest first;
                                                     `program.ValueError` is none of Python's
     `L`   empty                                     a call used up its CPU limit; the run ends
     `P`   UTF-8                                     what the call before printed (only with `capture`)

@@ -336,6 +336,16 @@ async def test_an_exception_counts_as_a_class_that_its_own_class_is_derived_from
     assert failed.base.cause == "raised"
 
 
+async def test_an_exception_counts_as_a_library_s_class_that_its_own_is_derived_from(folder: Path) -> None:
+    tests = "import json\nwith raises(json.JSONDecodeError):\n    double(-1)\nassert double(1) == 2"
+    body = "def double(n):\n    if n < 0: raise Bad({})\n    return 2 * n\n"
+    library = "import json\nclass Bad(json.JSONDecodeError): pass\n" + body.format("'x', 'y', 0")
+    programs = [library, "class Worse(ValueError): pass\n" + body.replace("Bad", "Worse").format("n")]
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=programs[0])))
+    passed, failed = await grade(suite, *programs)
+    assert (passed.base.status, failed.base.cause) == ("passed", "raised"), passed.base.reason
+
+
 async def test_a_class_that_only_has_a_built_in_exceptions_name_is_another(folder: Path) -> None:
     tests = "with raises(ValueError):\n    double(-1)\nassert double(1) == 2"
     body = "def double(n):\n    if n < 0: raise ValueError(n)\n    return 2 * n\n"
