@@ -1,15 +1,42 @@
 """Everything that a set of runs says, in one value: what tables, figures and the report are made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from dualcode.analysis.costs import Costs, costs_of
 from dualcode.analysis.failures import Regressions, regressions
-from dualcode.analysis.reviewer import ReviewerReport, judge
+from dualcode.analysis.failures.regression import check_comparable
+from dualcode.analysis.reviewer import ReviewerReport, review_report
 from dualcode.analysis.runs import BASELINE, Run, Score
 from dualcode.analysis.statistics import Comparison, Gap, compare_gaps, compare_pairs
 from dualcode.errors import InputError, RunError
 from dualcode.verdict import Part
+
+T = TypeVar("T")
+
+
+class Deferred(Mapping[str, T]):
+    """Values that are made, once, when they are asked for: not every reader wants the dear ones."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], T]]) -> None:
+        self._makers = makers
+        self._made: dict[str, T] = {}
+
+    def __getitem__(self, key: str) -> T:
+        """Return the value, made now if it is the first time."""
+        if key not in self._made:
+            self._made[key] = self._makers[key]()
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._makers)
 
 
 @dataclass(frozen=True)
@@ -89,9 +116,11 @@ def analyse(
             f" {', '.join(run.id for run in others[:3])} with",
             hint=f"--baseline with one of {ran}; or add a run of {baseline}",
         )
+    for base, run in pairs:
+        check_comparable(base, run, run.hardest)
     made = compare_pairs(pairs)
     lesser = compare_pairs([pair for pair in pairs if len(pair[1].parts) > 1], "base")
-    reviewers = {run.id: judge(run, (truth or {}).get(run.id, {}), richness or {}) for run in runs}
+    reviewers = {run.id: review_report(run, (truth or {}).get(run.id, {}), richness or {}) for run in runs}
     return Analysis(
         title=title,
         note=note,
@@ -103,7 +132,7 @@ def analyse(
         },
         gaps=compare_gaps(pairs, made, richness or {}),
         reviewers={id_: report for id_, report in reviewers.items() if report is not None},
-        regressions={run.id: regressions(base, run, run.hardest) for base, run in pairs},
+        regressions=Deferred({run.id: partial(regressions, base, run, run.hardest) for base, run in pairs}),
         costs={run.id: costs_of(run) for run in runs},
         richness=richness or {},
     )

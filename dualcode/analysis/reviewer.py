@@ -167,7 +167,9 @@ class _Case(NamedTuple):
     unchanged: bool
 
 
-def judge(run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]) -> ReviewerReport | None:
+def review_report(
+    run: Run, truth: Mapping[str, bool], richness: Mapping[str, float]
+) -> ReviewerReport | None:
     """Judge the reviewer of a run; None if no draft was reviewed in it.
 
     `truth` says of each task whether the reviewed draft is right on the run's hardest part (`drafts.truths`);

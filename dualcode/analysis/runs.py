@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Run:
     """A run's folder and its records."""
 
     folder: Path
-    records: RunRecords
+    records: RunRecords = field(repr=False)  # asyncio writes out what a finished task returned
 
     @property
     def id(self) -> str:

@@ -27,7 +27,8 @@ def datasets(check: str | None, as_json: bool) -> None:
         if not ready:
             raise SuiteError(f"{check}: {detail}")
         return
-    found = [(entry, *entry.availability()) for entry in entries()]
+    known = entries(tell=lambda message: click.echo(message, err=True))
+    found = [(entry, *entry.availability()) for entry in known]
     if as_json:
         rows = [
             {

@@ -79,7 +79,7 @@ def report(
         )
         published = load_published()
         if importlib.util.find_spec("matplotlib") is not None:
-            drawn = draw(analysis, published, Path(folder), tell=tell)[0]
+            drawn = draw(analysis, published, Path(folder), tell=tell, forms=("svg",))[0]
         else:
             drawn = []
             hint = "pip install 'dualcode[figures]'"

@@ -90,7 +90,7 @@ def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: boo
         from dualcode.analysis.runs import load_runs, warn_of_changes
 
         loaded = load_runs(paths)
-        judged = judge_runs(loaded, grade=not no_grade, data=data)
+        judged = reports_on(loaded, grade=not no_grade, data=data)
     warn_of_changes(loaded)
     if as_json:
         for _, report in judged:
@@ -241,7 +241,7 @@ def _print(report: "ReviewerReport", run: "Run") -> None:
         click.echo()
 
 
-def judge_runs(
+def reports_on(
     runs: "Sequence[Run]", *, grade: bool, data: Path | None = None
 ) -> "list[tuple[Run, ReviewerReport]]":
     """Return the report on each run with reviews; the others only tell what they know of the drafts.
@@ -249,7 +249,7 @@ def judge_runs(
     What stays unknown, and why, goes to stderr. Raises InputError if no run has a review.
     """
     from dualcode.analysis.drafts import first_reviews, truths
-    from dualcode.analysis.reviewer import judge
+    from dualcode.analysis.reviewer import review_report
 
     reviewing = [run for run in runs if first_reviews(run)]
     if not reviewing:
@@ -258,5 +258,5 @@ def judge_runs(
     truth = asyncio.run(
         truths(runs, grade=grade, data=data, tell=lambda message: click.echo(message, err=True))
     )
-    reports = [(run, judge(run, truth[run.id], run.richness)) for run in reviewing]
+    reports = [(run, review_report(run, truth[run.id], run.richness)) for run in reviewing]
     return [(run, report) for run, report in reports if report is not None]

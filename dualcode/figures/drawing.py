@@ -7,7 +7,7 @@ from typing import Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.figures.drawn import Drawn
+from dualcode.figures.drawn import FORMS, Drawn, Form
 from dualcode.published.published import Published
 
 
@@ -17,8 +17,9 @@ def draw(
     folder: Path,
     names: Sequence[str] | None = None,
     tell: Callable[[str], object] = str,
+    forms: Sequence[Form] = FORMS,
 ) -> tuple[list[Drawn], dict[str, str]]:
-    """Draw figures as SVG, PNG and PDF, and return them with, for each that had nothing to draw, why.
+    """Draw figures, and return them with, for each that had nothing to draw, why.
 
     `names` are figures of the catalog, each drawn once; None stands for all; `tell` hears which one is at
     hand. The same analysis gives the same bytes. Raises UnknownNameError for a name that is no figure's,
@@ -53,7 +54,7 @@ def draw(
         rc: Any = settings(name)
         with mpl.rc_context(rc):  # pyright: ignore[reportUnknownMemberType]
             try:
-                drawn.append(save(figure.draw(content), content, name, folder))
+                drawn.append(save(figure.draw(content), content, name, folder, forms))
             except OSError as error:
                 raise InputError(f"{folder} cannot be written: {error}", hint="-o FOLDER") from error
     return drawn, missing

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dualcode.figures.content import Content
-from dualcode.figures.drawn import Drawn
+from dualcode.figures.drawn import FORMS, Drawn, Form
 from dualcode.figures.style import FONTS, SMALL, TEXT, TITLE, shorten, wrap
 
 MARGIN = 0.07
@@ -100,17 +100,19 @@ def _grouped(ids: Sequence[str]) -> str:
     return ", ".join(texts)
 
 
-def save(sheet: Sheet, content: Content, name: str, folder: Path) -> Drawn:
-    """Write the three forms. The same content gives the same bytes: no date, no random id."""
+def save(sheet: Sheet, content: Content, name: str, folder: Path, forms: Sequence[Form] = FORMS) -> Drawn:
+    """Write the forms. The same content gives the same bytes: no date, no random id."""
     about = f"{content.caption} Runs: {', '.join(content.runs)}."
-    paths = {kind: folder / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
+    paths = {kind: folder / f"{name}.{kind}" for kind in FORMS}
     folder.mkdir(parents=True, exist_ok=True)
-    paths["svg"].write_text(_svg(sheet, content.title, about), encoding="utf-8")
-    sheet.figure.savefig(
-        paths["png"], dpi=DPI, facecolor="white", metadata={"Title": content.title, "Description": about}
-    )
-    dates = {"CreationDate": None, "ModDate": None}
-    sheet.figure.savefig(paths["pdf"], metadata={"Title": content.title, "Subject": about, **dates})
+    if "svg" in forms:
+        paths["svg"].write_text(_svg(sheet, content.title, about), encoding="utf-8")
+    if "png" in forms:
+        told = {"Title": content.title, "Description": about}
+        sheet.figure.savefig(paths["png"], dpi=DPI, facecolor="white", metadata=told)
+    if "pdf" in forms:
+        dates = {"CreationDate": None, "ModDate": None}
+        sheet.figure.savefig(paths["pdf"], metadata={"Title": content.title, "Subject": about, **dates})
     return Drawn(
         name=name, title=content.title, caption=content.caption, runs=content.runs,
         svg=paths["svg"], png=paths["png"], pdf=paths["pdf"],

@@ -19,7 +19,29 @@ from dualcode.verdict import Verdict
 RATE_WINDOW = 5.0
 """Seconds over which tokens per second are averaged."""
 PLAIN_EVERY = 15.0
-"""Seconds between lines where the output is no terminal."""
+"""Seconds between lines where the output is no terminal; the first ones come sooner."""
+PLAIN_FIRST = 2.5
+PACE_WINDOW = 60.0
+"""Seconds of which the pace is told, at least; else the later half of the time."""
+
+
+class Pace:
+    """Tasks a second of late: a slow beginning, while references run and servers warm up, is forgotten."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self._points: deque[tuple[float, int]] = deque([(0.0, 0)])
+
+    def seconds(self, left: int, done: int) -> float | None:
+        """Return how long so many tasks take, now that so many are done; None before it can be known."""
+        now = time.monotonic() - self.started
+        self._points.append((now, done))
+        while len(self._points) > 2 and self._points[1][0] <= now - max(PACE_WINDOW, now / 2):
+            self._points.popleft()
+        then, before = self._points[0]
+        if done == before:  # nothing was done of late
+            then, before = 0.0, 0
+        return left * (now - then) / (done - before) if done > before else None
 
 
 class Tally:
@@ -35,7 +57,7 @@ class Tally:
         self.errored = 0
         self.calls = 0
         self.last = ""
-        self.started = time.monotonic()
+        self.pace = Pace()
 
     def on_start(self, total: int, verdicts: Sequence[Verdict]) -> None:
         """Count what earlier sessions did."""
@@ -86,7 +108,7 @@ class Tally:
 
     def seconds_left(self) -> float | None:
         """Return the time left at the pace of this session; None before the first task is done."""
-        return _pace(self.total - self.done, self.fresh, self.started)
+        return self.pace.seconds(self.total - self.done, self.fresh)
 
 
 class Whole:
@@ -96,9 +118,9 @@ class Whole:
         self.runs = runs
         self.tasks = tasks
         """Of all runs together."""
+        self.pace = Pace()
         self.ended = 0
         """Runs that are done."""
-        self.started = time.monotonic()
         self._done = self._fresh = 0  # tasks of those runs
         self._now: list[Tally] = []
 
@@ -122,17 +144,13 @@ class Whole:
     def seconds_left(self) -> float | None:
         """Return the time left at the pace of this session; None before anything was done."""
         fresh = self._fresh + sum(tally.fresh for tally in self._now)
-        return _pace(self.tasks - self.done, fresh, self.started)
+        return self.pace.seconds(self.tasks - self.done, fresh)
 
     def line(self) -> str:
         """Return the state in words."""
         left = self.seconds_left()
         about = f", about {duration(left)} left" if left is not None else ""
         return f"{self.ended} of {self.runs} runs done, {self.done}/{self.tasks} tasks in all{about}"
-
-
-def _pace(left: int, fresh: int, started: float) -> float | None:
-    return left * (time.monotonic() - started) / fresh if fresh else None
 
 
 class Rate:
@@ -185,12 +203,14 @@ class Display:
             return
         if self._console.is_terminal:
             await self._draw_live()
-        shown = time.monotonic()
+        begun = shown = time.monotonic()
         while True:
-            await asyncio.sleep(1.0)
-            line = self.line()  # a reading each second: rates are over the last few
-            if time.monotonic() - shown >= PLAIN_EVERY:
-                shown = time.monotonic()
+            await asyncio.sleep(0.5)
+            line = self.line()  # a reading twice a second: rates are over the last few
+            now = time.monotonic()
+            # Soon at first, then less and less: a log of hours is read, too.
+            if now - shown >= min(PLAIN_EVERY, max(PLAIN_FIRST, (now - begun) / 10)):
+                shown = now
                 self._console.print(line, highlight=False, soft_wrap=True)
 
     def line(self) -> str:

@@ -318,7 +318,7 @@ class Harness:
             told[1] = str.__getitem__(str(error), slice(2000))  # of a class of its own, perhaps
             told[2] = self._trace(error)[-8000:]
             bases = type.__dict__["__mro__"].__get__(type(error))
-            told += [_name(base) for base in bases if base.__module__ == "builtins"]
+            told += [_name(base) for base in bases]
         except BaseException:
             told[1] = told[1] or "(the exception cannot be shown)"
         return f"[{', '.join(map(_to_json, told))}]".encode("utf-8", "surrogatepass")

@@ -17,7 +17,7 @@ Stream (written in the jail, read outside; all integers little-endian):
                                                     (kind `J`: of texts, by far too long to be compared)
     `O`   UTF-8: the type's name                    … an object that cannot be sent as data
     `R`   JSON [type, message, traceback, *bases]   a call raised; after it the run ends unless `go_on`;
-                                                    `bases`: its classes, built in or the program's;
+                                                    `bases`: its classes, the nearest first;
                                                     `program.ValueError` is none of Python's
     `L`   empty                                     a call used up its CPU limit; the run ends
     `P`   UTF-8                                     what the call before printed (only with `capture`)

@@ -137,32 +137,46 @@ SHIPPED = ("mini", "mini-rich", "mini-lean")
 """The folders of suites in the `eval/` room, which the wheel carries."""
 
 
-def entries() -> Iterator[SuiteEntry]:
+def entries(
+    *, wanted: str | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[SuiteEntry]:
     """Yield every suite that has a name: the built-in ones, then those of packages.
 
-    Raises ConfigError for a name of theirs that is taken, or a path that is none.
+    A package's that has a name which is taken, or no path, is left out, as `tell` hears. Raises ConfigError
+    for it if it is the one that is wanted.
     """
     yield from SUITES
     yield from _shipped()
     taken = {name for entry in (*SUITES, *_shipped()) for name in (entry.name, *entry.aliases)}
     for point in importlib.metadata.entry_points(group=GROUP):
         package = f"package {point.dist.name} {point.dist.version}" if point.dist else "an entry point"
-        if point.name.lower() in taken or not NAME.fullmatch(point.name):
-            raise ConfigError(
-                f"the suite {point.name!r} of {package} has a name that is taken, or that is none",
-                hint=f"another name in its entry points {GROUP!r}, or pip uninstall it",
-            )
-        taken.add(point.name.lower())
         try:
-            value: Any = point.load()
-            made: Any = value() if callable(value) else value
-            path = Path(made)
-        except Exception as error:  # anybody's code
-            raise ConfigError(
-                f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",
-                hint=f"its entry point {point.value!r} has to be a path, or a function that returns one",
-            ) from error
-        yield OwnSuite(Located(path, package), registered=point.name)
+            if point.name.lower() in taken or not NAME.fullmatch(point.name):
+                raise ConfigError(
+                    f"the suite {point.name!r} of {package} has a name that is taken, or that is none",
+                    hint=f"another name in its entry points {GROUP!r}, or pip uninstall it",
+                )
+            entry = OwnSuite(Located(_path(point, package), package), registered=point.name)
+        except ConfigError as error:
+            if wanted is not None and point.name.lower() == wanted.lower():
+                raise
+            tell(f"left out: {error}")
+            continue
+        taken.add(point.name.lower())
+        yield entry
+
+
+def _path(point: importlib.metadata.EntryPoint, package: str) -> Path:
+    """Return the path that an entry point gives, or whose function it is."""
+    try:
+        value: Any = point.load()
+        made: Any = value() if callable(value) else value
+        return Path(made)
+    except Exception as error:  # anybody's code
+        raise ConfigError(
+            f"the suite {point.name!r} of {package} cannot be found: {type(error).__name__}: {error}",
+            hint=f"its entry point {point.value!r} has to be a path, or a function that returns one",
+        ) from error
 
 
 def load_suite(dataset: str, *, data: Path | None = None, tell: Callable[[str], None] | None = None) -> Suite:
@@ -198,7 +212,8 @@ def find_entry(dataset: str) -> SuiteEntry:
     if "/" in dataset or path.suffix in (".jsonl", ".gz"):
         raise SuiteError(f"{dataset} does not exist", hint="--dataset NAME, FILE.jsonl or FOLDER")
     hint = "dualcode datasets, or the path of a file or folder"
-    raise UnknownNameError("dataset", dataset, [entry.name for entry in entries()], hint=hint)
+    known = [entry.name for entry in entries(tell=_tell_stderr)]
+    raise UnknownNameError("dataset", dataset, known, hint=hint)
 
 
 def known_entry(name: str) -> SuiteEntry | None:
@@ -250,7 +265,8 @@ def _at(entry: SuiteEntry | None, path: Path | None) -> Suite:
 
 def _registered(name: str) -> SuiteEntry | None:
     wanted = name.lower()
-    return next((entry for entry in entries() if wanted in (entry.name.lower(), *entry.aliases)), None)
+    known = entries(wanted=name)
+    return next((entry for entry in known if wanted in (entry.name.lower(), *entry.aliases)), None)
 
 
 def _shipped() -> Iterator[OwnSuite]:

@@ -17,8 +17,8 @@ from dualcode.analysis.reviewer import (
     Confusion,
     Fixes,
     ReviewerReport,
-    judge,
     quartiles,
+    review_report,
 )
 from dualcode.analysis.runs import Run, load_run
 from dualcode.cli.reviewer import REVIEWING, reviewer
@@ -60,7 +60,7 @@ def report_of(
     folder: Path, cases: Sequence[Case], richness: Mapping[str, float] | None = None
 ) -> ReviewerReport:
     run, truth = run_of(folder, cases)
-    found = judge(run, truth, richness or {})
+    found = review_report(run, truth, richness or {})
     assert found is not None
     return found
 
@@ -122,20 +122,20 @@ def test_a_fix_that_returns_the_draft_is_unchanged(tmp_path: Path) -> None:
         "T/3": Story(None, draft=SOURCES["wrong"], review="revise"),
     }
     run = load_run(write_run(tmp_path, "review-fix", stories))
-    found = judge(run, dict.fromkeys(stories, False), {})
+    found = review_report(run, dict.fromkeys(stories, False), {})
     assert found is not None
     assert (found.overall.fixes.wrong_stayed, found.overall.fixes.unchanged) == (2, 1)
 
 
 def test_the_final_program_is_judged_on_the_hardest_part(tmp_path: Path) -> None:
     stories = {"T/0": Story(False, base=True, draft=THIRD, review="revise")}
-    found = judge(load_run(write_run(tmp_path, "review-fix", stories)), {"T/0": True}, {})
+    found = review_report(load_run(write_run(tmp_path, "review-fix", stories)), {"T/0": True}, {})
     assert found is not None
     assert found.overall.fixes.broke == 1
 
 
 def test_a_run_without_reviews_has_no_report(tmp_path: Path) -> None:
-    assert judge(load_run(write_run(tmp_path, "raw-coder", {"T/0": Story(True)})), {}, {}) is None
+    assert review_report(load_run(write_run(tmp_path, "raw-coder", {"T/0": Story(True)})), {}, {}) is None
 
 
 def test_quartiles_hold_their_own_cases_leanest_first(tmp_path: Path) -> None:

@@ -99,7 +99,11 @@ def test_a_place_that_is_looked_at_before_the_work_is_refused_in_the_same_words(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     (tmp_path / "replies.jsonl").write_text('{"task_id": "MiniRich/0", "solution": "x = 1"}\n')
-    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+
+    def readable(_: object, mode: int) -> bool:
+        return mode != os.W_OK
+
+    monkeypatch.setattr(os, "access", readable)
     code, _, err = run(command, "replies.jsonl", "--dataset", "mini", "-o", "out.jsonl")
     assert (code, err.startswith("error: this user may not read or write there: ")) == (EXIT_REFUSED, True), (
         err

@@ -110,6 +110,13 @@ def test_a_figure_s_runs_are_among_the_analysis_s_and_named_once(name: str, pape
 # Files
 
 
+def test_only_the_forms_that_are_asked_for_are_drawn(tmp_path: Path) -> None:
+    rc: Any = settings("figure-2")
+    with mpl.rc_context(rc):  # pyright: ignore[reportUnknownMemberType]
+        found = save(Sheet(PAGE, width=SINGLE, body=0.5), PAGE, "figure-2", tmp_path, ("svg",))
+    assert list(tmp_path.iterdir()) == [found.svg]
+
+
 def test_a_saved_figure_has_its_caption_and_runs_in_every_file(tmp_path: Path) -> None:
     rc: Any = settings("figure-2")
     with mpl.rc_context(rc):  # pyright: ignore[reportUnknownMemberType]

@@ -13,8 +13,7 @@ from dualcode.call import Call
 from dualcode.cli.pipelines import pipelines
 from dualcode.errors import PipelineError, TeamError, UnknownNameError
 from dualcode.models.scripted import ScriptedChat
-from dualcode.pipelines import builtins
-from dualcode.pipelines import find as dropins
+from dualcode.pipelines import builtins, find
 from dualcode.sampling import PAPER
 from dualcode.task import Task
 from dualcode.team import Seat, Team
@@ -48,26 +47,26 @@ def coder_only() -> Team:
 
 async def test_a_file_named_by_path_is_found_and_runs(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("mine"))
-    program = await dropins.find_pipeline(f"{path}:mine")(TASK, coder_only())
+    program = await find.find_pipeline(f"{path}:mine")(TASK, coder_only())
     assert "return 1" in program.text
 
 
 def test_a_file_with_one_pipeline_needs_no_name(tmp_path: Path) -> None:
-    assert dropins.find_pipeline(str(file_with(tmp_path, defining("mine")))).name == "mine"
+    assert find.find_pipeline(str(file_with(tmp_path, defining("mine")))).name == "mine"
 
 
 def test_of_several_pipelines_in_a_file_one_must_be_named(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("one-way") + defining("other-way"))
     with pytest.raises(UnknownNameError, match="one-way, other-way"):
-        dropins.find_pipeline(str(path))
+        find.find_pipeline(str(path))
     with pytest.raises(UnknownNameError, match="nearest: other-way"):
-        dropins.find_pipeline(f"{path}:another-way")
+        find.find_pipeline(f"{path}:another-way")
 
 
 def test_imported_pipelines_are_not_the_files_own(tmp_path: Path) -> None:
     path = file_with(tmp_path, "from dualcode.pipelines.raw_coder import raw_coder\n")
     with pytest.raises(PipelineError, match="defines no pipeline"):
-        dropins.find_pipeline(str(path))
+        find.find_pipeline(str(path))
 
 
 @pytest.mark.parametrize(
@@ -81,32 +80,32 @@ def test_imported_pipelines_are_not_the_files_own(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_loaded_is_named_with_the_line(tmp_path: Path, body: str, said: str) -> None:
     path = file_with(tmp_path, body)
     with pytest.raises(PipelineError, match=f"mine.py cannot be loaded: {said}"):
-        dropins.find_pipeline(str(path))
+        find.find_pipeline(str(path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="gone.py does not exist"):
-        dropins.find_pipeline(f"{tmp_path}/gone.py:x")
+        find.find_pipeline(f"{tmp_path}/gone.py:x")
 
 
 def test_a_file_in_the_folder_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file_with(tmp_path / "pipelines", defining("dropped"), "dropped.py")
     monkeypatch.chdir(tmp_path)
-    assert dropins.find_pipeline("dropped").name == "dropped"
-    assert "dropped" in dropins.pipelines()
+    assert find.find_pipeline("dropped").name == "dropped"
+    assert "dropped" in find.pipelines()
 
 
 def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("before"))
-    assert dropins.find_pipeline(str(path)).name == "before"
+    assert find.find_pipeline(str(path)).name == "before"
     file_with(tmp_path, defining("after"))
-    assert dropins.find_pipeline(str(path)).name == "after"
+    assert find.find_pipeline(str(path)).name == "after"
 
 
 def listed() -> tuple[list[str], list[str]]:
     """The names of all pipelines, and what is said of those that are left out."""
     told = list[PipelineError]()
-    return list(dropins.pipelines(told.append)), [str(each) for each in told]
+    return list(find.pipelines(told.append)), [str(each) for each in told]
 
 
 def test_a_taken_name_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +114,7 @@ def test_a_taken_name_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.
     names, [said] = listed()
     assert "mine.py defines the pipeline 'review-fix', which is there already" in said
     assert "mine" in names
-    assert dropins.find_pipeline("review-fix") is builtins()["review-fix"]
+    assert find.find_pipeline("review-fix") is builtins()["review-fix"]
 
 
 @pytest.fixture
@@ -138,34 +137,34 @@ def ran(folder: Path) -> set[str]:
 
 def test_a_misspelt_name_executes_no_file_and_names_the_nearest(folder: Path) -> None:
     with pytest.raises(UnknownNameError, match="no pipeline is named 'threee'; nearest: three") as refused:
-        dropins.find_pipeline("threee")
+        find.find_pipeline("threee")
     assert ran(folder) == set()
     assert "FILE.py:NAME" in str(refused.value)
     assert all(f"{folder / name}.py" in str(refused.value) for name in ("four", "five"))
 
 
 def test_a_built_in_name_executes_no_file(folder: Path) -> None:
-    assert dropins.find_pipeline("raw-coder").name == "raw-coder"
-    assert [each.name for each in dropins.find_pipelines("all")] == list(builtins())
+    assert find.find_pipeline("raw-coder").name == "raw-coder"
+    assert [each.name for each in find.find_pipelines("all")] == list(builtins())
     assert ran(folder) == set()
 
 
 def test_a_name_executes_its_own_file_alone(folder: Path) -> None:
-    assert dropins.find_pipeline("one").name == "one"
+    assert find.find_pipeline("one").name == "one"
     assert ran(folder) == {"ran-one"}
 
 
 def test_a_computed_name_is_found_by_its_file(folder: Path) -> None:
     with pytest.raises(UnknownNameError):
-        dropins.find_pipeline("five")
-    assert dropins.find_pipeline(f"{folder}/five.py:five").name == "five"
+        find.find_pipeline("five")
+    assert find.find_pipeline(f"{folder}/five.py:five").name == "five"
 
 
 def test_a_file_that_is_broken_is_named_where_its_own_pipeline_is_asked_for(folder: Path) -> None:
     with pytest.raises(
         PipelineError, match=r"three\.py cannot be loaded: SystemExit: not for you \(line 4\)"
     ):
-        dropins.find_pipeline("three")
+        find.find_pipeline("three")
 
 
 def test_the_list_leaves_out_and_names_what_is_broken(folder: Path) -> None:
@@ -188,7 +187,7 @@ def test_the_command_lists_the_rest_and_ends_well(folder: Path) -> None:
 def test_a_name_that_two_files_give_is_neithers(folder: Path) -> None:
     file_with(folder, defining("one"), "again.py")
     with pytest.raises(PipelineError, match=r"'one' stands in .*again\.py and in .*one\.py\n.*again\.py:one"):
-        dropins.find_pipeline("one")
+        find.find_pipeline("one")
     assert ran(folder) == set()
 
 
@@ -209,7 +208,7 @@ def test_a_name_that_two_files_give_is_neithers(folder: Path) -> None:
 def test_names_are_read_from_the_text_of_the_decorator(tmp_path: Path, text: str, names: list[str]) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text)
-    assert dropins.written_names(path) == names
+    assert find.written_names(path) == names
 
 
 def test_a_file_of_the_current_folder_wins_over_the_checkouts(
@@ -217,26 +216,26 @@ def test_a_file_of_the_current_folder_wins_over_the_checkouts(
 ) -> None:
     file_with(tmp_path / "pipelines", defining("mine"), "third_opinion.py")
     monkeypatch.chdir(tmp_path)
-    assert dropins.find_pipeline("mine").source.parent == tmp_path / "pipelines"
+    assert find.find_pipeline("mine").source.parent == tmp_path / "pipelines"
     with pytest.raises(UnknownNameError):
-        dropins.find_pipeline("third-opinion")
+        find.find_pipeline("third-opinion")
 
 
 def install(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """Make an entry point known without installing a package."""
-    points = EntryPoints([EntryPoint(name="theirs", value=value, group=dropins.GROUP)])
+    points = EntryPoints([EntryPoint(name="theirs", value=value, group=find.GROUP)])
 
     def entry_points(group: str) -> EntryPoints:
         return points.select(group=group)
 
-    monkeypatch.setattr(dropins, "entry_points", entry_points)
+    monkeypatch.setattr(find, "entry_points", entry_points)
 
 
 def test_a_packages_entry_point_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file_with(tmp_path, defining("theirs"), "their_package.py")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     install(monkeypatch, "their_package:theirs")
-    assert dropins.find_pipeline("theirs").name == "theirs"
+    assert find.find_pipeline("theirs").name == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -251,33 +250,33 @@ def test_a_broken_entry_point_is_left_out_and_named(
     assert said in told
     assert "raw-coder" in names
     with pytest.raises(UnknownNameError):
-        dropins.find_pipeline("theirs")
+        find.find_pipeline("theirs")
 
 
 def test_a_list_of_names_gives_each_once() -> None:
-    found = dropins.find_pipelines("review-fix, raw-coder,review-fix")
+    found = find.find_pipelines("review-fix, raw-coder,review-fix")
     assert [each.name for each in found] == ["review-fix", "raw-coder"]
 
 
 def test_all_stands_for_every_built_in_one() -> None:
-    assert [each.name for each in dropins.find_pipelines("all")] == list(builtins())
+    assert [each.name for each in find.find_pipelines("all")] == list(builtins())
 
 
 def test_an_empty_list_names_no_pipeline() -> None:
     with pytest.raises(PipelineError, match="names no pipeline"):
-        dropins.find_pipelines(" , ")
+        find.find_pipelines(" , ")
 
 
 async def test_a_pipeline_that_returns_nothing_says_so(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("mine", body="return None"))
     with pytest.raises(TypeError, match="mine returned NoneType, not a Program"):
-        await dropins.find_pipeline(str(path))(TASK, coder_only())
+        await find.find_pipeline(str(path))(TASK, coder_only())
 
 
 async def test_a_pipeline_that_asks_an_unbound_role_lists_the_bound_ones(tmp_path: Path) -> None:
     path = file_with(tmp_path, defining("mine", body="return await write(team.reviewer, task)"))
     with pytest.raises(TeamError, match="'reviewer' is unbound; bound: coder"):
-        await dropins.find_pipeline(str(path))(TASK, coder_only())
+        await find.find_pipeline(str(path))(TASK, coder_only())
 
 
 @pytest.mark.parametrize(("drafts", "steps"), [([RIGHT], ["coder"]), ([DRAFT], ["coder", "reviewer"])])
@@ -293,10 +292,10 @@ async def test_the_pages_pipeline_works(tmp_path: Path, drafts: list[str], steps
         },
         bench=ScriptedBench({"return 2": "one()\nexpected 1, got 2"}),
     )
-    program = await dropins.find_pipeline(f"{path}:stand-in")(TASK, team.for_task("T/1", calls.append))
+    program = await find.find_pipeline(f"{path}:stand-in")(TASK, team.for_task("T/1", calls.append))
     assert "return 1" in program.text
     assert [call.role for call in calls] == steps
 
 
 def test_the_worked_example_is_listed() -> None:
-    assert dropins.find_pipeline("third-opinion").paper == "example"
+    assert find.find_pipeline("third-opinion").paper == "example"

@@ -336,6 +336,16 @@ async def test_an_exception_counts_as_a_class_that_its_own_class_is_derived_from
     assert failed.base.cause == "raised"
 
 
+async def test_an_exception_counts_as_a_library_s_class_that_its_own_is_derived_from(folder: Path) -> None:
+    tests = "import json\nwith raises(json.JSONDecodeError):\n    double(-1)\nassert double(1) == 2"
+    body = "def double(n):\n    if n < 0: raise Bad({})\n    return 2 * n\n"
+    library = "import json\nclass Bad(json.JSONDecodeError): pass\n" + body.format("'x', 'y', 0")
+    programs = [library, "class Worse(ValueError): pass\n" + body.replace("Bad", "Worse").format("n")]
+    suite = load_suite(str(write_task(folder / "ours", tests=tests, reference=programs[0])))
+    passed, failed = await grade(suite, *programs)
+    assert (passed.base.status, failed.base.cause) == ("passed", "raised"), passed.base.reason
+
+
 async def test_a_class_that_only_has_a_built_in_exceptions_name_is_another(folder: Path) -> None:
     tests = "with raises(ValueError):\n    double(-1)\nassert double(1) == 2"
     body = "def double(n):\n    if n < 0: raise ValueError(n)\n    return 2 * n\n"
@@ -772,12 +782,25 @@ def test_a_package_adds_a_suite_by_name(folder: Path, monkeypatch: pytest.Monkey
         ({"shop": 3}, "the suite 'shop' of an entry point cannot be found: TypeError"),
     ],
 )
-def test_a_package_s_suite_that_shadows_another_or_is_none_is_refused(
-    monkeypatch: pytest.MonkeyPatch, points: dict[str, object], message: str
+def test_a_package_s_suite_that_shadows_another_or_is_none_is_named_and_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run, points: dict[str, object], message: str
 ) -> None:
-    monkeypatch.setattr(registry.importlib.metadata, "entry_points", Installed(**points))
-    with pytest.raises(ConfigError, match=message):
-        find_entry("other")
+    installed = Installed(**points, prices=folder / "prices")
+    monkeypatch.setattr(registry.importlib.metadata, "entry_points", installed)
+    code, out, err = run("datasets")
+    assert (code, "prices" in out, f"left out: {message}" in err) == (0, True, True)
+    assert find_entry("prices").name == "prices"
+    code, _, err = run("datasets", "--check", "price")
+    assert code == 2 and "no dataset is named 'price'" in err
+    assert f"left out: {message}" in err
+
+
+def test_a_package_s_broken_suite_is_refused_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = Installed(shop=3, mini="x")
+    monkeypatch.setattr(registry.importlib.metadata, "entry_points", points)
+    with pytest.raises(ConfigError, match="the suite 'shop' of an entry point cannot be found: TypeError"):
+        find_entry("Shop")
+    assert find_entry("mini").name == "mini"
 
 
 # Order and caches

@@ -35,6 +35,7 @@ def findings(case: Case) -> Iterator[Finding]:
 def _complaint(case: Case) -> str | None:
     """Return the lines of the explicit raise or assert that ended the call."""
     kind, message = case.raised or ("", "")
+    kind = kind.removeprefix("program.")  # its own, with a built-in one's name
     if kind in case.prompt.text:
         return None  # the specification asks for it
     known = _tests(case.baseline)

@@ -74,11 +74,19 @@ def _origin(case: Case, name: str) -> str | None:
         return f"{_CONSTANTS[name]}.{name}"
     if not uses or name in _ANYBODYS or name.startswith("_"):
         return None
-    # `collections` has `sys` in it, too, which it does not mean to give.
-    offered = (
-        (each, getattr(importlib.import_module(each), "__all__", _members(each))) for each in MEMBERS_OF
-    )
-    return next((f"{module}.{name}" for module, names in offered if name in names), None)
+    module = _offered().get(name)
+    return f"{module}.{name}" if module else None
+
+
+@cache
+def _offered() -> dict[str, str]:
+    """Return the module of each bare name, the first of MEMBERS_OF that offers it."""
+    found: dict[str, str] = {}
+    for module in MEMBERS_OF:
+        # `collections` has `sys` in it, too, which it does not mean to give.
+        for name in getattr(importlib.import_module(module), "__all__", _members(module)):
+            found.setdefault(name, module)
+    return found
 
 
 @cache
