@@ -25,7 +25,7 @@ def environment() -> Environment:
         finalize=_visible,
     )
     made.filters["percent"] = percent
-    made.globals["unread_warning"] = unread_warning
+    made.globals.update(unread_warning=unread_warning)
     made.filters["points"] = cells.points
     made.filters["money"] = cells.money
     made.filters["p_value"] = cells.p_value

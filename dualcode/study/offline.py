@@ -45,7 +45,7 @@ def offline(profile_name: str, gpu: str | None) -> tuple[TeamConfig, Known, dict
     rates, sources = _rates(profile, config, card, facts)
     known = Known()
     for name, rate in rates.items():
-        known.made[name], known.busy[name] = round(rate * 1000), 1000.0
+        known.made[name], known.spans[name] = round(rate * 1000), [(0.0, 1000.0)]
     missing = [
         shape.weights_gib
         for server in profile.servers

@@ -120,7 +120,7 @@ def test_time_left_counts_only_this_session() -> None:
     tally = Tally(has_plus=True)
     tally.on_start(10, [verdict("passed", "passed")] * 5)
     assert tally.seconds_left() is None
-    tally.started = time.monotonic() - 10
+    tally.pace.started = time.monotonic() - 10
     tally.on_verdict(verdict("passed", "passed"))
     assert tally.seconds_left() == pytest.approx(40, abs=1)
 
