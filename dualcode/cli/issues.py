@@ -46,7 +46,9 @@ def list_issues(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"issues": [_about(task) for task in tasks]}))
         return
-    print_columns([(each.name, "", f"{each.settings.source.named}: {_title(each)}") for each in tasks])
+    for each in tasks:
+        print_columns([(each.name, "", each.settings.source.named)])
+        click.echo(click.wrap_text(_title(each), 78, "  ", "  "))
 
 
 @command.command("show")
