@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,7 +25,7 @@ def environment() -> Environment:
         finalize=_visible,
     )
     made.filters["percent"] = percent
-    made.globals.update(unread_warning=unread_warning)
+    cast("dict[str, Any]", made.globals)["unread_warning"] = unread_warning
     made.filters["points"] = cells.points
     made.filters["money"] = cells.money
     made.filters["p_value"] = cells.p_value
