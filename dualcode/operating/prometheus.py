@@ -5,17 +5,12 @@ vLLM's own metrics are scraped from vLLM. `serving/grafana/` has a scrape config
 
 from collections.abc import Callable, Iterable, Iterator
 
-from dualcode.errors import ConfigError, ServingError
-from dualcode.operating.top import Snapshot
+import prometheus_client
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-try:
-    import prometheus_client
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-    from prometheus_client.registry import Collector
-except ImportError as error:
-    raise ConfigError(
-        "metrics for Prometheus need the package prometheus-client", hint="pip install 'dualcode[metrics]'"
-    ) from error
+from dualcode.errors import ServingError
+from dualcode.operating.top import Snapshot
 
 _RUN = ("run", "pipeline", "suite")
 _GPU = ("gpu", "uuid", "name")
