@@ -355,7 +355,7 @@ class Server:
             if time.monotonic() >= due:
                 if excess := self._find_excess(child):
                     return Verdict("died", excess)
-                due = time.monotonic() + _until_count()
+                due = time.monotonic() + (_until_count() if self.has_counted else LEAST_APART)
 
     def _find_excess(self, child: Child) -> str:
         """Count what a child holds, while it stands still so that it can hide nothing meanwhile."""
@@ -367,9 +367,9 @@ class Server:
                 lambda: fence.find_excess(None if still is False else child.pid, self.scratch)
             )
         except OSError:
-            if still:  # it is the machine that does not show what a process holds
+            if still and child.loaded:  # it is the machine that does not show what a process holds
                 raise
-            excess = False
+            return ""  # it has ended, or not confined itself yet, after which it can be looked at
         finally:
             posix.kill(child.pid, signal.SIGCONT)
         self.has_counted = True
