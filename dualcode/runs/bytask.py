@@ -134,7 +134,7 @@ class _Places(Generic[R]):
             owner = found and json.loads(found[1])
             if not known or owner is None:  # a file of another version; a key in another order
                 record = self._read(number, line)
-                owner = record and _owner(record)
+                owner = None if record is None else owner or _owner(record)
                 known = known or record is not None
                 foreign = foreign or ("" if record else damage[path.name, number].why)
             if owner is not None:
