@@ -25,7 +25,8 @@ def environment() -> Environment:
         finalize=_visible,
     )
     made.filters["percent"] = percent
-    made.globals["unread_warning"] = unread_warning
+    shared: dict[str, Any] = made.globals  # typed by what jinja2 itself puts there
+    shared["unread_warning"] = unread_warning
     made.filters["points"] = cells.points
     made.filters["money"] = cells.money
     made.filters["p_value"] = cells.p_value
