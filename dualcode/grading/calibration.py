@@ -126,7 +126,10 @@ class Calibration:
         return Times(min(run.total for run in quiet), slow, min(run.other for run in quiet))
 
     async def _problem(self, task_id: str) -> Problem:
-        return await asyncio.to_thread(Problem.of, task_id, self._suite.hidden[task_id])
+        hidden = self._suite.hidden[task_id]
+        if hidden.form == "tests":  # its calls are parsed: Python 3.11 fails if two threads do that at once
+            return Problem.of(task_id, hidden)
+        return await asyncio.to_thread(Problem.of, task_id, hidden)
 
     async def _inputs(self, problem: Problem, part: Part) -> Arguments:
         if problem.check is None:
