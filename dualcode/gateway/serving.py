@@ -126,6 +126,8 @@ async def serve(gateway: Gateway, listening: socket.socket, tell: Tell = lambda 
     server = uvicorn.Server(configured)
     host, port = listening.getsockname()[:2]
     named = f"[{host}]" if ":" in host else host
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not (server.started or serving.done()):  # whoever is told may ask at once, or end it
+        await asyncio.sleep(0.01)
     tell(f"http://{named}:{port}/v1")
-    await server.serve(sockets=[listening])
-    await asyncio.sleep(0)
+    await serving

@@ -66,7 +66,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_the_shell_completes_commands_options_and_choices() -> None:
-    assert completed("re") == ["review", "reproduce", "reviewer", "report", "records"]
+    assert completed("re") == ["review", "records", "reproduce", "reviewer", "report"]
     assert completed("eval", "--dr") == ["--dry-run"]
     assert completed("serve", "sta") == ["start", "status"]
 

@@ -56,8 +56,11 @@ def test_a_gateway_is_started_answers_and_is_ended(
         finally:
             process.send_signal(signal.SIGINT)
             process.stdout.close()
-            code = process.wait()
-            listening.join()
+            try:
+                code = process.wait(60)
+            finally:
+                process.kill()
+                listening.join()
             process.stderr.close()
     assert code in (0, 130), told
     assert "dualcode/review-fix:stream" in told[0]

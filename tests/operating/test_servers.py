@@ -53,8 +53,10 @@ async def test_a_server_that_is_well_passes_in_every_line() -> None:
         server.outside = False
         of_long_questions(server, cached(0), cached(896))
         found = await look(team(server))
+    speed = found.pop("speed")  # how fast a scripted server is depends on the machine
+    assert speed.status in ("pass", "warn") and "with 4 requests at once" in speed.found
     assert {about: each.status for about, each in found.items()} == dict.fromkeys(
-        ["server e", "can", "prefix cache", "speed", "drift", "metrics"], "pass"
+        ["server e", "can", "prefix cache", "drift", "metrics"], "pass"
     )
     assert found["prefix cache"].found.startswith("896 of 900 prompt tokens")
     assert "50% of prompt tokens found in the prefix cache" in found["metrics"].found
