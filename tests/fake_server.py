@@ -99,6 +99,11 @@ class FakeServer:
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # 5 by default: of more that come at once some are reset
+
+
 def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -214,8 +219,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 def serve(*answers: Answer) -> Generator[FakeServer]:
     """Run the server on a free port of 127.0.0.1."""
     server = FakeServer(*answers)
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
-    http.daemon_threads = True
+    http = _Listening(("127.0.0.1", 0), _handler(server))
     server.base_url = f"http://127.0.0.1:{http.server_address[1]}/v1"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
