@@ -1,6 +1,5 @@
 """A gateway as a process: the team's servers asked, the sandbox opened, the port bound, until it is ended."""
 
-import asyncio
 import errno
 import os
 import socket
@@ -123,11 +122,12 @@ async def serve(gateway: Gateway, listening: socket.socket, tell: Tell = lambda 
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 << 10,
     )
-    server = uvicorn.Server(configured)
     host, port = listening.getsockname()[:2]
     named = f"[{host}]" if ":" in host else host
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not (server.started or serving.done()):  # whoever is told may ask at once, or end it
-        await asyncio.sleep(0.01)
-    tell(f"http://{named}:{port}/v1")
-    await serving
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            tell(f"http://{named}:{port}/v1")  # from now on one may ask, or end it
+
+    await Announced(configured).serve(sockets=[listening])
