@@ -179,18 +179,23 @@ def scene() -> Generator[Scene]:
                 made.port = listener.getsockname()[1]
             if kind == socket.SOCK_STREAM:
                 listener.listen()
-            threading.Thread(target=_hear, args=(listener, made.reached), daemon=True).start()
+            listener.settimeout(0.05)  # else it waits for ever once it is closed, and keeps a descriptor
+            hearing = threading.Thread(target=_hear, args=(listener, made.reached), daemon=True)
+            hearing.start()
+            stack.callback(hearing.join)
+            stack.callback(listener.close)
         (folder / "socket").chmod(0o777)
         yield made
 
 
 def _hear(listener: socket.socket, reached: list[str]) -> None:
-    with contextlib.suppress(OSError):
-        while True:
+    while listener.fileno() != -1:
+        with contextlib.suppress(OSError):  # a time-out, or the end
             if listener.type == socket.SOCK_DGRAM:
                 reached.append(listener.recv(100).decode().strip())
             else:
                 with listener.accept()[0] as heard:
+                    heard.settimeout(1)
                     reached.append(heard.recv(100).decode().strip())
 
 
