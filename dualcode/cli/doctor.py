@@ -9,18 +9,14 @@ from typing import Any
 
 import click
 
-from dualcode.cli.options import team_of
+from dualcode.cli.options import team_of, team_options
 
 EXIT_FAILED = 3
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 
 @click.command("doctor")
-@click.option(
-    "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-)
-@click.option("--base-url", metavar="URL", help="One server, without a team's file; with --model.")
-@click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name.")
+@team_options
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),

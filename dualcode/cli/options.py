@@ -105,28 +105,19 @@ def running_options(command: F) -> F:
             show_default=True,
             help="Where runs lie.",
         ),
-        click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name."),
-        click.option(
-            "--base-url",
-            metavar="URL",
-            help="One OpenAI-compatible server for every role, without a team's file: http://HOST:PORT/v1.",
-        ),
-        click.option(
-            "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-        ),
     ):
         command = option(command)
-    return command
+    return team_options(command)
 
 
 def team_options(command: F) -> F:
     """Add --team, --base-url and --model, of which `team_of` makes a team."""
     for option in (
-        click.option("--model", metavar="NAME", help="The model that --base-url serves."),
+        click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name."),
         click.option(
             "--base-url",
             metavar="URL",
-            help="One OpenAI-compatible server for every role: http://HOST:PORT/v1.",
+            help="One OpenAI-compatible server for every role, without a team's file: http://HOST:PORT/v1.",
         ),
         click.option(
             "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import team_of
+from dualcode.cli.options import team_of, team_options
 
 if TYPE_CHECKING:
     from dualcode.operating.top import Snapshot
@@ -18,11 +18,7 @@ FIRST = 1.0
 
 
 @click.command("top")
-@click.option(
-    "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-)
-@click.option("--base-url", metavar="URL", help="One server, without a team's file; with --model.")
-@click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name.")
+@team_options
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
