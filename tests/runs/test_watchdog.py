@@ -72,8 +72,11 @@ async def test_a_loop_that_lives_is_left_alone_and_the_signal_given_back() -> No
 
 async def test_a_loop_is_not_ended_for_a_limit_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "BEAT", 0.01)
+    gone_on = False
     with watched(0.01):
         time.sleep(0.2)  # noqa: ASYNC251 - as a slow disk does
+        gone_on = True
+    assert gone_on
 
 
 async def test_where_the_signal_is_in_use_nothing_is_watched() -> None:
