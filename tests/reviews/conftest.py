@@ -4,11 +4,14 @@ import functools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from dualcode.reviews.enclosed import REFUSED
 from tests.cli.conftest import run, team
+from tests.fake_server import Answer, FakeServer, serve
 
 __all__ = ["run", "team"]
 
@@ -26,3 +29,11 @@ def confined() -> None:
     """Skip the test, with the reason, on a machine that cannot confine a test command."""
     if why := _refusal():
         pytest.skip(why)
+
+
+@pytest.fixture
+def server(team: Callable[[FakeServer], Path]) -> Iterator[FakeServer]:
+    """A scripted server that `team.toml` names."""
+    with serve(Answer()) as found:
+        team(found)
+        yield found

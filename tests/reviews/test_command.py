@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,8 @@ import pytest
 
 from dualcode.journal import Journal
 from tests.cli.typed import Run
-from tests.fake_server import Answer, FakeServer, serve
+from tests.fake_server import Answer, FakeServer
 from tests.reviews.scripted import APPROVE, MONEY, finding, revise, speak
-
-
-@pytest.fixture
-def server(team: Callable[[FakeServer], Path]) -> Iterator[FakeServer]:
-    """A scripted server that `team.toml` names."""
-    with serve(Answer()) as found:
-        team(found)
-        yield found
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from dualcode.journal import Journal
 from dualcode.reviews.own_tests import read_tests, with_tests
 from dualcode.task import Task
 from tests.cli.typed import Run
-from tests.fake_server import Answer, FakeServer, serve
+from tests.fake_server import Answer, FakeServer
 from tests.reviews.scripted import APPROVE, speak
 
 STUB = 'def double(n):\n    """Return twice n.\n\n    >>> double(2)\n    4\n    """\n'
@@ -26,13 +25,6 @@ def test_of_three():
 
 assert double(0) == 0
 """
-
-
-@pytest.fixture
-def server(team: Callable[[FakeServer], Path]) -> Iterator[FakeServer]:
-    with serve(Answer()) as found:
-        team(found)
-        yield found
 
 
 @pytest.fixture
