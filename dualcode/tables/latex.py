@@ -5,8 +5,9 @@ are those of Computer Modern, so that no TeX is needed to know them.
 """
 
 import re
-from collections.abc import Sequence
-from itertools import groupby, takewhile
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from math import ceil
 
 from dualcode.tables.table import Column, Table
 
@@ -17,8 +18,10 @@ GAP = 12.0
 WORDS = 110.0
 """Points of a column of words, beyond which they are broken between words."""
 LINES = 44
-"""Rows, heads included, that one float holds; parts beyond them are floats of their own."""
+"""Rows, heads included, that one float holds beside its caption; beyond them is another float."""
 
+_NOTE_LINE = 9.5 / 12
+"""Height of a line of a note against that of a row."""
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -124,41 +127,63 @@ def to_latex(table: Table) -> str:
     """
     caption = escape(re.sub(r"^Table \d+: ", "", table.title))  # LaTeX counts itself
     grouped, split = parts(table)
+    runs = f"Runs: {', '.join(table.runs)}." if table.runs else ""
+    blocks = [block for part in split for block in _tabulars(table, part, grouped=grouped)]
+    blocks += [_note(note) for note in (*table.notes, runs) if note]
     lines = ["% needs \\usepackage[T1]{fontenc}, \\usepackage{booktabs} and \\usepackage{array}"]
-    used = 0
-    for columns in split:
-        tabular = _tabular(table, columns, grouped=grouped)
-        if not used or used + len(tabular) > LINES:
+    used = 0.0
+    for block, height in blocks:
+        if not used or used + height > LINES:
             again = [r"\end{table}", r"\addtocounter{table}{-1}"] if used else []
             label = "" if used else rf"\label{{tab:{table.name}}}"
             more = " (continued)" if used else ""
             lines += [*again, r"\begin{table}", r"\centering", rf"\caption{{{caption}{more}}}{label}"]
-            used = 0
-        lines += [r"\par\medskip"] * (used > 0) + tabular
-        used += len(tabular)
-    foot = r"\par\smallskip\raggedright\footnotesize "
-    lines += [foot + escape(note) for note in table.notes]
-    runs = f"{foot}Runs: {escape(', '.join(table.runs))}." if table.runs else "% no run of ours is in it"
-    return "\n".join([*lines, runs, r"\end{table}"]) + "\n"
+            used = 0.0
+        elif block[0].startswith(r"\begin"):
+            lines.append(r"\par\medskip")
+        lines += block
+        used += height
+    lines += [] if runs else ["% no run of ours is in it"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _tabular(table: Table, columns: Sequence[int], *, grouped: bool) -> list[str]:
-    """Return the lines of one part."""
+def _note(text: str) -> tuple[list[str], float]:
+    """Return a note beneath a table, and its height in rows of a table: at 8 pt, a little space above it."""
+    height = ceil(0.8 * width_of(text) / PAGE * 1.1) * _NOTE_LINE + 0.25
+    return [r"\par\smallskip\raggedright\footnotesize " + escape(text)], height
+
+
+def _tabulars(table: Table, columns: Sequence[int], *, grouped: bool) -> Iterator[tuple[list[str], float]]:
+    """Yield the lines of one part, in pieces that each fit a page, and the height of each in rows."""
     specification = ""
+    heights = [1.0] * len(table.rows)
     for at in columns:
         column, cells = table.columns[at], [row[at] for row in table.rows]
         broken = column.align == "left" and max(map(width_of, cells), default=0.0) > WORDS
-        wide = f">{{\\raggedright\\arraybackslash}}p{{{column_width(column, cells):.0f}pt}}"
+        points = column_width(column, cells)
+        wide = f">{{\\raggedright\\arraybackslash}}p{{{points:.0f}pt}}"
         specification += wide if broken else column.align[0]
+        if broken:  # a line's end stays empty where the next word is too long for it
+            heights = [
+                max(high, ceil(1.2 * width_of(cell) / points))
+                for high, cell in zip(heights, cells, strict=True)
+            ]
     heads = [fold(table.columns[at].name) for at in columns]
-    lines = [rf"\begin{{tabular}}{{@{{}}{specification}@{{}}}}", r"\toprule"]
-    lines += [_row([head[line] for head in heads]) for line in (0, 1) if any(head[line] for head in heads)]
-    lines.append(r"\midrule")
-    for name, rows in groupby(table.rows, key=lambda row: row[0] if grouped else ""):
-        if grouped:
-            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{\textit{{{escape(name)}}}}} \\")
-        lines += [_row([row[at] for at in columns]) for row in rows]
-    return [*lines, r"\bottomrule", r"\end{tabular}"]
+    begin = [rf"\begin{{tabular}}{{@{{}}{specification}@{{}}}}", r"\toprule"]
+    begin += [_row([head[line] for head in heads]) for line in (0, 1) if any(head[line] for head in heads)]
+    begin.append(r"\midrule")
+    end = [r"\bottomrule", r"\end{tabular}"]
+    lines, used, group = list(begin), float(len(begin)), ""
+    for row, height in zip(table.rows, heights, strict=True):
+        if used + height + 1 > LINES and len(lines) > len(begin):
+            yield [*lines, *end], used + 1
+            lines, used, group = list(begin), float(len(begin)), ""
+        if grouped and row[0] != group:
+            group, used = row[0], used + 1
+            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{\textit{{{escape(group)}}}}} \\")
+        lines.append(_row([row[at] for at in columns]))
+        used += height
+    yield [*lines, *end], used + 1
 
 
 def _row(cells: Sequence[str]) -> str:

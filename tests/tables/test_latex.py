@@ -41,12 +41,26 @@ def test_widths_are_computer_modern_s_or_a_little_more(text: str) -> None:
 
 
 def blocks(text: str) -> list[list[list[str]]]:
-    """Return the rows of each tabular, as cells without their marks, the head's two lines first."""
+    """Return the rows of each part, as cells without their marks, the head's two lines first.
+
+    A part that is longer than a page comes in pieces with one and the same head.
+    """
     found: list[list[list[str]]] = []
+    last: list[list[str]] = []
     for body in re.findall(r"\\begin{tabular}.*?\n(.*?)\\end{tabular}", text, re.S):
-        rows = [line[:-3] for line in body.splitlines() if line.endswith(r" \\")]
-        found.append([[plain(cell) for cell in re.split(r"(?<!\\) & ", row)] for row in rows])
+        head, rows = map(_cells, body.split("\\midrule"))
+        if head == last:
+            groups = [row for row in found[-1] if row[0].startswith("<")]
+            found[-1] += [row for row in rows if row not in groups[-1:]]
+        else:
+            found.append(head + rows)
+        last = head
     return found
+
+
+def _cells(text: str) -> list[list[str]]:
+    rows = [line[:-3] for line in text.splitlines() if line.endswith(r" \\")]
+    return [[plain(cell) for cell in re.split(r"(?<!\\) & ", row)] for row in rows]
 
 
 def plain(cell: str) -> str:
@@ -133,7 +147,7 @@ def test_a_float_holds_no_more_rows_than_a_page(every: Sequence[Table]) -> None:
         for body in re.findall(r"\\begin{table}(.*?)\\end{table}", to_latex(table), re.S):
             tabulars = re.findall(r"\\begin{tabular}(.*?)\\end{tabular}", body, re.S)
             lines = sum(text.count("\n") for text in tabulars)
-            assert len(tabulars) == 1 or lines <= latex.LINES
+            assert lines <= latex.LINES + 2 * len(tabulars), "beside rules that are thin"
 
 
 def test_floats_of_one_table_have_one_label_and_one_number(every: Sequence[Table]) -> None:
