@@ -2,6 +2,9 @@
 
 import importlib
 import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -92,3 +95,20 @@ def test_the_values_of_the_architecture_stand_in_the_files_that_it_names() -> No
         for value in re.findall(r"`(.*?)`", values):
             assert any(hasattr(module, value) for module in modules), (value, files)
     assert len(rows) > 10
+
+
+def test_the_pages_build_as_a_site_without_a_warning_and_a_dead_link_is_one(tmp_path: Path) -> None:
+    for part in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / part, tmp_path)
+    for folder in ("docs", "figures"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    build = (sys.executable, "-m", "mkdocs", "build", "--strict")
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert 'href="docs/index.html"' in index, "the README's link to the pages"
+    assert (tmp_path / "site" / "docs" / "demo.svg").exists()
+    with (tmp_path / "docs" / "costs.md").open("a") as page:
+        page.write("\n[nowhere](gone.md) [no heading](audit.md#gone)\n")
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode and "gone.md" in done.stderr and "audit.md#gone" in done.stderr
