@@ -10,7 +10,7 @@ from dualcode.grading.grader import SandboxGrader
 from dualcode.models.ledger import FOLDER
 from dualcode.record import Record
 from dualcode.reviews.cases import Case, make_cases
-from dualcode.reviews.desk import cores, desk
+from dualcode.reviews.desk import cores, desk, ticking
 from dualcode.reviews.prompt_sets import BUILT_IN, find_form
 from dualcode.reviews.trial import Reviewer, hold
 from dualcode.runs.lines import read_lines
@@ -101,15 +101,16 @@ async def try_reviewers(asked: TrialOptions, tell: Callable[[str], None]) -> Tri
         at_once = asked.concurrency or sum(
             config.endpoints[name].concurrency for name in {config.roles[role] for role in asked.roles}
         )
-        reviews = await hold(
-            cases,
-            {task.id: task for task in suite.tasks},
-            reviewers,
-            place.team.bench,
-            folder / FILE,
-            at_once=at_once,
-            tell=tell,
-        )
+        async with ticking(tell):  # a slow server answers the first review after minutes
+            reviews = await hold(
+                cases,
+                {task.id: task for task in suite.tasks},
+                reviewers,
+                place.team.bench,
+                folder / FILE,
+                at_once=at_once,
+                tell=tell,
+            )
     return trial_of(suite, folder, cases, missing, len(cases) * len(reviewers), reviews)
 
 
