@@ -56,6 +56,7 @@ _LONG = (
 _ON_SERVERS = (
     "tests/contracts/test_chat_model.py",
     "tests/gateway/test_real.py",
+    "tests/reviews/test_real.py",
     "tests/runs/test_monitor.py",
     "tests/serving/test_flags.py",
     "tests/serving/test_hardware.py",
