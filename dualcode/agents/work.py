@@ -196,7 +196,7 @@ class WorkAtHand:
             "agent_observation",
             **ended.model_dump(include={"ending", "exit_code"}),
             **limits.model_dump(include={"memory_mb", "disk_mb"}),
-            seconds=f"{seconds:.0f}",
+            seconds=f"{seconds:.3g}",
             failed_edit=failed_edit,
             complaint=complaint,
             output=shorten(ended.output.rstrip(), self._limits.observation_chars),
