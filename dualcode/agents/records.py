@@ -1,11 +1,14 @@
 """What an agent did, as values: its steps, and how it ended."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from dualcode.call import Usage
 from dualcode.issues.jail.room import Ending as CommandEnding
 from dualcode.record import Record
 
+Phase = Literal["explore", "plan", "implement", "self-review", "review", "fix"]
+"""What an agent is there for."""
 AgentEnding = Literal[
     "submitted",
     "steps",
@@ -46,6 +49,24 @@ class Step(Record):
     """Of the command."""
     change: str | None = None
     """The checksum of the tree's difference from its base after it; None where it can change nothing."""
+    answer: str | None = None
+    """What it submitted, in an agent's last step; `observation` is empty then."""
+    shortened: tuple[int, ...] = ()
+    """The turns of which the reply or the observation was sent shortened when this one was asked for, since
+    the context was full; 0: turns of an earlier conversation."""
+
+
+def standing(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return the steps of one agent that count, of all that are on record of it.
+
+    A step replaces those that were recorded before it with its number or a higher one: an agent that was
+    resumed, and whose model then said something else, went on from there.
+    """
+    kept: list[Step] = []
+    for step in steps:
+        kept = [each for each in kept if each.number < step.number]
+        kept.append(step)
+    return tuple(kept)
 
 
 class AgentRun(Record):
@@ -64,6 +85,7 @@ class AgentRun(Record):
     usage: Usage = Usage()
     """Of all calls; those that an earlier run paid for are marked in the calls themselves."""
     seconds: float = 0.0
+    """Of its calls and commands as they were made, so that a resumed run tells the same as another."""
 
     @property
     def succeeded(self) -> bool:
