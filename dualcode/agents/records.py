@@ -31,7 +31,9 @@ class Step(Record):
     node: str
     """The node of the workflow."""
     number: int
-    """Of the agent's turns, from 1."""
+    """Of the agent's turns, from 1; in a workflow of all its node's, one agent after the other."""
+    agent: int = 1
+    """Of the node's agents, from 1: its attempts, and the turns of its loop."""
     call: int
     """The number of the call that asked for it."""
     said: str
