@@ -9,7 +9,6 @@ from dualcode.config import Price
 
 CostSource = Literal["provider", "tokens", "gpu", "unknown"]
 """`provider`: the server told its charge; `tokens`: by the price table; `gpu`: by the hour of its GPU."""
-_SUREST_LAST: tuple[CostSource, ...] = ("unknown", "gpu", "tokens", "provider")
 DOLLARS = "$"
 """The currency of what servers tell."""
 
@@ -68,5 +67,5 @@ def bill(
             return None, "unknown"
         total[paid.currency] = total.get(paid.currency, 0.0) + paid.amount
         sources.add(paid.source)
-    known: CostSource = next((each for each in _SUREST_LAST if each in sources), "unknown")
-    return total, known
+    order: tuple[CostSource, ...] = ("gpu", "tokens", "provider", "unknown")
+    return total, min(sources or {order[-1]}, key=order.index)
