@@ -6,6 +6,7 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── ProfileError            a serving profile
 │   ├── UnknownNameError        a pipeline, suite, task or role that does not exist
 │   ├── PipelineError           a pipeline's file cannot be loaded
+│   ├── WorkflowError           a workflow's file, or what it is given
 │   └── InputError              a file given to a command: samples, responses, data
 ├── SuiteError                  a benchmark's data cannot be had or is not what it claims exit 2
 ├── ServingError                a vLLM process cannot start or died                      exit 3
@@ -76,6 +77,10 @@ class UnknownNameError(ConfigError):
 
 class PipelineError(ConfigError):
     """A pipeline's file or entry point cannot be loaded, or defines what it must not."""
+
+
+class WorkflowError(ConfigError):
+    """A workflow's file is refused, each fault with its line; or what it is given does not fit it."""
 
 
 class InputError(ConfigError):

@@ -128,5 +128,3 @@ def cost_of(cells: Sequence[Cell]) -> tuple[dict[str, float], int]:
             for currency, amount in (phase.money or {}).items():
                 total[currency] = total.get(currency, 0.0) + amount
     return total, unknown
-
-

@@ -99,9 +99,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell]) -> DuelForecast:
         sums[judge] += [(each, each, 0)] * (RENDERINGS * len(keys))
     prices = prepared.prices
     models = tuple(_model(name, sums[name], prices.get(name)) for name in prepared.models if sums[name])
-    return DuelForecast(
-        cells=len(todo), of=len(keys), plans=len(plans), judgements=judgements, models=models
-    )
+    return DuelForecast(cells=len(todo), of=len(keys), plans=len(plans), judgements=judgements, models=models)
 
 
 def _asked(
@@ -167,9 +165,7 @@ def _model(name: str, work: Sequence[tuple[Taken, Taken, int]], price: Price | N
     )
 
 
-def _money(
-    price: Price | None, work: Sequence[tuple[Taken, Taken]]
-) -> tuple[Range | None, str | None]:
+def _money(price: Price | None, work: Sequence[tuple[Taken, Taken]]) -> tuple[Range | None, str | None]:
     total, currency = NOTHING, None
     for ends in work:
         if price is not None and price.gpu_hour is not None and any(each.seconds is None for each in ends):

@@ -77,9 +77,7 @@ def seated(models: Models, folder: Path, purse: Purse, seed: int):  # noqa: ANN2
     """Lend the models behind the duel's own ledger and purse: what was asked once is not paid twice."""
     with _ledger(folder) as ledger:
         chats = {
-            name: SteadyChat(
-                LedgerChat(PaidChat(chat, purse), ledger, models.fingerprints[name]), purse
-            )
+            name: SteadyChat(LedgerChat(PaidChat(chat, purse), ledger, models.fingerprints[name]), purse)
             for name, chat in models.chats.items()
         }
         yield Seating(models.team, chats, seed)

@@ -56,9 +56,13 @@ class Prepared:
         """What a reader of its numbers must know before it begins, a line each."""
         config, found = self.config, list(cautions(self.prices))
         if contestants := [each for each in config.judges if each in config.contestants]:
-            found.append(f"{', '.join(contestants)} judges work of its own: see own-minus-other in the report")
+            found.append(
+                f"{', '.join(contestants)} judges work of its own: see own-minus-other in the report"
+            )
         if config.trials > 1 and not any(map(self._varies, config.contestants)):
-            found.append("all models sample at temperature 0: trials differ by their seeds and by chance alone")
+            found.append(
+                "all models sample at temperature 0: trials differ by their seeds and by chance alone"
+            )
         return found
 
     def _varies(self, name: str) -> bool:
@@ -75,9 +79,7 @@ def prepare(setting: Setting) -> Prepared:
         near = folder / name
         workflows[name] = load_workflow(near if near.is_file() else find_workflow(name))
         _check(workflows[name], setting, plans=arm in ("pair", "solo"))
-    refuse_unknown_prices(
-        config.limits.money, Prepared(setting, workflows, ()).prices, setting.path
-    )
+    refuse_unknown_prices(config.limits.money, Prepared(setting, workflows, ()).prices, setting.path)
     roles = {name: each.roles for name, each in workflows.items()}
     return Prepared(setting, workflows, conditions_of(config, roles))
 
@@ -138,9 +140,7 @@ def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Due
 
 
 def _of_team(team: TeamConfig, models: Sequence[str]) -> dict[str, Any]:
-    endpoints = {
-        name: team.endpoints[name].model_dump(mode="json", exclude=_OF_SERVERS) for name in models
-    }
+    endpoints = {name: team.endpoints[name].model_dump(mode="json", exclude=_OF_SERVERS) for name in models}
     return {"endpoints": endpoints, "sampling": team.sampling.model_dump(mode="json")}
 
 
@@ -175,7 +175,9 @@ def differences(found: Duel, wanted: Duel) -> list[str]:
     then, today = dict(_flat(found.settings)), dict(_flat(wanted.settings))
     skipped = tuple(f"config.{key}" for key in (*_MAY_GROW, *_MAY_CHANGE))
     judging = tuple(f"team.endpoints.{each}." for each in found.judges) if found.judges else ()
-    contestants = {model for each in found.conditions for role in each.roles.values() for model in role.split("+")}
+    contestants = {
+        model for each in found.conditions for role in each.roles.values() for model in role.split("+")
+    }
     judging = tuple(each for each in judging if each.split(".")[2] not in contestants)
     for key, was in then.items():
         free = any(key == each or key.startswith(f"{each}.") for each in skipped) or key.startswith(judging)

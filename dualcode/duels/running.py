@@ -2,10 +2,8 @@
 
 import asyncio
 import hashlib
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from dualcode.agents.changes import NOTHING, Changes
@@ -200,7 +198,9 @@ class Duelling:
         place.write(DIFF, change.diff)
         verdict: IssueVerdict | None = None
         if status != "errored":
-            verdict = await self._means.benches[key[1]].grade(change.diff, name=f"{self._tree_of(key)}-graded")
+            verdict = await self._means.benches[key[1]].grade(
+                change.diff, name=f"{self._tree_of(key)}-graded"
+            )
             place.write(TESTS, verdict.output)
             if verdict.solved is None:
                 status, reason = "errored", f"grading: {verdict.reason}"
@@ -285,9 +285,7 @@ def _restore(tree: Worktree, place: Place, done: Mapping[str, NodeResult]) -> No
 
 def _errored(key: Key, reason: str) -> Cell:
     condition, issue, trial = key
-    return Cell(
-        condition=condition, issue=issue, trial=trial, status="errored", reason=reason, started=now()
-    )
+    return Cell(condition=condition, issue=issue, trial=trial, status="errored", reason=reason, started=now())
 
 
 def _outcome(cell: Cell) -> str:
