@@ -1,6 +1,7 @@
 """From what is on record of a cell to the cell: its phases with their price, and how it ended."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from dualcode.agents.records import AgentEnding
 from dualcode.call import Call, Usage
@@ -10,6 +11,7 @@ from dualcode.pricing import bill
 from dualcode.workflows.records import NodeResult
 from dualcode.workflows.workflow import Node, Workflow, upstream
 
+Kind = Literal["plan", "implement", "review", "check"]
 _OF_ENDING: Mapping[AgentEnding, str] = {
     "submitted": "stopped",  # by its own words: what it submitted is no answer that the node takes
     "steps": "timeout",
@@ -63,7 +65,7 @@ def phases_of(
     return tuple(found)
 
 
-def _kind(node: Node, workflow: Workflow) -> str:
+def _kind(node: Node, workflow: Workflow) -> Kind:
     """Return what a node's cost counts as: all before the first change is the plan."""
     if not node.asks:
         return "check"

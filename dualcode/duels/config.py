@@ -1,4 +1,4 @@
-"""A duel's TOML: which models plan, implement and judge, on what issues, how often, and within what limits."""
+"""A duel's TOML: who plans, implements and judges, on what issues, how often, and within what limits."""
 
 import re
 import tomllib

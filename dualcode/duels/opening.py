@@ -1,8 +1,8 @@
-"""What a duel works with, opened: its jail, a bench for each issue, its models behind the ledger and the purse."""
+"""What a duel works with, opened: a bench for each issue, its models behind the ledger and the purse."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from dualcode.duels.seats import Seating
 from dualcode.issues.checking import open_bench
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
-from dualcode.issues.jail.tiers import open_jail
 from dualcode.issues.task import IssueTask
 from dualcode.issues.worktrees import recover
 from dualcode.models.breaker import PATIENCE, Breaker
@@ -46,9 +45,7 @@ async def open_models(prepared: Prepared, team: TeamConfig, tell: Tell) -> Async
 
     names = prepared.models
     bound = team.model_copy(update={"roles": {**team.roles, **{name: name for name in names}}})
-    served = await ask_endpoints(
-        bound, names, await check_endpoints(bound, names), say=lambda line, *_: tell(line)
-    )
+    served = await ask_endpoints(bound, names, await check_endpoints(bound, names), say=tell)
     made = build_team(bound, names, served)
     try:
         chats = {chat.name: chat for chat in made.chats}
@@ -64,18 +61,9 @@ async def open_models(prepared: Prepared, team: TeamConfig, tell: Tell) -> Async
 
 
 @contextlib.contextmanager
-def _ledger(folder: Path):  # noqa: ANN202
-    ledger = Ledger.open(folder / FOLDER)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
-
-
-@contextlib.contextmanager
-def seated(models: Models, folder: Path, purse: Purse, seed: int):  # noqa: ANN201
+def seated(models: Models, folder: Path, purse: Purse, seed: int) -> Generator[Seating]:
     """Lend the models behind the duel's own ledger and purse: what was asked once is not paid twice."""
-    with _ledger(folder) as ledger:
+    with contextlib.closing(Ledger.open(folder / FOLDER)) as ledger:
         chats = {
             name: SteadyChat(LedgerChat(PaidChat(chat, purse), ledger, models.fingerprints[name]), purse)
             for name, chat in models.chats.items()
@@ -94,6 +82,3 @@ async def open_benches(
         for each in await asyncio.to_thread(recover, benches[name].base):
             tell(f"{name}: removed the worktree {each}, which a process that was killed had left")
     return benches
-
-
-__all__ = ["Models", "open_benches", "open_jail", "open_models", "seated"]

@@ -1,4 +1,4 @@
-"""A duel before it begins: what its file names is found, what cannot be is refused, and all of it is on record."""
+"""A duel before it begins: what its file names is found, what cannot be run is refused."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, cast
 from dualcode import __version__
 from dualcode.clock import now
 from dualcode.config import Price, TeamConfig
-from dualcode.duels.conditions import PLANNER, ROLES, conditions_of
+from dualcode.duels.conditions import JOIN, PLANNER, ROLES, conditions_of
 from dualcode.duels.config import DuelConfig, Setting
 from dualcode.duels.purse import cautions, refuse_unknown_prices
 from dualcode.duels.records import Condition, Duel
@@ -56,16 +56,13 @@ class Prepared:
         """What a reader of its numbers must know before it begins, a line each."""
         config, found = self.config, list(cautions(self.prices))
         if contestants := [each for each in config.judges if each in config.contestants]:
-            found.append(
-                f"{', '.join(contestants)} judges work of its own: see own-minus-other in the report"
-            )
-        if config.trials > 1 and not any(map(self._varies, config.contestants)):
-            found.append(
-                "all models sample at temperature 0: trials differ by their seeds and by chance alone"
-            )
+            found.append(f"{', '.join(contestants)} may judge its own work: the report has own minus other")
+        if config.trials > 1 and not self._varies:
+            found.append("all models sample at temperature 0: trials differ by seed and by chance alone")
         return found
 
-    def _varies(self, name: str) -> bool:
+    @property
+    def _varies(self) -> bool:
         profile = self.setting.team.sampling
         return any(profile.for_role(role).plain.temperature > 0 for role in ROLES)
 
@@ -160,11 +157,12 @@ def differences(found: Duel, wanted: Duel) -> list[str]:
     It may grow: more models, arms, issues and trials are more cells. What its cells were made with may not
     change.
     """
-    told: list[str] = []
     known = {each.id: each for each in wanted.conditions}
-    for each in found.conditions:
-        if known.get(each.id) != each:
-            told.append(f"the condition {each.id} {'differs' if each.id in known else 'is gone'}")
+    told = [
+        f"the condition {each.id} {'differs' if each.id in known else 'is gone'}"
+        for each in found.conditions
+        if known.get(each.id) != each
+    ]
     for issue in found.issues:
         if issue not in wanted.issues:
             told.append(f"the issue {issue} is gone")
@@ -172,18 +170,30 @@ def differences(found: Duel, wanted: Duel) -> list[str]:
             told.append(f"the task {issue} was changed")
     if found.trials > wanted.trials:
         told.append(f"trials was {found.trials}, is {wanted.trials}")
-    then, today = dict(_flat(found.settings)), dict(_flat(wanted.settings))
-    skipped = tuple(f"config.{key}" for key in (*_MAY_GROW, *_MAY_CHANGE))
-    judging = tuple(f"team.endpoints.{each}." for each in found.judges) if found.judges else ()
-    contestants = {
-        model for each in found.conditions for role in each.roles.values() for model in role.split("+")
-    }
-    judging = tuple(each for each in judging if each.split(".")[2] not in contestants)
-    for key, was in then.items():
-        free = any(key == each or key.startswith(f"{each}.") for each in skipped) or key.startswith(judging)
-        if not free and today.get(key) != was:
-            told.append(f"{key} was {was!r}, is {today.get(key)!r}")
+    told += (
+        f"{key} was {was!r}, is {today!r}"
+        for key, was, today in _changed(found.settings, wanted.settings)
+        if not _is_free(key, found)
+    )
     return told
+
+
+def _changed(then: Mapping[str, Any], today: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    wanted = dict(_flat(today))
+    for key, was in _flat(then):
+        if wanted.get(key) != was:
+            yield key, was, wanted.get(key)
+
+
+def _is_free(key: str, duel: Duel) -> bool:
+    """Whether a setting may be another one than the cells on record were made with."""
+    contestants = {
+        name for each in duel.conditions for role in each.roles.values() for name in role.split(JOIN)
+    }
+    judging = (each for each in duel.judges if each not in contestants)
+    free = [*(f"config.{each}" for each in (*_MAY_GROW, *_MAY_CHANGE))]
+    free += (f"{table}.{each}" for each in judging for table in ("team.endpoints", "served"))
+    return any(key == each or key.startswith(f"{each}.") for each in free)
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

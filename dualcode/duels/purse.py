@@ -66,7 +66,7 @@ class Purse:
         return None
 
     async def passed(self) -> None:
-        """Return while there is money. Without it, wait until what is in flight has ended, and be cancelled."""
+        """Return while there is money; without it, wait until nothing is in flight, and be cancelled."""
         if self.emptied.is_set():
             await self._draining.wait()
             raise asyncio.CancelledError("the money limit is reached")
@@ -140,7 +140,7 @@ class PaidChat:
 
 
 class SteadyChat:
-    """A ChatModel, behind the ledger, whose answers arrive though whoever asked is stopped for want of money."""
+    """A ChatModel, behind the ledger, whose answers arrive though who asked is stopped for want of money."""
 
     def __init__(self, chat: ChatModel, purse: Purse) -> None:
         self.name, self.model, self.meter = chat.name, chat.model, chat.meter
@@ -163,7 +163,7 @@ def refuse_unknown_prices(
         return
     if unknown := [name for name, price in prices.items() if price is None]:
         raise ConfigError(
-            f"{where}: limits.money is set, and nobody knows beforehand what these cost: {', '.join(unknown)}",
+            f"{where}: limits.money is set, and nobody knows what these cost: {', '.join(unknown)}",
             hint=f"[endpoints.{unknown[0]}.price] in the team's file, or no [limits.money]",
         )
     for name, price in prices.items():
@@ -179,11 +179,11 @@ def cautions(prices: Mapping[str, Price | None]) -> Iterable[str]:
     for name, price in prices.items():
         if price is None:
             yield (
-                f"{name} has no price: its cost is unknown unless its server tells it ({DOLLARS}, as OpenRouter "
-                f"does); [endpoints.{name}.price] in the team's file gives one"
+                f"{name} has no price: its cost is unknown unless its server tells it, as OpenRouter "
+                f"does (in {DOLLARS}); [endpoints.{name}.price] in the team's file gives one"
             )
         elif price.input_per_million is not None and price.cached_input_per_million is None:
             yield (
-                f"{name} is priced by tokens without cached_input_per_million: most of what an agent sends was "
-                "sent before, and billing it in full makes the bill several times too high"
+                f"{name} is priced by tokens without cached_input_per_million: most of what an agent sends "
+                "was sent before, and billing it in full makes the bill several times too high"
             )

@@ -12,11 +12,12 @@ from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
 from dualcode.duels.conditions import Key, keys_of
+from dualcode.duels.preparing import inputs_of
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell, Condition
 from dualcode.duels.seats import Seating
 from dualcode.duels.store import CALLS, DIFF, NODES, PLAN, TESTS, DuelStore, Place
-from dualcode.errors import DualcodeError, MoneyError, RunError, SuiteError
+from dualcode.errors import DualcodeError, GraderError, MoneyError, RunError, SuiteError
 from dualcode.issues.grading import Bench
 from dualcode.issues.verdict import Dropped, IssueVerdict
 from dualcode.issues.worktrees import Change, Worktree, worktree
@@ -148,7 +149,6 @@ class Duelling:
         except Exception as error:
             told = error.message if isinstance(error, DualcodeError) else f"{type(error).__name__}: {error}"
             cell = _errored(key, told)
-            self._store.place(key).begin()
         self._store.keep(cell)
         self._heard(cell)
 
@@ -177,19 +177,21 @@ class Duelling:
         name = (condition.planner, issue, trial)
         place = self._store.plan_place(*name)
         async with self._planned.setdefault(name, asyncio.Lock()):
-            done = {each.node: each for each in place.begin()}
+            part = replace(workflow, nodes=nodes)
+            done = place.begin(part)
             if all(node.id in done for node in nodes):
                 return done
             async with self._slots:
                 key = (f"plan:{condition.planner}", issue, trial)
-                part = replace(workflow, nodes=nodes)
                 found, _ = await self._done(part, condition, key, place, done, {})
+            if fault := next((each for each in found.values() if each.fault), None):
+                raise GraderError(f"the plan of {condition.planner}: {fault.node}: {fault.reason}")
             return found
 
     async def _fight(self, condition: Condition, key: Key, plan: Mapping[str, NodeResult]) -> Cell:
         """Take a cell from its plan to its verdict."""
         place, workflow = self._store.place(key), self._means.workflows[condition.workflow]
-        done = {each.node: each for each in place.begin()}
+        done = place.begin(workflow)
         results, change = await self._done(workflow, condition, key, place, done, plan)
         status, reason = ending_of(workflow, results)
         planned = plan_of(workflow, results)
@@ -246,26 +248,24 @@ class Duelling:
     ) -> tuple[Mapping[str, NodeResult], Change]:
         """Do the nodes that are not done, in a tree of their own, and make the one commit of it."""
         bench = self._means.benches[key[1]]
-        kept = len(place.calls())
+        kept, name = len(place.calls()), "/".join(map(str, key))
 
-        def record(result: NodeResult) -> None:
-            if result.node not in done and result.node not in plan:
-                place.add(NODES, result)
+        def tell(line: str) -> None:
+            self._progress.tell(f"{name}  {line}")
 
         with worktree(bench.base, self._tree_of(key)) as tree:
             await asyncio.to_thread(_restore, tree, place, done)
             team = self._means.seating.team_of(
                 condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
             )
-            tell = self._progress.tell
-            name = "/".join(map(str, key))
-            hands = self._means.hands(Post(team, tree, bench, place, lambda line: tell(f"{name}  {line}")))
+            hands = self._means.hands(Post(team, tree, bench, place, tell))
             results = await run_workflow(
                 workflow,
                 hands,
-                inputs={"ARGUMENTS": bench.task.instruction},
+                inputs=inputs_of(workflow, bench.task),
                 done={**plan, **done},
-                record=record,
+                record=lambda result: place.add(NODES, result),
+                tell=tell,
             )
             change = await asyncio.to_thread(tree.commit)
         return results, change

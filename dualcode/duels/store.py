@@ -27,6 +27,8 @@ from dualcode.errors import RunError
 from dualcode.record import Record
 from dualcode.runs.lines import append_whole, drop_torn_line, read_lines, replace, writing
 from dualcode.workflows.records import NodeResult
+from dualcode.workflows.running import kept
+from dualcode.workflows.workflow import Workflow
 
 MANIFEST, CELL, JUDGEMENTS = "manifest.json", "cell.json", "judgements.jsonl"
 NODES, STEPS, CALLS = "nodes.jsonl", "steps.jsonl", "calls.jsonl"
@@ -46,8 +48,8 @@ class Place:
         """What its tree held after each step, by checksum."""
         return self.folder / CHANGES
 
-    def begin(self) -> tuple[NodeResult, ...]:
-        """Make it ready to be worked in, and return the nodes that are done.
+    def begin(self, workflow: Workflow) -> dict[str, NodeResult]:
+        """Make it ready to be worked in, and return the workflow's nodes that are done.
 
         What a kill tore, and the calls of nodes that are not done, are dropped: they come again.
         """
@@ -56,14 +58,13 @@ class Place:
             for name in (NODES, STEPS, CALLS):
                 drop_torn_line(self.folder / name)
             found = self.nodes()
-            done = [each for each in found if not each.fault and each.status != "cancelled"]
+            done = kept(workflow, {each.node: each for each in found})
             if len(done) != len(found):
-                self._write(NODES, done)
-            names = {each.node for each in done}
+                self._write(NODES, done.values())
             calls = self.calls()
-            if any(call.step not in names for call in calls):
-                self._write(CALLS, [call for call in calls if call.step in names])
-        return tuple(done)
+            if any(call.step not in done for call in calls):
+                self._write(CALLS, [call for call in calls if call.step in done])
+        return done
 
     def nodes(self) -> list[NodeResult]:
         """Return what came of its nodes."""
@@ -71,11 +72,11 @@ class Place:
 
     def steps(self) -> list[Step]:
         """Return its agents' steps. One that was taken anew replaces those from its number on."""
-        kept: list[Step] = []
+        found: list[Step] = []
         for each in read_lines(self.folder / STEPS, Step, []):
-            kept = [old for old in kept if old.node != each.node or old.number < each.number]
-            kept.append(each)
-        return kept
+            found = [old for old in found if old.node != each.node or old.number < each.number]
+            found.append(each)
+        return found
 
     def calls(self) -> list[Call]:
         """Return its calls."""
