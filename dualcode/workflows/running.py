@@ -154,11 +154,8 @@ class _Run:
         if node.loop is not None:
             return await self._looped(node, node.loop)
         if node.bash is not None:
-            return await self._tried(
-                node, _work(node, fill(node.bash, self._values(), shell=True), bash=True)
-            )
-        assert node.prompt is not None
-        return await self._tried(node, _work(node, fill(node.prompt, self._values())))
+            return await self._tried(node, _work(node, fill(node.bash, self._values(), shell=True)))
+        return await self._tried(node, _work(node, fill(node.prompt or "", self._values())))
 
     async def _tried(self, node: Node, work: Work) -> NodeResult:
         """Do a piece of work, and again as often as its node says."""
