@@ -19,8 +19,8 @@ PHASES = {
     "Somebody else reviewed your change": "fix",
 }
 """How the shipped workflows' texts begin, and their node."""
-APPROVED = {"verdict": "approve", "findings": []}
-REVISED = {"verdict": "revise", "findings": [{"where": "shop/price.py", "actual": "a", "expected": "b"}]}
+APPROVED: Mapping[str, object] = {"verdict": "approve", "findings": []}
+REVISED: Mapping[str, object] = {"verdict": "revise", "findings": [{"where": "shop/price.py", "actual": "a", "expected": "b"}]}
 
 
 def runs(command: str, thought: str = "Next.") -> str:

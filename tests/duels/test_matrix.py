@@ -1,4 +1,4 @@
-"""The whole matrix, from the models' commands to the records: what is right is solved, what is shared is shared."""
+"""The whole matrix, from the models' commands to the records."""
 
 from collections.abc import Mapping
 from pathlib import Path
