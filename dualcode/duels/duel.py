@@ -11,8 +11,14 @@ from dualcode.duels.preparing import Prepared, differences, manifest
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell, DuelRecords
 from dualcode.duels.running import Duelling, MakeHands, Means
-from dualcode.duels.store import MANIFEST, DuelStore, read_cell, read_duel, read_manifest
-from dualcode.errors import RunError
+from dualcode.duels.store import (
+    MANIFEST,
+    DuelStore,
+    other_configuration,
+    read_cell,
+    read_duel,
+    read_manifest,
+)
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.tiers import open_jail
 from dualcode.serving.running import find_team
@@ -49,14 +55,6 @@ def refuse_other(prepared: Prepared, folder: Path) -> None:
         wanted = manifest(prepared, served=found.settings.get("served", {}), tier=found.tier)
         if why := differences(found, wanted):
             raise other_configuration(folder, why)
-
-
-def other_configuration(folder: Path, why: list[str]) -> RunError:
-    """Return what is raised where a duel on record cannot be gone on with."""
-    return RunError(
-        f"{folder} is a duel of another configuration: {'; '.join(why)}",
-        hint="--fresh begins one beside it, or put back what differs",
-    )
 
 
 def left_of(prepared: Prepared, folder: Path) -> int:

@@ -120,10 +120,7 @@ class DuelStore:
             if (folder / MANIFEST).exists():
                 found = read_manifest(folder)
                 if why := differences(found, duel):
-                    raise RunError(
-                        f"{folder} is a duel of another configuration: {'; '.join(why)}",
-                        hint="--fresh begins one beside it, or put back what differs",
-                    )
+                    raise other_configuration(folder, why)
                 duel = duel.model_copy(update={"created": found.created})
             with writing(folder / MANIFEST):
                 replace(folder / MANIFEST, duel.model_dump_json(indent=2))
@@ -220,6 +217,14 @@ def _read(path: Path, kind: type[R], *, hint: str) -> R:
     except (OSError, ValidationError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
         raise RunError(f"{path} cannot be read: {why}", hint=hint) from None
+
+
+def other_configuration(folder: Path, why: Sequence[str]) -> RunError:
+    """Return what is raised where a duel on record cannot be gone on with."""
+    return RunError(
+        f"{folder} is a duel of another configuration: {'; '.join(why)}",
+        hint="--fresh begins one beside it, or put back what differs",
+    )
 
 
 def _lock(folder: Path) -> IO[str]:

@@ -59,3 +59,4 @@ def test_every_condition_is_fought_and_the_hidden_tests_decide(fought: Fought) -
         "review:wrong+wrong": True,  # the reviewer finds it, and it is mended
         "drawn:right+wrong": fought.records.cells[-1].solved,
     }
+
