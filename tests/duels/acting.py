@@ -95,7 +95,7 @@ def write_duel(
     endpoints = "".join(ENDPOINT.format(name=name, price=price(name)) for name in models)
     (folder / "team.toml").write_text(f"{TEAM}{endpoints}")
     keys: dict[str, Any] = {"models": list(models), "issues": [str(issue)], **changes}
-    tables = {name: value for name, value in keys.items() if isinstance(value, dict)}
+    tables: dict[str, dict[str, Any]] = {n: each for n, each in keys.items() if isinstance(each, dict)}
     lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items() if name not in tables]
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]

@@ -10,12 +10,8 @@ from dualcode.duels.records import DuelRecords
 from dualcode.duels.store import read_duel
 from dualcode.issues.task import IssueTask
 from tests.duels.acting import Ground, write_duel
-from tests.duels.scripted import REVISED, Script, ScriptedModel
-
-MEND = "printf 'def total(prices):\\n    return sum(prices)\\n' > shop/price.py"
-SPOIL = "printf 'def total(prices):\\n    return sum(prices) + 1\\n' > shop/price.py"
-RIGHT = Script(edits=(MEND,), fixes=(MEND,))
-WRONG = Script(edits=(SPOIL,), fixes=(MEND,), review=REVISED)
+from tests.duels.plays import RIGHT, WRONG
+from tests.duels.scripted import ScriptedModel
 
 
 def models() -> dict[str, ScriptedModel]:
@@ -59,4 +55,3 @@ def test_every_condition_is_fought_and_the_hidden_tests_decide(fought: Fought) -
         "review:wrong+wrong": True,  # the reviewer finds it, and it is mended
         "drawn:right+wrong": fought.records.cells[-1].solved,
     }
-
