@@ -103,20 +103,7 @@ class Duelling:
         """
         todo = [key for key in self._keys if not self._is_done(key)]
         self._progress.done = len(self._keys) - len(todo)
-        working = asyncio.create_task(self._work(todo))
-        emptied = asyncio.create_task(self._means.purse.emptied.wait())
-        try:
-            await asyncio.wait({working, emptied}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                working.cancel()
-                await self._means.purse.drain()
-                await asyncio.wait({working})
-        finally:
-            for each in (working, emptied):
-                each.cancel()
-            await asyncio.wait({working, emptied})
-        if not working.cancelled() and (failure := working.exception()) is not None:
-            raise failure
+        await self._means.purse.spend(self._work(todo))
         left = sum(not self._is_done(key) for key in self._keys)
         if (why := self._means.purse.why) is not None and left:
             raise MoneyError(

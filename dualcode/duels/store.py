@@ -153,9 +153,13 @@ class DuelStore:
         with writing(place.folder / CELL):
             replace(place.folder / CELL, cell.model_copy(update=shown).model_dump_json(indent=1))
 
-    def judgements(self) -> list[Judgement]:
-        """Return what judges said so far."""
-        return read_lines(self.folder / JUDGEMENTS, Judgement, [])
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells that are done."""
+        return tuple(_cells(self.folder, self.duel))
+
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Return what the duel's judges said so far."""
+        return read_judgements(self.folder, self.duel)
 
     def add_judgement(self, judgement: Judgement) -> None:
         """Append what a judge said."""
@@ -190,9 +194,19 @@ def read_duel(folder: Path) -> DuelRecords:
     """Return all that is on record of a duel, finished or not. Raises RunError."""
     duel = read_manifest(folder)
     cells = tuple(_cells(folder, duel))
-    judgements = tuple(read_lines(folder / JUDGEMENTS, Judgement, []))
+    judgements = read_judgements(folder, duel)
     steps = {each.key: tuple(_steps(folder, duel, each)) for each in cells}
     return DuelRecords(duel=duel, cells=cells, judgements=judgements, steps=steps)
+
+
+def read_judgements(folder: Path, duel: Duel) -> tuple[Judgement, ...]:
+    """Return what judges said that counts: of the duel's judges and rubric, the last to each question."""
+    found: dict[tuple[object, ...], Judgement] = {}
+    for each in read_lines(folder / JUDGEMENTS, Judgement, []):
+        if each.judge in duel.judges and each.rubric == duel.rubric:
+            key = (each.condition, each.issue, each.trial, each.judge, each.rendering, each.calibration)
+            found[key] = each
+    return tuple(found.values())
 
 
 def _cells(folder: Path, duel: Duel) -> Iterator[Cell]:
