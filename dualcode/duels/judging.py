@@ -1,4 +1,4 @@
-"""Judges before the fixes of a duel, once its cells are done; what they say goes on record, with its price."""
+"""Judges before the fixes of a duel, once its cells are done; what they say goes on record with its price."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

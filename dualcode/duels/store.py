@@ -2,7 +2,7 @@
 
 manifest.json                       Duel
 cells/CONDITION/ISSUE/TRIAL/        cell.json (written last: the cell is done), nodes.jsonl, steps.jsonl,
-                                    calls.jsonl, changes/, plan.md, change.diff, tests.txt
+                                    calls.jsonl, plan.md, change.diff, tests.txt; changes/ and conversations/
 plans/PLANNER/ISSUE/TRIAL/          the same of the nodes that cells share
 judgements.jsonl, paid.jsonl, ledger/
 
@@ -32,7 +32,7 @@ from dualcode.workflows.workflow import Workflow
 
 MANIFEST, CELL, JUDGEMENTS = "manifest.json", "cell.json", "judgements.jsonl"
 NODES, STEPS, CALLS = "nodes.jsonl", "steps.jsonl", "calls.jsonl"
-PLAN, DIFF, TESTS, CHANGES = "plan.md", "change.diff", "tests.txt", "changes"
+PLAN, DIFF, TESTS = "plan.md", "change.diff", "tests.txt"
 
 R = TypeVar("R", bound=Record)
 
@@ -42,11 +42,6 @@ class Place:
     """The folder of one cell, or of one plan."""
 
     folder: Path
-
-    @property
-    def changes(self) -> Path:
-        """What its tree held after each step, by checksum."""
-        return self.folder / CHANGES
 
     def begin(self, workflow: Workflow) -> dict[str, NodeResult]:
         """Make it ready to be worked in, and return the workflow's nodes that are done.

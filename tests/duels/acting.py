@@ -8,66 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualcode.agents.agent import AgentLimits, Brief, Workplace, run_agent
 from dualcode.duels.config import load_duel
 from dualcode.duels.duel import Opened
+from dualcode.duels.hands import hands_of
 from dualcode.duels.opening import Models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell
-from dualcode.duels.running import Duelling, Means, Post
-from dualcode.duels.store import STEPS, DuelStore
+from dualcode.duels.running import Duelling, Means
+from dualcode.duels.store import DuelStore
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
-from dualcode.issues.jail.room import Room
 from dualcode.issues.packages import Environment
 from dualcode.issues.worktrees import recover
 from dualcode.models.chat import ChatModel
 from dualcode.models.ledger import Fingerprint
-from dualcode.workflows.records import NodeResult, Work
 from tests.issues import shop
-
-
-class AgentHands:
-    """Hands of agents alone."""
-
-    def __init__(self, post: Post) -> None:
-        self._post = post
-
-    async def do(self, work: Work) -> NodeResult:
-        post = self._post
-        task = post.bench.task
-        room = Room(post.tree, post.bench.environment, task.settings.pythonpath, writable=work.writable)
-        if work.kind == "bash":
-            ended = await post.bench.jail.run(work.text, room, task.limits)
-            status = "completed" if ended.succeeded else "failed"
-            return NodeResult(node=work.node, status=status, output=ended.output, seconds=ended.seconds)
-        assert work.role is not None
-        place = Workplace(post.bench.jail, room, task.limits, post.place.changes)
-        run, _ = await run_agent(
-            post.team[work.role],
-            place,
-            Brief(node=work.node, system="You work in a terminal.", instance=work.text),
-            AgentLimits(steps=8),
-            record=lambda step: post.place.add(STEPS, step),
-            replay=[step for step in post.steps if step.node == work.node],
-        )
-        data = json.loads(run.answer) if work.output_format and run.answer else None
-        return NodeResult(
-            node=work.node,
-            status="completed" if run.succeeded else "failed",
-            reason="" if run.succeeded else run.why,
-            output=run.answer or "",
-            data=data,
-            role=work.role,
-            runs=(run,),
-            seconds=run.seconds,
-            fault=run.ending in ("endpoint", "cancelled", "infrastructure"),
-        )
-
-    async def approve(self, node: str, message: str, decisions: tuple[str, ...]) -> tuple[str, str]:
-        raise AssertionError(f"{node} asks {message}")
-
 
 TEAM = """\
 [roles]
@@ -136,7 +92,8 @@ class Ground:
                 recover(bench.base)
             purse = Purse(folder, prepared.prices, prepared.config.limits.money)
             with seated(models, folder, purse, prepared.config.seed) as seating:
-                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, AgentHands)
+                hands = hands_of(prepared.config)
+                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, hands)
                 yield Opened(store, means)
 
     def run(
