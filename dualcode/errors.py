@@ -15,6 +15,7 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── ContextOverflowError    the request does not fit the model's context
 │   └── ReplyError              the server answered something that is no completion
 ├── GraderError                 the grader broke; says nothing about the program          -> errored
+├── MoneyError                  a limit of money is reached; what was done is kept       exit 7
 └── RunError                    a run's folder cannot be used, or the run had to stop    exit 3
 
 An EndpointError, SandboxError or GraderError inside a task makes that task *errored*, never failed.
@@ -128,6 +129,12 @@ class SandboxError(DualcodeError):
 
 class GraderError(DualcodeError):
     """The grader broke; this says nothing about the program."""
+
+
+class MoneyError(DualcodeError):
+    """A limit of money is reached. What was done is kept, and can be gone on with."""
+
+    exit_code = 7
 
 
 class RunError(DualcodeError):
