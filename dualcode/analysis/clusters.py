@@ -1,6 +1,6 @@
-"""Trials of the same issue are no independent tasks: rates and differences that know it."""
+"""Trials of the same issue are no independent tasks: rates and differences that know it.
 
-With one trial an issue, everything here is what `metrics.rate` and `changes.Changes` say. docs/duel-report.md has more.
+With one trial an issue, all is what `metrics.rate` and `changes.Changes` say (docs/duel-report.md).
 """
 
 import math

@@ -72,7 +72,8 @@ def phase(
     )
     chosen: dict[str, Any] = {
         "name": name, "kind": kind, "role": kind, "model": model, "runs": (run,), "calls": steps,
-        "usage": usage, "seconds": 30.0, "money": {"$": tokens * RATES.get(model, 5.0) / 1e6}, "source": "tokens",
+        "usage": usage, "seconds": 30.0, "money": {"$": tokens * RATES.get(model, 5.0) / 1e6},
+        "source": "tokens",
     }  # fmt: skip
     return Phase(**(chosen | changes))
 
@@ -90,9 +91,7 @@ def phases(of: Condition) -> tuple[Phase, ...]:
             phase("review", "review", reviewer, 30_000, steps=2),
             phase("fix", "implement", of.implementer, 40_000),
         ]
-    validate = phase(
-        "validate", "check", "", 0, steps=0, runs=(), role=None, model=None, money=None, source="unknown"
-    )
+    validate = Phase(name="validate", kind="check", seconds=4.0)
     return (*found, validate)
 
 
@@ -138,12 +137,20 @@ def judgement(
 
 def steps_of(found: Cell) -> tuple[Step, ...]:
     """Return a short transcript."""
+    ended: dict[str, Any] = {"ending": "finished", "seconds": 0.2}
     return (
-        Step(node="plan", number=1, call=1, said="I look first.", command="ls src", observation="flask\n",
-             ending="exited", exit_code=0, seconds=0.1),
-        Step(node="implement", number=1, call=2, said="I edit.", command="sed -i s/a/b/ x", observation="no file x\n",
-             ending="exited", exit_code=2, failed_edit=True, seconds=0.2),
-        Step(node="implement", number=2, call=3, said=f"Done with {found.issue}.", command=None, observation="say a command"),
+        Step(
+            node="plan", number=1, call=1, said="I look.", command="ls", observation="src", exit_code=0,
+            **ended,
+        ),
+        Step(
+            node="implement", number=1, call=2, said="I edit.", command="sed -i s/a/b/ x",
+            observation="sed: can't read x", exit_code=2, failed_edit=True, **ended,
+        ),
+        Step(
+            node="implement", number=2, call=3, said=f"Done: {found.issue}.", command=None,
+            observation="say a command",
+        ),
     )  # fmt: skip
 
 
@@ -202,10 +209,12 @@ def whole(
         for trial in range(1, trials + 1)
     ]
     cells[1] = cell(chosen[0], cells[1].issue, cells[1].trial, None)
-    last = cells[-1].phases
-    unknown = last[1].model_copy(update={"money": None, "source": "unknown"}) if len(last) > 1 else last[0]
     cells[-1] = cells[-1].model_copy(update={
-        "phases": (last[0], unknown, *last[2:]), "status": "timeout", "reason": "60 steps",
+        "phases": tuple(
+            each.model_copy(update={"money": None, "source": "unknown"}) if each.kind == "implement" else each
+            for each in cells[-1].phases
+        ),
+        "status": "timeout", "reason": "60 steps",
         "left_out": (Dropped(path="conftest.py", why="test machinery"),),
     })  # fmt: skip
     return records(
@@ -220,9 +229,9 @@ def _judged(conditions: Sequence[Condition], cells: Sequence[Cell]) -> Iterator[
             continue
         for judge in JUDGES:
             base = scored(by_id[each.condition], each.issue, each.trial, judge)
-            missing = place == 2 and judge == "gpt"
-            yield judgement(each.condition, each.issue, each.trial, judge, None if missing else base)
-            yield judgement(each.condition, each.issue, each.trial, judge, base, rendering="other")
+            for rendering, less in (("plain", 0), ("other", judge == "gpt" and each.trial == 1)):
+                score = None if place == 2 and judge == "gpt" else base - less
+                yield judgement(*each.key, judge, score, rendering=rendering)
     for kind, score in (("right", 9), ("wrong", 3), ("instruction", 4)):
         for judge in JUDGES:
             yield judgement("", ISSUES[0], 0, judge, score, calibration=kind)
