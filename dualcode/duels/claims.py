@@ -80,7 +80,7 @@ def _claims(tested: Sequence[Contested]) -> list[str]:
     if least * len(tested) >= LEVEL:
         notes.append(
             f"With {most} {'issue' if most == 1 else 'issues'} and {len(tested)} tests no p Holm can be "
-            f"below {cells.p_value(min(1.0, least * len(tested)))}: nothing here can be claimed, however large."
+            f"below {cells.p_value(min(1.0, least * len(tested)))}: nothing here can be claimed."
         )
     return notes
 

@@ -73,7 +73,7 @@ def of_quality(found: Findings) -> list[str]:
     models = {name for each in duel.conditions for role in each.roles.values() for name in role.split("+")}
     contestants = [each for each in judges if each in models]
     notes = [
-        f"quality: what {' and '.join(judges)} said ({duel.rubric}), mean ± standard deviation over cells; it "
+        f"quality: what {' and '.join(judges)} said ({duel.rubric}), mean ± deviation over cells; it "
         "never decides whether something is solved."
     ]
     if contestants:

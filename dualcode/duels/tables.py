@@ -49,7 +49,8 @@ def leaderboard(found: Findings) -> Table | str:
     fields: list[Field[Standing] | None] = [
         right("rank", lambda row: NOTHING if row.rank is None else str(row.rank), short="#"),
         left("condition", lambda row: row.id),
-        right("solved", lambda row: counted(row.solved)),
+        right("solved", lambda row: f"{row.solved.passed}/{row.solved.total}" if row.solved else NOTHING),
+        right("pass@1", lambda row: _share(row.solved.value if row.solved else None), drop=5),
         right(
             "95 %", lambda row: interval(row.solved.low, row.solved.high) if row.solved else NOTHING, drop=2
         ),
