@@ -13,7 +13,7 @@ PROGRAM = Program(text="x = a < b and '&'", compiles=True, defines_entry_point=F
 REVIEW = {"task": TASK, "program": PROGRAM, "most_findings": 3, "enrichment": None, "evidence": ()}
 PLAIN = [
     "answer_reviewer", "coder", "planner", "reviewer", "code_reviewer",
-    "repair", "repair_choice", "repair_claims", "repair_enrichment", "repair_probes",
+    "judge", "repair", "repair_choice", "repair_claims", "repair_enrichment", "repair_probes",
 ]  # fmt: skip
 
 

@@ -1,0 +1,281 @@
+"""What scores are worth: agreement, self-preference, sensitivity and truth, as functions of arrays alone.
+
+A number that the data cannot give is None, for people *unknown* or *undefined*: never zero, never a guess.
+All that is drawn is drawn by a seed. Ratings are arrays of judges x units, a missing score is NaN.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dualcode.record import Record
+
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Draw = Callable[[Rows], float | None]
+"""A statistic of the rows of these places; None where they do not give it."""
+
+DRAWS = 2000
+COVERED = 0.95
+"""Of intervals."""
+_LEAST_KEPT = 0.5
+"""The share of draws that must give the statistic, for there to be an interval."""
+
+
+class Estimate(Record):
+    """A number with its 95 % interval; `low` and `high` are None where one cluster says nothing of others."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    """What it was taken over: scores, pairs, units."""
+    clusters: int = 0
+    """Issues, which are what was drawn: scores of one issue are no independent ones."""
+
+
+class Preference(Record):
+    """How a judge scores its own model's work beside others'."""
+
+    delta: Estimate
+    """Mean of its own less mean of the others' (duobench's). Own work may also simply be better."""
+    excess: Estimate
+    """The same, less what the other judges make of the same fixes: what is left is the judge's alone."""
+    own: int
+    other: int
+
+
+def alpha(ratings: ArrayLike, level: Level = "ordinal") -> float | None:
+    """Return Krippendorff's alpha of judges x units (K. Krippendorff, Content Analysis, 2004, ch. 11).
+
+    Units with fewer than two scores count for nothing. None, *undefined*, where nothing can be compared or
+    all scores are equal: then nothing can be said of how well judges tell units apart.
+    """
+    table = _table(ratings)
+    values, coded = _coded(table)
+    if not len(values):
+        return None
+    counts = np.stack([(coded == place).sum(axis=0) for place in range(len(values))]).astype(float)
+    counts = counts[:, counts.sum(axis=0) >= 2]  # values x units
+    if not counts.size:
+        return None
+    weights = 1.0 / (counts.sum(axis=0) - 1.0)
+    seen = (counts * weights) @ counts.T - np.diag((counts * weights).sum(axis=1))
+    totals = seen.sum(axis=1)
+    distance = _distances(values, totals, level)
+    expected = (np.outer(totals, totals) * distance).sum() / (totals.sum() - 1.0)
+    return None if expected == 0 else float(1.0 - (seen * distance).sum() / expected)
+
+
+def weighted_kappa(first: ArrayLike, second: ArrayLike) -> float | None:
+    """Return Cohen's kappa of two judges with quadratic weights; None where it is undefined.
+
+    Pairs of which one is missing are left out.
+    """
+    one, two = _paired(first, second)
+    if not len(one):
+        return None
+    expected = ((one[:, None] - two[None, :]) ** 2).mean()
+    return None if expected == 0 else float(1.0 - ((one - two) ** 2).mean() / expected)
+
+
+def spearman(first: ArrayLike, second: ArrayLike) -> float | None:
+    """Return the correlation of ranks; None below two pairs, or where one side is constant."""
+    one, two = _paired(first, second)
+    return _correlation(ranks(one), ranks(two))
+
+
+def auc(scores: ArrayLike, truth: ArrayLike) -> float | None:
+    """Return how often a solved fix scores above an unsolved one, a tie as a half; None without both kinds.
+
+    `truth` is 1, 0, or NaN where the tests did not tell.
+    """
+    score, true = _paired(scores, truth)
+    solved, unsolved = score[true > 0.5], score[true <= 0.5]
+    if not len(solved) or not len(unsolved):
+        return None
+    above = (solved[:, None] > unsolved).mean() + 0.5 * (solved[:, None] == unsolved).mean()
+    return float(above)
+
+
+def ranks(values: ArrayLike) -> Floats:
+    """Return ranks from 1, ties at their middle."""
+    array = np.asarray(values, dtype=float)
+    return (array[:, None] > array).sum(axis=1) + ((array[:, None] == array).sum(axis=1) + 1) / 2.0
+
+
+def sensitivity(plain: ArrayLike, other: ArrayLike, issues: Sequence[Hashable]) -> Estimate:
+    """Return by how much a judge's score moves, whichever way, when only the rendering changes."""
+    one, two = np.asarray(plain, dtype=float), np.asarray(other, dtype=float)
+    return mean_over(np.abs(one - two), issues)
+
+
+def own_minus_other(
+    scores: ArrayLike,
+    own: Sequence[bool],
+    issues: Sequence[Hashable],
+    *,
+    peers: ArrayLike | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Preference:
+    """Return how a judge favours fixes that are its own model's, with intervals clustered by issue.
+
+    `own` says of each score whether the fix is the judge's model's. `peers` is the mean of the other judges'
+    scores of the same fix, NaN where there is none; without it, `excess` is unknown.
+    """
+    score, mine = np.asarray(scores, dtype=float), np.asarray(own, dtype=bool)
+    beyond = np.full_like(score, np.nan) if peers is None else score - np.asarray(peers, dtype=float)
+
+    def gap(of: Floats) -> Draw:
+        def drawn(rows: Rows) -> float | None:
+            left, right = of[rows][mine[rows]], of[rows][~mine[rows]]
+            left, right = left[~np.isnan(left)], right[~np.isnan(right)]
+            return float(left.mean() - right.mean()) if len(left) and len(right) else None
+
+        return drawn
+
+    def estimate(of: Floats) -> Estimate:
+        known = ~np.isnan(of)
+        found = clustered(gap(of), issues, known, draws=draws, seed=seed)
+        sides = ({issues[row] for row in np.flatnonzero(known & side).tolist()} for side in (mine, ~mine))
+        if min(map(len, sides)) < 2:  # a single issue says nothing of how much that side varies
+            return found.model_copy(update={"low": None, "high": None})
+        return found
+
+    there = ~np.isnan(score)
+    own_scores, other_scores = int((mine & there).sum()), int((~mine & there).sum())
+    return Preference(delta=estimate(score), excess=estimate(beyond), own=own_scores, other=other_scores)
+
+
+def mean_over(
+    values: ArrayLike, issues: Sequence[Hashable], *, draws: int = DRAWS, seed: int = 0
+) -> Estimate:
+    """Return a mean with its interval clustered by issue; of a single issue, without one."""
+    array = np.asarray(values, dtype=float)
+
+    def drawn(rows: Rows) -> float | None:
+        found = array[rows]
+        found = found[~np.isnan(found)]
+        return float(found.mean()) if len(found) else None
+
+    return clustered(drawn, issues, ~np.isnan(array), draws=draws, seed=seed)
+
+
+def clustered(
+    statistic: Draw, issues: Sequence[Hashable], there: NDArray[np.bool_], *, draws: int, seed: int
+) -> Estimate:
+    """Return a statistic of the rows that are there, with a bootstrap interval: whole issues are drawn anew.
+
+    There is no interval for a single issue, nor where most draws do not give the statistic.
+    """
+    present = np.flatnonzero(there)
+    places: dict[Hashable, list[int]] = {}
+    for row in present.tolist():
+        places.setdefault(issues[row], []).append(row)
+    groups: list[Rows] = [np.array(rows, dtype=np.int64) for rows in places.values()]
+    value = statistic(present)
+    alone = Estimate(value=value, n=len(present), clusters=len(groups))
+    if value is None or len(groups) < 2:
+        return alone
+    generator = np.random.default_rng(seed)
+    drawn: list[float | None] = []
+    for _ in range(draws):
+        taken: list[Rows] = [groups[at] for at in generator.integers(len(groups), size=len(groups))]
+        drawn.append(statistic(np.concatenate(taken)))
+    kept = np.array([each for each in drawn if each is not None])
+    if len(kept) < _LEAST_KEPT * draws:
+        return alone
+    low, high = np.quantile(kept, [(1 - COVERED) / 2, (1 + COVERED) / 2])
+    return alone.model_copy(update={"low": float(low), "high": float(high)})
+
+
+def effective_votes(ratings: ArrayLike, truth: ArrayLike | None = None) -> float | None:
+    """Return how many independent judges these are worth: k / (1 + (k - 1) r), between 1 and k.
+
+    r is the mean correlation of two judges' errors. What is common to all because it is true is no error:
+    with `truth`, scores are taken less their judge's mean over fixes of the same kind. Without it, r is that
+    of the scores, and the number a lower bound. None for fewer than two judges with errors that vary.
+    """
+    table = _table(ratings).copy()
+    if truth is not None:
+        true = np.asarray(truth, dtype=float)
+        table[:, np.isnan(true)] = np.nan
+        for kind in (true > 0.5, true <= 0.5):
+            for row in table:
+                known = kind & ~np.isnan(row)
+                row[known] -= row[known].mean() if known.any() else 0.0
+    pairs = [
+        _correlation(*_paired(table[one], table[two])) for one in range(len(table)) for two in range(one)
+    ]
+    known = [each for each in pairs if each is not None]
+    if not known:
+        return None
+    judges = len(table)
+    shared = max(0.0, float(np.mean(known)))
+    return float(judges / (1.0 + (judges - 1.0) * shared))
+
+
+def ranking(values: Sequence[Estimate]) -> list[int | None]:
+    """Return each one's rank from 1, ties at the better one; None for what no two issues or more have told.
+
+    Those that have no rank take none from the others.
+    """
+    known = [each.value for each in values if each.value is not None and each.low is not None]
+    return [
+        1 + sum(other > each.value for other in known)
+        if each.value is not None and each.low is not None
+        else None
+        for each in values
+    ]
+
+
+def _table(ratings: ArrayLike) -> Floats:
+    table = np.asarray(ratings, dtype=float)
+    if table.ndim != 2:
+        raise ValueError(f"ratings are judges x units; found {table.ndim} dimensions")
+    return table
+
+
+def _coded(table: Floats) -> tuple[Floats, Rows]:
+    """Return the values that occur, and each score as its value's place; -1 where it is missing."""
+    values = np.unique(table[~np.isnan(table)])
+    coded = np.searchsorted(values, np.where(np.isnan(table), np.inf, table))
+    return values, np.where(np.isnan(table), -1, coded).astype(np.int64)
+
+
+def _distances(values: Floats, totals: Floats, level: Level) -> Floats:
+    """Return the squared differences of values, as the level of measurement has them."""
+    low, high = np.minimum.outer(values, values), np.maximum.outer(values, values)
+    if level == "nominal":
+        return (low != high).astype(float)
+    if level == "interval":
+        return (high - low) ** 2
+    if level == "ratio":
+        if (values < 0).any():
+            raise ValueError("a ratio scale has no negative values")
+        both = high + low
+        return np.divide(high - low, both, out=np.zeros_like(both), where=both > 0) ** 2
+    places = np.arange(len(values))
+    below = np.concatenate([[0.0], np.cumsum(totals)])
+    first, last = np.minimum.outer(places, places), np.maximum.outer(places, places)
+    between = below[last + 1] - below[first] - (totals[first] + totals[last]) / 2.0
+    return np.where(first == last, 0.0, between**2)
+
+
+def _paired(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
+    one, two = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    known = ~np.isnan(one) & ~np.isnan(two)
+    return one[known], two[known]
+
+
+def _correlation(one: Floats, two: Floats) -> float | None:
+    """Return Pearson's correlation; None below two pairs or where one side is constant."""
+    if len(one) < 2:
+        return None
+    one, two = one - one.mean(), two - two.mean()
+    size = np.sqrt((one**2).sum() * (two**2).sum())
+    return None if size < 1e-12 else float(np.clip((one * two).sum() / size, -1.0, 1.0))
