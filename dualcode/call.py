@@ -66,15 +66,24 @@ class Usage(Record):
     """Prompt tokens that the server found in its prefix cache."""
     untold: int = 0
     """Replies whose tokens the server did not tell: with any, the other numbers are a lower bound."""
+    cost: float | None = Field(default=None, exclude_if=lambda cost: cost is None)
+    """US dollars that the server says it charged, as OpenRouter does; None: not told, or not of all."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no request was taken: of that there is nothing to tell."""
+        return not (self.prompt_tokens or self.completion_tokens or self.untold or self.cost)
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Return the sums."""
+        """Return the sums; the cost is known if it is of both."""
+        costs = [each.cost for each in (self, other) if each.cost is not None or not each.nothing]
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             untold=self.untold + other.untold,
+            cost=sum(filter(None, costs), 0.0) if costs and None not in costs else None,
         )
 
 

@@ -6,6 +6,7 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── ProfileError            a serving profile
 │   ├── UnknownNameError        a pipeline, suite, task or role that does not exist
 │   ├── PipelineError           a pipeline's file cannot be loaded
+│   ├── WorkflowError           a workflow's file, or what it is given
 │   └── InputError              a file given to a command: samples, responses, data
 ├── SuiteError                  a benchmark's data cannot be had or is not what it claims exit 2
 ├── ServingError                a vLLM process cannot start or died                      exit 3
@@ -14,6 +15,7 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── ContextOverflowError    the request does not fit the model's context
 │   └── ReplyError              the server answered something that is no completion
 ├── GraderError                 the grader broke; says nothing about the program          -> errored
+├── MoneyError                  a limit of money is reached; what was done is kept       exit 7
 └── RunError                    a run's folder cannot be used, or the run had to stop    exit 3
 
 An EndpointError, SandboxError or GraderError inside a task makes that task *errored*, never failed.
@@ -77,6 +79,10 @@ class PipelineError(ConfigError):
     """A pipeline's file or entry point cannot be loaded, or defines what it must not."""
 
 
+class WorkflowError(ConfigError):
+    """A workflow's file is refused, each fault with its line; or what it is given does not fit it."""
+
+
 class InputError(ConfigError):
     """A file given to a command does not hold what the command needs."""
 
@@ -123,6 +129,12 @@ class SandboxError(DualcodeError):
 
 class GraderError(DualcodeError):
     """The grader broke; this says nothing about the program."""
+
+
+class MoneyError(DualcodeError):
+    """A limit of money is reached. What was done is kept, and can be gone on with."""
+
+    exit_code = 7
 
 
 class RunError(DualcodeError):

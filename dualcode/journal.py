@@ -18,9 +18,9 @@ from dualcode import resources
 from dualcode.call import Call, Usage
 from dualcode.config import Price
 from dualcode.errors import InputError, RunError
+from dualcode.pricing import bill
 from dualcode.record import Record
 from dualcode.runs.lines import Damage, append_whole, read_lines
-from dualcode.runs.summary import money
 
 SWITCH = "DUALCODE_RECORDS"
 """The environment variable that ends all keeping: `off`, `no`, `false` or `0`."""
@@ -125,20 +125,9 @@ def entry_of(
         calls=len(calls),
         usage=sum((call.usage for call in calls), Usage()),
         seconds=seconds,
-        money=_money(calls, prices),
+        money=bill(calls, prices)[0],
         exchanges=tuple(calls) if keep_calls else (),
     )
-
-
-def _money(calls: Sequence[Call], prices: Mapping[str, Price | None]) -> dict[str, float] | None:
-    total: dict[str, float] = {}
-    for call in calls:
-        price = prices.get(call.endpoint)
-        paid = money(price, call.usage, sum(each.seconds for each in call.attempts))
-        if price is None or paid is None:
-            return None
-        total[price.currency] = total.get(price.currency, 0.0) + paid
-    return total
 
 
 def switched_on() -> bool:

@@ -50,10 +50,11 @@ fresh() { [ -f "$1/.dualcode-stamp" ] && [ "$(cat "$1/.dualcode-stamp")" = "$2" 
 
 client() {
   local want
-  want=$(cat pyproject.toml scripts/setup.sh constraints.txt | sha256sum)
+  want=$(cat pyproject.toml scripts/setup.sh scripts/overrides-agents.txt constraints.txt | sha256sum)
   if fresh .venv "$want"; then return; fi
   say "installing dualcode and its tools into .venv"
-  .venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt -e '.[dev]'
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt \
+    --overrides scripts/overrides-agents.txt -e '.[dev]'
   printf '%s' "$want" >.venv/.dualcode-stamp
 }
 

@@ -6,6 +6,8 @@ from dualcode.call import Usage
 from dualcode.issues.jail.room import Ending as CommandEnding
 from dualcode.record import Record
 
+Phase = Literal["explore", "plan", "implement", "self-review", "review", "fix"]
+"""What an agent is there for."""
 AgentEnding = Literal[
     "submitted",
     "steps",
@@ -46,6 +48,11 @@ class Step(Record):
     """Of the command."""
     change: str | None = None
     """The checksum of the tree's difference from its base after it; None where it can change nothing."""
+    answer: str | None = None
+    """What it submitted, in an agent's last step; `observation` is empty then."""
+    shortened: tuple[int, ...] = ()
+    """The turns of which the reply or the observation was sent shortened when this one was asked for, since
+    the context was full; 0: turns of an earlier conversation."""
 
 
 class AgentRun(Record):
@@ -64,6 +71,7 @@ class AgentRun(Record):
     usage: Usage = Usage()
     """Of all calls; those that an earlier run paid for are marked in the calls themselves."""
     seconds: float = 0.0
+    """Of its calls and commands as they were made, so that a resumed run tells the same as another."""
 
     @property
     def succeeded(self) -> bool:

@@ -9,6 +9,7 @@ from pydantic import Field
 from dualcode.agents.records import AgentRun, Step
 from dualcode.call import Usage
 from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.pricing import CostSource
 from dualcode.record import Record
 
 Arm = Literal["pair", "solo", "no-plan", "review", "drawn"]
@@ -36,10 +37,6 @@ class Condition(Record):
     def implementer(self) -> str:
         """The model that implements."""
         return self.roles["implementer"]
-
-
-CostSource = Literal["provider", "tokens", "gpu", "unknown"]
-"""`provider`: the server told its charge; `tokens`: by the price table; `gpu`: by the hour of its GPU."""
 
 
 class Phase(Record):

@@ -23,7 +23,7 @@ from dualcode.gateway.routing import Route
 from dualcode.gateway.voice import Voice
 from dualcode.journal import Entry, Findings, Journal, entry_of
 from dualcode.models.endpoints import Served
-from dualcode.runs.summary import money
+from dualcode.pricing import charge
 from dualcode.steps.review import REVIEW_TOKENS
 from dualcode.team import Seat, Team
 
@@ -219,8 +219,7 @@ class Gateway:
             # What was in flight is paid for, too, and nobody counted it.
             return made.model_copy(update={"usage": made.usage + Usage(untold=1), "money": None})
         endpoint = self.alone(piece.choice)
-        price = self._prices.get(endpoint.name)
-        paid = money(price, usage, piece.seconds)
+        paid = charge(self._prices.get(endpoint.name), usage, piece.seconds)
         return Entry(
             at=piece.at,
             source="gateway",
@@ -230,7 +229,7 @@ class Gateway:
             calls=1,
             usage=usage,
             seconds=piece.seconds,
-            money=None if price is None or paid is None else {price.currency: paid},
+            money=None if paid is None else {paid.currency: paid.amount},
         )
 
 

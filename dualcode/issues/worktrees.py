@@ -91,11 +91,25 @@ class Worktree:
         """Return a diff, applied to the base in an index of its own, before any file is written."""
         return Staged(self, diff)
 
+    def restore(self, diff: str) -> None:
+        """Make the tree its base with a diff applied, whatever stands in it now. Raises as `apply`."""
+        fence.clear(str(self.path))
+        (self.path / ".git").write_text(f"gitdir: {self.admin}\n")
+        self._git("checkout-index", "--all", "--force")
+        self.apply(diff)
+        self.give()
+
     def commit(self) -> Change:
-        """Make the one commit of what the tree holds now. The tree itself is only read.
+        """Make the one commit of what the tree holds now, and HEAD it. The tree itself is only read.
 
         Raises SuiteError if it cannot be read.
         """
+        change = self.change()
+        self._git("update-ref", "--no-deref", "HEAD", change.commit, more=self._objects())
+        return change
+
+    def change(self) -> Change:
+        """Return what `commit` would, and leave HEAD: who goes on working compares with the base."""
         left: list[LeftOut] = []
         wanted = sorted(self._files(left))
         ignored = self._ignored(wanted)
@@ -118,7 +132,6 @@ class Worktree:
             .decode()
             .strip()
         )
-        self._git("update-ref", "--no-deref", "HEAD", commit, more=objects)
         diff, files = self._difference(tree)
         return Change(commit, diff, files, tuple(left))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Stream:
     finish_reason: str | None = None
     counts: dict[str, int] = field(default_factory=dict[str, int])
     """Field of a Usage -> tokens, as far as the server told."""
+    cost: float | None = None
+    """US dollars, where the server told them."""
     fingerprint: str | None = None
     first_token: float | None = None
     ended: bool = False
@@ -76,7 +79,7 @@ class Stream:
         """Return the tokens that the server told of; a reply that began untold of counts as unknown."""
         told = "prompt_tokens" in self.counts and "completion_tokens" in self.counts
         began = self.ended or self.finish_reason is not None or self.first_token is not None
-        return Usage(**self.counts, untold=int(began and not told))
+        return Usage(**self.counts, untold=int(began and not told), cost=self.cost)
 
     def feed(self, piece: bytes) -> None:
         """Take in a piece of the body. Raises TransientError for an event that is broken or an error."""
@@ -155,6 +158,17 @@ class Stream:
         ):
             if isinstance(count, int) and count >= 0:
                 self.counts[name] = count
+        self.cost = self.cost if (charged := _charge(told)) is None else charged
+
+
+def _charge(usage: Mapping[str, Any]) -> float | None:
+    """Return the US dollars in OpenRouter's words: its own charge and, under a key of one's own, that of the
+    provider behind it, without which the former is a fee alone."""
+    parts: list[object] = [usage.get("cost")]
+    if usage.get("is_byok"):
+        parts.append(_table(usage.get("cost_details")).get("upstream_inference_cost"))
+    told = [float(each) for each in parts if isinstance(each, int | float) and not isinstance(each, bool)]
+    return sum(told) if len(told) == len(parts) and all(0 <= each < math.inf for each in told) else None
 
 
 def _table(found: object) -> dict[str, Any]:

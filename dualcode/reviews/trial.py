@@ -13,10 +13,10 @@ from dualcode.call import Call, Usage
 from dualcode.config import Price
 from dualcode.errors import EndpointError, RunError
 from dualcode.journal import Findings
+from dualcode.pricing import charge
 from dualcode.reviews.cases import Case
 from dualcode.reviews.prompt_sets import Form
 from dualcode.runs.lines import append_whole, read_lines
-from dualcode.runs.summary import money
 from dualcode.solution import Program
 from dualcode.steps import valued
 from dualcode.steps.claims import Tried, state, try_claims
@@ -120,6 +120,7 @@ async def review_case(case: Case, task: Task, reviewer: Reviewer, bench: Bench) 
     statuses = [each.status for each in tried]
     own, rest = calls[:1], calls[1:]
     usage, seconds = _usage(own), _seconds(own)
+    paid = charge(reviewer.price, usage, seconds)
     return TrialReview(
         task_id=case.task_id,
         case=case.key,
@@ -137,8 +138,8 @@ async def review_case(case: Case, task: Task, reviewer: Reviewer, bench: Bench) 
         ),
         seconds=seconds,
         usage=usage,
-        money=money(reviewer.price, usage, seconds),
-        currency=reviewer.price and reviewer.price.currency,
+        money=paid and paid.amount,
+        currency=paid.currency if paid else reviewer.price and reviewer.price.currency,
         claim_seconds=_seconds(rest),
         claim_usage=_usage(rest),
     )

@@ -8,6 +8,7 @@ from typing import Any
 from dualcode.call import Attempt, Call, Usage
 from dualcode.config import Price
 from dualcode.metrics import Counts
+from dualcode.pricing import charge
 from dualcode.record import Record
 from dualcode.runs.bytask import TaskRecords, by_task
 from dualcode.runs.lines import Damage
@@ -275,7 +276,7 @@ class UseSums:
         self._endpoint, self._model = endpoint, table["model"]
         self._price = Price.model_validate(table["price"]) if table.get("price") else None
         self._calls = self._replayed = self._requests = self._paid = 0
-        self._tokens, self._paid_tokens = Counter[str](), Counter[str]()
+        self._tokens, self._paid_tokens = Usage(), Usage()
         self._busy, self._paid_busy = Spans(), Spans()
 
     def add(self, task: TaskRecords) -> None:
@@ -289,13 +290,10 @@ class UseSums:
         paid = list(dict.fromkeys(each for each in (*made, *again) if not each.from_ledger))
         self._calls += len(own)
         self._replayed += sum(call.from_ledger for call in own)
-        for attempts, tokens, busy in (
-            (made, self._tokens, self._busy),
-            (paid, self._paid_tokens, self._paid_busy),
-        ):
-            busy.add(attempts)
-            for attempt in attempts:
-                tokens.update(attempt.usage.__dict__)
+        self._busy.add(made)
+        self._paid_busy.add(paid)
+        self._tokens = sum((each.usage for each in made), self._tokens)
+        self._paid_tokens = sum((each.usage for each in paid), self._paid_tokens)
         self._requests += len(made)
         self._paid += len(paid)
 
@@ -304,7 +302,9 @@ class UseSums:
 
         A GPU-hour price counts all of that: the server is held for it.
         """
-        price, usage, paid = self._price, Usage(**self._tokens), Usage(**self._paid_tokens)
+        usage, paid = self._tokens, self._paid_tokens
+        alone = charge(self._price, usage, wall + replayed)
+        spent = charge(self._price, paid, wall)
         return ServerUse(
             endpoint=self._endpoint,
             model=self._model,
@@ -314,13 +314,13 @@ class UseSums:
             usage=usage,
             busy_seconds=self._busy.seconds(),
             wall_seconds=wall,
-            cost=money(price, usage, wall + replayed),
-            currency=price.currency if price else None,
+            cost=alone and alone.amount,
+            currency=alone.currency if alone else self._price and self._price.currency,
             spent=Spent(
                 requests=self._paid,
                 usage=paid,
                 busy_seconds=self._paid_busy.seconds(),
-                cost=money(price, paid, wall),
+                cost=spent and spent.amount,
             ),
         )
 
@@ -341,26 +341,6 @@ def review_counts(calls: Sequence[Call]) -> ReviewCounts:
         repaired=_noted(reviews, "repaired"),
         fixes=sum(call.step == "fix" and call.reply is not None for call in calls),
     )
-
-
-def money(price: Price | None, usage: Usage, wall_seconds: float) -> float | None:
-    """Return the money, None where there is no price, or one by tokens that the server did not tell."""
-    if price is None or (price.gpu_hour is None and usage.untold):
-        return None
-    return cost(price, usage, wall_seconds)
-
-
-def cost(price: Price, usage: Usage, wall_seconds: float) -> float:
-    """Return the money for tokens, or for holding the GPUs for `wall_seconds`."""
-    if price.gpu_hour is not None:
-        return price.gpu_hour * wall_seconds / 3600
-    new, cached = price.input_per_million or 0, price.cached_input_per_million
-    found = min(usage.cached_tokens, usage.prompt_tokens)
-    return (
-        (usage.prompt_tokens - found) * new
-        + found * (new if cached is None else cached)
-        + usage.completion_tokens * (price.output_per_million or 0)
-    ) / 1e6
 
 
 def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from dualcode.call import Usage
 from dualcode.config import TeamConfig
+from dualcode.pricing import cost
 from dualcode.record import Record
-from dualcode.runs.summary import cost
 from dualcode.study.known import Known
 from dualcode.study.rehearsal import Asked, Rehearsal
 

@@ -21,6 +21,10 @@ class NodeResult(Record):
     """Who did it; None for a command or an approval."""
     runs: tuple[AgentRun, ...] = ()
     """Its agents, retries and turns of a loop included, in order."""
+    exit_code: int | None = None
+    """Of a command that finished."""
+    failed_upstream: str | None = None
+    """The failed node for whose sake it was skipped, however far above; None for any other reason."""
     attempts: int = 1
     seconds: float = 0.0
     fault: bool = False

@@ -12,6 +12,7 @@ from dualcode.config import Price
 from dualcode.metrics import duration
 from dualcode.models.chat import Meter
 from dualcode.models.scripted import reply
+from dualcode.pricing import cost
 from dualcode.runs.bytask import TaskRecords
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
@@ -19,7 +20,6 @@ from dualcode.runs.summary import (
     ServerUse,
     Summary,
     UseSums,
-    cost,
     review_counts,
     summarize,
     union_seconds,

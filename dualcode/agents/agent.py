@@ -1,0 +1,120 @@
+"""One agent at work: mini-swe-agent's loop, with a seat of the team behind it and the jail beneath it.
+
+The loop runs in a thread of its own (`bridge`); what it asks a model, and what it runs, is awaited on the
+event loop, so every request is a call on record and passes the ledger as any other does. Its limits, its
+record and its end are ours.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dualcode.agents import mini
+from dualcode.agents.bridge import Bridge, Stopped
+from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.work import WorkAtHand
+from dualcode.call import Message
+from dualcode.errors import DualcodeError, EndpointError
+from dualcode.issues.jail.jail import CommandJail
+from dualcode.issues.jail.room import Room
+from dualcode.issues.task import Limits
+from dualcode.team import Seat
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where commands run."""
+
+    jail: CommandJail
+    room: Room
+    limits: Limits
+    """Of a command."""
+    changes: Path | None = None
+    """A folder for each distinct change of the tree, by checksum: `replay` needs it. None: kept nowhere."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What an agent is told. `briefs.brief` writes one."""
+
+    node: str
+    system: str
+    instance: str
+    """The first message: what is to be done."""
+    continuing: tuple[Message, ...] = ()
+    """An earlier conversation that it continues; its system message is replaced by `system`."""
+    thinking: bool = False
+    """Whether a model that can be switched thinks before each reply."""
+    check: Callable[[str], str] = lambda _: ""
+    """What is wrong with a submitted answer, in words for the model, which then goes on; empty: nothing."""
+
+
+class AgentLimits(BaseModel):
+    """What ends an agent that does not end by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=60, ge=1)
+    """Replies, those without a command included."""
+    tokens: int = Field(default=100_000, ge=1)
+    """Completion tokens of all its calls. The last call may have no more than are left."""
+    seconds: float = Field(default=3600.0, gt=0)
+    """Of its calls and commands; see AgentRun.seconds."""
+    idle_seconds: float = Field(default=600.0, gt=0)
+    """Without a sign of life of the model's server while it is asked."""
+    format_errors: int = Field(default=3, ge=1)
+    """Replies in a row without a readable command."""
+    observation_chars: int = Field(default=10_000, ge=200)
+    """Of a command's output, the beginning and the end are shown."""
+    context: int | None = Field(default=None, ge=256)
+    """Tokens that the endpoint takes in all; None: older observations are shortened once it refuses."""
+
+
+async def run_agent(
+    seat: Seat,
+    place: Workplace,
+    brief: Brief,
+    limits: AgentLimits,
+    *,
+    record: Callable[[Step], None],
+    replay: Sequence[Step] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[AgentRun, tuple[Message, ...]]:
+    """Let one agent work until it submits or a limit ends it; return how it ended, and its conversation.
+
+    `record` gets each new step once it is done, on the event loop. `replay` has the steps that an interrupted
+    run has on record: their replies are asked for again (and come from the ledger), their observations are
+    those on record, no command of theirs is run again, and the tree is then made what it was after the last
+    of them. They are not recorded again. Where a reply differs, the replay ends, and the agent goes on from
+    there: a step on record replaces all that were recorded before with its number or a higher one.
+
+    Cancelled, it stops the thread and the jail, and raises asyncio.CancelledError, whose first argument is
+    the AgentRun so far: nothing of it runs any more. Raises ConfigError if mini-swe-agent is not installed;
+    whatever else happens is an ending.
+    """
+    bridge = Bridge(f"agent-{brief.node}")
+    work = WorkAtHand(seat, place, brief, limits, bridge, record, replay, tell)
+    loop = mini.load().loop(work.query, work.execute, steps=limits.steps, format_errors=limits.format_errors)
+
+    def blocking() -> mini.Said:
+        work.begin()
+        return loop.run(brief.system, brief.instance)
+
+    try:
+        exited = await bridge.run(blocking)
+    except (Stopped, asyncio.CancelledError):
+        # No class of its own: TaskGroup and timeout look for exactly this one.
+        raise asyncio.CancelledError(work.ended("cancelled", "it was cancelled")) from None
+    except EndpointError as error:
+        run = work.ended("endpoint", error.message)
+    except DualcodeError as error:
+        run = work.ended("infrastructure", error.message)
+    except Exception as error:
+        run = work.ended("infrastructure", f"{type(error).__name__}: {error}")
+    else:
+        run = work.ended(*work.how(exited))
+    tell(f"{brief.node}: {run.ending} after {run.steps} steps")
+    return run, work.conversation(loop.messages)

@@ -1,0 +1,104 @@
+"""What an agent's tree holds beyond its base after each step, kept once each by checksum."""
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from dualcode.errors import RunError
+from dualcode.issues.worktrees import Worktree
+
+NOTHING = hashlib.sha256(b"").hexdigest()
+"""The checksum of a tree that is its base."""
+_LEFT = re.compile(rb"\.(rej|orig)\"?$")
+_Look = dict[str, tuple[int, ...]]
+
+
+class Changes:
+    """A tree's difference from its base, looked at after each command.
+
+    Git is asked only where a file's time of change has moved, which nobody but the kernel sets. `folder` gets
+    each distinct difference as CHECKSUM.diff; None: they are kept nowhere.
+    """
+
+    def __init__(self, worktree: Worktree, folder: Path | None) -> None:
+        self._worktree, self._folder = worktree, folder
+        self._seen: _Look | None = None
+        self.checksum = NOTHING
+        self.files: tuple[str, ...] = ()
+        self._solid = NOTHING
+
+    def look(self) -> bool:
+        """Look at the tree, and return whether it differs from what was seen before.
+
+        What `patch` leaves beside a file that it could not change is no difference in that sense.
+        """
+        look = _look(self._worktree.path)
+        if look == self._seen:
+            return False
+        change = self._worktree.change()
+        diff = change.diff.encode("utf-8", "surrogateescape")
+        before, self._solid = self._solid, _checksum(_solid(diff))
+        self._seen, self.checksum, self.files = look, _checksum(diff), change.files
+        self._keep(diff)
+        return self._solid != before
+
+    def restore(self, checksum: str) -> None:
+        """Make the tree what it was at a step on record. Raises RunError if that is not kept."""
+        self.look()
+        if checksum == self.checksum:
+            return
+        self._worktree.restore("" if checksum == NOTHING else self._kept(checksum))
+        self._seen = None
+        self.look()
+
+    def _keep(self, diff: bytes) -> None:
+        if self._folder is None or not diff:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self.checksum}.diff"
+        if not path.exists():
+            made = path.with_suffix(f".{os.getpid()}")
+            made.write_bytes(diff)
+            made.replace(path)
+
+    def _kept(self, checksum: str) -> str:
+        path = (self._folder or Path("nowhere")) / f"{checksum}.diff"
+        try:
+            diff = path.read_bytes()
+        except OSError as error:
+            told = f"{path}, the change of a step on record, cannot be read: {error.strerror}"
+            raise RunError(told, hint="remove the steps of that node, and it begins anew") from None
+        if _checksum(diff) != checksum:
+            raise RunError(f"{path} is not what it was", hint=f"rm {path}, and the steps of that node")
+        return diff.decode("utf-8", "surrogateescape")
+
+
+def _checksum(diff: bytes) -> str:
+    return hashlib.sha256(diff).hexdigest()
+
+
+def _solid(diff: bytes) -> bytes:
+    """Return the parts of a diff that are no leavings of `patch`."""
+    parts = re.split(rb"(?m)^(?=diff --git )", diff)
+    return b"".join(part for part in parts if not _LEFT.search(part.split(b"\n", 1)[0]))
+
+
+def _look(top: Path) -> _Look:
+    """Return what the kernel says of each file beneath a folder, no link followed."""
+    seen: _Look = {}
+    waiting = [str(top)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                        continue
+                    about = entry.stat(follow_symlinks=False)
+                    if not stat.S_ISSOCK(about.st_mode):
+                        seen[entry.path] = (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
+        except OSError:  # closed to us: what git makes of it is what counts
+            continue
+    return seen

@@ -1,0 +1,109 @@
+"""A duel from its file to its records: what `dualcode duel run` does."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualcode.duels.conditions import keys_of
+from dualcode.duels.opening import open_benches, open_models, seated
+from dualcode.duels.preparing import Prepared, differences, manifest
+from dualcode.duels.purse import Purse
+from dualcode.duels.records import Cell, DuelRecords
+from dualcode.duels.running import Duelling, MakeHands, Means
+from dualcode.duels.store import MANIFEST, DuelStore, read_cell, read_duel, read_manifest
+from dualcode.errors import RunError
+from dualcode.issues.jail.jail import CommandJail
+from dualcode.issues.jail.tiers import open_jail
+from dualcode.serving.running import find_team
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A duel that is ready to go on."""
+
+    store: DuelStore
+    means: Means
+
+
+def folder_of(prepared: Prepared, root: Path, *, fresh: bool = False) -> Path:
+    """Return the duel's folder: the newest of its name, or with `fresh` one that is not there yet."""
+    names = [prepared.setting.name, *(f"{prepared.setting.name}-{number}" for number in range(2, 10_000))]
+    taken = 0
+    while taken < len(names) and (root / names[taken] / MANIFEST).exists():
+        taken += 1
+    return root / names[taken if fresh or not taken else taken - 1]
+
+
+def done_of(folder: Path) -> tuple[Cell, ...]:
+    """Return the cells that are on record; none where there is no duel yet."""
+    return read_duel(folder).cells if (folder / MANIFEST).exists() else ()
+
+
+def refuse_other(prepared: Prepared, folder: Path) -> None:
+    """Refuse a folder with a duel of another configuration, before any server is asked. Raises RunError."""
+    if (folder / MANIFEST).exists():
+        found = read_manifest(folder)
+        wanted = manifest(prepared, served=found.settings.get("served", {}), tier=found.tier)
+        if why := differences(found, wanted):
+            raise other_configuration(folder, why)
+
+
+def other_configuration(folder: Path, why: list[str]) -> RunError:
+    """Return what is raised where a duel on record cannot be gone on with."""
+    return RunError(
+        f"{folder} is a duel of another configuration: {'; '.join(why)}",
+        hint="--fresh begins one beside it, or put back what differs",
+    )
+
+
+def left_of(prepared: Prepared, folder: Path) -> int:
+    """Return how many cells are left to do."""
+    keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), prepared.config.trials)
+    cells = (read_cell(folder, key) for key in keys)
+    return sum(cell is None or cell.status == "errored" for cell in cells)
+
+
+@contextlib.asynccontextmanager
+async def open_duel(
+    prepared: Prepared, folder: Path, make_hands: MakeHands, *, tell: Tell, unsafe: bool = False
+) -> AsyncGenerator[Opened]:
+    """Open all that a duel works with. Raises any DualcodeError; nothing is left open then."""
+    setting = prepared.setting
+    jail: CommandJail = await open_jail(unsafe=unsafe)
+    team = find_team(setting.path.parent / setting.config.team)
+    async with open_models(prepared, team, tell) as models:
+        served = {name: each.model_dump(mode="json") for name, each in models.served.items()}
+        duel = manifest(prepared, served=served, tier=jail.tier.name)
+        with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
+            benches = await open_benches(setting.tasks, setting.near, jail, tell)
+            purse = Purse(folder, prepared.prices, setting.config.limits.money)
+            with seated(models, folder, purse, setting.config.seed) as seating:
+                yield Opened(
+                    store,
+                    Means(prepared.workflows, benches, seating, prepared.prices, purse, make_hands),
+                )
+
+
+async def run_duel(
+    prepared: Prepared,
+    folder: Path,
+    make_hands: MakeHands,
+    *,
+    concurrency: int | None = None,
+    unsafe: bool = False,
+    tell: Tell = lambda _: None,
+) -> DuelRecords:
+    """Do what is not done of a duel, and return all that is on record of it then.
+
+    Raises MoneyError at the money limit, RunError for a folder of another duel or process or for cells that
+    error one after another, and what opening raises. The same duel can always be gone on with.
+    """
+    refuse_other(prepared, folder)
+    if left_of(prepared, folder):
+        async with open_duel(prepared, folder, make_hands, tell=tell, unsafe=unsafe) as opened:
+            most = concurrency or prepared.config.limits.concurrency
+            await Duelling(opened.store, opened.means, concurrency=most, tell=tell).run()
+    return read_duel(folder)

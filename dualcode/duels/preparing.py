@@ -1,0 +1,205 @@
+"""A duel before it begins: what its file names is found, what cannot be run is refused."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from dualcode import __version__
+from dualcode.clock import now
+from dualcode.config import Price, TeamConfig
+from dualcode.duels.conditions import JOIN, PLANNER, ROLES, conditions_of
+from dualcode.duels.config import DuelConfig, Setting
+from dualcode.duels.purse import cautions, refuse_unknown_prices
+from dualcode.duels.records import Condition, Duel
+from dualcode.errors import InputError
+from dualcode.issues.task import IssueTask
+from dualcode.workflows.find import find_workflow
+from dualcode.workflows.loading import load_workflow
+from dualcode.workflows.running import ARGUMENTS, check_inputs
+from dualcode.workflows.workflow import Workflow
+
+VISIBLE_TEST = "VISIBLE_TEST"
+"""The input of a workflow that is the shell line of the tree's own tests."""
+_MAY_GROW = ("models", "planners", "implementers", "reviewers", "issues", "trials", "arms")
+_MAY_CHANGE = ("name", "team", "archives", "judges", "rubric", "limits.concurrency", "limits.money")
+_OF_SERVERS = {"base_url", "server", "api_key_env", "concurrency", "attempts", "silence_seconds"}
+"""Keys of an endpoint that say where and how patiently it is asked, and change nothing of what it says."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A duel that can begin."""
+
+    setting: Setting
+    workflows: Mapping[str, Workflow]
+    conditions: tuple[Condition, ...]
+
+    @property
+    def config(self) -> DuelConfig:
+        """The duel's file."""
+        return self.setting.config
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The endpoints that are asked, judges included."""
+        return tuple(dict.fromkeys((*self.config.contestants, *self.config.judges)))
+
+    @property
+    def prices(self) -> dict[str, Price | None]:
+        """By endpoint."""
+        return {name: self.setting.team.endpoints[name].price for name in self.models}
+
+    @property
+    def cautions(self) -> list[str]:
+        """What a reader of its numbers must know before it begins, a line each."""
+        config, found = self.config, list(cautions(self.prices))
+        if contestants := [each for each in config.judges if each in config.contestants]:
+            found.append(f"{', '.join(contestants)} may judge its own work: the report has own minus other")
+        if config.trials > 1 and not self._varies:
+            found.append("all models sample at temperature 0: trials differ by seed and by chance alone")
+        return found
+
+    @property
+    def _varies(self) -> bool:
+        profile = self.setting.team.sampling
+        return any(profile.for_role(role).plain.temperature > 0 for role in ROLES)
+
+
+def prepare(setting: Setting) -> Prepared:
+    """Find the workflows, and refuse what cannot be run. Raises ConfigError or SuiteError."""
+    config, folder = setting.config, setting.path.parent
+    workflows: dict[str, Workflow] = {}
+    for arm in config.arms:
+        name = config.workflows.of(arm)
+        near = folder / name
+        workflows[name] = load_workflow(near if near.is_file() else find_workflow(name))
+        _check(workflows[name], setting, plans=arm in ("pair", "solo"))
+    refuse_unknown_prices(config.limits.money, Prepared(setting, workflows, ()).prices, setting.path)
+    roles = {name: each.roles for name, each in workflows.items()}
+    return Prepared(setting, workflows, conditions_of(config, roles))
+
+
+def _check(workflow: Workflow, setting: Setting, *, plans: bool) -> None:
+    for role in workflow.roles:
+        if role not in ROLES:
+            raise InputError(
+                f"{workflow.path} needs the role {role!r}, and a duel binds: {', '.join(ROLES)}",
+                hint=f"another workflow under [workflows] in {setting.path}, or one of these roles in it",
+            )
+    if plans and PLANNER not in workflow.roles:
+        raise InputError(
+            f"{workflow.path} has no role 'planner', and pairs of planner and implementer are to run it",
+            hint=f"planned = WORKFLOW under [workflows] in {setting.path}, or arms without pair and solo",
+        )
+    for task in setting.tasks.values():
+        check_inputs(workflow, inputs_of(workflow, task))
+
+
+def inputs_of(workflow: Workflow, task: IssueTask) -> dict[str, str]:
+    """Return what a workflow is told of an issue: its text, and how the tree's own tests are run."""
+    known = {VISIBLE_TEST: task.settings.visible_test}
+    given = {name: text for name, text in known.items() if name in workflow.inputs}
+    return {ARGUMENTS: task.instruction, **given}
+
+
+def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Duel:
+    """Return what is on record of a duel before its first cell."""
+    setting, config, team = prepared.setting, prepared.config, prepared.setting.team
+    return Duel(
+        name=setting.name,
+        conditions=prepared.conditions,
+        issues=tuple(setting.tasks),
+        trials=config.trials,
+        judges=config.judges,
+        rubric=config.rubric,
+        seed=config.seed,
+        created=now(),
+        models={name: team.endpoints[name].model for name in prepared.models},
+        prices={
+            name: price.model_dump(mode="json") if price else None for name, price in prepared.prices.items()
+        },
+        tier=tier,
+        note=team.note,
+        settings={
+            "config": config.model_dump(mode="json"),
+            "team": _of_team(team, prepared.models),
+            "workflows": {
+                name: hashlib.sha256(each.path.read_bytes()).hexdigest()
+                for name, each in prepared.workflows.items()
+            },
+            "served": dict(served),
+            "dualcode": __version__,
+        },
+        issue_hashes={name: hash_of(task.folder) for name, task in setting.tasks.items()},
+    )
+
+
+def _of_team(team: TeamConfig, models: Sequence[str]) -> dict[str, Any]:
+    endpoints = {name: team.endpoints[name].model_dump(mode="json", exclude=_OF_SERVERS) for name in models}
+    return {"endpoints": endpoints, "sampling": team.sampling.model_dump(mode="json")}
+
+
+def hash_of(folder: Path) -> str:
+    """Return the SHA-256 of all of a task but its solution, which changes no grade."""
+    told = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and name.parts[0] != "solution" and "__pycache__" not in name.parts:
+            told.update(f"{name.as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return told.hexdigest()
+
+
+def differences(found: Duel, wanted: Duel) -> list[str]:
+    """Return what keeps a duel on record from being gone on with, in words.
+
+    It may grow: more models, arms, issues and trials are more cells. What its cells were made with may not
+    change.
+    """
+    known = {each.id: each for each in wanted.conditions}
+    told = [
+        f"the condition {each.id} {'differs' if each.id in known else 'is gone'}"
+        for each in found.conditions
+        if known.get(each.id) != each
+    ]
+    for issue in found.issues:
+        if issue not in wanted.issues:
+            told.append(f"the issue {issue} is gone")
+        elif found.issue_hashes[issue] != wanted.issue_hashes[issue]:
+            told.append(f"the task {issue} was changed")
+    if found.trials > wanted.trials:
+        told.append(f"trials was {found.trials}, is {wanted.trials}")
+    told += (
+        f"{key} was {was!r}, is {today!r}"
+        for key, was, today in _changed(found.settings, wanted.settings)
+        if not _is_free(key, found)
+    )
+    return told
+
+
+def _changed(then: Mapping[str, Any], today: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    wanted = dict(_flat(today))
+    for key, was in _flat(then):
+        if wanted.get(key) != was:
+            yield key, was, wanted.get(key)
+
+
+def _is_free(key: str, duel: Duel) -> bool:
+    """Whether a setting may be another one than the cells on record were made with."""
+    contestants = {
+        name for each in duel.conditions for role in each.roles.values() for name in role.split(JOIN)
+    }
+    judging = (each for each in duel.judges if each not in contestants)
+    free = [*(f"config.{each}" for each in (*_MAY_GROW, *_MAY_CHANGE))]
+    free += (f"{table}.{each}" for each in judging for table in ("team.endpoints", "served"))
+    return any(key == each or key.startswith(f"{each}.") for each in free)
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested tables by their keys with dots."""
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(cast("dict[str, Any]", value), f"{above}{key}.")
+        else:
+            yield f"{above}{key}", list(cast("Sequence[Any]", value)) if isinstance(value, tuple) else value

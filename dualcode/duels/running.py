@@ -1,0 +1,293 @@
+"""A duel at work: plans that cells share, cells side by side, each from a fresh tree to its verdict."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from dualcode.agents.changes import NOTHING, Changes
+from dualcode.agents.records import Step
+from dualcode.clock import now
+from dualcode.config import Price
+from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
+from dualcode.duels.conditions import Key, keys_of
+from dualcode.duels.preparing import inputs_of
+from dualcode.duels.purse import Purse
+from dualcode.duels.records import Cell, Condition
+from dualcode.duels.seats import Seating
+from dualcode.duels.store import CALLS, DIFF, NODES, PLAN, TESTS, DuelStore, Place
+from dualcode.errors import DualcodeError, GraderError, MoneyError, RunError, SuiteError
+from dualcode.issues.grading import Bench
+from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.worktrees import Change, Worktree, worktree
+from dualcode.team import Team
+from dualcode.together import first_failure
+from dualcode.workflows.records import Hands, NodeResult
+from dualcode.workflows.running import run_workflow
+from dualcode.workflows.workflow import Workflow
+
+MOST_ERRORED = 3
+"""Cells in a row that errored: then something is wrong that the next one would meet, too."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where, and by whom, the nodes of one cell or plan are done."""
+
+    team: Team
+    tree: Worktree
+    bench: Bench
+    place: Place
+    tell: Callable[[str], None]
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The steps that an earlier session has on record."""
+        return self.place.steps()
+
+
+class MakeHands(Protocol):
+    """Makes the hands of one cell or plan: models in a jail, or a script in a test."""
+
+    def __call__(self, post: Post) -> Hands:
+        """Return the hands."""
+        ...
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a duel works with."""
+
+    workflows: Mapping[str, Workflow]
+    """By the names that the conditions have."""
+    benches: Mapping[str, Bench]
+    """By issue."""
+    seating: Seating
+    prices: Mapping[str, Price | None]
+    purse: Purse
+    hands: MakeHands
+
+
+@dataclass
+class Progress:
+    """What a duel has done so far, and who hears of it."""
+
+    tell: Callable[[str], None]
+    total: int
+    done: int = 0
+    errored: int = 0
+    in_a_row: int = 0
+    lock: Any = field(default_factory=asyncio.Lock)
+
+
+class Duelling:
+    """The cells of one duel that are not done yet."""
+
+    def __init__(
+        self, store: DuelStore, means: Means, *, concurrency: int, tell: Callable[[str], None]
+    ) -> None:
+        duel = store.duel
+        self._store, self._means = store, means
+        self._conditions = {each.id: each for each in duel.conditions}
+        self._keys = keys_of(duel.conditions, duel.issues, duel.trials)
+        self._slots = asyncio.Semaphore(concurrency)
+        self._planned: dict[tuple[str, str, int], asyncio.Lock] = {}
+        self._progress = Progress(tell, total=len(self._keys))
+
+    async def run(self) -> list[Cell]:
+        """Do what is not done, and return those that errored.
+
+        Raises MoneyError once the limit is reached and what was in flight has ended, and RunError if cells
+        error one after another. Whatever is raised, the same duel can be gone on with.
+        """
+        todo = [key for key in self._keys if not self._is_done(key)]
+        self._progress.done = len(self._keys) - len(todo)
+        working = asyncio.create_task(self._work(todo))
+        emptied = asyncio.create_task(self._means.purse.emptied.wait())
+        try:
+            await asyncio.wait({working, emptied}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                working.cancel()
+                await self._means.purse.drain()
+                await asyncio.wait({working})
+        finally:
+            for each in (working, emptied):
+                each.cancel()
+            await asyncio.wait({working, emptied})
+        if not working.cancelled() and (failure := working.exception()) is not None:
+            raise failure
+        left = sum(not self._is_done(key) for key in self._keys)
+        if (why := self._means.purse.why) is not None and left:
+            raise MoneyError(
+                f"the money limit is reached: {why}; {left} of {len(self._keys)} cells are not done",
+                hint="a higher [limits.money], then the same command goes on",
+            )
+        cells = (self._store.cell(key) for key in self._keys)
+        return [cell for cell in cells if cell is not None and cell.status == "errored"]
+
+    def _is_done(self, key: Key) -> bool:
+        cell = self._store.cell(key)
+        return cell is not None and cell.status != "errored"
+
+    async def _work(self, todo: Sequence[Key]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key in todo:
+                    group.create_task(self._cell(key))
+        except BaseExceptionGroup as failures:
+            raise first_failure(failures) from None
+
+    async def _cell(self, key: Key) -> None:
+        condition, issue, trial = self._conditions[key[0]], key[1], key[2]
+        try:
+            plan = await self._plan(condition, issue, trial)
+            async with self._slots:
+                cell = await self._fight(condition, key, plan)
+        except (SuiteError, RunError):
+            raise  # of the disk, or of another process: nothing can be put on record
+        except Exception as error:
+            told = error.message if isinstance(error, DualcodeError) else f"{type(error).__name__}: {error}"
+            cell = _errored(key, told)
+        self._store.keep(cell)
+        self._heard(cell)
+
+    def _heard(self, cell: Cell) -> None:
+        state = self._progress
+        state.done += cell.status != "errored"
+        state.errored += cell.status == "errored"
+        state.in_a_row = state.in_a_row + 1 if cell.status == "errored" else 0
+        came = f"errored: {cell.reason}" if cell.status == "errored" else _outcome(cell)
+        name = "/".join(map(str, cell.key))
+        state.tell(f"{state.done} of {state.total}  {name}  {came}")
+        if state.in_a_row >= MOST_ERRORED:
+            raise RunError(
+                f"{state.in_a_row} cells in a row errored, the last by: {cell.reason}",
+                hint="mend that; the same command does them again",
+            )
+
+    async def _plan(self, condition: Condition, issue: str, trial: int) -> Mapping[str, NodeResult]:
+        """Return the nodes that all who have this planner share, done once."""
+        if condition.arm not in ("pair", "solo") or condition.planner is None:
+            return {}
+        workflow = self._means.workflows[condition.workflow]
+        nodes = shared_nodes(workflow)
+        if not nodes:
+            return {}
+        name = (condition.planner, issue, trial)
+        place = self._store.plan_place(*name)
+        async with self._planned.setdefault(name, asyncio.Lock()):
+            part = replace(workflow, nodes=nodes)
+            done = place.begin(part)
+            if all(node.id in done for node in nodes):
+                return done
+            async with self._slots:
+                key = (f"plan:{condition.planner}", issue, trial)
+                found, _ = await self._done(part, condition, key, place, done, {})
+            if fault := next((each for each in found.values() if each.fault), None):
+                raise GraderError(f"the plan of {condition.planner}: {fault.node}: {fault.reason}")
+            return found
+
+    async def _fight(self, condition: Condition, key: Key, plan: Mapping[str, NodeResult]) -> Cell:
+        """Take a cell from its plan to its verdict."""
+        place, workflow = self._store.place(key), self._means.workflows[condition.workflow]
+        done = place.begin(workflow)
+        results, change = await self._done(workflow, condition, key, place, done, plan)
+        status, reason = ending_of(workflow, results)
+        planned = plan_of(workflow, results)
+        if planned is not None:
+            place.write(PLAN, planned)
+        place.write(DIFF, change.diff)
+        verdict: IssueVerdict | None = None
+        if status != "errored":
+            verdict = await self._means.benches[key[1]].grade(
+                change.diff, name=f"{self._tree_of(key)}-graded"
+            )
+            place.write(TESTS, verdict.output)
+            if verdict.solved is None:
+                status, reason = "errored", f"grading: {verdict.reason}"
+        calls = place.calls()
+        if plan and condition.planner is not None:
+            calls = [*self._store.plan_place(condition.planner, key[1], key[2]).calls(), *calls]
+        prices = self._means.prices
+        shared = frozenset(plan) if self._sharing(condition) > 1 else frozenset[str]()
+        phases = phases_of(condition, workflow, results, calls, prices, shared=shared)
+        return Cell.model_validate(
+            {
+                "condition": condition.id,
+                "issue": key[1],
+                "trial": key[2],
+                "status": status,
+                "reason": reason,
+                "phases": phases,
+                "plan": planned,
+                "diff": change.diff,
+                "files": change.files,
+                "left_out": tuple(map(Dropped.of, change.left_out)),
+                "verdict": verdict,
+                "started": min((call.attempts[0].started for call in calls if call.attempts), default=now()),
+                "seconds": sum(each.seconds for each in phases),
+            }
+        )
+
+    def _sharing(self, condition: Condition) -> int:
+        """Return how many conditions have this one's plan."""
+        return sum(
+            each.arm in ("pair", "solo") and each.planner == condition.planner
+            for each in self._conditions.values()
+        )
+
+    async def _done(
+        self,
+        workflow: Workflow,
+        condition: Condition,
+        key: Key,
+        place: Place,
+        done: Mapping[str, NodeResult],
+        plan: Mapping[str, NodeResult],
+    ) -> tuple[Mapping[str, NodeResult], Change]:
+        """Do the nodes that are not done, in a tree of their own, and make the one commit of it."""
+        bench = self._means.benches[key[1]]
+        kept, name = len(place.calls()), "/".join(map(str, key))
+
+        def tell(line: str) -> None:
+            self._progress.tell(f"{name}  {line}")
+
+        with worktree(bench.base, self._tree_of(key)) as tree:
+            await asyncio.to_thread(_restore, tree, place, done)
+            team = self._means.seating.team_of(
+                condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
+            )
+            hands = self._means.hands(Post(team, tree, bench, place, tell))
+            results = await run_workflow(
+                workflow,
+                hands,
+                inputs=inputs_of(workflow, bench.task),
+                done={**plan, **done},
+                record=lambda result: place.add(NODES, result),
+                tell=tell,
+            )
+            change = await asyncio.to_thread(tree.commit)
+        return results, change
+
+    def _tree_of(self, key: Key) -> str:
+        """Return the name of a cell's worktree: the same in each session, and no other duel's."""
+        duel = hashlib.sha256(str(self._store.folder.resolve()).encode()).hexdigest()[:8]
+        return f"duel-{duel}-{hashlib.sha256(repr(key).encode()).hexdigest()[:12]}"
+
+
+def _restore(tree: Worktree, place: Place, done: Mapping[str, NodeResult]) -> None:
+    """Make the tree what it was when the last of the nodes that are done had ended."""
+    changes = [step.change for step in place.steps() if step.node in done and step.change is not None]
+    if changes and changes[-1] != NOTHING:
+        Changes(tree, place.changes).restore(changes[-1])
+
+
+def _errored(key: Key, reason: str) -> Cell:
+    condition, issue, trial = key
+    return Cell(condition=condition, issue=issue, trial=trial, status="errored", reason=reason, started=now())
+
+
+def _outcome(cell: Cell) -> str:
+    solved = "solved" if cell.solved else "not solved"
+    return solved if cell.status == "complete" else f"{solved} ({cell.status}: {cell.reason})"

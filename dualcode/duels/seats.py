@@ -1,0 +1,78 @@
+"""The seats of one cell: each role of its workflow bound to a model of the duel."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dualcode.call import Call
+from dualcode.config import TeamConfig
+from dualcode.duels.conditions import JOIN, Key
+from dualcode.duels.drawing import DrawnChat
+from dualcode.models.chat import ChatModel
+from dualcode.sampling import SamplingProfile
+from dualcode.team import Seat, Team
+
+_STRIDE = 15_485_863
+"""So that a trial's seeds are no other trial's, nor those of `Sampling.drawn`."""
+_SEEDS = 1 << 31
+
+
+@dataclass(frozen=True)
+class Seating:
+    """Seats the models of a duel; all cells share their connections, and so each server's limit."""
+
+    team: TeamConfig
+    chats: Mapping[str, ChatModel]
+    """By endpoint."""
+    seed: int
+
+    def team_of(
+        self, roles: Mapping[str, str], key: Key, record: Callable[[Call], None], *, first: int = 1
+    ) -> Team:
+        """Return the team of one cell; its calls are numbered from `first`, and go to `record`.
+
+        A trial has a seed of its own, and its temperature is the team's: at 0 trials differ by chance alone.
+        """
+        numbers = itertools.count(first)
+        seats: dict[str, Seat] = {}
+        for role, model in roles.items():
+            names = model.split(JOIN)
+            endpoints = [self.team.endpoints[name] for name in names]
+            chat = self.chats[model] if len(names) == 1 else self._drawn(names, key)
+            budgets = [each.thinking_budget for each in endpoints if each.thinking == "switch"]
+            seats[role] = Seat(
+                role=role,
+                chat=chat,
+                sampling=self._sampling(role, key[2]),
+                answer_tokens=min(each.answer_tokens for each in endpoints),
+                thinking_budget=min(budgets) if len(budgets) == len(endpoints) else None,
+                cut_repetition=all(each.cut_repetition for each in endpoints),
+                task_id="/".join(map(str, key)),
+                record=_naming(chat, record),
+                numbers=numbers,
+            )
+        return Team(seats)
+
+    def _drawn(self, names: list[str], key: Key) -> DrawnChat:
+        return DrawnChat([self.chats[name] for name in names], f"{self.seed}/{key[1]}/{key[2]}")
+
+    def _sampling(self, role: str, trial: int) -> SamplingProfile:
+        profile = self.team.sampling.for_role(role)
+        moved = (self.seed + (trial - 1) * _STRIDE) % _SEEDS
+        plain, thinking = (
+            each.model_copy(update={"seed": (each.seed + moved) % _SEEDS})
+            for each in (profile.plain, profile.thinking)
+        )
+        return SamplingProfile(name=profile.name, plain=plain, thinking=thinking)
+
+
+def _naming(chat: ChatModel, record: Callable[[Call], None]) -> Callable[[Call], None]:
+    """Return a recorder that names who was drawn: a call has one model, and one price."""
+    if not isinstance(chat, DrawnChat):
+        return record
+
+    def named(call: Call) -> None:
+        drawn = chat.draw(call.request)
+        record(call.model_copy(update={"endpoint": drawn.name, "model": drawn.model}))
+
+    return named

@@ -1,0 +1,248 @@
+"""A duel's folder: what is appended to it while it runs, and how it is read.
+
+manifest.json                       Duel
+cells/CONDITION/ISSUE/TRIAL/        cell.json (written last: the cell is done), nodes.jsonl, steps.jsonl,
+                                    calls.jsonl, changes/, plan.md, change.diff, tests.txt
+plans/PLANNER/ISSUE/TRIAL/          the same of the nodes that cells share
+judgements.jsonl, paid.jsonl, ledger/
+
+One process owns it. Whenever it is killed, lines are whole or dropped, and what a cell has on record of nodes
+that were not done is asked of the ledger again, and written again.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self, TypeVar
+
+from pydantic import ValidationError
+
+from dualcode.agents.records import Step
+from dualcode.call import Call
+from dualcode.duels.conditions import Key, keys_of
+from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement
+from dualcode.errors import RunError
+from dualcode.record import Record
+from dualcode.runs.lines import append_whole, drop_torn_line, read_lines, replace, writing
+from dualcode.workflows.records import NodeResult
+from dualcode.workflows.running import kept
+from dualcode.workflows.workflow import Workflow
+
+MANIFEST, CELL, JUDGEMENTS = "manifest.json", "cell.json", "judgements.jsonl"
+NODES, STEPS, CALLS = "nodes.jsonl", "steps.jsonl", "calls.jsonl"
+PLAN, DIFF, TESTS, CHANGES = "plan.md", "change.diff", "tests.txt", "changes"
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of one cell, or of one plan."""
+
+    folder: Path
+
+    @property
+    def changes(self) -> Path:
+        """What its tree held after each step, by checksum."""
+        return self.folder / CHANGES
+
+    def begin(self, workflow: Workflow) -> dict[str, NodeResult]:
+        """Make it ready to be worked in, and return the workflow's nodes that are done.
+
+        What a kill tore, and the calls of nodes that are not done, are dropped: they come again.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in (NODES, STEPS, CALLS):
+                drop_torn_line(self.folder / name)
+            found = self.nodes()
+            done = kept(workflow, {each.node: each for each in found})
+            if len(done) != len(found):
+                self._write(NODES, done.values())
+            calls = self.calls()
+            if any(call.step not in done for call in calls):
+                self._write(CALLS, [call for call in calls if call.step in done])
+        return done
+
+    def nodes(self) -> list[NodeResult]:
+        """Return what came of its nodes."""
+        return read_lines(self.folder / NODES, NodeResult, [])
+
+    def steps(self) -> list[Step]:
+        """Return its agents' steps. One that was taken anew replaces those from its number on."""
+        found: list[Step] = []
+        for each in read_lines(self.folder / STEPS, Step, []):
+            found = [old for old in found if old.node != each.node or old.number < each.number]
+            found.append(each)
+        return found
+
+    def calls(self) -> list[Call]:
+        """Return its calls."""
+        return read_lines(self.folder / CALLS, Call, [])
+
+    def add(self, name: str, record: Record) -> None:
+        """Append a record to one of its files. Raises RunError if it cannot be written."""
+        with writing(self.folder / name):
+            append_whole(self.folder / name, f"{record.to_line()}\n")
+
+    def write(self, name: str, text: str) -> None:
+        """Write one of its texts, whole or not at all; bytes that are no text stay what they are."""
+        with writing(self.folder / name):
+            replace(self.folder / name, [text.encode("utf-8", "surrogateescape")])
+
+    def read(self, name: str) -> str | None:
+        """Return one of its texts; None if it is not there."""
+        path = self.folder / name
+        return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else None
+
+    def _write(self, name: str, records: Iterable[Record]) -> None:
+        replace(self.folder / name, "".join(f"{each.to_line()}\n" for each in records))
+
+
+class DuelStore:
+    """One duel, open for appending by this process alone."""
+
+    def __init__(self, folder: Path, duel: Duel, lock: IO[str]) -> None:
+        self.folder, self.duel = folder, duel
+        self._lock = lock
+
+    @classmethod
+    def open(cls, folder: Path, duel: Duel, differences: Callable[[Duel, Duel], Sequence[str]]) -> Self:
+        """Create the duel, or open it to go on with it.
+
+        `differences` tells what keeps a duel on record from being gone on with, in words. Raises RunError if
+        there is anything, or another process works on it.
+        """
+        lock = _lock(folder)
+        try:
+            if (folder / MANIFEST).exists():
+                found = read_manifest(folder)
+                if why := differences(found, duel):
+                    raise RunError(
+                        f"{folder} is a duel of another configuration: {'; '.join(why)}",
+                        hint="--fresh begins one beside it, or put back what differs",
+                    )
+                duel = duel.model_copy(update={"created": found.created})
+            with writing(folder / MANIFEST):
+                replace(folder / MANIFEST, duel.model_dump_json(indent=2))
+                drop_torn_line(folder / JUDGEMENTS)
+        except BaseException:
+            lock.close()
+            raise
+        return cls(folder, duel, lock)
+
+    def close(self) -> None:
+        """Let other processes open it."""
+        self._lock.close()
+
+    def place(self, key: Key) -> Place:
+        """Return a cell's folder."""
+        return Place(cell_folder(self.folder, key))
+
+    def plan_place(self, planner: str, issue: str, trial: int) -> Place:
+        """Return the folder of a plan that cells share."""
+        return plan_place(self.folder, planner, issue, trial)
+
+    def cell(self, key: Key) -> Cell | None:
+        """Return a cell that is done, its faults of ours included; None for one that is not."""
+        return read_cell(self.folder, key)
+
+    def keep(self, cell: Cell) -> None:
+        """Write a cell: it is done."""
+        place = self.place(cell.key)
+        shown = {"diff": _text(cell.diff), "files": tuple(map(_text, cell.files))}
+        with writing(place.folder / CELL):
+            replace(place.folder / CELL, cell.model_copy(update=shown).model_dump_json(indent=1))
+
+    def judgements(self) -> list[Judgement]:
+        """Return what judges said so far."""
+        return read_lines(self.folder / JUDGEMENTS, Judgement, [])
+
+    def add_judgement(self, judgement: Judgement) -> None:
+        """Append what a judge said."""
+        Place(self.folder).add(JUDGEMENTS, judgement)
+
+
+def cell_folder(folder: Path, key: Key) -> Path:
+    """Return where a cell lies in a duel's folder."""
+    condition, issue, trial = key
+    return folder / "cells" / condition / issue / str(trial)
+
+
+def plan_place(folder: Path, planner: str, issue: str, trial: int) -> Place:
+    """Return where a plan that cells share lies in a duel's folder; models that are drawn share none."""
+    return Place(folder / "plans" / planner / issue / str(trial))
+
+
+def read_cell(folder: Path, key: Key) -> Cell | None:
+    """Return a cell that is done; None for one that is not. Raises RunError if it cannot be read."""
+    path = cell_folder(folder, key) / CELL
+    return _read(path, Cell, hint=f"rm '{path}', and `duel run` does it again") if path.exists() else None
+
+
+def read_manifest(folder: Path) -> Duel:
+    """Return a duel's manifest. Raises RunError if there is none, or one of another version."""
+    if not (folder / MANIFEST).exists():
+        raise RunError(f"{folder} is no duel: it has no {MANIFEST}", hint="the folder that `duel run` names")
+    return _read(folder / MANIFEST, Duel, hint="the version of dualcode that made it")
+
+
+def read_duel(folder: Path) -> DuelRecords:
+    """Return all that is on record of a duel, finished or not. Raises RunError."""
+    duel = read_manifest(folder)
+    cells = tuple(_cells(folder, duel))
+    judgements = tuple(read_lines(folder / JUDGEMENTS, Judgement, []))
+    steps = {each.key: tuple(_steps(folder, duel, each)) for each in cells}
+    return DuelRecords(duel=duel, cells=cells, judgements=judgements, steps=steps)
+
+
+def _cells(folder: Path, duel: Duel) -> Iterator[Cell]:
+    places = {condition.id: at for at, condition in enumerate(duel.conditions)}
+    keys = keys_of(duel.conditions, duel.issues, duel.trials)
+    for key in sorted(keys, key=lambda key: (places[key[0]], duel.issues.index(key[1]), key[2])):
+        if (cell := read_cell(folder, key)) is not None:
+            yield cell
+
+
+def _steps(folder: Path, duel: Duel, cell: Cell) -> Iterator[Step]:
+    """Yield a cell's steps, those of the plan that it shares first."""
+    condition = next(each for each in duel.conditions if each.id == cell.condition)
+    if condition.planner is not None:
+        yield from plan_place(folder, condition.planner, cell.issue, cell.trial).steps()
+    yield from Place(cell_folder(folder, cell.key)).steps()
+
+
+def _read(path: Path, kind: type[R], *, hint: str) -> R:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise RunError(f"{path} cannot be read: {why}", hint=hint) from None
+
+
+def _lock(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error}", hint="--folder FOLDER") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise RunError(
+            f"process {owner} is working on {folder}", hint="wait for it, or --fresh for a duel beside it"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _text(text: str) -> str:
+    """Return a text that JSON can hold: what is no UTF-8 of it stands in the cell's own file."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

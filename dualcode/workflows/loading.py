@@ -1,0 +1,252 @@
+"""A workflow's file becomes a workflow, or is refused with the line of every fault before anything runs."""
+
+import difflib
+import json
+from collections.abc import Collection
+from graphlib import CycleError
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from dualcode import resources
+from dualcode.workflows.archon import NODE_KEYS, REPLACED
+from dualcode.workflows.checks import check_node
+from dualcode.workflows.source import Fault, Place, Source, read_source, refuse
+from dualcode.workflows.variables import references
+from dualcode.workflows.workflow import (
+    BODIES,
+    Approval,
+    Loop,
+    Node,
+    Retry,
+    Workflow,
+    Written,
+    ordered,
+    upstream,
+)
+
+COMMANDS = "commands"
+"""The folder of prompts beside a workflow."""
+_KEYS: dict[str, Collection[str]] = {
+    "loop": Loop.model_fields,
+    "approval": Approval.model_fields,
+    "retry": Retry.model_fields,
+}
+
+
+def load_workflow(path: Path) -> Workflow:
+    """Read a workflow's file. Raises WorkflowError with file and line of what is wrong in it."""
+    source = read_source(path)
+    written = _validated(source)
+    places = {node.id: ("nodes", number) for number, node in enumerate(written.nodes)}
+    faults: list[Fault] = []
+    texts: dict[str, Source] = {}
+    nodes = tuple(
+        _with_command(source, places[each.id], each, texts, faults).model_copy(
+            update={"role": _role(each, written.role)}
+        )
+        for each in _in_order(source, written.nodes, places)
+    )
+    above = upstream(nodes)
+    for node in nodes:
+        faults += check_node(source, places[node.id], node, nodes, above[node.id], written.inputs, texts)
+    refuse(faults)
+    used = (each.name for node in nodes for _, text in node.texts() for each in references(text))
+    return Workflow(
+        path=path,
+        name=written.name,
+        description=written.description,
+        inputs=written.inputs,
+        nodes=nodes,
+        role_lines=_role_lines(source, places, nodes),
+        wants_arguments=not {"ARGUMENTS", "USER_MESSAGE"}.isdisjoint(used),
+    )
+
+
+def _validated(source: Source) -> Written:
+    """Return the file's values, each node with one body, a name of its own, and known nodes before it."""
+    faults: list[Fault] = []
+    _check_bodies(source, faults)
+    try:
+        # As JSON, so that a list becomes a tuple and nothing else becomes anything else.
+        written = Written.model_validate_json(json.dumps(source.content))
+    except ValidationError as error:
+        refuse([*faults, *(_fault(source, detail) for detail in error.errors())])
+        raise
+    refuse(faults)
+    _check_graph(source, written.nodes, faults)
+    refuse(faults)
+    return written
+
+
+def _in_order(
+    source: Source, nodes: tuple[Node, ...], places: dict[str, tuple[str, int]]
+) -> tuple[Node, ...]:
+    try:
+        return ordered(nodes)
+    except CycleError as error:
+        # graphlib lists each before the one that waits for it, the first again at the end.
+        circle = cast("list[str]", error.args[1])
+        line = source.line((*places[circle[0]], "depends_on"))
+        told = f"the nodes wait for each other in a circle: {' -> '.join(circle)}"
+        refuse([Fault(str(source.path), line, told)])
+        raise
+
+
+def check_roles(workflow: Workflow, bound: Collection[str]) -> None:
+    """Refuse a team that leaves a role unbound, with the line that asks for it."""
+    told = ", ".join(bound) or "none"
+    refuse(
+        [
+            Fault(
+                str(workflow.path),
+                line,
+                f"node {node!r} needs the role {role!r}, which is unbound; bound: {told}",
+            )
+            for role, (node, line) in workflow.role_lines.items()
+            if role not in bound
+        ]
+    )
+
+
+def _check_bodies(source: Source, faults: list[Fault]) -> None:
+    nodes = source.content.get("nodes")
+    for number, node in enumerate(cast("list[Any]", nodes) if isinstance(nodes, list) else []):
+        if not isinstance(node, dict):
+            continue
+        place, keys = ("nodes", number), cast("dict[str, Any]", node)
+        bodies = [each for each in BODIES if each in keys]
+        if len(bodies) > 1:
+            line = source.line((*place, bodies[1]))
+            told = f"{named(source, place)}has {len(bodies)} bodies, {' and '.join(bodies)}, and may have one"
+            faults.append(Fault(str(source.path), line, told))
+        elif not bodies and not set(keys) & NODE_KEYS.keys():
+            told = f"{named(source, place)}does nothing; give it one of {', '.join(BODIES)}"
+            faults.append(Fault(str(source.path), source.line(place), told))
+
+
+def named(source: Source, place: Place) -> str:
+    """Return the words that name the node around a place; nothing for a place in none."""
+    if len(place) < 2 or place[0] != "nodes":
+        return ""
+    nodes: Any = source.content["nodes"]
+    node: Any = nodes[place[1]]
+    name: Any = cast("dict[str, Any]", node).get("id") if isinstance(node, dict) else None
+    return f"node {name!r} " if isinstance(name, str) else f"node {int(place[1]) + 1} "
+
+
+def _fault(source: Source, detail: ErrorDetails) -> Fault:
+    """Return what pydantic found, in words."""
+    place: Place = tuple(detail["loc"])
+    key, lead = str(place[-1]) if place else "", named(source, place)
+    line = source.line(place)
+    if detail["type"] == "extra_forbidden":
+        told = _unknown_key(place, key)
+    elif detail["type"] == "missing":
+        told = f"{key} is missing"
+    elif "context" in place:
+        told = "context is fresh, shared or {resume: ID}"
+    else:
+        told = f"{_dotted(place)}: found {_short(detail['input'])}; {detail['msg'].lower()}"
+    return Fault(str(source.path), line, f"{lead}{told}" if lead else told)
+
+
+def _unknown_key(place: Place, key: str) -> str:
+    if key in REPLACED and len(place) in (1, 3):
+        return f"{key} is Archon's, and not done here: {REPLACED[key]}"
+    table = next((each for each in reversed(place[:-1]) if isinstance(each, str)), "")
+    inner = len(place) > 3
+    if len(place) == 1:
+        known: Collection[str] = Written.model_fields
+    else:
+        known = _KEYS.get(table, ()) if inner else Node.model_fields
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"; {near[0]} is nearest" if near else f"; known: {', '.join(known)}" if known else ""
+    return f"unknown key {key!r}{hint}"
+
+
+def _dotted(place: Place) -> str:
+    shown = place[2:] if len(place) > 2 and place[0] == "nodes" else place
+    return ".".join(str(each) for each in shown)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _check_graph(source: Source, nodes: tuple[Node, ...], faults: list[Fault]) -> None:
+    seen: dict[str, int] = {}
+    ids = {node.id for node in nodes}
+    for number, node in enumerate(nodes):
+        place = ("nodes", number)
+        line = source.line((*place, "id"))
+        if node.id in seen:
+            told = f"the id {node.id!r} is taken by the node of line {seen[node.id]}"
+            faults.append(Fault(str(source.path), line, told))
+        seen.setdefault(node.id, line)
+        for at, each in enumerate(node.depends_on):
+            line = source.line((*place, "depends_on", at))
+            if each not in ids:
+                near = difflib.get_close_matches(each, ids, n=1)
+                told = f"node {node.id!r} depends on {each!r}, which is no node"
+                told += f"; {near[0]!r} is nearest" if near else ""
+                faults.append(Fault(str(source.path), line, told))
+            elif each in node.depends_on[:at]:
+                faults.append(Fault(str(source.path), line, f"node {node.id!r} depends on {each!r} twice"))
+
+
+def _with_command(
+    source: Source, place: Place, node: Node, texts: dict[str, Source], faults: list[Fault]
+) -> Node:
+    """Return a node with the text of its prompt's file in its place."""
+    name = node.command or (node.loop.command if node.loop else None)
+    if name is None:
+        return node
+    line = source.line((*place, "command") if node.command else (*place, "loop", "command"))
+    path = find_command(source.path, name)
+    try:
+        text = path.read_text("utf-8").strip("\n") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(Fault(str(source.path), line, f"node {node.id!r}: {path} cannot be read: {error}"))
+        return node
+    if path is None or not text.strip():
+        beside = source.path.parent / COMMANDS / f"{name}.md"
+        why = f"{path} is empty" if path else f"there is no prompt {name!r}; it would be {beside}"
+        faults.append(Fault(str(source.path), line, f"node {node.id!r}: {why}"))
+        return node
+    texts[node.id] = Source(path, {}, {}, {(): 1 + _leading_lines(path)})
+    if node.command:
+        return node.model_copy(update={"prompt": text})
+    assert node.loop is not None
+    return node.model_copy(update={"loop": node.loop.model_copy(update={"prompt": text})})
+
+
+def _leading_lines(path: Path) -> int:
+    content = path.read_text("utf-8")
+    return len(content) - len(content.lstrip("\n"))
+
+
+def find_command(workflow: Path, name: str) -> Path | None:
+    """Return the file of a prompt: beside the workflow, or in `workflows/commands` of here or of dualcode."""
+    if "/" in name or "\\" in name or name.startswith("."):
+        return None
+    folders = (workflow.parent, *resources.rooms("workflows"))
+    return next((path for each in folders if (path := each / COMMANDS / f"{name}.md").is_file()), None)
+
+
+def _role(node: Node, default: str | None) -> str | None:
+    asks = node.asks or (node.approval is not None and node.approval.on_reject is not None)
+    return node.role or (default if asks else None)
+
+
+def _role_lines(
+    source: Source, places: dict[str, tuple[str, int]], nodes: tuple[Node, ...]
+) -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
+    for node in nodes:
+        if node.role is not None:
+            found.setdefault(node.role, (node.id, source.line((*places[node.id], "role"))))
+    return found

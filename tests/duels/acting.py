@@ -1,0 +1,163 @@
+"""A small duel on the shop's issue: real trees, jail, agents and grading; scripted models."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dualcode.agents.agent import AgentLimits, Brief, Workplace, run_agent
+from dualcode.duels.config import load_duel
+from dualcode.duels.duel import Opened
+from dualcode.duels.opening import Models, seated
+from dualcode.duels.preparing import Prepared, differences, manifest, prepare
+from dualcode.duels.purse import Purse
+from dualcode.duels.records import Cell
+from dualcode.duels.running import Duelling, Means, Post
+from dualcode.duels.store import STEPS, DuelStore
+from dualcode.issues.grading import Bench
+from dualcode.issues.jail.jail import CommandJail
+from dualcode.issues.jail.room import Room
+from dualcode.issues.packages import Environment
+from dualcode.issues.worktrees import recover
+from dualcode.models.chat import ChatModel
+from dualcode.models.ledger import Fingerprint
+from dualcode.workflows.records import NodeResult, Work
+from tests.issues import shop
+
+
+class AgentHands:
+    """Hands of agents alone."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+
+    async def do(self, work: Work) -> NodeResult:
+        post = self._post
+        task = post.bench.task
+        room = Room(post.tree, post.bench.environment, task.settings.pythonpath, writable=work.writable)
+        if work.kind == "bash":
+            ended = await post.bench.jail.run(work.text, room, task.limits)
+            status = "completed" if ended.succeeded else "failed"
+            return NodeResult(node=work.node, status=status, output=ended.output, seconds=ended.seconds)
+        assert work.role is not None
+        place = Workplace(post.bench.jail, room, task.limits, post.place.changes)
+        run, _ = await run_agent(
+            post.team[work.role],
+            place,
+            Brief(node=work.node, system="You work in a terminal.", instance=work.text),
+            AgentLimits(steps=8),
+            record=lambda step: post.place.add(STEPS, step),
+            replay=[step for step in post.steps if step.node == work.node],
+        )
+        data = json.loads(run.answer) if work.output_format and run.answer else None
+        return NodeResult(
+            node=work.node,
+            status="completed" if run.succeeded else "failed",
+            reason="" if run.succeeded else run.why,
+            output=run.answer or "",
+            data=data,
+            role=work.role,
+            runs=(run,),
+            seconds=run.seconds,
+            fault=run.ending in ("endpoint", "cancelled", "infrastructure"),
+        )
+
+    async def approve(self, node: str, message: str, decisions: tuple[str, ...]) -> tuple[str, str]:
+        raise AssertionError(f"{node} asks {message}")
+
+
+TEAM = """\
+[roles]
+[sampling.roles]
+"""
+ENDPOINT = """\
+[endpoints.{name}]
+model = "{name}"
+base_url = "http://127.0.0.1:9/v1"
+{price}
+"""
+PRICE = "price = { input_per_million = 1.0, cached_input_per_million = 0.1, output_per_million = 2.0 }"
+
+
+def write_duel(
+    folder: Path,
+    models: tuple[str, ...],
+    issue: Path,
+    *,
+    price: Callable[[str], str] = lambda _: PRICE,
+    **changes: Any,
+) -> Path:
+    """Write a duel's file and its team, and return the former; `changes` are keys of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    endpoints = "".join(ENDPOINT.format(name=name, price=price(name)) for name in models)
+    (folder / "team.toml").write_text(f"{TEAM}{endpoints}")
+    keys: dict[str, Any] = {"models": list(models), "issues": [str(issue)], **changes}
+    tables = {name: value for name, value in keys.items() if isinstance(value, dict)}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items() if name not in tables]
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    (folder / "duel.toml").write_text("\n".join(lines) + "\n")
+    return folder / "duel.toml"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f'"{key}" = {_toml(each)}' for key, each in value.items())  # pyright: ignore[reportUnknownVariableType]
+        return f"{{ {inner} }}"
+    return json.dumps(value)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all duels of the tests stand on."""
+
+    jail: CommandJail
+    environment: Environment
+
+    def prepared(self, path: Path) -> Prepared:
+        """Read a duel's file."""
+        return prepare(load_duel(path))
+
+    @contextlib.contextmanager
+    def opened(self, prepared: Prepared, folder: Path, chats: Mapping[str, ChatModel]) -> Generator[Opened]:
+        """Open a duel with scripted models in the place of servers."""
+        duel = manifest(prepared, served={}, tier=self.jail.tier.name)
+        prints = {name: Fingerprint(model=name) for name in chats}
+        models = Models(prepared.setting.team, chats, prints, {})
+        with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
+            benches = {
+                name: shop.make_bench(task, self.environment, self.jail)
+                for name, task in prepared.setting.tasks.items()
+            }
+            for bench in benches.values():
+                recover(bench.base)
+            purse = Purse(folder, prepared.prices, prepared.config.limits.money)
+            with seated(models, folder, purse, prepared.config.seed) as seating:
+                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, AgentHands)
+                yield Opened(store, means)
+
+    def run(
+        self,
+        prepared: Prepared,
+        folder: Path,
+        chats: Mapping[str, ChatModel],
+        *,
+        concurrency: int = 4,
+        told: list[str] | None = None,
+    ) -> list[Cell]:
+        """Do what is left of a duel, and return the cells that errored."""
+        tell = (told if told is not None else list[str]()).append
+
+        async def running() -> list[Cell]:
+            with self.opened(prepared, folder, chats) as opened:
+                return await Duelling(opened.store, opened.means, concurrency=concurrency, tell=tell).run()
+
+        return asyncio.run(running())
+
+
+def trees_of(bench: Bench) -> list[str]:
+    """Return the worktrees that lie at a base."""
+    return sorted(each.name for each in (bench.base.folder / "trees").glob("*"))
