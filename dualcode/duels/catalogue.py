@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from dualcode.duels import claims, tables
+from dualcode.duels import claims, judges, tables
 from dualcode.duels.findings import Findings
 from dualcode.errors import UnknownNameError
 from dualcode.published.duels import PublishedDuels, load_published_duels
@@ -18,6 +18,7 @@ OURS: dict[str, Callable[[Findings], Made]] = {
     "work": tables.work,
     "issues": tables.issues,
     "dimensions": tables.dimensions,
+    "judges": judges.table,
 }
 PUBLISHED: dict[str, Callable[[Findings, PublishedDuels], Made]] = {
     "duobench": claims.duobench,

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dualcode.duels.contests import Contest, Effect, contests, effects
-from dualcode.duels.records import Cell, DuelRecords
+from dualcode.duels.records import Cell, Condition, DuelRecords
 from dualcode.duels.scores import CellScore, Key, scores_of
 from dualcode.duels.standing import Board, Standing, board
+from dualcode.panel.measures import Makers, PanelMeasured, measure
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Findings:
     contests: tuple[Contest, ...]
     effects: tuple[Effect, ...]
     scores: Mapping[Key, CellScore]
+    panel: PanelMeasured | None
+    """What the judges' scores are worth; None where nobody was asked."""
 
     @property
     def standings(self) -> tuple[Standing, ...]:
@@ -38,5 +41,31 @@ class Findings:
 def find(records: DuelRecords) -> Findings:
     """Return what the records come to."""
     return Findings(
-        records, board(records), contests(records), effects(records), scores_of(records.judgements)
+        records,
+        board(records),
+        contests(records),
+        effects(records),
+        scores_of(records.judgements),
+        measured(records) if records.judgements else None,
     )
+
+
+def measured(records: DuelRecords) -> PanelMeasured:
+    """Return what the judges' scores are worth, by whose work a fix is and by what the tests say of it."""
+    return measure(
+        records.judgements,
+        makers={each.id: makers(each, records.duel.models) for each in records.duel.conditions},
+        truth={each.key: each.solved for each in records.cells},
+        seed=records.duel.seed,
+    )
+
+
+def makers(condition: Condition, models: Mapping[str, str]) -> Makers:
+    """Return whose work a condition is; a model that is drawn has a part in it."""
+    return Makers(
+        planner=_served(condition.planner, models), implementer=_served(condition.implementer, models)
+    )
+
+
+def _served(names: str | None, models: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(models.get(name, name) for name in (names or "").split("+") if name)

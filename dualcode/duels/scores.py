@@ -1,6 +1,9 @@
-"""Judgements -> scores of cells: each judge's two renderings first, then the judges, each counting alike."""
+"""Judgements -> scores of cells: each judge's means, then the judges, each counting alike.
 
-from collections.abc import Iterable, Mapping
+Scores are those of the plain rendering, as in `panel.measures`; the other one tells a judge's sensitivity.
+"""
+
+from collections.abc import Iterable
 from statistics import fmean, stdev
 
 from dualcode.duels.records import Judgement
@@ -21,8 +24,8 @@ class Spread(Record):
 class CellScore(Record):
     """What the panel gave one cell."""
 
-    by_judge: dict[str, dict[str, float]]
-    """Judge -> dimension -> the mean over its renderings; a judge that gave none is not in it."""
+    by_judge: dict[str, dict[str, int]]
+    """Judge -> dimension -> score; a judge that gave none is not in it."""
     missing: tuple[str, ...] = ()
     """Judges that were asked and of whom no score came."""
 
@@ -43,24 +46,17 @@ class CellScore(Record):
 
 def scores_of(judgements: Iterable[Judgement]) -> dict[Key, CellScore]:
     """Return each cell's score; calibrations are no cell's."""
-    asked: dict[Key, dict[str, list[Mapping[str, int]]]] = {}
+    asked: dict[Key, dict[str, dict[str, int] | None]] = {}
     for each in judgements:
-        if each.calibration is None:
-            own = asked.setdefault((each.condition, each.issue, each.trial), {}).setdefault(each.judge, [])
-            own += [each.scores] if each.scores else []
+        if each.calibration is None and each.rendering == "plain":
+            asked.setdefault((each.condition, each.issue, each.trial), {})[each.judge] = each.scores
     return {
         key: CellScore(
-            by_judge={judge: _means(given) for judge, given in judges.items() if given},
-            missing=tuple(judge for judge, given in judges.items() if not given),
+            by_judge={judge: scores for judge, scores in judges.items() if scores},
+            missing=tuple(judge for judge, scores in judges.items() if not scores),
         )
         for key, judges in asked.items()
     }
-
-
-def _means(given: Iterable[Mapping[str, int]]) -> dict[str, float]:
-    known = list(given)
-    names = dict.fromkeys(name for scores in known for name in scores)
-    return {name: fmean(scores[name] for scores in known if name in scores) for name in names}
 
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:

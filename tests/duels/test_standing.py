@@ -198,18 +198,18 @@ def test_a_phase_that_asked_nobody_is_free() -> None:
     assert single({"$": 1.0, "€": 1.0}) is None
 
 
-def test_quality_is_the_mean_of_judges_and_each_judges_of_its_renderings() -> None:
+def test_quality_is_the_mean_of_judges_over_plain_renderings() -> None:
     scores = [
         judgement(SOLO.id, "a", 1, "gpt", 9),
-        judgement(SOLO.id, "a", 1, "gpt", 7, rendering="other"),
+        judgement(SOLO.id, "a", 1, "gpt", 1, rendering="other"),
         judgement(SOLO.id, "a", 1, "opus", {"correctness": 4, "verification": 2}),
     ]
     row = only(records([SOLO], [cell(SOLO, "a")], scores, issues=("a",)))
     assert row.quality is not None
-    assert row.quality.mean == pytest.approx((8 + 3) / 2)
+    assert row.quality.mean == pytest.approx((9 + 3) / 2)
     assert row.quality.std is None
-    assert row.dimensions["correctness"].mean == pytest.approx(6)
-    assert row.dimensions["code_quality"].mean == pytest.approx(8)
+    assert row.dimensions["correctness"].mean == pytest.approx(6.5)
+    assert row.dimensions["code_quality"].mean == pytest.approx(9)
     assert row.unjudged == 0
 
 
