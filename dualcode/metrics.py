@@ -54,18 +54,20 @@ def rate(passed: int, total: int) -> Rate:
     """Return passed/total with its Wilson 95 % interval; a ValueError if that is no share of anything."""
     if not 0 <= passed <= total or total == 0:
         raise ValueError(f"{passed} of {total} is not a rate")
-    low, high = _wilson(passed, total)
-    return Rate(passed=passed, total=total, value=passed / total, low=low, high=high)
+    share = passed / total
+    low, high = wilson(share, total)
+    return Rate(passed=passed, total=total, value=share, low=low, high=high)
 
 
-def _wilson(passed: int, total: int) -> tuple[float, float]:
+def wilson(share: float, total: float) -> tuple[float, float]:
+    """Return the Wilson 95 % interval of a share of `total`, which need not be whole where trials depend."""
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share, spread = passed / total, z * z / total
+    spread = z * z / total
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
     return (
-        0.0 if passed == 0 else min(max(0.0, middle - half), share),
-        1.0 if passed == total else max(min(1.0, middle + half), share),
+        0.0 if share == 0 else min(max(0.0, middle - half), share),
+        1.0 if share == 1 else max(min(1.0, middle + half), share),
     )
 
 

@@ -74,7 +74,7 @@ class Changes:
 
     def interval(self) -> Interval:
         """Return the 95 % interval of `delta`."""
-        return _interval(*self.draws())
+        return interval_of(*self.draws())
 
     def power(self, tasks: int) -> float:
         """Return the probability that McNemar's exact test shows p < 0.05 on `tasks` tasks at these rates."""
@@ -124,7 +124,7 @@ def _fewest(changes: Changes) -> int:
 def gap_interval(rich: Changes, lean: Changes) -> Interval:
     """Return the 95 % interval of rich.delta - lean.delta; each suite's tasks are drawn for themselves."""
     (rich_deltas, rich_weights), (lean_deltas, lean_weights) = rich.draws(), lean.draws()
-    return _interval(np.subtract.outer(rich_deltas, lean_deltas), np.outer(rich_weights, lean_weights))
+    return interval_of(np.subtract.outer(rich_deltas, lean_deltas), np.outer(rich_weights, lean_weights))
 
 
 def ratio_interval(rich: Changes, lean: Changes) -> Interval | None:
@@ -136,7 +136,7 @@ def ratio_interval(rich: Changes, lean: Changes) -> Interval | None:
     upper, lower = sign * rich_deltas[:, None], sign * lean_deltas[None, :]
     # A lean draw at or past 0, of which there are under 2.5 %, is past every finite ratio.
     ratios = np.divide(upper, lower, out=np.copysign(np.inf, upper + 0 * lower), where=lower > 0)
-    return _interval(ratios, np.outer(rich_weights, lean_weights))
+    return interval_of(ratios, np.outer(rich_weights, lean_weights))
 
 
 def gap_p_value(rich: Changes, lean: Changes) -> float:
@@ -182,7 +182,7 @@ def _variance(up: Counts, down: Counts, tasks: int) -> Array:
     return np.asarray(((up + down + 2 * _ADDED) / total - delta**2) / total).clip(_ROUNDING)
 
 
-def _interval(values: Array, weights: Array) -> Interval:
+def interval_of(values: Array, weights: Array) -> Interval:
     """Return the percentile interval: the outermost values with at most 2.5 % of the draws beyond each."""
     order = np.argsort(values, axis=None)
     ascending, shares = values.ravel()[order], weights.ravel()[order]

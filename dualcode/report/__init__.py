@@ -2,7 +2,8 @@
 
 | file | what it makes |
 |---|---|
-| `page.py`, `template.py` | the file: template, styles and scripts under a policy that forbids all else |
+| `file.py`, `template.py` | the file: template, styles and scripts under a policy that forbids all else |
+| `page.py` | the report of runs; `duels/page.py` makes that of a duel from `duel.html.j2` |
 | `headline.py` | the page's first part: what was run, and pass@1 at a glance |
 | `tasks.py` | the task list: what became of each task in each pipeline |
 | `transcript.py`, `programs.py`, `findings.py` | a task's transcript: programs, diffs, findings by line |

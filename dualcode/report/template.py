@@ -49,16 +49,17 @@ def task_link(task: str, pipeline: str) -> str:
 
 def as_json(value: Any) -> Markup:
     """Return JSON that can stand in a script element: ASCII, and without a `<` that could end it."""
-    return Markup(json.dumps(_cleaned(value), separators=(",", ":")).replace("<", "\\u003c"))
+    return Markup(json.dumps(cleaned(value), separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _cleaned(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """Return a value of JSON with all of its texts made visible."""
     match value:
         case str():
             return printable(value)
         case dict():
-            return {_cleaned(key): _cleaned(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+            return {cleaned(key): cleaned(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
         case list():
-            return [_cleaned(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+            return [cleaned(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value

@@ -1,0 +1,1 @@
+"""A duel's figures: data first, then drawn, in the house's style."""

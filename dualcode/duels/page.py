@@ -1,0 +1,149 @@
+"""A duel as one HTML file: where its conditions stand, and every cell with its plan, change and transcript."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dualcode import __version__
+from dualcode.duels import catalogue
+from dualcode.duels.cells import cell_data
+from dualcode.duels.findings import Findings
+from dualcode.duels.records import Cell
+from dualcode.duels.standing import Standing
+from dualcode.duels.tables import amount, within
+from dualcode.errors import RunError
+from dualcode.figures.drawn import Drawn
+from dualcode.report.file import fill, image, write_page
+from dualcode.report.pack import Packed, pack
+from dualcode.report.template import as_json
+from dualcode.tables.cells import NOTHING
+
+MOST_BYTES = 20_000_000
+"""Of the file: beyond it, observations, then replies are cut in their middle; plans and changes never are."""
+_SCRIPTS = ("dom.js", "code.js", "transcript.js", "duel.js")
+SIGNS = {True: "p", False: "f", None: "e"}
+WORDS = {True: "solved", False: "not solved", None: "errored"}
+
+
+def write_duel(found: Findings, figures: Sequence[Drawn], target: Path) -> Path:
+    """Write the report, and return its path. Raises RunError if no cell is done, or it cannot be written."""
+    records = found.records
+    if not records.cells:
+        raise RunError(
+            f"no cell of {records.duel.name} is done", hint="dualcode duel run CONFIG, which goes on with it"
+        )
+    places = {each.key: at for at, each in enumerate(records.cells)}
+    made, absent = catalogue.build(found)
+    by_name = {table.name: table for table in made}
+    values: dict[str, Any] = {
+        "title": f"Duel {records.duel.name}",
+        "duel": records.duel,
+        "lead": lead(found),
+        "models": ", ".join(
+            name if name == served else f"{name} ({served})" for name, served in records.duel.models.items()
+        ),
+        "made": time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(records.duel.created)),
+        "workflows": list(dict.fromkeys(each.workflow for each in records.duel.conditions)),
+        "glances": [_glance(row) for row in found.standings],
+        "leaderboard": by_name.get("leaderboard"),
+        "tables": [table for table in made if table.name in catalogue.OURS and table.name != "leaderboard"],
+        "published": [table for table in made if table.name in catalogue.PUBLISHED],
+        "absent": absent,
+        "figures": [(figure, image(figure)) for figure in figures],
+        "rows": [_row(found, row, places) for row in found.standings],
+        "version": __version__,
+        "index": as_json(index(found)),
+    }
+    data = [cell_data(found, each) for each in records.cells]
+    bare = len(_page(values, Packed([], 0)).encode())
+    packed = pack(data, MOST_BYTES - bare - 60 * len(data))
+    write_page(target, _page(values, packed))
+    return target
+
+
+def _page(values: dict[str, Any], packed: Packed) -> str:
+    return fill("duel.html.j2", ("report.css", "duel.css"), _SCRIPTS, packed=packed, **values)
+
+
+def lead(found: Findings) -> list[str]:
+    """Return the result in sentences: who solved most, what it cost, and how much of that can be claimed."""
+    best = [row for row in found.standings if row.solved]
+    said: list[str] = []
+    if best and (top := best[0]).solved:
+        alike = [row for row in best if row.solved and row.solved.value == top.solved.value]
+        names = ", ".join(row.id for row in alike[:4]) + (
+            f" and {len(alike) - 4} more" if len(alike) > 4 else ""
+        )
+        said.append(f"{names} solved most: {top.solved.passed} of {top.solved.total}.")
+    known = [row for row in best if row.cost and row.cost.per_solved and found.board.currency]
+    if known:
+        cheap = min(known, key=lambda row: (row.cost.per_solved or {})[found.board.currency or ""])  # pyright: ignore
+        price = amount(cheap.cost.per_solved if cheap.cost else None)
+        said.append(f"Cheapest for a solved issue: {cheap.id}, {price}.")
+    sure = sum(each.significant for each in found.contests)
+    if found.contests:
+        said.append(
+            f"Of {len(found.contests)} differences between conditions and their controls "
+            f"{sure or 'none'} can be claimed (p Holm < 0.05)."
+        )
+    if not found.board.ranked:
+        said.append("One cell a condition: nothing is ranked.")
+    return said
+
+
+def _glance(row: Standing) -> dict[str, Any]:
+    return {
+        "name": row.id,
+        "rate": row.solved,
+        "errored": row.errored,
+        "quality": within(row.quality),
+        "cost": amount(row.cost.total) if row.cost else NOTHING,
+        "per_solved": amount(row.cost.per_solved)
+        if row.cost and row.solved and row.solved.passed
+        else NOTHING,
+    }
+
+
+def _row(found: Findings, row: Standing, places: dict[tuple[str, str, int], int]) -> dict[str, Any]:
+    cells = {each.key: each for each in found.cells(row.id)}
+    return {
+        "name": row.id,
+        "issues": [
+            [
+                _sign(cells.get(key := (row.id, issue, trial)), places.get(key), trial)
+                for trial in range(1, found.records.duel.trials + 1)
+            ]
+            for issue in found.records.duel.issues
+        ],
+    }
+
+
+def _sign(cell: Cell | None, at: int | None, trial: int) -> dict[str, Any]:
+    if cell is None:
+        return {"at": None, "trial": trial}
+    said = f"{cell.condition} on {cell.issue}, trial {trial}: {WORDS[cell.solved]}"
+    return {"at": at, "trial": trial, "sign": SIGNS[cell.solved], "said": said}
+
+
+def index(found: Findings) -> dict[str, Any]:
+    """Return what the page's scripts know of every cell before it is unpacked."""
+    duel = found.records.duel
+    order = {row.id: at for at, row in enumerate(found.standings)}
+    issues = {name: at for at, name in enumerate(duel.issues)}
+    return {
+        "datasets": [],
+        "trials": duel.trials,
+        "conditions": [row.id for row in found.standings],
+        "issues": list(duel.issues),
+        "cells": [
+            {
+                "condition": order[each.condition],
+                "issue": issues[each.issue],
+                "trial": each.trial,
+                "sign": SIGNS[each.solved],
+                "status": each.status,
+            }
+            for each in found.records.cells
+        ],
+    }
