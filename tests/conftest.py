@@ -67,8 +67,9 @@ _ON_SERVERS = (
     "tests/serving/test_hardware.py",
     "tests/serving/test_real.py",
     "tests/test_real_pair.py",
+    "tests/serving/test_quantize_real.py",
 )
-"""Files that talk to the real pair."""
+"""Files that talk to the real pair, and one that takes a checkpoint which was built when the pair was started."""
 
 
 @pytest.hookimpl(tryfirst=True)
