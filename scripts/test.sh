@@ -6,13 +6,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PYTHONUTF8=1  # the files of a checkout are UTF-8, whatever the locale; tests/surroundings.py does the rest
 side_by_side=(-n auto)  # tests/conftest.py says what stays together
+scripts/setup.sh client
 if [ "${1:-}" = --quick ]; then
   shift
-  scripts/setup.sh client
   scripts/check.sh
   exec .venv/bin/python -m pytest "${side_by_side[@]}" -m 'not servers and not browser and not slow' "$@"
 fi
-scripts/setup.sh all
-scripts/setup.sh browser
+# vLLM and the browser are installed while the checks and the first tests run. The lock is held until that has
+# ended, however it ends: the first test that needs them waits for it (tests/setting_up.py).
+export DUALCODE_SETTING_UP="$PWD/.venv/.setting-up"
+setsid flock "$DUALCODE_SETTING_UP" -c 'scripts/setup.sh cpu && scripts/setup.sh browser' &
+setting_up=$!
+trap 'kill -- "-$setting_up" 2>/dev/null || true' EXIT
 scripts/check.sh
-exec .venv/bin/python -m pytest "${side_by_side[@]}" "$@"
+.venv/bin/python -m pytest "${side_by_side[@]}" "$@"
+wait "$setting_up"

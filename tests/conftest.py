@@ -1,12 +1,14 @@
 """Fixtures for all tests, and which of them run side by side."""
 
 import os
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from tests.servers import servers
+from tests.setting_up import wait_until_set_up
 from tests.surroundings import settle
 
 __all__ = ["servers"]
@@ -21,11 +23,15 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:  # pyright: ig
 
 
 _IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
-_LONG = (
-    "tests/contracts/test_sandbox.py",
+_FIRST = (
     "tests/runs/test_kill.py",
     "tests/sandbox/test_waiting.py",
     "tests/sandbox/test_limits.py",
+)
+"""Long files that go before those on servers, which wait until vLLM is installed."""
+_LONG = (
+    *_FIRST,
+    "tests/contracts/test_sandbox.py",
     "tests/figures/test_drawing.py",
     "tests/suites/test_own.py",
     "tests/study/test_reproduce.py",
@@ -62,17 +68,19 @@ _ON_SERVERS = (
     "tests/serving/test_hardware.py",
     "tests/serving/test_real.py",
     "tests/test_real_pair.py",
+    "tests/serving/test_quantize_real.py",
 )
-"""Files that talk to the real pair."""
+"""Files that talk to the real pair, and one that takes a checkpoint which was built when the pair was started."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what takes long, or a browser; begin with what takes longest, so that no worker ends with it."""
 
+    order = (*_FIRST, *_ON_SERVERS, *_LONG)
+
     def place(item: pytest.Item) -> int:
-        found = (n for n, name in enumerate((*_ON_SERVERS, *_LONG)) if item.nodeid.startswith(name))
-        return next(found, len(_ON_SERVERS) + len(_LONG))
+        return next((n for n, name in enumerate(order) if item.nodeid.startswith(name)), len(order))
 
     for item in items:
         if item.nodeid.startswith(_IN_BROWSERS):
@@ -80,6 +88,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(_LONG):
             item.add_marker(pytest.mark.slow)
     items.sort(key=place)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for what a test needs before its time begins to run."""
+    if any(item.get_closest_marker(name) for name in ("servers", "browser")):
+        wait_until_set_up()
+    return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)

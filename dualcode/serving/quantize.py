@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from dualcode import resources
 from dualcode.errors import InputError, ServingError
 from dualcode.record import Record
-from dualcode.serving import environment, hub, interpreter
-from dualcode.serving.checkpoints import RECIPE, run_watched
+from dualcode.serving import checkpoints, environment, hub, interpreter
+from dualcode.serving.checkpoints import run_watched
 from dualcode.serving.hub import HubError
-from dualcode.serving.interpreter import CHECKOUT
+from dualcode.serving.interpreter import CHECKOUT, Interpreter
 from dualcode.serving.preflight import looks_like_a_path
+from dualcode.serving.profiles import SmallModel
 from dualcode.serving.progress import Say
 
 Backend = Literal["llm-compressor", "autoawq", "builtin"]
@@ -107,7 +108,7 @@ def quantize(
     draft.mkdir(parents=True)
     try:
         if backend == "builtin":
-            found = _builtin(vllm.python, draft, now)
+            found = _builtin(vllm, draft, say, now)
         else:
             source = _source(model, settings.revision)
             group = settings.group or _group(source)
@@ -192,11 +193,11 @@ def _python(part: str, say: Say) -> Path:
     return python
 
 
-def _run(command: list[str], what: str, now: Say, folder: str = SCRIPTS) -> str:
+def _run(command: list[str], what: str, now: Say) -> str:
     """Run one of the scripts with its folder to import from; return what it printed."""
-    scripts = resources.find("serving", folder)
+    scripts = resources.find("serving", SCRIPTS)
     if scripts is None:
-        raise ServingError(f"serving/{folder} is not there", hint="reinstall dualcode")
+        raise ServingError(f"serving/{SCRIPTS} is not there", hint="reinstall dualcode")
     more = {
         "PYTHONPATH": str(scripts.parent),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -221,10 +222,10 @@ def _judgement(printed: str) -> Judgement:
         raise ServingError(f"the judge printed no judgement, but {printed[-300:]!r}") from error
 
 
-def _builtin(python: Path, draft: Path, now: Say) -> Judgement:
-    """Run dualcode's own recipe for the demo's model, which checks what it makes by itself."""
-    printed = _run([str(python), "-m", RECIPE, f"awq={draft}"], "quantizing", now, RECIPE)
-    told: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    layers: dict[str, float] = json.loads((draft / "checkpoint.json").read_text())["layer_errors"]
+def _builtin(vllm: Interpreter, draft: Path, say: Say, now: Say) -> Judgement:
+    """Copy what dualcode's own recipe makes and checks of the demo's model: once, for servers too."""
+    (made,) = checkpoints.ensure([SmallModel.AWQ], vllm, say=say, now=now).values()
+    shutil.copytree(made, draft, dirs_exist_ok=True)
+    told: dict[str, Any] = json.loads((made / "checkpoint.json").read_text())
     kept = ("layer_error_mean", "layer_error_max", "worst_layer", "perplexity", "source_perplexity", "answer")
-    return Judgement(format="awq", layers=len(layers), **{name: told[name] for name in kept})
+    return Judgement(format="awq", layers=len(told["layer_errors"]), **{name: told[name] for name in kept})

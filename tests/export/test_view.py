@@ -19,7 +19,6 @@ from dualcode.export.inspect import write_log
 from tests.export.runs import make_run
 
 INSPECT = Path(sys.executable).parent / "inspect"
-CHROMIUM = shutil.which("chromium")
 QUIET = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     " --disable-sync --no-first-run"
@@ -80,13 +79,13 @@ def test_the_server_lists_the_log_and_serves_it(view: str, log: Path) -> None:
     }
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_browser_shows_the_transcript_and_runs_nothing_of_it(view: str, log: Path) -> None:
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or pytest.skip("chromium is not installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
         page = browser.new_page(viewport={"width": 1400, "height": 3000})
         faults: list[str] = []
         asked: list[str] = []

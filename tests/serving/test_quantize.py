@@ -1,6 +1,8 @@
 """Quantizing, on scripted backends: what is kept, what is refused, and what is said."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ from click.testing import CliRunner
 
 from dualcode.cli.quantize import quantize as command
 from dualcode.errors import InputError, ServingError
-from dualcode.serving import interpreter
+from dualcode.serving import checkpoints, interpreter
 from dualcode.serving import quantize as room
+from dualcode.serving.profiles import SmallModel
 from dualcode.serving.quantize import REPORT, Judgement, Settings, quantize
 
 GOOD: dict[str, Any] = {
@@ -211,3 +214,33 @@ def test_the_command_says_which_format_came_out_and_how_near_it_is(source: Path,
     other = ["-o", str(tmp_path / "out2"), "--json"]
     told = CliRunner().invoke(command, [str(source), *other], catch_exceptions=False).stdout
     assert json.loads(told) == GOOD
+
+
+def test_builtin_is_a_copy_of_what_the_recipe_made_for_the_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = tmp_path / "built"
+    built.mkdir()
+    (built / "model.safetensors").write_bytes(b"weights")
+    errors = {"layer_errors": {"one": 0.1, "two": 0.3}, "seconds": 50, "form": "awq"}
+    (built / "checkpoint.json").write_text(json.dumps({**GOOD, **errors}))
+    asked: list[tuple[SmallModel, ...]] = []
+
+    def ensure(models: Sequence[SmallModel], *_: object, **__: object) -> dict[SmallModel, Path]:
+        asked.append(tuple(models))
+        return dict.fromkeys(models, built)
+
+    monkeypatch.setattr(checkpoints, "ensure", ensure)
+    found = quantize("smollm2", tmp_path / "out", "builtin", Settings(), say=quiet, now=quiet)
+    assert asked == [(SmallModel.AWQ,)]
+    assert found == Judgement.model_validate({**GOOD, "format": "awq", "layers": 2})
+    assert (tmp_path / "out/model.safetensors").read_bytes() == b"weights"
+    assert (built / "checkpoint.json").exists()
+    assert left(tmp_path) == ["out"]
+
+
+def test_whoever_waits_for_a_recipe_is_told_so() -> None:
+    told: list[float] = []
+    done = checkpoints.run_watched(["sh", "-c", "sleep 1.2; echo made"], os.environ, told.append)
+    assert (done.returncode, done.stdout) == (0, "made\n")
+    assert told and all(seconds > 0 for seconds in told)

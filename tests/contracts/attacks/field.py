@@ -5,7 +5,7 @@ import contextlib
 import ctypes
 import json
 from collections.abc import Coroutine, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -64,6 +64,7 @@ class Field:
     def _graders(self, folder: Path) -> dict[str, SandboxGrader]:
         """Return a grader of each suite by the first part of its tasks' ids."""
         rows = load_suite("humaneval", data=write_rows(folder / "suite.jsonl", *forging.ROWS))
+        rows = replace(rows, terms=forging.TERMS)
         (folder / "written" / "triple").mkdir(parents=True)
         for name, text in forging.WRITTEN.items():
             (folder / "written" / "triple" / name).write_text(text)

@@ -7,6 +7,8 @@ function is named, the program holds ENTRY in its place.
 
 from typing import Any
 
+from dualcode.suites.suite import Terms
+
 WRONG = "\ndef ENTRY(*args):\n    return None\n"
 
 ROWS: list[dict[str, Any]] = [
@@ -54,6 +56,9 @@ ROWS: list[dict[str, Any]] = [
 """Four tasks, HumanEval-shaped: integers, floats and lists of one (which are compared with a tolerance), and
 nested sets."""
 
+TERMS = Terms(call_seconds=0.3, total_seconds=1.5)
+"""Less than suites give by themselves: what only a limit can end is ended soon."""
+
 _FRAMES = """
 import os, struct, marshal, sys
 def frame(kind, payload=b""):
@@ -93,11 +98,12 @@ def spend(seconds, meanwhile=lambda: None):
     signal.signal(signal.SIGPROF, signal.SIG_IGN)
     end = time.process_time() + seconds
     while time.process_time() < end:
-        until = time.process_time() + 0.4
+        until = time.process_time() + 0.24
         while time.process_time() < until: pass
         meanwhile()
 """
-"""Knows the answers of `triple`, and takes more time over the first than a call has, less than all calls have."""
+"""Knows the answers of `triple`, and takes more time over the first than a call has, less than all calls have
+(`TERMS`)."""
 
 _EARLY = (
     _SLOW
@@ -240,20 +246,20 @@ FORGERIES: dict[str, str] = {
     "        open(os.path.expanduser(path) + '/x.pkl', 'wb').write(pickle.dumps(1))\n    except Exception: pass\n" + WRONG,
     "changed inputs": "\ndef ENTRY(n):\n    import gc\n    for thing in gc.get_referrers(n):\n"
     "        if isinstance(thing, list): thing[:] = [0]\n    return 0\n",
-    "more time than a call has: a cancelled timer": _SLOW + "def ENTRY(n):\n    spend(2)\n    end(n)\n",
+    "more time than a call has: a cancelled timer": _SLOW + "def ENTRY(n):\n    spend(1.2)\n    end(n)\n",
     "more time than a call has: a right answer byte by byte": _SLOW
-    + "def ENTRY(n):\n    rest = list(answer(n))\n    spend(2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
+    + "def ENTRY(n):\n    rest = list(answer(n))\n    spend(1.2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
     "    os.write(3, bytes(rest))\n    end(n, 1)\n",
     "more time than a call has: nonsense meanwhile": _SLOW
-    + "def ENTRY(n):\n    spend(2, lambda: os.write(3, b'?'))\n    end(n)\n",
+    + "def ENTRY(n):\n    spend(1.2, lambda: os.write(3, b'?'))\n    end(n)\n",
     "more time than a call has: on inputs that it finds while it is loaded": _EARLY
     + "try: read_ahead()\nexcept OSError: pass\nframe = sys._getframe()\nwhile frame:\n"
     "    for thing in list(frame.f_locals.values()): look_into(thing)\n    frame = frame.f_back\n"
     "for thing in gc.get_objects(): look_into(thing)\n"
-    "if found: spend(2)\ndone = {n: 3 * n for n in found}\ndef ENTRY(n): return done.get(n)\n",
+    "if found: spend(1.2)\ndone = {n: 3 * n for n in found}\ndef ENTRY(n): return done.get(n)\n",
     "more time than a call has: a beginning byte by byte": _EARLY
     + "rest = list(b'B' + bytes(4))\nos.write(3, bytes([rest.pop(0)]))\nselect.select([4], [], [], 60)\nread_ahead()\n"
-    "if found: spend(2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
+    "if found: spend(1.2, lambda: rest[1:] and os.write(3, bytes([rest.pop(0)])))\n"
     "os.write(3, bytes(rest))\nif found: end(1 if 7 in found else 10)\n" + WRONG,
     "calls: a thread takes them from the pipe": "\nimport os, threading\n"
     "threading.Thread(target=lambda: os.read(4, 1 << 16), daemon=True).start()\n" + WRONG,
