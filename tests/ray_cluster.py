@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine, in a process of its own: `killed` ends a node like a power cut."""
+"""A Ray cluster of several nodes on this machine, in a process of its own; a node can be killed."""
 
 import os
 import subprocess
@@ -60,8 +60,9 @@ def ray_cluster(*cpus: int) -> Generator[RayCluster]:
         try:
             yield RayCluster(_line(holder, "address ").split()[1], holder)
         finally:
-            assert holder.stdin is not None
+            assert holder.stdin is not None and holder.stdout is not None
             holder.stdin.close()
+            holder.stdout.close()
             try:
                 holder.wait(120)
             except subprocess.TimeoutExpired:

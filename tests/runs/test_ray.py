@@ -61,7 +61,7 @@ async def test_an_address_where_nobody_answers_is_refused() -> None:
 async def test_without_ray_the_command_that_installs_it_is_said(
     listener: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", dict[str, Any]().get)
     assert "pip install 'dualcode[ray]'" in await refused(listener)
 
 

@@ -78,12 +78,12 @@ async def open_cluster(
 async def _joined(address: str) -> AsyncGenerator[Any]:
     """Be a driver of the cluster; in a process that is one already, go on as that."""
     await _reach(address)
-    import ray
-
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # what it holds back, it prints when it ends
+    ray: Any = importlib.import_module("ray")
     if ray.is_initialized():
         yield ray
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     refused = (RuntimeError, ValueError, OSError)  # another Ray or Python; no node of it on this machine
     with _without_ray_in_stdout():
         try:
@@ -218,10 +218,9 @@ class _RayLink:
     """A node's process in the cluster."""
 
     def __init__(self, ray: Any, name: str, node: dict[str, Any]) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
+        strategies: Any = importlib.import_module("ray.util.scheduling_strategies")
         self.name, self._ray = name, ray
-        there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+        there = strategies.NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
         cpus = int(node["Resources"]["CPU"])
         actor = ray.remote(_Process).options(
             num_cpus=cpus, scheduling_strategy=there, max_concurrency=AT_ONCE, max_restarts=0
@@ -255,14 +254,13 @@ class _RayLink:
 
     async def waits_for(self, method: str, *arguments: object) -> Any:
         """Return what a method of the process returns. Raises LostError, or what the method raised."""
-        from ray.exceptions import RayError, RayTaskError
-
+        errors = self._ray.exceptions
         try:
             return await getattr(self._actor, method).remote(*arguments)
-        except RayTaskError as error:
+        except errors.RayTaskError as error:
             cause = getattr(error, "cause", None)
             raise cause if isinstance(cause, Exception) else LostError(_last_line(error)) from None
-        except RayError as error:
+        except errors.RayError as error:
             raise LostError(_last_line(error)) from None
 
 
