@@ -6,8 +6,9 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── ProfileError            a serving profile
 │   ├── UnknownNameError        a pipeline, suite, task or role that does not exist
 │   ├── PipelineError           a pipeline's file cannot be loaded
-│   ├── WorkflowError           a workflow's file, or what it is given
-│   └── InputError              a file given to a command: samples, responses, data
+ │   ├── WorkflowError           a workflow's file, or what it is given
+│   ├── InputError              a file given to a command: samples, responses, data
+│   └── ClusterError            the cluster of --ray is not there, or its nodes do not go together
 ├── SuiteError                  a benchmark's data cannot be had or is not what it claims exit 2
 ├── ServingError                a vLLM process cannot start or died                      exit 3
 ├── EndpointError               a request failed after its retries                       -> errored
@@ -85,6 +86,10 @@ class WorkflowError(ConfigError):
 
 class InputError(ConfigError):
     """A file given to a command does not hold what the command needs."""
+
+
+class ClusterError(ConfigError):
+    """The cluster that tasks are to be done at is not there, or its nodes do not go together."""
 
 
 class SuiteError(DualcodeError):

@@ -317,8 +317,8 @@ class Team:
         for seat in self.seats.values():
             seat.shift.end()
 
-    def at_work(self, roles: Sequence[Role], bench: Bench) -> "Team":
-        """Return the team with the seats of these roles alone, and with a bench."""
+    def at_work(self, roles: Sequence[Role], bench: Bench | None) -> "Team":
+        """Return the team with the seats of these roles alone, and with a bench, if it is to have one."""
         return Team({role: self[role] for role in roles}, bench=bench, gate=self.gate)
 
     def through(self, wrap: Callable[[ChatModel], ChatModel]) -> "Team":
@@ -343,11 +343,16 @@ def build_team(
     from dualcode.models.endpoints import api_key
     from dualcode.models.openai import OpenAIChat  # its library takes a second to import
 
-    chats: dict[str, OpenAIChat] = {}
+    chats: dict[str, ChatModel] = {}
     for name in dict.fromkeys(config.roles[role] for role in roles):
         endpoint, known = config.endpoints[name], (served or {}).get(name)
         without = known.left_out if known else ()
         chats[name] = OpenAIChat(name, endpoint, api_key=api_key(name, endpoint), without=without)
+    return team_with(config, roles, chats)
+
+
+def team_with(config: TeamConfig, roles: Sequence[Role], chats: Mapping[str, ChatModel]) -> Team:
+    """Return the team of these roles with chat models that are at hand, by the names of their endpoints."""
     seats: dict[Role, Seat] = {}
     for role in roles:
         endpoint = config.endpoint_of(role)

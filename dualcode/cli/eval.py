@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
 )
+@click.option(
+    "--ray",
+    metavar="HOST:PORT",
+    help="Do the tasks at the nodes of this Ray cluster (docs/scaling.md); models are asked from here.",
+)
 @unsafe_option
 def command(
     tasks: str | None,

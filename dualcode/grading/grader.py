@@ -12,6 +12,7 @@ tests run even if base tests failed. The first failing test decides.
 import asyncio
 import contextlib
 import os
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
@@ -86,6 +87,7 @@ class SandboxGrader:
         # the last begin; without this, all of their references would run first.
         self._at_work = asyncio.Semaphore(turns + MOST_WAITING)
         self._preparing: asyncio.Task[None] | None = None
+        self._to_prepare = deque[str]()
         self._trials = Trials(suite, sandbox, self._rules)
         self._calibration = Calibration(suite, sandbox, self._turns, cache or CalibrationCache.of(suite))
         self._closed = False
@@ -135,19 +137,19 @@ class SandboxGrader:
             await self._calibration.of(task_id)
 
     def prepare(self, task_ids: Sequence[str]) -> None:
-        """Run references beside whatever else is done, one at a time, until all are known or this is closed.
+        """Run these references, too, beside whatever else is done, one at a time, until this is closed.
 
         While models write the first programs there is nothing else to do; later, verdicts need no reference
         run any more.
         """
 
         async def one_by_one() -> None:
-            for task_id in task_ids:
-                await self.calibrate(task_id)
+            while self._to_prepare:
+                await self.calibrate(self._to_prepare.popleft())
 
-        if self._preparing is not None:
-            self._preparing.cancel()
-        self._preparing = asyncio.create_task(one_by_one())
+        self._to_prepare.extend(task_ids)
+        if self._preparing is None or self._preparing.done():
+            self._preparing = asyncio.create_task(one_by_one())
 
     def cpu(self, task_id: str) -> float:
         """Return the CPU seconds of a task's reference, or infinity if they are not known yet."""

@@ -17,6 +17,7 @@ from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
 from dualcode.runs.audit import Audit
+from dualcode.runs.hands import Hands
 from dualcode.runs.manifest import Configuration, addresses, configure, manifest
 from dualcode.runs.monitor import Reading, monitored, sources
 from dualcode.runs.pool import work
@@ -55,6 +56,8 @@ class EvalOptions(Record):
     quiet: bool = False
     unsafe: bool = False
     """Whether to go on without a sandbox that holds."""
+    ray: str | None = None
+    """HOST:PORT of a Ray cluster at whose nodes tasks are done; None: on this machine."""
     wait_for_server: float = PATIENCE
     """Seconds that a server which is lost, or has no room, is waited for."""
 
@@ -112,13 +115,17 @@ async def evaluate_suite(
     roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
     whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     console = console or Console(quiet=True)
-    served = await asked(config, roles, console, quiet=options.quiet)
-    opening = Workshop(
-        suite, config, roles, served,
-        run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
-        patience=options.wait_for_server,
-    )  # fmt: skip
-    async with opening as workshop:
+    async with contextlib.AsyncExitStack() as around:
+        hands = None
+        if options.ray is not None:
+            hands = await around.enter_async_context(_cluster(options, pipelines, suite, config, console))
+        served = await asked(config, roles, console, quiet=options.quiet)
+        opening = Workshop(
+            suite, config, roles, served,
+            run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
+            patience=options.wait_for_server, hands=hands,
+        )  # fmt: skip
+        workshop = await around.enter_async_context(opening)
         with contextlib.ExitStack() as opened:
             runs = [_open(options, console, workshop, each, opened) for each in pipelines]
             lacking = [run for run in runs if run.resumed < len(suite.tasks)]
@@ -129,6 +136,23 @@ async def evaluate_suite(
             if lacking:
                 await _work(options, console, workshop, lacking, whole)
             return [run.result for run in runs if run.result is not None]
+
+
+def _cluster(
+    options: EvalOptions, pipelines: Sequence[Pipeline], suite: Suite, config: TeamConfig, console: Console
+) -> contextlib.AbstractAsyncContextManager[Hands]:
+    from dualcode.runs.cluster.ray import open_cluster
+
+    def say(line: str) -> None:
+        if not options.quiet or line.startswith("warning"):
+            style = "yellow" if line.startswith("warning") else "dim"
+            console.print(line, style=style, soft_wrap=True, markup=False, highlight=False)
+
+    assert options.ray is not None
+    seconds = options.task_seconds or config.limits.task_seconds
+    return open_cluster(
+        options.ray, suite, config, pipelines, task_seconds=seconds, unsafe=options.unsafe, say=say
+    )
 
 
 async def asked(
@@ -195,22 +219,23 @@ async def _work(
     """Do what the runs lack, all of them as one pool of work, and seal each as it ends."""
     suite, config = workshop.suite, workshop.config
     tools = await workshop.tools()
-    tier = tools.sandbox.tier
+    tier = tools.hands.tier
     left = {task.id for run in runs for task in suite.tasks if task.id not in run.store.done}
-    tools.grader.prepare([task.id for task in suite.tasks if task.id in left])
+    tools.hands.prepare([task.id for task in suite.tasks if task.id in left])
     reached = {name: url for run in runs for name, url in run.addresses.items()}
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
     running: dict[Runner, _Run] = {}
     for run in runs:
         concurrency = options.concurrency or default_concurrency(config, run.pipeline)
         own = {name: hardware[name] for name in run.addresses if name in hardware}
-        begun = session(concurrency).model_copy(update={"sandbox": tier, "hardware": own})
+        about = {"sandbox": tier, "hardware": own, "nodes": tools.hands.nodes}
+        begun = session(concurrency).model_copy(update=about)
         run.store.keep_source(run.pipeline.source.read_bytes())
         run.store.begin_session(begun, run.addresses)
-        team = tools.team_of(run.pipeline.roles, run.store.add_shown)
+        pipeline, team = tools.hands.equip(run.pipeline, tools.team, run.store.add_shown)
         seconds = options.task_seconds or config.limits.task_seconds
         runner = Runner(
-            run.pipeline, suite, team, tools.grader, run.store, observer=run.tally, task_seconds=seconds
+            pipeline, suite, team, tools.hands.grader, run.store, observer=run.tally, task_seconds=seconds
         )
         running[runner] = run
         whole.begin(run.tally)

@@ -45,6 +45,8 @@ class Session(Record):
     sandbox: Tier | None = None
     """What the programs ran in, and what holds there; None in runs older than the sandbox. It is no part of
     the configuration: it decides what a program can do to the machine, not what its tests make of it."""
+    nodes: tuple[str, ...] = ()
+    """The machines of a cluster that tasks were done at; none for the one that this process ran on."""
     hardware: dict[str, ServedHardware] = Field(default_factory=dict[str, ServedHardware])
     """By endpoint: the model's size and what the server runs on; empty in runs older than this. It is no part
     of the configuration: a server that moved is the same server."""

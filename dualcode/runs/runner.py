@@ -2,19 +2,18 @@
 
 import asyncio
 import re
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from dualcode.call import Call
 from dualcode.clock import now
-from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
+from dualcode.errors import EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
 from dualcode.pipelines import Pipeline
-from dualcode.runs import watchdog
 from dualcode.runs.manifest import Manifest, Session, git_revision
 from dualcode.runs.place import Place
+from dualcode.runs.reasons import place_of, reason_of
 from dualcode.runs.recovery import survey
 from dualcode.runs.seal import broken, require_whole
 from dualcode.runs.session import RunStore
@@ -135,11 +134,11 @@ class Runner:
             error = first_failure(raised)  # it may use a TaskGroup
             if isinstance(error, RunError):
                 raise error from error.__cause__  # here, too
-            reason = _reason(error)
+            reason = reason_of(error)
             if limit.expired() or isinstance(error, HeldError):
                 reason = f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
             if isinstance(error, HeldError):
-                reason += f", and awaited nothing in all of them ({_place(error)})"
+                reason += f", and awaited nothing in all of them ({place_of(error)})"
             self._finish(Verdict.of_error(task.id, reason, plus=self._suite.has_plus))
             if isinstance(error, EndpointError):
                 self._lost = self._lost + 1 if isinstance(error, UnreachableError) else 0
@@ -155,22 +154,6 @@ class Runner:
     def _finish(self, verdict: Verdict) -> None:
         self._store.add_verdict(verdict)
         self._observer.on_verdict(verdict)
-
-
-def _reason(error: BaseException) -> str:
-    """Return why a pipeline gave no program."""
-    if isinstance(error, EndpointError):
-        return error.message
-    if isinstance(error, DualcodeError):  # an unbound role, a sandbox that broke
-        return f"{type(error).__name__}: {error.message}"
-    return f"pipeline raised {type(error).__name__}: {error} ({_place(error)})"
-
-
-def _place(error: BaseException) -> str:
-    """Return where an error came from, without the watchdog's own place."""
-    own = watchdog.__file__
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != own]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:

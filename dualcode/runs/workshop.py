@@ -1,19 +1,16 @@
-"""What the runs of one command work with: the team behind the ledger, a bench, the grader, two sandboxes."""
+"""What the runs of one command work with: the team behind the ledger, and who does the tasks."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dualcode.bench.bench import SandboxBench, Shown
 from dualcode.config import Role, TeamConfig
-from dualcode.grading.grader import SandboxGrader, default_workers
 from dualcode.models.breaker import PATIENCE, Breaker
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.runs.hands import Hands, open_here
 from dualcode.runs.runner import Observer
-from dualcode.sandbox import open_sandbox
-from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
 from dualcode.team import Team, build_team
 
@@ -24,13 +21,7 @@ class Tools:
 
     team: Team
     """Every role of the command's pipelines, and no bench."""
-    grader: SandboxGrader
-    sandbox: Sandbox
-    """Where what pipelines run is run."""
-
-    def team_of(self, roles: Sequence[Role], record: Callable[[Shown], None]) -> Team:
-        """Return the team of one pipeline; `record` is told what its bench ran and showed."""
-        return self.team.at_work(roles, SandboxBench(self.sandbox, record))
+    hands: Hands
 
 
 class Workshop:
@@ -48,10 +39,12 @@ class Workshop:
         unsafe: bool = False,
         observer: Observer | None = None,
         patience: float = PATIENCE,
+        hands: Hands | None = None,
     ) -> None:
         """`ledger`: whether calls are answered by, and kept in, the one of `run_dir`.
 
-        `patience`: seconds that a lost server is waited for.
+        `patience`: seconds that a lost server is waited for. `hands`: who does the tasks, opened and closed
+        by others; None for this machine.
         """
         self.suite = suite
         self.config = config
@@ -61,6 +54,7 @@ class Workshop:
         self._ledger = run_dir / FOLDER if ledger else None
         self._unsafe = unsafe
         self._patience = patience
+        self._hands = hands
         self._parts = contextlib.AsyncExitStack()
         self._tools: Tools | None = None
 
@@ -69,12 +63,9 @@ class Workshop:
         if self._tools is None:
             from dualcode.models.openai import OpenAIChat  # its library takes a second to import
 
-            workers, unsafe = default_workers(), self._unsafe
-            grading = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
-            # A visible test takes milliseconds and holds a model up: it does not wait behind a grading.
-            bench = await self._parts.enter_async_context(open_sandbox(workers, unsafe=unsafe))
-            grader = SandboxGrader(self.suite, grading, workers=grading.workers)
-            await self._parts.enter_async_context(grader)
+            hands = self._hands
+            if hands is None:
+                hands = await self._parts.enter_async_context(open_here(self.suite, unsafe=self._unsafe))
             team = build_team(self.config, self._roles, self.served)
             self._parts.push_async_callback(team.close)
             for chat in team.chats:
@@ -87,7 +78,7 @@ class Workshop:
                 self._parts.callback(ledger.close)
                 behind = await behind_ledger(team.chats, ledger, self.config, self.served)
                 team = team.through(lambda chat: behind[chat.name])
-            self._tools = Tools(team, grader, bench)
+            self._tools = Tools(team, hands)
         return self._tools
 
     async def __aenter__(self) -> "Workshop":
