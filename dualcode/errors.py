@@ -6,7 +6,7 @@ DualcodeError                   what happened, with the value, and the next comm
 │   ├── ProfileError            a serving profile
 │   ├── UnknownNameError        a pipeline, suite, task or role that does not exist
 │   ├── PipelineError           a pipeline's file cannot be loaded
- │   ├── WorkflowError           a workflow's file, or what it is given
+│   ├── WorkflowError           a workflow's file, or what it is given
 │   ├── InputError              a file given to a command: samples, responses, data
 │   └── ClusterError            the cluster of --ray is not there, or its nodes do not go together
 ├── SuiteError                  a benchmark's data cannot be had or is not what it claims exit 2
