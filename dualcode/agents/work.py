@@ -54,7 +54,8 @@ class WorkAtHand:
         self._changes = Changes(place.room.worktree, place.changes) if place.room.writable else None
         self._opening = _opening(brief)
         answer = seat.answer_tokens + ((seat.thinking_budget or 0) if brief.thinking else 0)
-        self._window = Window(limits.context, answer, len(self._opening))
+        known = [each for each in (limits.context, seat.context) if each is not None]
+        self._window = Window(min(known, default=None), answer, len(self._opening))
         self._calls: list[Call] = []
         self._steps: list[Step] = []
         self._tokens = self._number = 0

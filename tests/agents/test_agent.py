@@ -311,6 +311,14 @@ async def test_a_server_that_refuses_a_long_history_is_sent_a_shorter_one(place:
     assert sum(call.error is not None for call in acted.calls) == sum(size > 6000 for size in sizes)
 
 
+async def test_the_context_that_a_seat_s_server_tells_is_kept_to(place: Workplace) -> None:
+    told = replace(seat(ScriptedChat([says(SUBMIT)])), context=1000)
+    long = replace(BRIEF, instance="x" * 9000)
+    for limits in (AgentLimits(), AgentLimits(context=100_000)):
+        run, _ = await run_agent(told, place, long, limits, record=lambda _: None)
+        assert (run.ending, run.calls) == ("tokens", 0)
+
+
 async def test_a_brief_that_does_not_fit_at_all_ends_it_before_anything_is_paid(place: Workplace) -> None:
     acted = await act(place, [says(SUBMIT)], brief=replace(BRIEF, instance="x" * 9000), context=1000)
     assert (acted.run.ending, acted.run.calls) == ("tokens", 0)
