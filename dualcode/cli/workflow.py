@@ -212,7 +212,7 @@ def run(
     from dualcode.agents.agent import AgentLimits
     from dualcode.issues.task import find_task
     from dualcode.serving.running import find_team
-    from dualcode.workflows.find import DEFAULT
+    from dualcode.workflows.find import DEFAULT, workflow_files
     from dualcode.workflows.loading import check_roles
     from dualcode.workflows.work import WorkAsked, do_work, new_folder
 
@@ -230,7 +230,8 @@ def run(
         roles = roles or tuple(f"{role}={endpoint}" for role, endpoint in kept.roles.items())
     if issue is None:
         raise click.UsageError("give --issue TASK; `issues list` has some")
-    workflow, task = _load(name or DEFAULT), find_task(issue)
+    chosen = name or DEFAULT
+    workflow, task = _load(chosen), find_task(issue)
     if dry_run:
         _print_rehearsal(workflow, task, own, _rehearsing(team, base_url, model, roles), as_json)
         return
@@ -248,7 +249,10 @@ def run(
         approver=_approver(decisions),
         archives=archives,
         unsafe=unsafe,
-        named=(_lasting(name or DEFAULT), _lasting(issue)),
+        named=(
+            chosen if chosen in workflow_files() else str(workflow.path.resolve()),
+            str(task.folder) if Path(issue).is_dir() else issue,
+        ),
         team_file=team and team.resolve(),
         resume=resume is not None,
     )
@@ -305,11 +309,6 @@ def _conditions(node: "Mapping[str, Any]", continues: str | None) -> "list[str]"
     told += [f"goes on in the conversation of {continues}"] if continues not in (None, "fresh") else []
     told += ["only reads the tree"] if not node["writable"] else []
     return told
-
-
-def _lasting(name: str) -> str:
-    """Return a name as it is, and a path so that it leads there from any folder."""
-    return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
