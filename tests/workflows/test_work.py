@@ -280,7 +280,7 @@ def test_what_is_on_record_is_gone_on_with_by_the_same_alone(
 ) -> None:
     assert run("workflow", "run", "--resume", "nowhere")[0] == 3
     (tmp_path / "own.yaml").write_text(GATED)
-    assert work(run, task, "own.yaml", "--approve", "gate=approve")[0] == 0
+    assert work(run, task, "own.yaml", "--approve", "gate=reject")[0] == 5
     code, _, err = work(run, task, "own.yaml", "--approve", "gate=approve")
     assert (code, "out holds a run already" in err) == (3, True)
     (tmp_path / "own.yaml").write_text(GATED.replace("with a word", "with two words"))
