@@ -98,6 +98,13 @@ def test_the_renderings_difference_is_the_sensitivity_and_nothing_else() -> None
     assert ann.mean == 6 and ann.sensitivity.value == 2 and ann.sensitivity.clusters == 5
 
 
+def test_two_renderings_that_are_one_say_nothing_of_sensitivity() -> None:
+    same = [row("ann", key, 6, "other").model_copy(update={"same": True}) for key in KEYS[:90]]
+    rows = [row("ann", key, 6) for key in KEYS] + same + [row("ann", key, 9, "other") for key in KEYS[90:]]
+    [ann] = measured(rows).judges
+    assert ann.sensitivity.value == 3 and ann.sensitivity.n == 10
+
+
 def test_means_are_over_dimensions_that_every_fix_has() -> None:
     with_plan = [row("ann", key, 5, plan_fidelity=10) for key in KEYS[:50]]
     found = measured([*with_plan, *(row("ann", key, 5) for key in KEYS[50:])])
