@@ -35,6 +35,8 @@ model = "{name}"
 base_url = "http://127.0.0.1:9/v1"
 {price}
 """
+VISIBLE = ("fail_to_pass", 'visible_test = "grep -q sum shop/price.py && echo 2 passed"\nfail_to_pass')
+"""A change of the shop's task: its own tests take no time."""
 PRICE = "price = { input_per_million = 1.0, cached_input_per_million = 0.1, output_per_million = 2.0 }"
 
 
