@@ -31,9 +31,8 @@ Exit codes:
 SECTIONS = {
     "Servers": ("serve", "doctor", "top", "quantize"),
     "At work": ("gateway", "solve", "review", "records"),
-    "Measure": (
-        "eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "issues", "duel", "spec",
-    ),
+    "Measure": ("eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "spec"),
+    "Issues": ("issues", "workflow", "duel"),
     "Results": (
         "show", "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export", "audit",
     ),

@@ -190,7 +190,7 @@ class RepositoryHands:
 
     def _keep(self, at: "_AtNode", step: Step) -> None:
         """Record a step by its number among all of its node's."""
-        numbered = step.model_copy(update={"number": at.past + step.number})
+        numbered = step.model_copy(update={"number": at.past + step.number, "agent": at.agent})
         at.steps = [*at.steps[: numbered.number - 1], numbered]
         self.record(numbered)
 
@@ -255,10 +255,12 @@ class RepositoryHands:
 
 @dataclass
 class _AtNode:
-    """What is known of a node at work: its steps, and how many of them belong to agents that have ended."""
+    """What is known of a node at work: its steps, and which of its agents is at work."""
 
     steps: list[Step]
+    agent: int = 1
     past: int = 0
+    """Steps of agents that have ended."""
     before: str = ""
     broken_off: bool = False
     """Whether a fault broke its last agent off, so that the next attempt takes it up."""
@@ -266,15 +268,13 @@ class _AtNode:
 
     def replay(self) -> list[Step]:
         """Return the steps on record of the agent that begins now, numbered from 1."""
-        return [
-            step.model_copy(update={"number": number})
-            for number, step in enumerate(self.steps[self.past :], start=1)
-        ]
+        own = (step for step in self.steps[self.past :] if step.agent == self.agent)
+        return [step.model_copy(update={"number": step.number - self.past}) for step in own]
 
     def ended(self, run: AgentRun) -> None:
         self.broken_off = run.ending in ("endpoint", "cancelled", "infrastructure")
         if not self.broken_off:
-            self.past += run.steps
+            self.agent, self.past = self.agent + 1, self.past + run.steps
             self._why = "" if run.succeeded else f"{run.ending}: {run.why}"
 
     def told(self, work: Work) -> str:

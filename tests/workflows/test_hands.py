@@ -233,7 +233,7 @@ async def test_an_agent_at_its_limit_has_failed_and_its_next_attempt_begins_anew
     assert tree.commit().files == ("shop/price.py",)
     assert tree.commit().diff.count("\n+") == 2  # the header, and the mended line
     assert "An earlier attempt at this came to no end, by steps" in shop.asked("worker")
-    assert [step.number for step in shop.steps] == [1, 2, 3, 4]
+    assert [(step.agent, step.number) for step in shop.steps] == [(1, 1), (1, 2), (2, 3), (2, 4)]
     once = Workshop(replace(shop.site, folder=tmp_path / "once"))
     one = made(tmp_path, "- {id: a, prompt: Mend it.}\n")
     results = await once.run(one, {"worker": [says("ls"), says("ls")]}, steps=2)
