@@ -35,12 +35,14 @@ model = "{name}"
 base_url = "http://127.0.0.1:9/v1"
 {price}
 """
+VISIBLE = ("fail_to_pass", 'visible_test = "grep -q sum shop/price.py && echo 2 passed"\nfail_to_pass')
+"""A change of the shop's task: its own tests take no time."""
 PRICE = "price = { input_per_million = 1.0, cached_input_per_million = 0.1, output_per_million = 2.0 }"
 
 
 def write_duel(
     folder: Path,
-    models: tuple[str, ...],
+    names: tuple[str, ...],
     issue: Path,
     *,
     price: Callable[[str], str] = lambda _: PRICE,
@@ -48,9 +50,9 @@ def write_duel(
 ) -> Path:
     """Write a duel's file and its team, and return the former; `changes` are keys of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    endpoints = "".join(ENDPOINT.format(name=name, price=price(name)) for name in models)
+    endpoints = "".join(ENDPOINT.format(name=name, price=price(name)) for name in names)
     (folder / "team.toml").write_text(f"{TEAM}{endpoints}")
-    keys: dict[str, Any] = {"models": list(models), "issues": [str(issue)], **changes}
+    keys: dict[str, Any] = {"models": list(names), "issues": [str(issue)], **changes}
     tables: dict[str, dict[str, Any]] = {n: each for n, each in keys.items() if isinstance(each, dict)}
     lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items() if name not in tables]
     for name, table in tables.items():

@@ -22,10 +22,11 @@ from dualcode.duels.records import DuelRecords
 from dualcode.duels.store import Place, read_duel
 from dualcode.issues.bases import open_base
 from dualcode.issues.grading import Bench
-from dualcode.issues.jail.tiers import open_jail
+from dualcode.issues.jail.jail import CommandJail
+from dualcode.issues.jail.tiers import describe, open_jail
 from dualcode.issues.packages import Environment, interpreter
 from dualcode.runs import lines
-from tests.duels.acting import Ground, write_duel
+from tests.duels.acting import VISIBLE, Ground, write_duel
 from tests.duels.plays import RIGHT, WRONG
 from tests.duels.scripted import ScriptedModel
 from tests.issues import shop
@@ -60,7 +61,8 @@ class Scene:
     def child(self, name: str, *moment: str) -> "subprocess.Popen[bytes]":
         """Fight it in another process, which may kill itself at a moment."""
         packages = self.ground.environment.packages
-        asked = [str(self.folder), str(self.config), str(packages), name, *moment]
+        tier = self.ground.jail.tier.name  # probed by whoever set the scene
+        asked = [str(self.folder), str(self.config), str(packages), tier, name, *moment]
         command = [sys.executable, "-m", "tests.duels.killing", "child", *asked]
         environment = {**os.environ, "DUALCODE_CACHE_DIR": str(self.cache)}
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -151,7 +153,7 @@ def scene(folder: Path, ground: Ground | None = None, **matrix: Any) -> Generato
     os.environ["DUALCODE_CACHE_DIR"] = str(cache)
     try:
         faulty = shop.make_repository(folder / "repository")
-        issue = shop.make_task(folder / "shop-1", folder / "repository", faulty)
+        issue = shop.make_task(folder / "shop-1", folder / "repository", faulty, VISIBLE)
         ground = ground or Ground(asyncio.run(open_jail()), shop.make_environment(folder / "environment"))
         open_base(issue)
         config = write_duel(folder / "config", ("right", "wrong"), issue.folder, **(matrix or MATRIX))
@@ -212,9 +214,9 @@ def _arm(moment: list[str], models: Mapping[str, ScriptedModel]) -> None:
         Bench.run = run  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def child(folder: Path, config: Path, packages: Path, name: str, *moment: str) -> None:
+def child(folder: Path, config: Path, packages: Path, tier: str, name: str, *moment: str) -> None:
     """Fight a duel, and perhaps die in it."""
-    ground = Ground(asyncio.run(open_jail()), Environment(interpreter(">=3.8"), packages))
+    ground = Ground(CommandJail(describe(tier, {})), Environment(interpreter(">=3.8"), packages))
     scene = Scene(folder, ground, config, Path(os.environ["DUALCODE_CACHE_DIR"]))
     models = scene.models(name)
     _arm(list(moment), models)
