@@ -85,11 +85,12 @@ async def run_agent(
 ) -> tuple[AgentRun, tuple[Message, ...]]:
     """Let one agent work until it submits or a limit ends it; return how it ended, and its conversation.
 
-    `record` gets each new step once it is done, on the event loop. `replay` has the steps that an interrupted
+    The tree of `place` is as it was when the agent first began. `record` gets each new step once it is done,
+    and `tell` a line for people, both on the event loop. `replay` has the steps that an interrupted
     run has on record: their replies are asked for again (and come from the ledger), their observations are
     those on record, no command of theirs is run again, and the tree is then made what it was after the last
     of them. They are not recorded again. Where a reply differs, the replay ends, and the agent goes on from
-    there: a step on record replaces all that were recorded before with its number or a higher one.
+    there; `records.standing` says which steps count then.
 
     Cancelled, it stops the thread and the jail, and raises asyncio.CancelledError, whose first argument is
     the AgentRun so far: nothing of it runs any more. Raises ConfigError if mini-swe-agent is not installed;

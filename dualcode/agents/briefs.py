@@ -13,7 +13,6 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 WRITING: frozenset[Phase] = frozenset({"implement", "self-review", "fix"})
 """The phases in which the tree may be changed; the others get it read-only."""
 _ANSWERING: frozenset[Phase] = frozenset({"explore", "plan", "review"})
-_OPTIONAL = ("exploration", "plan", "review", "diff")
 
 
 def surroundings(
@@ -40,16 +39,24 @@ def surroundings(
     )
 
 
-def instruction(phase: str, issue: str, *, folder: Path | None = None, **known: str | None) -> str:
-    """Return what an agent is told of its work in a phase.
+def instruction(
+    phase: str,
+    issue: str,
+    *,
+    exploration: str | None = None,
+    plan: str | None = None,
+    review: str | None = None,
+    diff: str | None = None,
+    folder: Path | None = None,
+) -> str:
+    """Return what an agent is told of its work in a phase, with what others found before.
 
-    `known` is what others found before: `exploration`, `plan`, `review`, `diff`; None, or left out: there is
-    none. Raises UnknownNameError for another phase.
+    None: there is none; a fix needs a review. Raises UnknownNameError for another phase.
     """
     if phase not in PHASES:
         raise UnknownNameError("phase", phase, PHASES, hint=f"one of {', '.join(PHASES)}")
-    given = {**dict.fromkeys(_OPTIONAL), **known}
-    return _render(folder, f"agent_{phase}", issue=issue, marker=MARKER, **given)
+    found = {"exploration": exploration, "plan": plan, "review": review, "diff": diff}
+    return _render(folder, f"agent_{phase}", issue=issue, marker=MARKER, **found)
 
 
 def brief(
@@ -60,14 +67,20 @@ def brief(
     *,
     node: str | None = None,
     visible_test: str = "",
+    exploration: str | None = None,
+    plan: str | None = None,
+    review: str | None = None,
+    diff: str | None = None,
     folder: Path | None = None,
-    **known: str | None,
 ) -> Brief:
-    """Return the brief for a phase; `known` as for `instruction`. `node` is the phase's name by default."""
+    """Return the brief for a phase: `surroundings` and `instruction`. `node`: a name beside the phase's."""
+    told = instruction(
+        phase, issue, exploration=exploration, plan=plan, review=review, diff=diff, folder=folder
+    )
     return Brief(
         node=node or phase,
         system=surroundings(place, limits, visible_test=visible_test, folder=folder),
-        instance=instruction(phase, issue, folder=folder, **known),
+        instance=told,
         check=answered if phase in _ANSWERING else lambda _: "",
     )
 

@@ -27,7 +27,7 @@ class Turn(Record):
 
 def read_turn(content: str | None) -> Turn:
     """Read a reply."""
-    said = strip_thinking(content or "").strip()
+    said = strip_thinking((content or "").replace("\0", "")).strip()  # no command can hold a NUL
     found = blocks(said)
     return Turn(said=said, command=found[0] if len(found) == 1 else None, found=len(found))
 

@@ -82,11 +82,12 @@ def _changes(words: list[str], documents: str, away: tuple[str, ...]) -> bool:
     if name == "git":
         return bool(_APPLIES.intersection(operands[:1]))
     if _INTERPRETERS.match(name):
-        return bool(_WRITES.search(" ".join(rest) + documents)) and not _only_away(rest, documents, away)
+        program = " ".join(rest) + documents * any(each.startswith("<<") for each in rest)
+        return bool(_WRITES.search(program)) and not _only_away(program, away)
     return False
 
 
-def _only_away(rest: list[str], documents: str, away: tuple[str, ...]) -> bool:
+def _only_away(program: str, away: tuple[str, ...]) -> bool:
     """Tell whether each path that a program names is one of those elsewhere."""
-    paths = re.findall(r"['\"]([^'\"\s]*/[^'\"\s]*)['\"]", " ".join(rest) + documents)
+    paths = re.findall(r"['\"]([^'\"\s]*/[^'\"\s]*)['\"]", program)
     return bool(paths) and all(each.startswith(away) for each in paths)

@@ -1,5 +1,6 @@
 """What an agent did, as values: its steps, and how it ended."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from dualcode.call import Usage
@@ -30,7 +31,9 @@ class Step(Record):
     node: str
     """The node of the workflow."""
     number: int
-    """Of the agent's turns, from 1."""
+    """Of the agent's turns, from 1; in a workflow of all its node's, one agent after the other."""
+    agent: int = 1
+    """Of the node's agents, from 1: its attempts, and the turns of its loop."""
     call: int
     """The number of the call that asked for it."""
     said: str
@@ -53,6 +56,19 @@ class Step(Record):
     shortened: tuple[int, ...] = ()
     """The turns of which the reply or the observation was sent shortened when this one was asked for, since
     the context was full; 0: turns of an earlier conversation."""
+
+
+def standing(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return the steps of one agent that count, of all that are on record of it.
+
+    A step replaces those that were recorded before it with its number or a higher one: an agent that was
+    resumed, and whose model then said something else, went on from there.
+    """
+    kept: list[Step] = []
+    for step in steps:
+        kept = [each for each in kept if each.number < step.number]
+        kept.append(step)
+    return tuple(kept)
 
 
 class AgentRun(Record):

@@ -19,7 +19,7 @@ class OverError(Exception):
         self.why = why
 
 
-class _Ear:
+class Ear:
     """Knows when something was last heard of a request.
 
     Until it goes out it waits for its turn at the server: then what the server does for others is a sign of
@@ -32,10 +32,12 @@ class _Ear:
         self._heard = time.monotonic()
 
     def begin(self) -> None:
+        """Hear that it goes out, the first time: nothing of it has come by going out again."""
         if not self._begun:
             self._begun, self._heard = True, time.monotonic()
 
     def hear(self, thought: str, content: str) -> None:  # noqa: ARG002 - the listener's protocol
+        """Hear a piece."""
         self._heard = time.monotonic()
 
     def quiet(self) -> float:
@@ -49,7 +51,7 @@ class _Ear:
 
 async def watched(asking: Coroutine[Any, Any, T], meter: Meter, *, idle: float, left: float) -> T:
     """Return what comes of a request. Raises OverError after `idle` silent seconds, or `left` in all."""
-    ear, began = _Ear(meter), time.monotonic()
+    ear, began = Ear(meter), time.monotonic()
     with listening(ear):
         task = asyncio.create_task(asking)
     try:

@@ -16,7 +16,7 @@ _FIRST_GUESS = 3.0
 _REFILL = 0.7
 """How full the context is after shortening."""
 _RECENT = 2
-"""Observations that are shortened last, and to more."""
+"""Observations that are shortened last, and first to more than others."""
 SHORT, RECENT = 300, 2_000
 """Characters that are left of an old observation, and of a recent one if nothing else helps."""
 
@@ -57,22 +57,25 @@ class Window:
             default=None,
         )
         if most is not None and _length(self._cut(messages)) > most:
-            self._shorten(messages, _REFILL * most)
+            self._shorten(messages, most)
             if _length(self._cut(messages)) > most:
                 raise FullError
         return self._cut(messages)
 
-    def _shorten(self, messages: Sequence[Message], goal: float) -> None:
+    def _shorten(self, messages: Sequence[Message], most: float) -> None:
         briefs = {0, 1, self._opening - 1}  # what is to be done is said there
         places = [at for at in range(len(messages)) if at not in briefs]
         told = [at for at in places if messages[at].role == "user"]
         said = [at for at in places if messages[at].role == "assistant"]
-        orders = ((told[:-_RECENT], SHORT), (said[:-_RECENT], SHORT), (told[-_RECENT:], RECENT))
-        for at, most in ((at, most) for order, most in orders for at in order):
-            if _length(self._cut(messages)) <= goal:
-                return
-            if len(messages[at].content) > most:
-                self._left[at] = most
+        orders = (
+            (told[:-_RECENT], SHORT, _REFILL * most),
+            (said[:-_RECENT], SHORT, most),
+            (told[-_RECENT:], RECENT, most),
+            (told[-_RECENT:], SHORT, most),
+        )
+        for at, left, goal in ((at, left, goal) for order, left, goal in orders for at in order):
+            if _length(self._cut(messages)) > goal and len(messages[at].content) > left:
+                self._left[at] = left
 
     def _cut(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         return tuple(

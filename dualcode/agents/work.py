@@ -5,7 +5,7 @@ The loop calls `query` and `execute` in its own thread.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dualcode import prompts
 from dualcode.agents import mini
@@ -14,7 +14,7 @@ from dualcode.agents.changes import Changes
 from dualcode.agents.commands import Turn, read_turn
 from dualcode.agents.edits import aims_at_tree
 from dualcode.agents.mini import Said
-from dualcode.agents.records import AgentEnding, AgentRun, Step
+from dualcode.agents.records import AgentEnding, AgentRun, Step, standing
 from dualcode.agents.watch import OverError, watched
 from dualcode.agents.window import FullError, Window, shorten
 from dualcode.call import Call, Message, Usage
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MARKER = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """The first line that a command prints to submit; what follows is the answer. mini-swe-agent's own word."""
 _REFUSALS = 3
+T = TypeVar("T")
 _MINI = {"Submitted": "submitted", "LimitsExceeded": "steps", "RepeatedFormatError": "format"}
 
 
@@ -49,7 +50,7 @@ class WorkAtHand:
         self._passed_on = seat.record
         self._place, self._brief, self._limits, self._bridge = place, brief, limits, bridge
         self._record, self._tell = record, tell
-        self._replay = {step.number: step for step in replay}
+        self._replay = {step.number: step for step in standing(replay)}
         self._changes = Changes(place.room.worktree, place.changes) if place.room.writable else None
         self._opening = _opening(brief)
         answer = seat.answer_tokens + ((seat.thinking_budget or 0) if brief.thinking else 0)
@@ -184,8 +185,8 @@ class WorkAtHand:
         place, room = self._place, self._place.room
         left = max(1.0, self._limits.seconds - self._seconds)
         seconds = min(place.limits.command_seconds, left)
-        self._tell(f"{self._brief.node} {self._number}: {shorten(command.splitlines()[0], 100)}")
         limits = place.limits.model_copy(update={"command_seconds": seconds})
+        self._say(shorten(command.splitlines()[0], 100))
         ended = self._bridge.call(place.jail.run(command, room, limits))
         changed = self._changes is not None and self._changes.look()
         elsewhere = (place.jail.places(room).scratch,)
@@ -195,7 +196,7 @@ class WorkAtHand:
             "agent_observation",
             **ended.model_dump(include={"ending", "exit_code"}),
             **limits.model_dump(include={"memory_mb", "disk_mb"}),
-            seconds=f"{seconds:.0f}",
+            seconds=f"{seconds:.3g}",
             failed_edit=failed_edit,
             complaint=complaint,
             output=shorten(ended.output.rstrip(), self._limits.observation_chars),
@@ -235,10 +236,7 @@ class WorkAtHand:
             **fields,
         )
 
-        async def recorded() -> None:
-            self._record(step)
-
-        self._bridge.call(recorded())
+        self._bridge.call(_on_loop(self._record, step))
         self._count(step)
         return step
 
@@ -262,6 +260,9 @@ class WorkAtHand:
         self._restore()
         return None
 
+    def _say(self, what: str) -> None:
+        self._bridge.call(_on_loop(self._tell, f"{self._brief.node} {self._number}: {what}"))
+
     def _restore(self) -> None:
         if self._changes is not None:
             known = [step.change for _, step in sorted(self._replay.items()) if step.change is not None]
@@ -270,6 +271,10 @@ class WorkAtHand:
     def _exit(self, status: str, why: str = "") -> NoReturn:
         extra = {"exit_status": status, "submission": "", "why": why}
         raise mini.load().interrupt({"role": "exit", "content": "", "extra": extra})
+
+
+async def _on_loop(call: Callable[[T], None], value: T) -> None:
+    call(value)
 
 
 def _opening(brief: "Brief") -> tuple[Message, ...]:

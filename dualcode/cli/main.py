@@ -25,12 +25,14 @@ Exit codes:
   5    done, but something was found: by the audit a hidden test, or records that do not fit (`audit` says
        where); by a review what --fail-on names; of a program that was written, that it fails a test
   6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, few open files
+  7    a duel's money limit is reached: the same command goes on once it is higher
   130  interrupted; the same command resumes a run"""
 
 SECTIONS = {
     "Servers": ("serve", "doctor", "top", "quantize"),
     "At work": ("gateway", "solve", "review", "records"),
-    "Measure": ("eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "issues", "spec"),
+    "Measure": ("eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "spec"),
+    "Issues": ("issues", "workflow", "duel"),
     "Results": (
         "show", "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export", "audit",
     ),

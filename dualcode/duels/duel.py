@@ -6,15 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualcode.duels.conditions import keys_of
+from dualcode.duels.judging import judge, unjudged
 from dualcode.duels.opening import open_benches, open_models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell, DuelRecords
 from dualcode.duels.running import Duelling, MakeHands, Means
-from dualcode.duels.store import MANIFEST, DuelStore, read_cell, read_duel, read_manifest
-from dualcode.errors import RunError
+from dualcode.duels.store import (
+    MANIFEST,
+    DuelStore,
+    other_configuration,
+    read_cell,
+    read_duel,
+    read_judgements,
+    read_manifest,
+)
+from dualcode.errors import MoneyError
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.tiers import open_jail
+from dualcode.panel.rubric import find_rubric
 from dualcode.serving.running import find_team
 
 Tell = Callable[[str], None]
@@ -51,19 +61,21 @@ def refuse_other(prepared: Prepared, folder: Path) -> None:
             raise other_configuration(folder, why)
 
 
-def other_configuration(folder: Path, why: list[str]) -> RunError:
-    """Return what is raised where a duel on record cannot be gone on with."""
-    return RunError(
-        f"{folder} is a duel of another configuration: {'; '.join(why)}",
-        hint="--fresh begins one beside it, or put back what differs",
-    )
-
-
 def left_of(prepared: Prepared, folder: Path) -> int:
     """Return how many cells are left to do."""
     keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), prepared.config.trials)
     cells = (read_cell(folder, key) for key in keys)
     return sum(cell is None or cell.status == "errored" for cell in cells)
+
+
+def _unjudged(prepared: Prepared, folder: Path) -> bool:
+    """Whether judges have something left to say; what they say of another rubric does not count."""
+    if not prepared.config.judges:
+        return False
+    records, rubric = read_duel(folder), find_rubric(prepared.config.rubric)
+    duel = records.duel.model_copy(update={"judges": prepared.config.judges, "rubric": rubric.name})
+    said = read_judgements(folder, duel)
+    return unjudged(duel, records.cells, [each for each in said if each.checksum == rubric.checksum])
 
 
 @contextlib.asynccontextmanager
@@ -87,6 +99,17 @@ async def open_duel(
                 )
 
 
+async def judge_duel(store: DuelStore, means: Means, prepared: Prepared, tell: Tell) -> None:
+    """Let judges score what is done. Raises MoneyError at the money limit."""
+    if prepared.config.judges:
+        await means.purse.spend(judge(store, means, find_rubric(prepared.config.rubric), tell))
+        if (why := means.purse.why) is not None and unjudged(store.duel, store.cells(), store.judgements()):
+            raise MoneyError(
+                f"the money limit is reached: {why}; judges have not seen all",
+                hint="a higher [limits.money], then the same command goes on",
+            )
+
+
 async def run_duel(
     prepared: Prepared,
     folder: Path,
@@ -102,8 +125,9 @@ async def run_duel(
     error one after another, and what opening raises. The same duel can always be gone on with.
     """
     refuse_other(prepared, folder)
-    if left_of(prepared, folder):
+    if left_of(prepared, folder) or _unjudged(prepared, folder):
         async with open_duel(prepared, folder, make_hands, tell=tell, unsafe=unsafe) as opened:
             most = concurrency or prepared.config.limits.concurrency
             await Duelling(opened.store, opened.means, concurrency=most, tell=tell).run()
+            await judge_duel(opened.store, opened.means, prepared, tell)
     return read_duel(folder)

@@ -15,6 +15,7 @@ from dualcode.duels.purse import cautions, refuse_unknown_prices
 from dualcode.duels.records import Condition, Duel
 from dualcode.errors import InputError
 from dualcode.issues.task import IssueTask
+from dualcode.panel.rubric import find_rubric
 from dualcode.workflows.find import find_workflow
 from dualcode.workflows.loading import load_workflow
 from dualcode.workflows.running import ARGUMENTS, check_inputs
@@ -76,6 +77,8 @@ def prepare(setting: Setting) -> Prepared:
         near = folder / name
         workflows[name] = load_workflow(near if near.is_file() else find_workflow(name))
         _check(workflows[name], setting, plans=arm in ("pair", "solo"))
+    if config.judges:
+        find_rubric(config.rubric)
     refuse_unknown_prices(config.limits.money, Prepared(setting, workflows, ()).prices, setting.path)
     roles = {name: each.roles for name, each in workflows.items()}
     return Prepared(setting, workflows, conditions_of(config, roles))
@@ -113,7 +116,7 @@ def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Due
         issues=tuple(setting.tasks),
         trials=config.trials,
         judges=config.judges,
-        rubric=config.rubric,
+        rubric=find_rubric(config.rubric).name if config.judges else config.rubric,
         seed=config.seed,
         created=now(),
         models={name: team.endpoints[name].model for name in prepared.models},

@@ -1,9 +1,9 @@
 """What a duel has really paid, request by request, and the limit at which it makes no further one."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dualcode.call import Attempt, Reply, Request, Usage
 from dualcode.clock import now
@@ -15,6 +15,7 @@ from dualcode.record import Record
 from dualcode.runs.lines import append_whole, drop_torn_line, read_lines, writing
 
 FILE = "paid.jsonl"
+T = TypeVar("T")
 
 
 class Paid(Record):
@@ -106,8 +107,25 @@ class Purse:
                 await asyncio.wait({asking})
             raise
 
-    async def drain(self) -> None:
-        """Wait for the replies that are still in flight: they are paid for, and belong into the ledger."""
+    async def spend(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do work while there is money, and return what came of it; None if it was ended for want of money.
+
+        What is in flight then is waited for: it is paid, and belongs into the ledger.
+        """
+        working = asyncio.create_task(work)
+        emptied = asyncio.create_task(self.emptied.wait())
+        try:
+            await asyncio.wait({working, emptied}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                working.cancel()
+                await self._drain()
+        finally:
+            for each in (working, emptied):
+                each.cancel()
+            await asyncio.wait({working, emptied})
+        return None if working.cancelled() else working.result()
+
+    async def _drain(self) -> None:
         self._draining.set()
         while flying := [each for each in self._flying if not each.done()]:
             await asyncio.wait(flying)

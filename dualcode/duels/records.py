@@ -116,6 +116,10 @@ class Judgement(Record):
     seconds: float = 0.0
     money: dict[str, float] | None = None
     source: CostSource = "unknown"
+    checksum: str = ""
+    """Of the rubric: scores of another wording are other scores."""
+    cause: Literal["", "judge", "server"] = ""
+    """Whose fault it is that scores are missing; a server's is asked again on resume."""
 
 
 class Duel(Record):

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from dualcode.agents.changes import NOTHING, Changes
-from dualcode.agents.records import Step
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
@@ -19,10 +17,12 @@ from dualcode.duels.seats import Seating
 from dualcode.duels.store import CALLS, DIFF, NODES, PLAN, TESTS, DuelStore, Place
 from dualcode.errors import DualcodeError, GraderError, MoneyError, RunError, SuiteError
 from dualcode.issues.grading import Bench
+from dualcode.issues.jail.room import Room
 from dualcode.issues.verdict import Dropped, IssueVerdict
 from dualcode.issues.worktrees import Change, Worktree, worktree
 from dualcode.team import Team
 from dualcode.together import first_failure
+from dualcode.workflows.hands import Site, restore
 from dualcode.workflows.records import Hands, NodeResult
 from dualcode.workflows.running import run_workflow
 from dualcode.workflows.workflow import Workflow
@@ -36,15 +36,10 @@ class Post:
     """Where, and by whom, the nodes of one cell or plan are done."""
 
     team: Team
-    tree: Worktree
-    bench: Bench
+    site: Site
     place: Place
+    """Has the steps of an earlier session, and gets new ones."""
     tell: Callable[[str], None]
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """The steps that an earlier session has on record."""
-        return self.place.steps()
 
 
 class MakeHands(Protocol):
@@ -103,20 +98,7 @@ class Duelling:
         """
         todo = [key for key in self._keys if not self._is_done(key)]
         self._progress.done = len(self._keys) - len(todo)
-        working = asyncio.create_task(self._work(todo))
-        emptied = asyncio.create_task(self._means.purse.emptied.wait())
-        try:
-            await asyncio.wait({working, emptied}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                working.cancel()
-                await self._means.purse.drain()
-                await asyncio.wait({working})
-        finally:
-            for each in (working, emptied):
-                each.cancel()
-            await asyncio.wait({working, emptied})
-        if not working.cancelled() and (failure := working.exception()) is not None:
-            raise failure
+        await self._means.purse.spend(self._work(todo))
         left = sum(not self._is_done(key) for key in self._keys)
         if (why := self._means.purse.why) is not None and left:
             raise MoneyError(
@@ -255,10 +237,11 @@ class Duelling:
 
         with worktree(bench.base, self._tree_of(key)) as tree:
             await asyncio.to_thread(_restore, tree, place, done)
+            site = self._site(tree, bench, condition, key, place)
             team = self._means.seating.team_of(
                 condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
             )
-            hands = self._means.hands(Post(team, tree, bench, place, tell))
+            hands = self._means.hands(Post(team, site, place, tell))
             results = await run_workflow(
                 workflow,
                 hands,
@@ -270,6 +253,19 @@ class Duelling:
             change = await asyncio.to_thread(tree.commit)
         return results, change
 
+    def _site(self, tree: Worktree, bench: Bench, condition: Condition, key: Key, place: Place) -> Site:
+        """Return where a cell's nodes are done; conversations of its plan are to be had there, too."""
+        task = bench.task
+        plans = [self._store.plan_place(condition.planner, key[1], key[2])] if condition.planner else []
+        return Site(
+            bench.jail,
+            Room(tree, bench.environment, task.settings.pythonpath),
+            task.limits,
+            place.folder,
+            task.settings.visible_test,
+            elsewhere=[each.folder for each in plans],
+        )
+
     def _tree_of(self, key: Key) -> str:
         """Return the name of a cell's worktree: the same in each session, and no other duel's."""
         duel = hashlib.sha256(str(self._store.folder.resolve()).encode()).hexdigest()[:8]
@@ -278,9 +274,7 @@ class Duelling:
 
 def _restore(tree: Worktree, place: Place, done: Mapping[str, NodeResult]) -> None:
     """Make the tree what it was when the last of the nodes that are done had ended."""
-    changes = [step.change for step in place.steps() if step.node in done and step.change is not None]
-    if changes and changes[-1] != NOTHING:
-        Changes(tree, place.changes).restore(changes[-1])
+    restore(tree, place.folder, [each for each in place.nodes() if each.node in done])
 
 
 def _errored(key: Key, reason: str) -> Cell:

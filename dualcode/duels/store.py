@@ -2,7 +2,7 @@
 
 manifest.json                       Duel
 cells/CONDITION/ISSUE/TRIAL/        cell.json (written last: the cell is done), nodes.jsonl, steps.jsonl,
-                                    calls.jsonl, changes/, plan.md, change.diff, tests.txt
+                                    calls.jsonl, plan.md, change.diff, tests.txt; changes/ and conversations/
 plans/PLANNER/ISSUE/TRIAL/          the same of the nodes that cells share
 judgements.jsonl, paid.jsonl, ledger/
 
@@ -32,7 +32,7 @@ from dualcode.workflows.workflow import Workflow
 
 MANIFEST, CELL, JUDGEMENTS = "manifest.json", "cell.json", "judgements.jsonl"
 NODES, STEPS, CALLS = "nodes.jsonl", "steps.jsonl", "calls.jsonl"
-PLAN, DIFF, TESTS, CHANGES = "plan.md", "change.diff", "tests.txt", "changes"
+PLAN, DIFF, TESTS = "plan.md", "change.diff", "tests.txt"
 
 R = TypeVar("R", bound=Record)
 
@@ -42,11 +42,6 @@ class Place:
     """The folder of one cell, or of one plan."""
 
     folder: Path
-
-    @property
-    def changes(self) -> Path:
-        """What its tree held after each step, by checksum."""
-        return self.folder / CHANGES
 
     def begin(self, workflow: Workflow) -> dict[str, NodeResult]:
         """Make it ready to be worked in, and return the workflow's nodes that are done.
@@ -120,10 +115,7 @@ class DuelStore:
             if (folder / MANIFEST).exists():
                 found = read_manifest(folder)
                 if why := differences(found, duel):
-                    raise RunError(
-                        f"{folder} is a duel of another configuration: {'; '.join(why)}",
-                        hint="--fresh begins one beside it, or put back what differs",
-                    )
+                    raise other_configuration(folder, why)
                 duel = duel.model_copy(update={"created": found.created})
             with writing(folder / MANIFEST):
                 replace(folder / MANIFEST, duel.model_dump_json(indent=2))
@@ -156,9 +148,13 @@ class DuelStore:
         with writing(place.folder / CELL):
             replace(place.folder / CELL, cell.model_copy(update=shown).model_dump_json(indent=1))
 
-    def judgements(self) -> list[Judgement]:
-        """Return what judges said so far."""
-        return read_lines(self.folder / JUDGEMENTS, Judgement, [])
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells that are done."""
+        return tuple(_cells(self.folder, self.duel))
+
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Return what the duel's judges said so far."""
+        return read_judgements(self.folder, self.duel)
 
     def add_judgement(self, judgement: Judgement) -> None:
         """Append what a judge said."""
@@ -193,9 +189,19 @@ def read_duel(folder: Path) -> DuelRecords:
     """Return all that is on record of a duel, finished or not. Raises RunError."""
     duel = read_manifest(folder)
     cells = tuple(_cells(folder, duel))
-    judgements = tuple(read_lines(folder / JUDGEMENTS, Judgement, []))
+    judgements = read_judgements(folder, duel)
     steps = {each.key: tuple(_steps(folder, duel, each)) for each in cells}
     return DuelRecords(duel=duel, cells=cells, judgements=judgements, steps=steps)
+
+
+def read_judgements(folder: Path, duel: Duel) -> tuple[Judgement, ...]:
+    """Return what judges said that counts: of the duel's judges and rubric, the last to each question."""
+    found: dict[tuple[object, ...], Judgement] = {}
+    for each in read_lines(folder / JUDGEMENTS, Judgement, []):
+        if each.judge in duel.judges and each.rubric == duel.rubric:
+            key = (each.condition, each.issue, each.trial, each.judge, each.rendering, each.calibration)
+            found[key] = each
+    return tuple(found.values())
 
 
 def _cells(folder: Path, duel: Duel) -> Iterator[Cell]:
@@ -220,6 +226,14 @@ def _read(path: Path, kind: type[R], *, hint: str) -> R:
     except (OSError, ValidationError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
         raise RunError(f"{path} cannot be read: {why}", hint=hint) from None
+
+
+def other_configuration(folder: Path, why: Sequence[str]) -> RunError:
+    """Return what is raised where a duel on record cannot be gone on with."""
+    return RunError(
+        f"{folder} is a duel of another configuration: {'; '.join(why)}",
+        hint="--fresh begins one beside it, or put back what differs",
+    )
 
 
 def _lock(folder: Path) -> IO[str]:

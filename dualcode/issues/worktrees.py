@@ -269,7 +269,7 @@ class Staged:
 
 @contextlib.contextmanager
 def worktree(base: Base, name: str) -> Generator[Worktree]:
-    """Lend a fresh worktree; removed when the block ends, kept when it fails or `keep` was called.
+    """Lend a fresh worktree; removed once the block ends or is cancelled, kept if it fails or is to be kept.
 
     Raises RunError if another process, or another thread, owns the name.
     """
@@ -289,7 +289,7 @@ def worktree(base: Base, name: str) -> Generator[Worktree]:
             made = _add(base, name)
         try:
             yield made
-        except BaseException:
+        except Exception:  # who is interrupted, or cancelled, leaves nothing to be looked at
             made.keep()
             raise
         finally:

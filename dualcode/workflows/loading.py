@@ -97,18 +97,14 @@ def _in_order(
 
 def check_roles(workflow: Workflow, bound: Collection[str]) -> None:
     """Refuse a team that leaves a role unbound, with the line that asks for it."""
-    told = ", ".join(bound) or "none"
-    refuse(
-        [
-            Fault(
-                str(workflow.path),
-                line,
-                f"node {node!r} needs the role {role!r}, which is unbound; bound: {told}",
-            )
-            for role, (node, line) in workflow.role_lines.items()
-            if role not in bound
-        ]
-    )
+    missing = {role: at for role, at in workflow.role_lines.items() if role not in bound}
+    told = f"which the team leaves unbound; bound: {', '.join(bound) or 'none'}"
+    faults = [
+        Fault(str(workflow.path), line, f"node {node!r} needs the role {role!r}, {told}")
+        for role, (node, line) in missing.items()
+    ]
+    first = next(iter(missing), "")
+    refuse(faults, hint=f'{first} = "ENDPOINT" under [roles] of the team, or --role {first}=ENDPOINT')
 
 
 def _check_bodies(source: Source, faults: list[Fault]) -> None:

@@ -23,6 +23,8 @@ class NodeResult(Record):
     """Its agents, retries and turns of a loop included, in order."""
     exit_code: int | None = None
     """Of a command that finished."""
+    change: str | None = None
+    """The checksum of the tree's difference from its base at its end; None where it could change nothing."""
     failed_upstream: str | None = None
     """The failed node for whose sake it was skipped, however far above; None for any other reason."""
     attempts: int = 1

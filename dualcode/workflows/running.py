@@ -128,7 +128,8 @@ class _Run:
     def _keep(self, result: NodeResult) -> None:
         self.record(result)
         self.results[result.node] = result
-        self._ended[result.node].set()
+        if result.status != "cancelled":  # else nobody goes on behind it
+            self._ended[result.node].set()
         why = f": {result.reason}" if result.reason else ""
         self.tell(f"{result.node}: {result.status}, {result.seconds:.1f} s{why}")
 
@@ -162,11 +163,17 @@ class _Run:
         retry, attempt, runs = node.retries, 1, ()
         while True:
             result = _checked(work, await self.hands.do(work.model_copy(update={"attempt": attempt})))
-            runs = (*runs, *result.runs)
             failed = result.status == "failed" and (result.fault or (retry and retry.on_error == "all"))
             if not failed or retry is None or attempt > retry.max_attempts:
-                about = {"node": node.id, "runs": runs, "attempts": attempt, "role": work.role}
+                about = {
+                    "node": node.id,
+                    "runs": (*runs, *result.runs),
+                    "attempts": attempt,
+                    "role": work.role,
+                }
                 return result.model_copy(update=about)
+            # What a fault broke off, the next attempt takes up, and its record holds both.
+            runs = runs if result.fault else (*runs, *result.runs)
             seconds = retry.delay_ms / 1000 * 2 ** (attempt - 1)
             self.tell(f"{node.id}: {result.reason}; again in {seconds:g} s")
             await self.sleep(seconds)

@@ -15,6 +15,7 @@ import yaml
 
 from dualcode.errors import WorkflowError
 
+HINT = "mend it there; docs/workflows.md has the language in a table"
 LARGEST = 1 << 20
 """Bytes of a file."""
 Place = tuple[str | int, ...]
@@ -45,11 +46,11 @@ class Fault:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-def refuse(faults: list[Fault]) -> None:
+def refuse(faults: list[Fault], hint: str = HINT) -> None:
     """Raise WorkflowError with all the faults, if there are any."""
     if faults:
         told = "\n".join(map(str, sorted(set(faults))))
-        raise WorkflowError(told, hint="mend it there; docs/workflows.md has the language in a table")
+        raise WorkflowError(told, hint=hint)
 
 
 @dataclass(frozen=True)

@@ -8,66 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualcode.agents.agent import AgentLimits, Brief, Workplace, run_agent
 from dualcode.duels.config import load_duel
 from dualcode.duels.duel import Opened
+from dualcode.duels.hands import hands_of
 from dualcode.duels.opening import Models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell
-from dualcode.duels.running import Duelling, Means, Post
-from dualcode.duels.store import STEPS, DuelStore
+from dualcode.duels.running import Duelling, Means
+from dualcode.duels.store import DuelStore
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
-from dualcode.issues.jail.room import Room
 from dualcode.issues.packages import Environment
 from dualcode.issues.worktrees import recover
 from dualcode.models.chat import ChatModel
 from dualcode.models.ledger import Fingerprint
-from dualcode.workflows.records import NodeResult, Work
 from tests.issues import shop
-
-
-class AgentHands:
-    """Hands of agents alone."""
-
-    def __init__(self, post: Post) -> None:
-        self._post = post
-
-    async def do(self, work: Work) -> NodeResult:
-        post = self._post
-        task = post.bench.task
-        room = Room(post.tree, post.bench.environment, task.settings.pythonpath, writable=work.writable)
-        if work.kind == "bash":
-            ended = await post.bench.jail.run(work.text, room, task.limits)
-            status = "completed" if ended.succeeded else "failed"
-            return NodeResult(node=work.node, status=status, output=ended.output, seconds=ended.seconds)
-        assert work.role is not None
-        place = Workplace(post.bench.jail, room, task.limits, post.place.changes)
-        run, _ = await run_agent(
-            post.team[work.role],
-            place,
-            Brief(node=work.node, system="You work in a terminal.", instance=work.text),
-            AgentLimits(steps=8),
-            record=lambda step: post.place.add(STEPS, step),
-            replay=[step for step in post.steps if step.node == work.node],
-        )
-        data = json.loads(run.answer) if work.output_format and run.answer else None
-        return NodeResult(
-            node=work.node,
-            status="completed" if run.succeeded else "failed",
-            reason="" if run.succeeded else run.why,
-            output=run.answer or "",
-            data=data,
-            role=work.role,
-            runs=(run,),
-            seconds=run.seconds,
-            fault=run.ending in ("endpoint", "cancelled", "infrastructure"),
-        )
-
-    async def approve(self, node: str, message: str, decisions: tuple[str, ...]) -> tuple[str, str]:
-        raise AssertionError(f"{node} asks {message}")
-
 
 TEAM = """\
 [roles]
@@ -79,12 +35,14 @@ model = "{name}"
 base_url = "http://127.0.0.1:9/v1"
 {price}
 """
+VISIBLE = ("fail_to_pass", 'visible_test = "grep -q sum shop/price.py && echo 2 passed"\nfail_to_pass')
+"""A change of the shop's task: its own tests take no time."""
 PRICE = "price = { input_per_million = 1.0, cached_input_per_million = 0.1, output_per_million = 2.0 }"
 
 
 def write_duel(
     folder: Path,
-    models: tuple[str, ...],
+    names: tuple[str, ...],
     issue: Path,
     *,
     price: Callable[[str], str] = lambda _: PRICE,
@@ -92,10 +50,10 @@ def write_duel(
 ) -> Path:
     """Write a duel's file and its team, and return the former; `changes` are keys of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    endpoints = "".join(ENDPOINT.format(name=name, price=price(name)) for name in models)
+    endpoints = "".join(ENDPOINT.format(name=name, price=price(name)) for name in names)
     (folder / "team.toml").write_text(f"{TEAM}{endpoints}")
-    keys: dict[str, Any] = {"models": list(models), "issues": [str(issue)], **changes}
-    tables = {name: value for name, value in keys.items() if isinstance(value, dict)}
+    keys: dict[str, Any] = {"models": list(names), "issues": [str(issue)], **changes}
+    tables: dict[str, dict[str, Any]] = {n: each for n, each in keys.items() if isinstance(each, dict)}
     lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items() if name not in tables]
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
@@ -136,7 +94,8 @@ class Ground:
                 recover(bench.base)
             purse = Purse(folder, prepared.prices, prepared.config.limits.money)
             with seated(models, folder, purse, prepared.config.seed) as seating:
-                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, AgentHands)
+                hands = hands_of(prepared.config)
+                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, hands)
                 yield Opened(store, means)
 
     def run(

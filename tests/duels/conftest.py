@@ -9,7 +9,7 @@ import pytest
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.packages import Environment
 from dualcode.issues.task import IssueTask
-from tests.duels.acting import Ground
+from tests.duels.acting import VISIBLE, Ground
 from tests.issues import shop
 from tests.issues.conftest import environment, jail
 
@@ -33,7 +33,8 @@ def issue(tmp_path_factory: pytest.TempPathFactory) -> IssueTask:
     folder = tmp_path_factory.mktemp("issue") / 'the user\'s "own" issues'
     repository = folder / "repository"
     faulty = shop.make_repository(repository)
-    return shop.make_task(folder / "shop-1", Path(str(repository).replace('"', '\\"')), faulty)
+    path = Path(str(repository).replace('"', '\\"'))
+    return shop.make_task(folder / "shop-1", path, faulty, VISIBLE)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +167,17 @@ async def test_what_holds_is_told_of_every_tier() -> None:
         assert tier.holds
         assert tier.lacks
         assert json.loads(tier.to_line())["name"] == name
+
+
+def test_the_probe_holds_for_who_has_lost_his_parent(jail: CommandJail) -> None:
+    """A process whose parent has ended has the parent 1, which is somebody in every pid namespace."""
+    program = (
+        "import asyncio, os\n"
+        "parent = os.getpid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "while os.getppid() == parent: pass\n"
+        "from dualcode.issues.jail.tiers import probe\n"
+        f"print(asyncio.run(probe({jail.tier.name!r})))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "None"

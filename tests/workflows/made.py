@@ -41,6 +41,14 @@ def failed(
     return NodeResult(node=work.node, status="failed", reason=reason, fault=fault, exit_code=code)
 
 
+def always(decision: str, said: str = "") -> Callable[[str, str], tuple[str, str]]:
+    """Return somebody who always decides so."""
+    return lambda _node, _message: (decision, said)
+
+
+APPROVES = always("approve")
+
+
 class ScriptedHands:
     """Does each piece of work as a function says, and remembers what it was given."""
 
@@ -48,7 +56,7 @@ class ScriptedHands:
         self,
         does: Callable[[Work], Did] = lambda work: f"{work.node} done",
         *,
-        says: Callable[[str, str], tuple[str, str]] = lambda *_: ("approve", ""),
+        says: Callable[[str, str], tuple[str, str]] = APPROVES,
     ) -> None:
         self.works: list[Work] = []
         self.asked: list[tuple[str, str]] = []

@@ -58,7 +58,7 @@ NODES: list[tuple[str, int, str]] = [
     (f"{A}- id: b\n  prompt: x\n  depends_on:\n    - a\n    - aa\n", 10, "depends on 'aa', which is no node; 'a'"),
     (f"{A}- id: b\n  prompt: x\n  depends_on: [a, a]\n", 8, "depends on 'a' twice"),
     ("- id: a\n  prompt: x\n  depends_on: [a]\n", 7, "in a circle: a -> a"),
-    ("- id: c\n  prompt: x\n- {id: a, prompt: x, depends_on: [b]}\n- {id: b, prompt: x, depends_on: [a]}\n", None or 7,
+    ("- id: c\n  prompt: x\n- {id: a, prompt: x, depends_on: [b]}\n- {id: b, prompt: x, depends_on: [a]}\n", 7,
      "the nodes wait for each other in a circle: "),
     # References.
     ("- id: a\n  prompt: |\n    One.\n    See $nowhere.output now.\n", 8, "'nowhere' is no node; there are: a"),

@@ -124,20 +124,21 @@ class _Run:
         before = await asyncio.to_thread(_measure, self._folders)
         told, telling = os.pipe()
         with open(told, "rb") as status:  # noqa: PTH123, ASYNC230 - a pipe, read at its end
+            given = _in_memory({**self._spec, "status": telling, "parent": os.getpid()})
             try:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-I", "-S", "-B", _LAUNCH,
-                    json.dumps({**self._spec, "status": telling, "parent": os.getpid()}),
+                    sys.executable, "-I", "-S", "-B", _LAUNCH, str(given),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.STDOUT,
                     env={"PATH": "/usr/bin:/bin"},
                     start_new_session=True,
-                    pass_fds=(telling,),
+                    pass_fds=(telling, given),
                     cwd="/",
                 )  # fmt: skip
             finally:
                 os.close(telling)
+                os.close(given)
             await self._wait(process, before)
             told_all = await asyncio.to_thread(status.read)
             entered = not self._spec["stage"] or b"exit-code" in told_all
@@ -217,6 +218,15 @@ class _Run:
     def _exceeds(self, before: tuple[int, int], after: tuple[int, int]) -> bool:
         grown = after[0] - before[0]
         return grown > self._limits.disk_mb * _MIB or after[1] - before[1] > _MOST_FILES
+
+
+def _in_memory(spec: dict[str, object]) -> int:
+    """Return a file with the spec. As an argument it could be too long: a command may be, once escaped."""
+    file = os.memfd_create("spec", os.MFD_CLOEXEC)
+    with open(file, "w", encoding="ascii", closefd=False) as text:
+        json.dump(spec, text)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
 
 
 class _Output:

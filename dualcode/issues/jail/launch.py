@@ -1,9 +1,9 @@
 """The last step before a command: limits, the user it runs as, and the jail that is entered; then it is it.
 
-Run by path as a program of its own, with one JSON argument, for what happens here must happen in the process
-that becomes the command. For a host that is root, what the jail will show is first bound into a folder that
-an unprivileged user can reach, in a mount namespace of this process alone: an interpreter beneath /root could
-not be shown otherwise.
+Run by path as a program of its own, with the descriptor of a file of JSON, for what happens here must happen
+in the process that becomes the command. For a host that is root, what the jail will show is first bound into
+a folder that an unprivileged user can reach, in a mount namespace of this process alone: an interpreter
+beneath /root could not be shown otherwise.
 """
 
 import base64
@@ -195,7 +195,9 @@ def descendants(pid: int) -> list[int]:
 
 if __name__ == "__main__":
     try:
-        main(json.loads(sys.argv[1]))
+        with open(int(sys.argv[1]), encoding="ascii") as given:
+            spec = json.load(given)
+        main(spec)
     except BaseException as error:
         os.write(2, f"{MARK}{type(error).__name__}: {error}\n".encode())
         os._exit(FAILED)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -54,6 +55,8 @@ _LACKS = {
 }
 
 _FLOOD = 300
+_INSIDE = 64
+"""More processes than the probe has started in its pid namespace when it tries to reach one of the host."""
 _ATTACKS = {
     "read a file of the host": "open({host!r}).read()",
     "write a file of the host": "open({host!r}, 'a')",
@@ -159,9 +162,9 @@ async def _attack(name: str) -> None:
     if name == "bubblewrap" and bubblewrap.find() is None:
         raise SandboxError("bwrap is not installed", hint=bubblewrap.HINT)
     jail = CommandJail(describe(name, {}))
-    with room_for_tests() as room, _host() as (host, port):
+    with room_for_tests() as room, _host() as (host, port), _victim() as pid:
         mark = os.urandom(12).hex()
-        values = {"host": str(host), "port": port, "pid": os.getppid(), "installed": _installed()}
+        values = {"host": str(host), "port": port, "pid": pid, "installed": _installed()}
         sources = {each: text.format(**values) for each, text in (*_ATTACKS.items(), *_NEEDS.items())}
         given = f"MARK = {mark!r}\nFLOOD = {_FLOOD}\nSOURCES = {sources!r}\n"
         program = room.files[0][0]
@@ -223,6 +226,22 @@ def _host() -> Generator[tuple[Path, int]]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield path, listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _victim() -> Generator[int]:
+    """Start a process that is to be out of reach, and yield its id: none that a jail's own processes have.
+
+    A parent's id will not do: it is 1 where the parent has ended, 0 in a container, and both name something
+    inside a pid namespace, too.
+    """
+    with contextlib.ExitStack() as started:
+        while True:
+            process = started.enter_context(subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL))
+            started.callback(process.kill)
+            if process.pid > _INSIDE:
+                yield process.pid
+                return
 
 
 def _installed() -> str:

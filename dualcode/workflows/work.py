@@ -1,0 +1,238 @@
+"""`dualcode workflow run`: a workflow at work on one issue, in a worktree, and the grading of its change."""
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dualcode import clock
+from dualcode.agents.agent import AgentLimits
+from dualcode.call import Call, Usage
+from dualcode.config import TeamConfig
+from dualcode.errors import RunError
+from dualcode.issues.checking import open_bench
+from dualcode.issues.grading import Bench
+from dualcode.issues.jail.room import Room
+from dualcode.issues.jail.tiers import open_jail
+from dualcode.issues.task import IssueTask
+from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.worktrees import Change, recover, worktree
+from dualcode.models.endpoints import check_endpoints
+from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.models.probe import ask_endpoints
+from dualcode.record import Record
+from dualcode.team import Team, build_team
+from dualcode.workflows.hands import Approver, RepositoryHands, Site, nobody, restore
+from dualcode.workflows.loading import check_roles
+from dualcode.workflows.records import NodeResult
+from dualcode.workflows.running import ARGUMENTS, check_inputs, run_workflow
+from dualcode.workflows.store import CALLS, NODES, STEPS, WorkManifest, WorkStore, checksum
+from dualcode.workflows.workflow import Workflow
+
+VISIBLE_TEST = "VISIBLE_TEST"
+"""The input of a workflow that is the task's visible test command."""
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class WorkAsked:
+    """What is to be done."""
+
+    workflow: Workflow
+    task: IssueTask
+    team: TeamConfig
+    """With addresses."""
+    folder: Path
+    inputs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Beside those that the task gives."""
+    limits: AgentLimits = field(default_factory=AgentLimits)
+    approver: Approver = nobody
+    archives: Sequence[Path] = ()
+    unsafe: bool = False
+    named: tuple[str, str] = ("", "")
+    """What the workflow and the task were found by."""
+    team_file: Path | None = None
+    resume: bool = False
+
+
+class Worked(Record):
+    """What came of it."""
+
+    folder: Path
+    nodes: tuple[NodeResult, ...]
+    diff: str
+    files: tuple[str, ...]
+    left_out: tuple[Dropped, ...]
+    verdict: IssueVerdict | None
+    """None: there was a fault of ours, or the workflow was ended by one of its nodes."""
+    calls: int
+    usage: Usage
+    seconds: float
+
+    @property
+    def faulted(self) -> bool:
+        """Whether a fault of ours is in the way: going on does it again."""
+        unsure = self.verdict is not None and self.verdict.solved is None
+        return unsure or any(each.fault for each in self.nodes)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the hidden tests pass."""
+        return self.verdict is not None and self.verdict.solved is True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {**self.model_dump(mode="json"), "solved": self.solved}
+
+
+def inputs_of(workflow: Workflow, task: IssueTask, more: Mapping[str, str]) -> dict[str, str]:
+    """Return a run's inputs: what it is given, and what the task says where the workflow asks for it."""
+    known = {VISIBLE_TEST: task.settings.visible_test}
+    own = {name: each for name, each in known.items() if name in workflow.inputs}
+    return {ARGUMENTS: task.instruction, **own, **more}
+
+
+async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
+    """Run a workflow on an issue, and grade the change; begin the run, or go on with it.
+
+    Raises WorkflowError, TeamError, SuiteError, EndpointError, SandboxError or RunError.
+    """
+    inputs = inputs_of(asked.workflow, asked.task, asked.inputs)
+    check_inputs(asked.workflow, inputs)
+    check_roles(asked.workflow, list(asked.team.roles))
+    jail = await open_jail(unsafe=asked.unsafe)
+    if jail.tier.name == "unsafe":
+        tell("no jail: what models write runs as you")
+    tell(f"{asked.task.name}: source, base and environment")
+    bench = await open_bench(asked.task, jail, asked.archives)
+    await asyncio.to_thread(recover, bench.base)
+    began = time.monotonic()
+    with worktree(bench.base, _tree_name(asked.folder)) as tree:
+        store = _store(asked, inputs, jail.tier.name)
+        done = store.begin(asked.workflow)
+        site = Site(
+            jail=jail,
+            room=Room(tree, bench.environment, asked.task.settings.pythonpath),
+            limits=asked.task.limits,
+            folder=asked.folder,
+            visible_test=asked.task.settings.visible_test,
+        )
+        await asyncio.to_thread(restore, tree, asked.folder, done)
+        async with _team(asked, store, tell) as team:
+            hands = RepositoryHands(
+                team,
+                site,
+                store.steps(),
+                lambda step: store.add(STEPS, step),
+                limits=asked.limits,
+                approver=asked.approver,
+                tell=lambda line: tell(f"  {line}"),
+            )
+            results = await run_workflow(
+                asked.workflow,
+                hands,
+                inputs=inputs,
+                done={each.node: each for each in done},
+                record=lambda result: store.add(NODES, result),
+                tell=tell,
+            )
+        change = await asyncio.to_thread(tree.commit)
+    verdict = await _graded(bench, change, results, tell)
+    store.end(change.diff, verdict)
+    calls = store.calls()
+    return Worked(
+        folder=asked.folder,
+        nodes=tuple(results.values()),
+        diff=change.diff,
+        files=change.files,
+        left_out=tuple(map(Dropped.of, change.left_out)),
+        verdict=verdict,
+        calls=len(calls),
+        usage=sum((call.usage for call in calls), Usage()),
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _graded(
+    bench: Bench, change: Change, results: Mapping[str, NodeResult], tell: Tell
+) -> IssueVerdict | None:
+    """Grade what was made; nothing is graded of a run that a fault broke off, or that a node ended."""
+    if any(each.fault or each.status == "cancelled" for each in results.values()):
+        return None
+    tell("grading")
+    return await bench.grade(change.diff)
+
+
+def _store(asked: WorkAsked, inputs: Mapping[str, str], tier: str) -> WorkStore:
+    roles = {role: asked.team.roles[role] for role in asked.workflow.roles}
+    found = checksum(asked.workflow)
+    if not asked.resume:
+        manifest = WorkManifest(
+            workflow=asked.named[0],
+            name=asked.workflow.name,
+            checksum=found,
+            task=asked.named[1],
+            inputs=dict(inputs),
+            roles=roles,
+            models={role: asked.team.endpoint_of(role).model for role in roles},
+            team=str(asked.team_file) if asked.team_file else None,
+            limits=asked.limits.model_dump(),
+            tier=tier,
+            created=clock.now(),
+        )
+        return WorkStore.create(asked.folder, manifest)
+    store = WorkStore.open(asked.folder)
+    models = {role: asked.team.endpoint_of(role).model for role in roles}
+    now = {"workflow": found, "inputs": dict(inputs), "models": models, "limits": asked.limits.model_dump()}
+    kept = store.manifest
+    was = {"workflow": kept.checksum, "inputs": kept.inputs, "models": kept.models, "limits": kept.limits}
+    if differ := [name for name in now if now[name] != was[name]]:
+        raise RunError(
+            f"{asked.folder} was begun with another {' and another '.join(differ)}",
+            hint="put that back, or begin a new run",
+        )
+    return store
+
+
+def _tree_name(folder: Path) -> str:
+    """Return the name of a run's worktree: the same each time, and no other run's."""
+    return f"workflow-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+
+
+@contextlib.asynccontextmanager
+async def _team(asked: WorkAsked, store: WorkStore, tell: Tell) -> AsyncGenerator[Team]:
+    """Open the models behind the run's own ledger; the servers are asked first who they are."""
+    roles = asked.workflow.roles
+    if not roles:
+        yield Team({})
+        return
+    served = await ask_endpoints(asked.team, roles, await check_endpoints(asked.team, roles), say=tell)
+    async with contextlib.AsyncExitStack() as opened:
+        team = build_team(asked.team, roles, served)
+        opened.push_async_callback(team.close)
+        ledger = Ledger.open(asked.folder / FOLDER)
+        opened.callback(ledger.close)
+        behind = await behind_ledger(team.chats, ledger, asked.team, served)
+        team = team.through(lambda chat: behind[chat.name])
+
+        def keep(call: Call) -> None:
+            store.add(CALLS, call)
+
+        yield _numbered(team.for_task(asked.task.name, keep), first=len(store.calls()) + 1)
+
+
+def _numbered(team: Team, *, first: int) -> Team:
+    """Return the team with its calls numbered from `first`: those before are on record."""
+    numbers = itertools.count(first)
+    return Team({role: replace(seat, numbers=numbers) for role, seat in team.seats.items()})
+
+
+def new_folder(workflow: Workflow, task: IssueTask, within: Path) -> Path:
+    """Return the next free folder for a run of this workflow on this task."""
+    names = (within / f"{workflow.name}-{task.name}-{number}" for number in itertools.count(1))
+    return next(each for each in names if not each.exists())
