@@ -11,7 +11,7 @@ from dualcode.duels.tables import UNKNOWN, ours
 from dualcode.published.duels import Finding, PublishedDuels, PublishedPair
 from dualcode.tables import cells
 from dualcode.tables.cells import NOTHING
-from dualcode.tables.grid import Field, Grid, cited, left, right
+from dualcode.tables.grid import Field, Grid, cited, left, right, words
 from dualcode.tables.table import Table
 
 R = TypeVar("R", bound=Contested)
@@ -117,7 +117,7 @@ def archon(found: Findings, others: PublishedDuels) -> Table:
     del found
     data = others.archon
     fields: list[Field[Finding] | None] = [
-        cited("finding (published)", lambda row: row.words, align="left"),
+        (words("finding (published)", published=True, wraps=True), lambda row: row.words),
     ]
     return Grid(data.findings, fields).table(
         "archon", "Archon's mixed-provider benchmark, as published",

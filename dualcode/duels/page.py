@@ -1,4 +1,4 @@
-"""A duel as one HTML file: where its conditions stand, and every cell with its plan, change and transcript."""
+"""A duel as one HTML file: where its conditions stand, and each cell's plan, change and transcript."""
 
 import time
 from collections.abc import Sequence

@@ -61,7 +61,9 @@ def leaderboard(found: Findings) -> Table | str:
         right("$ a solved", _per_solved, short="a solved", drop=3)
         if found.board.currency == "$"
         else right("cost a solved", _per_solved, drop=3),
-        right("quality/cost", lambda row: decimal(row.efficiency), drop=4) if judged else None,
+        right(f"quality/{found.board.currency or 'cost'}", lambda row: decimal(row.efficiency), drop=1)
+        if judged
+        else None,
         right("of solved", lambda row: decimal(row.efficiency_solved), drop=8) if judged else None,
     ]
     notes = [*general(found), *of_solved(found), *of_quality(found), *of_costs(found)]

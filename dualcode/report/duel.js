@@ -60,8 +60,14 @@ function heading(at) {
       el("a", { class: "button", href: "#cells", title: "All cells (Esc)" }, "Close")));
 }
 
-function tabs(at) {
+function beside(at) {
+  // The same trial under every condition, in the leaderboard's order.
   const same = CELLS.map((cell, place) => [cell, place]).filter(([cell]) => cell.issue === CELLS[at].issue && cell.trial === CELLS[at].trial);
+  return same.sort(([one], [other]) => one.condition - other.condition);
+}
+
+function tabs(at) {
+  const same = beside(at);
   return el("nav", { class: "tabs", "aria-label": "The same trial under other conditions" }, same.map(([cell, place]) =>
     el("button", { type: "button", "aria-selected": String(place === at), "aria-label": `${INDEX.conditions[cell.condition]}: ${WORD[cell.sign]}`, onclick: () => go(place) },
       el("i", { class: `c ${cell.sign}`, "aria-hidden": "true" }), INDEX.conditions[cell.condition])));
@@ -79,7 +85,7 @@ function step(by) {
 }
 
 function aside(by) {
-  const own = CELLS.map((cell, place) => place).filter((place) => CELLS[place].issue === CELLS[shown.at].issue && CELLS[place].trial === CELLS[shown.at].trial);
+  const own = beside(shown.at).map(([, place]) => place);
   const next = own[own.indexOf(shown.at) + by];
   if (next !== undefined) go(next);
 }
@@ -131,7 +137,8 @@ function diffView(text) {
     const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
     if (line.startsWith("diff --git ")) {
       flush();
-      blocks.push(el("h4", { class: "file" }, line.slice(11)));
+      const [, old, fresh] = /^a\/(.*) b\/(.*)$/.exec(line.slice(11)) ?? [null, line.slice(11), line.slice(11)];
+      blocks.push(el("h4", { class: "file" }, old === fresh ? fresh : `${old} → ${fresh}`));
       [before, after] = [0, 0];
     } else if (hunk) {
       [before, after] = [Number(hunk[1]), Number(hunk[2])];

@@ -4,10 +4,12 @@ They are synthetic. No number of theirs says anything about a model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 from dualcode.agents.records import AgentRun, Step
 from dualcode.call import Usage
+from dualcode.duels.findings import Findings, find
 from dualcode.duels.records import Arm, Cell, Condition, Duel, DuelRecords, Judgement, Phase
 from dualcode.issues.verdict import Dropped, IssueVerdict
 
@@ -208,7 +210,8 @@ def whole(
         for issue in issues
         for trial in range(1, trials + 1)
     ]
-    cells[1] = cell(chosen[0], cells[1].issue, cells[1].trial, None)
+    own = next(each for each in chosen if each.id == cells[1].condition)
+    cells[1] = cell(own, cells[1].issue, cells[1].trial, None)
     cells[-1] = cells[-1].model_copy(update={
         "phases": tuple(
             each.model_copy(update={"money": None, "source": "unknown"}) if each.kind == "implement" else each
@@ -220,6 +223,12 @@ def whole(
     return records(
         chosen, cells, tuple(_judged(chosen, cells)) if judged else (), issues=issues, trials=trials
     )
+
+
+@cache
+def found() -> Findings:
+    """Return what the whole duel comes to, found once."""
+    return find(whole())
 
 
 def _judged(conditions: Sequence[Condition], cells: Sequence[Cell]) -> Iterator[Judgement]:

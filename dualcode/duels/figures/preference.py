@@ -63,7 +63,7 @@ def preference(found: Findings) -> Preferences:
     return Preferences(
         **about(
             found, "Judges on their own models' work, and on others'",
-            f"Each judge's mean score for fixes that its own model implemented, less that for others'. {said}.",
+            f"Each judge's mean score for its own model's fixes, less that for the others'. {said}.",
             "Whiskers: 95 % intervals, issues drawn anew; none where one issue alone tells it. Own work may "
             "simply be better: beyond peers is what the other judges do not see in the same fixes.",
         ),
