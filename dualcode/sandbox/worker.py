@@ -203,6 +203,7 @@ class Worker:
         else:
             self._control.close()
         await asyncio.to_thread(self._clean_up)
+        self._give_up_claim()
 
     def abandon(self) -> None:
         """End a server that was never waited for, without an event loop."""
@@ -210,11 +211,14 @@ class Worker:
         self._process.kill()
         self._control.close()
         self._clean_up()
+        self._give_up_claim()
 
     def _clean_up(self) -> None:
         """Run in a thread of its own: what has begun there is done even if the event loop is ended."""
         self._process.wait()
         _remove(self.folder)
+
+    def _give_up_claim(self) -> None:
         if self._claim >= 0:
             os.close(self._claim)
             self._claim = -1
