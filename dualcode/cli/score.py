@@ -62,6 +62,22 @@ def score(
       dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
       dualcode score SAMPLES.jsonl --dataset humaneval --explain HumanEval/32
     """
+    from dualcode.sandbox.early import starting
+
+    with starting(1 if explained else options["workers"]):  # while the rest is imported
+        _score(samples, dataset, data, explained, output, as_json=as_json, options=options)
+
+
+def _score(
+    samples: Path,
+    dataset: str,
+    data: Path | None,
+    explained: tuple[str, ...],
+    output: Path | None,
+    *,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
     from dualcode.cli.scored import Bar, score_table
     from dualcode.cli.terminal import show
     from dualcode.grading import results, scoring

@@ -37,6 +37,12 @@ CONTAINED = 1 << 22
 PIECE = 1 << 12
 """Members of a list that are written at once."""
 
+TEXT_PIECE = 1 << 16
+"""Characters of a text that are written at once."""
+
+LONGEST_TEXT = (1 << 31) - 1
+"""Bytes: marshal writes no longer text."""
+
 UNREAD = 1 << 28
 """Bytes of a payload above which a digest is all that is ever compared (`rules.LONGEST_COMPARED`)."""
 
@@ -89,6 +95,7 @@ AS_BASE: dict[type, Reader] = {
 """How the value of a subclass is read as one of its base, past what the subclass overrides."""
 
 _dump = marshal.dumps
+_are_atoms = ATOMS.issuperset
 _type: Callable[[Any], type[Any]] = type
 
 
@@ -104,7 +111,7 @@ def encode(value: Any, drain: bool = False) -> tuple[bytes, bytes]:
     its iteration raises is raised here. Nothing else is, but for exceptions that are no `Exception`.
     """
     try:
-        if type(value) in ATOMS or _is_plain(value):
+        if _is_flat(value) or _is_plain(value):
             return b"V", _dump(value, 2)
         return b"G", _dump(_Tagger().node(value), 2)
     except _CannotSendError as error:
@@ -118,11 +125,15 @@ def encode(value: Any, drain: bool = False) -> tuple[bytes, bytes]:
 def encode_within(value: Any, drain: bool, most: int | None) -> tuple[bytes, bytes]:
     """Return what `encode` does, or `D` and the digest of it where the payload is longer than `most` bytes.
 
-    The digest of a long list is taken piece by piece: a task of MBPP+ returns 1.2 GB.
+    The digest of a long list or text is taken piece by piece: a task of MBPP+ returns 1.2 GB.
     """
     kind_of = _type(value)  # not `in`, which would ask a metaclass
-    if most is not None and (kind_of is list or kind_of is tuple) and len(value) > PIECE:
-        long = _digest_texts(value) or _digest_pieces(value, most)
+    if most is not None:
+        long = None
+        if (kind_of is list or kind_of is tuple) and len(value) > PIECE:
+            long = _digest_texts(value) or _digest_pieces(value, most)
+        elif kind_of is str and len(value) > most:
+            long = _digest_text(value)
         if long is not None:
             return long
     kind, payload = encode(value, drain)
@@ -135,6 +146,17 @@ def _sha256(start: bytes) -> Any:
     import hashlib  # maps a large library, which few programs need
 
     return hashlib.sha256(start)
+
+
+def _digest_text(value: str) -> tuple[bytes, bytes] | None:
+    """Return the `D` of a long text of ASCII, none of whose copies is as long; None of any other."""
+    length = len(value)
+    if not str.isascii(value) or length > LONGEST_TEXT:
+        return None
+    sum_ = _sha256(b"u" + _COUNT.pack(length))
+    for at in range(0, length, TEXT_PIECE):
+        sum_.update(str.encode(value[at : at + TEXT_PIECE]))
+    return b"D", sum_.digest() + _HEAD.pack(b"V", _TEXT_HEAD + length)
 
 
 def _digest_texts(value: list[Any] | tuple[Any, ...]) -> tuple[bytes, bytes] | None:
@@ -172,11 +194,13 @@ def _digest_pieces(value: list[Any] | tuple[Any, ...], most: int) -> tuple[bytes
     code = b"[" if type(value) is list else b"("
     length = len(value)
     sum_, size = _sha256(code + _COUNT.pack(length)), len(code) + _COUNT.size
-    members = iter(value)
-    for _ in range(0, length, PIECE):
-        piece = list(islice(members, PIECE))
+    flat: bool | None = None
+    for at in range(0, length, PIECE):
+        piece = value[at : at + PIECE]
         try:
-            if not _is_plain(piece):
+            if flat is None:
+                flat = _is_flat(value)
+            if not flat and not _is_plain(piece):
                 return None
             written = _dump(piece, 2)
         except Exception:
@@ -202,6 +226,16 @@ def _name(kind: type[Any]) -> bytes:
     """Return a type's name, whatever its metaclass says; at most 200 characters."""
     name = type.__dict__["__name__"].__get__(kind)
     return str.encode(str.__getitem__(name, slice(200)), "utf-8", "replace")
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value is an atom, or a list, tuple or dict of atoms: most are, and this is soon seen."""
+    kind = _type(value)
+    if kind is list or kind is tuple:
+        return _are_atoms(map(_type, value))
+    if kind is dict:
+        return _are_atoms(map(_type, value)) and _are_atoms(map(_type, _dict_values(value)))
+    return kind in ATOMS
 
 
 def _is_plain(value: Any) -> bool:

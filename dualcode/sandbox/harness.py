@@ -196,9 +196,9 @@ class Harness:
             self._fail(error)
         self.frames.add(b"B", b"")
         self.frames.flush()
-        set_timer, profile = self._set_timer, _PROFILE
+        self._set_timer(_PROFILE, work.call_cpu)
         encode, clock = self._encode, self._clock
-        slow, usual, timed, drain = work.slow_calls, work.call_cpu, work.timed, work.drain
+        slow, timed, drain = work.slow_calls, work.timed, work.drain
         most = work.digest_above
         started = 0.0
         for index, inp in enumerate(self._inputs()):
@@ -207,7 +207,6 @@ class Harness:
             if slow and index in slow:
                 self.frames.flush()  # what waits would seem to take as long as this call
             try:
-                set_timer(profile, slow.get(index, usual) if slow else usual)
                 if timed:
                     started = clock()
                 self.calling = True
@@ -280,15 +279,16 @@ class Harness:
     def _on_alarm(self, *_: object) -> None:
         """End the run at a call's limit: nothing that the candidate catches can undo it.
 
-        The timer counts ticks, which under load can be too many: the clock has the last word. Between calls
-        the alarm is late by a tick, and means nothing.
+        The timer is not set for each call, of which there are thousands: it goes off when the first would
+        have used its limit, and then when the one would have that it met. It counts ticks, which under load
+        can be too many: the clock has the last word.
         """
-        if not self.calling:
-            return
-        limit = self.work.slow_calls.get(self.index, self.work.call_cpu)
-        left = limit - (self._clock() - self.frames.marked)
+        usual = left = self.work.call_cpu
+        limit = self.work.slow_calls.get(self.index, usual)
+        if self.calling:
+            left = limit - (self._clock() - self.frames.marked)
         if left > 0:
-            self._set_timer(_PROFILE, left)
+            self._set_timer(_PROFILE, left if left < usual else usual)
             return
         if self.work.timed:
             self.times.append(limit)

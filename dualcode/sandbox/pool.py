@@ -1,17 +1,15 @@
 """The sandbox that dualcode uses: a pool of fork servers, each running one job at a time."""
 
 import asyncio
-import os
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psutil
-
 from dualcode.errors import SandboxError
 from dualcode.sandbox.job import Arguments, Job, Ran
+from dualcode.sandbox.room import bound_workers, enough_memory
 from dualcode.sandbox.sandbox import Tier
 from dualcode.sandbox.tiers import Choice, choose
 from dualcode.sandbox.waiting import Attendance, Places
@@ -19,14 +17,6 @@ from dualcode.sandbox.worker import BrokenError, Worker, sweep
 
 MOST_WAITING = 16
 """Runs that wait beside those that compute, if there is memory for as many."""
-
-USUAL_MEMORY = 128 << 20
-"""Bytes that are set aside for a server with a run of the usual kind; together they take about 20 MiB. Few
-runs use what they may: what is really left is looked at whenever one begins (`enough_memory`)."""
-
-SHARE_LEFT = 4
-"""A run begins beside others if one of them could still grow to its limit, or to one in so many of all the
-bytes of a small machine."""
 
 LOOK_SECONDS = 0.1
 """How often a run that waits for memory looks again."""
@@ -36,9 +26,6 @@ TRIES = 2
 break, it is the job's doing if a job that is known to be good breaks none."""
 
 _GOOD = Job("def same(x):\n    return x\n", Arguments.of("same", [[1]]))
-
-CONTROL_GROUP = Path("/sys/fs/cgroup")
-"""The control group that a container sees as its own."""
 
 
 def open_sandbox(workers: int | None = None, *, unsafe: bool = False, tier: str | None = None) -> "Opening":
@@ -79,42 +66,6 @@ class Opening:
         return Pool(choice, bound_workers(self._workers), MOST_WAITING)
 
 
-def bound_workers(wanted: int | None) -> int:
-    """Return how many of the wanted workers fit into memory with usual runs, at least one."""
-    fitting = available_memory() // USUAL_MEMORY
-    return max(1, min(wanted or len(os.sched_getaffinity(0)), fitting))
-
-
-def enough_memory(limit: int) -> bool:
-    """Whether a run with this limit may begin beside others, by what the machine has really left now.
-
-    So pools, and other processes, need not know of each other. Should several runs grow at once beyond what
-    is left, the kernel ends them first of all, and the grader tries them again alone.
-    """
-    left = available_memory()
-    return left >= limit or left >= whole_memory() // SHARE_LEFT
-
-
-def available_memory() -> int:
-    """Return the bytes that the machine, or the control group around this process, has left."""
-    available = psutil.virtual_memory().available
-    group = _of_group("memory.max")
-    return available if group is None else min(available, max(0, group - (_of_group("memory.current") or 0)))
-
-
-def whole_memory() -> int:
-    """Return the bytes that the machine has, or that its control group allows this process."""
-    total = psutil.virtual_memory().total
-    return min(total, _of_group("memory.max") or total)
-
-
-def _of_group(name: str) -> int | None:
-    try:
-        return int((CONTROL_GROUP / name).read_text())
-    except (OSError, ValueError):  # no such group, or "max"
-        return None
-
-
 class Pool:
     """See Sandbox. Servers start when they are first needed, and are replaced when they break."""
 
@@ -122,8 +73,8 @@ class Pool:
         """`beside`: how many runs that wait may leave their places to others."""
         self._choice = choice
         self._places = Places(workers, beside)
-        self._idle: list[Worker] = []
-        self._all: set[Worker] = set()
+        self._idle = list(choice.servers)
+        self._all = set(choice.servers)
         self._closed = False
         self._running = 0
         self.workers = workers
@@ -195,22 +146,26 @@ class Pool:
 
     async def _take(self, *, fresh: bool = False) -> Worker:
         self._check_open()
-        if self._idle:
-            worker = self._idle.pop()
-            if not fresh:
-                return worker
+        worker = self._idle.pop() if self._idle else None
+        if worker is not None and fresh:
             await self._discard(worker)
-        try:
-            worker = Worker(self.tier.name, self._choice.policy)
-        except OSError as error:
-            raise SandboxError(f"no fork server can be started: {error}") from error
-        self._all.add(worker)
+            worker = None
+        if worker is None:
+            worker = self._start()
         try:
             await worker.ready()
         except BaseException:
             await self._discard(worker)
             self._check_open()
             raise
+        return worker
+
+    def _start(self) -> Worker:
+        try:
+            worker = Worker(self.tier.name, self._choice.policy)
+        except OSError as error:
+            raise SandboxError(f"no fork server can be started: {error}") from error
+        self._all.add(worker)
         return worker
 
     def _check_open(self) -> None:

@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dualcode.errors import SandboxError
-from dualcode.sandbox import kernel, policy
+from dualcode.sandbox import early, kernel, policy
 from dualcode.sandbox.job import Expressions, Job, Limits, Ran
 from dualcode.sandbox.sandbox import Tier
 from dualcode.sandbox.worker import BrokenError, Worker
 
-TIERS = ("namespaces", "landlock")
+TIERS = (early.STRONGEST, "landlock")
 """Strongest first; below them there is `unsafe`, which is only used when asked for."""
 
 _LIMITS = "limits on CPU, wall time, memory, files and output, enforced from outside"
@@ -80,6 +80,8 @@ class Choice:
 
     tier: Tier
     policy: bytes
+    servers: Sequence[Worker] = ()
+    """Those that were started for it already: whoever has the choice uses or closes them."""
 
 
 async def choose(wanted: str | None = None, *, unsafe: bool = False) -> Choice:
@@ -95,9 +97,15 @@ async def choose(wanted: str | None = None, *, unsafe: bool = False) -> Choice:
     for name in TIERS if wanted is None else (wanted,):
         if name == "unsafe":
             break
-        failure = await probe(name)
-        if failure is None:
-            return Choice(describe(name, failures), await _policy())
+        servers = early.take(name)
+        try:
+            failure = await probe(name, servers)
+            if failure is None:
+                return Choice(describe(name, failures), await _policy(), servers)
+        except BaseException:
+            await _close(servers)
+            raise
+        await _close(servers)
         failures[name] = failure
     if unsafe and wanted in (None, "unsafe"):
         try:
@@ -110,6 +118,11 @@ async def choose(wanted: str | None = None, *, unsafe: bool = False) -> Choice:
         f"no sandbox works on this machine ({tried})",
         hint=hints[0] if hints else "dualcode sandbox tells more; --unsafe runs programs without one",
     )
+
+
+async def _close(servers: Sequence[Worker]) -> None:
+    for server in servers:
+        await asyncio.shield(server.close())
 
 
 async def _policy() -> bytes:
@@ -143,11 +156,14 @@ def _lacks_by_abi(abi: int) -> tuple[str, ...]:
 _probed: dict[str, SandboxError | None] = {}
 
 
-async def probe(name: str) -> SandboxError | None:
-    """Try a tier in a throwaway server; None if it holds, else what went wrong. Cached for this process."""
+async def probe(name: str, servers: Sequence[Worker] = ()) -> SandboxError | None:
+    """Try a tier in the first of these servers, or a throwaway one; None if it holds, else what went wrong.
+
+    Cached for this process.
+    """
     if name not in _probed:
         try:
-            await _try(name)
+            await (_attack(servers[0]) if servers else _try(name))
             _probed[name] = None
         except SandboxError as error:
             _probed[name] = error
@@ -157,6 +173,13 @@ async def probe(name: str) -> SandboxError | None:
 async def _try(name: str) -> None:
     worker = Worker(name, await _policy())
     try:
+        await _attack(worker)
+    finally:
+        await worker.close()
+
+
+async def _attack(worker: Worker) -> None:
+    try:
         await worker.ready()
         with _file_of_the_host() as path:
             attempts = (source.format(path=str(path)) for source in (*_ATTACKS.values(), *_NEEDS.values()))
@@ -164,8 +187,6 @@ async def _try(name: str) -> None:
             _judge(await worker.run(Job(_PROGRAM, Expressions(sources), limits=Limits(wall=30.0))))
     except BrokenError as error:
         raise SandboxError(f"the fork server broke: {error}") from error
-    finally:
-        await worker.close()
 
 
 @contextlib.contextmanager

@@ -40,6 +40,7 @@ for name, folder in (("dualcode", {outer!r}), ("dualcode.sandbox", {inner!r})):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]
 from dualcode.sandbox import server
+sys.dont_write_bytecode = True
 server.main({descriptor})
 """
 """Imports the server without the packages around it, which import more than it may."""
@@ -50,6 +51,10 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
+
+
+_CACHING = ("-B",) if sys.dont_write_bytecode else ()
+"""The server keeps its compiled files if the host does: to compile them takes a third of its start."""
 
 
 class BrokenError(Exception):
@@ -65,7 +70,7 @@ class Worker:
         self._claim = _claim(self.folder)
         self._tier = tier
         self._number = 0
-        self._closed = self._receiving = False
+        self._closed = self._receiving = self._is_ready = False
         self.usable = True
         """Whether it can be given another job."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -74,7 +79,7 @@ class Worker:
             descriptor = theirs.fileno()
             boot = _BOOT.format(outer=str(_PACKAGE.parent), inner=str(_PACKAGE), descriptor=descriptor)
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-S", "-P", "-B", "-c", boot],
+                [sys.executable, "-s", "-S", "-P", *_CACHING, "-c", boot],
                 env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -95,6 +100,8 @@ class Worker:
 
     async def ready(self) -> None:
         """Wait for the server. SandboxError with its own words if it cannot do what it was asked to."""
+        if self._is_ready:
+            return
         try:
             message, _ = await self._receive(START_SECONDS)
         except BrokenError as error:
@@ -103,6 +110,7 @@ class Worker:
             raise SandboxError(_told(message))
         if self._tier == "namespaces":
             self.folder.rmdir()  # its mount is the server's root now, and lies nowhere
+        self._is_ready = True
 
     async def run(self, job: Job) -> Ran:
         """Run a job. BrokenError if the server is at fault; it is of no more use then."""
@@ -195,14 +203,25 @@ class Worker:
         else:
             self._control.close()
         await asyncio.to_thread(self._clean_up)
-        if self._claim >= 0:
-            os.close(self._claim)
-            self._claim = -1
+        self._give_up_claim()
+
+    def abandon(self) -> None:
+        """End a server that was never waited for, without an event loop."""
+        self._closed = True
+        self._process.kill()
+        self._control.close()
+        self._clean_up()
+        self._give_up_claim()
 
     def _clean_up(self) -> None:
         """Run in a thread of its own: what has begun there is done even if the event loop is ended."""
         self._process.wait()
         _remove(self.folder)
+
+    def _give_up_claim(self) -> None:
+        if self._claim >= 0:
+            os.close(self._claim)
+            self._claim = -1
 
 
 def _remove(folder: Path) -> None:

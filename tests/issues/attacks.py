@@ -5,18 +5,22 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dualcode.issues.jail import unwrapped
 from dualcode.issues.jail.jail import CommandJail
-from dualcode.issues.jail.room import Ended, Room
+from dualcode.issues.jail.room import Ended, Places, Room
 from dualcode.issues.jail.tiers import TIERS, describe, probe, room_for_tests
 from dualcode.issues.packages import interpreter
 from dualcode.issues.task import Limits
@@ -139,14 +143,57 @@ ATTACKS = (
         lambda s, e: e.ending != "too much disk", limit=True,
     ),
 )  # fmt: skip
+_FORKS = 3000
 BOMB = Attack(
     "fork without end",
     PYTHON
-    + " 'import os, time\nn = 0\ntry:\n    while n < 3000:\n        if not os.fork(): time.sleep(600)\n        n += 1\n"
+    + " 'import os, time\nn = 0\ntry:\n    while n < {forks}:\n        if not os.fork(): time.sleep(600)  # {mark}\n        n += 1\n"
     'except OSError: pass\nprint("forked", n)\'',
     lambda s, e: not any(f"forked {n}\n" in e.output for n in range(65)),
 )
-"""Has no control: without a jail it would do its harm to whoever runs the tests."""
+"""Its control forks a few more than it may in a jail, and no more: it would do its harm to whoever runs it."""
+
+
+class Bare:
+    """Runs a command with nothing around it, as whoever runs the tests: no jail, no guard, no limit but time."""
+
+    tier = describe("unsafe", {})
+    forks = LIMITS.processes + 6
+
+    def places(self, room: Room) -> Places:
+        return unwrapped.places(room)
+
+    async def run(self, command: str, room: Room, limits: Limits) -> Ended:
+        return await asyncio.to_thread(self._run, command, room, limits)
+
+    def _run(self, command: str, room: Room, limits: Limits) -> Ended:
+        began = time.monotonic()
+        with tempfile.TemporaryFile() as output:  # what a daemon may hold
+            done = subprocess.run(
+                ["/bin/bash", "-c", command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=room.worktree.path,
+                start_new_session=True,
+                timeout=limits.command_seconds,
+                check=False,
+            )
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        seconds = time.monotonic() - began
+        return Ended(ending="finished", exit_code=done.returncode, output=text, seconds=seconds)
+
+
+def forget_key(mark: str) -> None:
+    """Take a key out of the user's keyring, where an attack left it."""
+    libc = ctypes.CDLL(None)
+    key = libc.syscall(_KEYCTL, _SEARCH, _USER_KEYRING, b"user", mark.encode(), 0)
+    if key > 0:
+        libc.syscall(_KEYCTL, _UNLINK, key, _USER_KEYRING)
+
+
+_KEYCTL, _UNLINK, _SEARCH, _USER_KEYRING = 250, 9, 10, -4
 
 
 @contextlib.contextmanager
@@ -207,11 +254,12 @@ def end_marked(mark: str) -> None:
                 os.kill(int(path.parent.name), signal.SIGKILL)
 
 
-async def attempt(attack: Attack, jail: CommandJail) -> tuple[bool, Ended]:
+async def attempt(attack: Attack, jail: CommandJail | Bare) -> tuple[bool, Ended]:
     """Run an attack; whether it did harm, and what came of it. What it left is ended."""
     with scene() as set_scene:
         places = jail.places(set_scene.room)
         python = interpreter(">=3.8")
+        bare = isinstance(jail, Bare)
         library = Path(os.__file__).parent
         places_of_packages = (library, library.with_name("python3"))
         found = (path for each in places_of_packages for path in each.glob("*-packages/*/__init__.py"))
@@ -221,7 +269,10 @@ async def attempt(attack: Attack, jail: CommandJail) -> tuple[bool, Ended]:
             "port": set_scene.port, "packages": places.packages, "installed": installed,
             "library": python.prefix / f"lib/python{python.version[0]}.{python.version[1]}/this.py",
             "base": "/base" if jail.tier.name == "bubblewrap" else set_scene.room.worktree.base.git_dir,
+            "forks": jail.forks if isinstance(jail, Bare) else _FORKS,
         }  # fmt: skip
+        if bare:  # a copy, which is as writable as the file itself is to whoever runs this
+            names["library"] = shutil.copy(str(names["library"]), set_scene.folder)
         command = attack.command
         for key, value in names.items():
             command = command.replace(f"{{{key}}}", str(value))
@@ -234,6 +285,8 @@ async def attempt(attack: Attack, jail: CommandJail) -> tuple[bool, Ended]:
             return attack.harm(set_scene, ended), ended
         finally:
             end_marked(set_scene.mark)
+            if bare:
+                forget_key(set_scene.mark)
 
 
 async def table() -> str:

@@ -251,7 +251,8 @@ def f(x):
 async def test_frames_before_their_time_gain_a_call_no_time(sandbox: Pool) -> None:
     """Answers to calls that were not made are given away: the next answers are held against these calls."""
     program = SPEND + "def f(x):\n    spend(1.2, lambda: os.write(3, b'V\\x01\\0\\0\\0N'))"
-    ran = await sandbox.run(Job(program, Arguments.of("f", [[1]] * 4), limits=CALL))
+    limits = replace(CALL, waiting=600.0, wall=600.0)  # others may have the processors meanwhile
+    ran = await sandbox.run(Job(program, Arguments.of("f", [[1]] * 4), limits=limits))
     assert (ran.ending, ran.detail) == ("died", "exit code 0 before the end")
 
 
@@ -278,6 +279,6 @@ async def test_a_run_says_whether_it_was_ended_from_outside(sandbox: Pool, body:
 async def test_a_quick_call_is_not_blamed_for_the_slow_one_behind_it(sandbox: Pool) -> None:
     """Frames of quick calls wait for the next, which may be one that is allowed to take long."""
     busy = "import time\ndef f(x):\n end = time.process_time() + x\n while time.process_time() < end: pass\n"
-    limits = Limits(call_cpu=0.1, slow_calls={2: 4.0}, total_cpu=10.0)
+    limits = Limits(call_cpu=0.1, slow_calls={2: 4.0}, total_cpu=10.0, waiting=600.0, wall=600.0)
     ran = await sandbox.run(Job(busy, Arguments.of("f", [[0.0], [0.0], [1.5], [0.0]]), limits))
     assert (ran.ending, ran.detail) == ("finished", "")

@@ -15,6 +15,7 @@ import pytest
 
 from dualcode.errors import SandboxError
 from dualcode.sandbox import pool as pools
+from dualcode.sandbox import room
 from dualcode.sandbox.job import Arguments, Job, Limits, Ran
 from dualcode.sandbox.pool import Pool, bound_workers, open_sandbox
 from dualcode.sandbox.sandbox import Tier
@@ -238,12 +239,12 @@ async def test_a_sandbox_serves_more_than_one_event_loop(tier: str) -> None:
 
 
 def test_workers_are_as_many_as_usual_runs_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "available_memory", lambda: 3 * pools.USUAL_MEMORY)
+    monkeypatch.setattr(room, "available_memory", lambda: 3 * room.USUAL_MEMORY)
     assert bound_workers(8) == 3
     assert bound_workers(2) == 2
-    monkeypatch.setattr(pools, "available_memory", lambda: 1 << 20)
+    monkeypatch.setattr(room, "available_memory", lambda: 1 << 20)
     assert bound_workers(None) == 1
-    monkeypatch.setattr(pools, "available_memory", lambda: 10 << 30)  # of a laptop's 16 GiB
+    monkeypatch.setattr(room, "available_memory", lambda: 10 << 30)  # of a laptop's 16 GiB
     assert bound_workers(16) == 16
 
 
@@ -270,7 +271,7 @@ async def test_runs_begin_beside_others_only_while_memory_is_really_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     left = [0]
-    monkeypatch.setattr(pools, "available_memory", lambda: left[0])
+    monkeypatch.setattr(room, "available_memory", lambda: left[0])
     monkeypatch.setattr(pools, "LOOK_SECONDS", 0)
     one, other = Begun(3), Begun(3)  # two pools, which do not know of each other
     runs = [asyncio.create_task(pool.run(SAME)) for pool in (one, other) for _ in range(3)]
@@ -285,21 +286,21 @@ async def test_runs_begin_beside_others_only_while_memory_is_really_left(
 
 
 def test_on_a_small_machine_a_quarter_of_its_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "whole_memory", lambda: 8 << 30)
-    monkeypatch.setattr(pools, "available_memory", lambda: 2 << 30)
-    assert pools.enough_memory(4 << 30)
-    monkeypatch.setattr(pools, "available_memory", lambda: (2 << 30) - 1)
-    assert not pools.enough_memory(4 << 30)
-    assert pools.enough_memory(1 << 30)
+    monkeypatch.setattr(room, "whole_memory", lambda: 8 << 30)
+    monkeypatch.setattr(room, "available_memory", lambda: 2 << 30)
+    assert room.enough_memory(4 << 30)
+    monkeypatch.setattr(room, "available_memory", lambda: (2 << 30) - 1)
+    assert not room.enough_memory(4 << 30)
+    assert room.enough_memory(1 << 30)
 
 
 def test_the_memory_of_a_control_group_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    monkeypatch.setattr(pools, "CONTROL_GROUP", tmp_path)
-    assert (pools.available_memory(), pools.whole_memory()) == (600, 1000)
+    monkeypatch.setattr(room, "CONTROL_GROUP", tmp_path)
+    assert (room.available_memory(), room.whole_memory()) == (600, 1000)
     (tmp_path / "memory.max").write_text("max\n")
-    assert pools.available_memory() > 1000
+    assert room.available_memory() > 1000
 
 
 async def test_an_unknown_tier_is_an_error() -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from dualcode.errors import SandboxError
-from dualcode.sandbox import pool
+from dualcode.sandbox import room
 from dualcode.sandbox.job import Arguments, Job, Limits
 from dualcode.sandbox.pool import Pool, open_sandbox
 from dualcode.sandbox.tiers import TIERS
@@ -23,7 +23,7 @@ SPIN = "while True: pass"
 @pytest.fixture(params=TIERS)
 async def one_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Pool]:
     """A sandbox for one run that computes, with memory for others that wait beside it."""
-    monkeypatch.setattr(pool, "available_memory", lambda: 2 * Limits().memory)
+    monkeypatch.setattr(room, "available_memory", lambda: 2 * Limits().memory)
     try:
         async with open_sandbox(1, tier=request.param) as sandbox:
             yield sandbox
