@@ -5,7 +5,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PYTHONUTF8=1  # the files of a checkout are UTF-8, whatever the locale; tests/surroundings.py does the rest
-side_by_side=(-n auto)  # tests/conftest.py says what stays together
+# Half as many processes again as cores: many tests wait, for a limit, a server or a jail. tests/conftest.py says
+# what stays together.
+side_by_side=(-n $(($(nproc) * 3 / 2)))
 scripts/setup.sh client
 if [ "${1:-}" = --quick ]; then
   shift

@@ -71,7 +71,7 @@ _ON_SERVERS = (
     "tests/test_real_pair.py",
     "tests/serving/test_quantize_real.py",
 )
-"""Files that talk to the real pair, and one that takes a checkpoint which was built when the pair was started."""
+"""Files that talk to the real pair, and one that takes a checkpoint that was built when it was started."""
 
 
 @pytest.hookimpl(tryfirst=True)

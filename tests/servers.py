@@ -1,5 +1,6 @@
 """The real CPU pair for tests: started once per session on free ports, stopped at its end."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,3 +44,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningPair]:
     """The running CPU pair: `servers["coder"].base_url`, `servers.base_urls()`, `servers.team_file`."""
     with cpu_pair(tmp_path_factory.mktemp("servers")) as pair:
         yield pair
+
+
+def hurried(pair: RunningPair, folder: Path) -> Path:
+    """A team file of the pair with short answers: what counts here is who is asked, not what is said."""
+    team = folder / "team.toml"
+    text = pair.team_file.read_text()
+    team.write_text(re.sub(r"answer_tokens = \d+", "answer_tokens = 160", text))
+    return team

@@ -28,6 +28,7 @@ from dualcode.serving.running import RunningPair
 from dualcode.steps.review import read_review, review_schema
 from tests.operating.pages import RECORDED
 from tests.pages import ROOT, blocks, run_block
+from tests.servers import hurried
 
 pytestmark = pytest.mark.servers
 QUESTION = (Message(role="user", content="Is 7 a prime number? Say why."),)
@@ -102,20 +103,12 @@ async def test_what_is_read_and_drawn_of_vllms_metrics_is_there(servers: Running
     assert cache_facts(page)["block_size"] == "128"
 
 
-def hurried(pair: RunningPair, folder: Path) -> Path:
-    """A team file of the pair with short answers: what counts here is who is asked, not what is said."""
-    team = folder / "team.toml"
-    text = pair.team_file.read_text()
-    team.write_text(re.sub(r"answer_tokens = \d+", "answer_tokens = 160", text))
-    return team
-
-
 @pytest.mark.timeout(600)
-async def test_every_pipeline_runs_four_tasks(use: RunningPair, tmp_path: Path) -> None:
+async def test_every_pipeline_runs_a_rich_and_a_lean_task(use: RunningPair, tmp_path: Path) -> None:
     options = EvalOptions(
         pipeline="all",
         dataset="mini",
-        limit=4,
+        tasks=("MiniRich/0", "MiniLean/2"),
         team=hurried(use, tmp_path),
         run_dir=tmp_path / "runs",
         quiet=True,
@@ -126,12 +119,12 @@ async def test_every_pipeline_runs_four_tasks(use: RunningPair, tmp_path: Path) 
         least, most = builtins()[each.summary.pipeline].calls or (0, 0)
         counts = Counter(call.task_id for call in read_run(each.folder).calls)
         assert each.summary.complete
-        assert each.summary.base.graded == len(counts) == 4
+        assert each.summary.base.graded == len(counts) == 2
         assert all(least <= count <= most for count in counts.values()), (each.summary.pipeline, counts)
         assert each.audit.clean
     raw, reviewed = (each for each in results if each.summary.pipeline in ("raw-coder", "review-fix"))
     assert raw.summary.replayed == 0
-    assert reviewed.summary.replayed >= 4  # every draft was paid for by raw-coder
+    assert reviewed.summary.replayed >= 2  # every draft was paid for by raw-coder
 
 
 def test_a_trivial_task_is_solved(undisturbed: Result) -> None:

@@ -17,7 +17,7 @@ from dualcode.gateway.app import build
 from dualcode.gateway.catalogue import Catalogue
 from dualcode.gateway.raw import Alone
 from dualcode.gateway.service import Gateway, Settings
-from dualcode.journal import Journal
+from dualcode.journal import Entry, Journal
 from dualcode.models.endpoints import Served
 from dualcode.models.openai import OpenAIChat
 from dualcode.pipelines import builtins
@@ -51,6 +51,16 @@ class House:
     def keep_in(self, folder: Path) -> None:
         """Keep the records of one test apart."""
         self.journal.folder = folder / "records"
+
+    async def empty(self) -> None:
+        """Wait until nobody is inside any more: a client hears the end a moment before."""
+        while self.gateway.admission.inside:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    async def kept(self) -> list[Entry]:
+        """Return what is on record of all that was asked."""
+        await self.empty()
+        return self.journal.read()[0]
 
 
 Opened = Callable[..., AbstractAsyncContextManager[House]]
@@ -108,8 +118,7 @@ def house(shared: House, tmp_path: Path) -> Opened:
         if not settings:
             shared.keep_in(tmp_path)
             yield shared
-            while shared.gateway.admission.inside:  # noqa: ASYNC110 - the client hears the end a moment before
-                await asyncio.sleep(0.001)
+            await shared.empty()
             return
         async with opened(shared.upstream, shared.root, shared.client, **settings) as own:
             own.keep_in(tmp_path)

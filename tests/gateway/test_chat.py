@@ -101,7 +101,7 @@ async def test_tokens_that_a_server_does_not_tell_are_unknown_and_not_zero(house
     async with house() as home:
         pair(home).usage = None
         assert (await whole(home)).usage is None
-        assert home.journal.read()[0][0].money is None
+        assert (await home.kept())[0].money is None
 
 
 async def test_an_approved_draft_stands_and_costs_no_correction(house: Opened) -> None:
@@ -204,7 +204,7 @@ async def test_a_review_that_cannot_be_read_is_no_approval(house: Opened, review
         pair(home, review=review)
         home.upstream.on(repair=review)
         answer = await whole(home)
-        assert home.journal.read()[0][0].unread == 1
+        assert (await home.kept())[0].unread == 1
     assert summary(answer)["amended"] is None
     assert answer.choices[0].message.content == DRAFT
 
@@ -247,7 +247,7 @@ async def test_a_server_that_is_lost_before_a_draft_is_an_error_of_the_protocol(
         assert met.value.status_code == 503
         assert met.value.response.headers["retry-after"]
         assert (met.value.code, met.value.type) == ("upstream_lost", "upstream_error")
-        assert [each.outcome for each in home.journal.read()[0]] == ["errored", "errored"]
+        assert [each.outcome for each in await home.kept()] == ["errored", "errored"]
         pair(home)
         assert (await whole(home)).choices[0].message.content == AMENDED
 
@@ -414,7 +414,7 @@ async def test_what_is_no_coding_task_goes_to_one_model_alone(house: Opened, ask
         strict(ChatCompletion, answer.model_dump(exclude_unset=True))
         assert home.upstream.steps() == ["alone"]
         assert answer.choices[0].message.content == "A title"
-        [kept] = home.journal.read()[0]
+        [kept] = await home.kept()
     assert (kept.amended, kept.calls, kept.usage.completion_tokens) == (None, 1, 3)
 
 
@@ -503,7 +503,7 @@ async def test_a_piece_of_work_is_on_record_as_a_measured_runs_calls_are(house: 
     async with house(keep_calls=True) as home:
         pair(home)
         await whole(home)
-        [kept] = home.journal.read()[0]
+        [kept] = await home.kept()
     assert (kept.pipeline, kept.amended, kept.findings.untried, kept.calls) == ("review-fix", True, 1, 3)
     assert kept.money == {"$": pytest.approx((21 + 2 * 9) / 1e6)}
     assert [call.step for call in kept.exchanges] == ["write", "review", "fix"]

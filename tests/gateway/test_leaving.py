@@ -8,7 +8,6 @@ import httpx
 import openai
 import pytest
 
-from dualcode.journal import Entry
 from tests.gateway.conftest import House, Opened
 from tests.gateway.test_chat import ASK, pair, streamed, whole
 from tests.gateway.upstream import APPROVAL, REVISION
@@ -28,12 +27,6 @@ def hanging(home: House, step: str) -> None:
     pair(home, **script)
 
 
-async def empty(home: House) -> None:
-    """Wait until nobody is inside any more."""
-    while home.gateway.admission.inside:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
-
-
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_client_that_leaves_ends_the_call_in_flight_at_once(
@@ -46,8 +39,7 @@ async def test_a_client_that_leaves_ends_the_call_in_flight_at_once(
         await home.upstream.count(step)
         client.cancel()
         assert await home.upstream.left.get() == step
-        await empty(home)
-        [kept] = home.journal.read()[0]
+        [kept] = await home.kept()
         assert (kept.outcome, kept.money) == ("left", None)
         assert kept.usage.untold == 1  # what was in flight was paid for, and nobody counted it
         assert home.upstream.steps()[-1] == step
@@ -67,8 +59,7 @@ async def test_a_client_of_one_model_alone_that_leaves_ends_its_call(
         await home.upstream.count("alone")
         client.cancel()
         assert await home.upstream.left.get() == "alone"
-        await empty(home)
-        assert [each.outcome for each in home.journal.read()[0]] == ["left"]
+        assert [each.outcome for each in await home.kept()] == ["left"]
 
 
 async def post(home: House, body: dict[str, Any], path: str = "chat/completions") -> None:
@@ -109,7 +100,7 @@ async def test_a_client_that_leaves_the_queue_gives_its_place_back(house: Opened
         assert 1 <= int(met.value.response.headers["retry-after"]) <= 120
         first.cancel()
         second.cancel()
-        await empty(home)
+        await home.empty()
         assert home.upstream.steps() == ["write"] * len(home.upstream.steps())
         pair(home)
         assert (await whole(home)).choices
@@ -150,7 +141,7 @@ async def test_sixty_four_clients_at_once_get_each_their_own(house: Opened) -> N
         assert [each.split("return ")[1].split()[0] for each in answers] == [
             str(-each if each % 2 else each) for each in range(64)
         ]
-        kept: list[Entry] = home.journal.read()[0]
+        kept = await home.kept()
         assert Counter(each.amended for each in kept) == {True: 32, False: 32}
         async with httpx.AsyncClient(verify=False) as client:
             page = (await client.get(f"{home.url}/metrics")).text

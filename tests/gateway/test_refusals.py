@@ -210,7 +210,7 @@ async def test_a_pipeline_that_breaks_is_an_error_in_mid_stream_too(
         assert "internal_error" in answer.text
         assert "secret" not in answer.text
         assert answer.status_code == (200 if stream else 500)
-        assert [each.outcome for each in home.journal.read()[0]] == ["errored"]
+        assert [each.outcome for each in await home.kept()] == ["errored"]
         pair(home)
         assert (await whole(home)).choices
 

@@ -28,8 +28,9 @@ LONG = 3.0
 
 
 async def test_a_pipeline_that_sleeps_in_the_loop_is_errored_and_the_next_task_is_done(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(watchdog, "LEAST", LONG)
     suite = load_suite("mini").select(2)
 
     async def solve(task: Task, team: Team) -> Program:
