@@ -63,7 +63,7 @@ def measure(cluster: RayCluster | None) -> tuple[float, float, float, int]:
 
 @contextmanager
 def watched(cluster: RayCluster | None) -> Generator[dict[int, float]]:
-    """Yield the CPU seconds of each of a cluster's processes, by its pid, until it ended; of before under 0."""
+    """Yield the CPU seconds of each of a cluster's processes by its pid; of before under 0."""
     spent, ended = dict[int, float](), threading.Event()
 
     def look() -> None:

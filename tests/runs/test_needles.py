@@ -9,7 +9,8 @@ from dualcode.runs.provenance import RUN, Sources
 
 PIECES = [
     "nu", "ll", "null", "NULL", "\\", "\\n", "\\u0041", "\\0", "\0", "n", "0", "0x1F", "1_000", "1.50", ".5",
-    "1e3", "e3", "None", '"', "'", "(", "}", " ", "\t", "\n", "\x1c", "foo", "Straße", "ß", "x_1", "µ", "9" * 400,
+    "1e3", "e3", "None", '"', "'", "(", "}", " ", "\t", "\n", "\x1c", "foo", "Straße", "ß", "x_1", "µ",
+    "9" * 400,
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=20)
 said = st.lists(st.sampled_from("abcd"), max_size=12).map(" ".join)
