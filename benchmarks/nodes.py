@@ -15,8 +15,10 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -24,6 +26,9 @@ import psutil
 from tests.fake_server import serve
 from tests.mini_model import TEAM, answer
 from tests.ray_cluster import QUIET, RayCluster, ray_cluster
+
+EVERY = 0.1
+"""Seconds between two looks: what a process of a node does after its last look is not counted."""
 
 
 def main() -> None:
@@ -48,26 +53,40 @@ def measure(cluster: RayCluster | None) -> tuple[float, float, float, int]:
         command += ["--team", str(team), "--run-dir", f"{folder}/runs", "--json", "-q"]
         command += ["--ray", cluster.address] if cluster else []
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        held = cpu_of(cluster)
-        done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, **QUIET})
+        with watched(cluster) as spent:
+            done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, **QUIET})
         wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         tasks = sum(json.loads(line)["tasks"] for line in done.stdout.splitlines())
-        return own, cpu_of(cluster) - held, wall, tasks
+        return own, sum(spent.values()) - 2 * spent.get(0, 0.0), wall, tasks
 
 
-def cpu_of(cluster: RayCluster | None) -> float:
-    """Return the CPU seconds of all of a cluster's processes, those included that ended."""
-    if cluster is None:
-        return 0.0
-    holder = psutil.Process(cluster.holder.pid)
-    total = 0.0
-    for each in [holder, *holder.children(recursive=True)]:
-        try:
-            total += sum(each.cpu_times()[:4])
-        except psutil.NoSuchProcess:
-            continue
-    return total
+@contextmanager
+def watched(cluster: RayCluster | None) -> Generator[dict[int, float]]:
+    """Yield the CPU seconds of each of a cluster's processes by its pid; of before under 0."""
+    spent, ended = dict[int, float](), threading.Event()
+
+    def look() -> None:
+        assert cluster is not None
+        for each in psutil.Process(cluster.holder.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                spent[each.pid] = sum(each.cpu_times()[:2])
+
+    def watch() -> None:
+        while not ended.wait(EVERY):
+            look()
+
+    thread = threading.Thread(target=watch)
+    if cluster is not None:
+        look()
+        spent[0] = sum(spent.values())
+        thread.start()
+    try:
+        yield spent
+    finally:
+        ended.set()
+        if cluster is not None:
+            thread.join()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Literal, TypeVar
 
+from pydantic import computed_field
+
 from dualcode.analysis.changes import LEVEL, Changes, gap_interval, gap_p_value, ratio_interval
 from dualcode.analysis.comparability import differences
 from dualcode.analysis.runs import Run
@@ -61,9 +63,6 @@ class Comparison(Tested):
     low: float
     high: float
     """The 95 % interval of `delta`, tasks drawn anew in pairs (bootstrap)."""
-    needed: int | None
-    """How many tasks would show this difference, at these rates of gain and loss, with p < 0.05 and a power
-    of 80 %; None where there is no difference to see."""
     unpaired: tuple[str, ...]
     """Tasks that only one of the two graded: errored or not selected in the other. They are left out."""
     warnings: tuple[str, ...]
@@ -73,6 +72,15 @@ class Comparison(Tested):
     def changes(self) -> Changes:
         """The counts that the numbers follow from."""
         return Changes(len(self.gained), len(self.lost), self.tasks)
+
+    @computed_field
+    @property
+    def needed(self) -> int | None:
+        """How many tasks would show this difference with p < 0.05 and a power of 80 %; None: there is none.
+
+        At these rates of gain and loss. It takes longer than all else, so it is computed where it is asked.
+        """
+        return self.changes.needed()
 
     @property
     def standing(self) -> Standing:
@@ -120,6 +128,7 @@ def compare(baseline: Run, run: Run, part: Part) -> Comparison:
             hint=f"dualcode eval --pipeline {run.pipeline} --dataset {run.dataset}"
             f" --tasks {','.join(baseline.tasks[:3])}{',…' if len(baseline.tasks) > 3 else ''}",
         )
+    paired = frozenset(shared)
     gained = tuple(task for task in shared if after[task] and not before[task])
     lost = tuple(task for task in shared if before[task] and not after[task])
     changes = Changes(len(gained), len(lost), len(shared))
@@ -138,8 +147,7 @@ def compare(baseline: Run, run: Run, part: Part) -> Comparison:
         high=interval.high,
         p_value=changes.p_value,
         p_holm=changes.p_value,
-        needed=changes.needed(),
-        unpaired=tuple(task for task in dict.fromkeys(baseline.tasks + run.tasks) if task not in set(shared)),
+        unpaired=tuple(task for task in dict.fromkeys(baseline.tasks + run.tasks) if task not in paired),
         warnings=differences((baseline, run)),
     )
 

@@ -15,7 +15,9 @@ What stands in no text whose source is known is counted, whatever it says; in it
 for in pieces as well. `UNSEEN` says what this cannot find.
 """
 
+import functools
 import json
+import marshal
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,7 +138,7 @@ def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
         strong = [needle for needle in needles if not needle.weak]
         counts["strings"] += len(strong)
         counts["short"] += len(needles) - len(strong)
-        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, known.copy())
+        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, known.beside())
         own.read_bench(each.shown)
         own.read_requests()
         if each.solution is not None and own.read_solution(each.solution):
@@ -204,13 +206,14 @@ class _TaskAudit:
     def read_requests(self) -> None:
         """Look at each request in the order in which they were sent, repairs after what they repair."""
         turns = [(call, sent(request), answers) for call in self._calls for request, answers in _turns(call)]
-        texts = [_places(parts) for _, parts, _ in turns]
-        whole = Text.of().beside(*(places[-1][1] for places in texts))
+        texts = [_whole(parts) for _, parts, _ in turns]
+        whole = Text.of().beside(*texts)
         there = [needle for needle in self._needles if needle.stands_in(whole)]
         loose: list[str] = []
-        for (call, parts, answers), places in zip(turns, texts, strict=True):
+        for (call, parts, answers), whole in zip(turns, texts, strict=True):
             for needle in there:
-                if needle.stands_in(places[-1][1]) and not needle.stands_in(self._innocent):
+                if needle.stands_in(whole) and not needle.stands_in(self._innocent):
+                    places = [*((place, Text.of(part)) for place, part in parts), ("across messages", whole)]
                     place, text = next((place, text) for place, text in places if needle.stands_in(text))
                     self._found(needle, call.number, call.step, needle.excerpt(text, EXCERPT), place)
             new = [run for _, part in parts for run in self._sources.unexplained(part)]
@@ -261,12 +264,11 @@ class _TaskAudit:
         self.leaks.append((leak, needle))
 
 
-def _places(parts: Sequence[tuple[str, str]]) -> list[tuple[str, Text]]:
-    """Return a request's parts with their places, and last all of it, with and without answers between."""
+def _whole(parts: Sequence[tuple[str, str]]) -> Text:
+    """Return all of a request, with and without answers between."""
     ended = [(place, f"{part};" if place == "schema" else part) for place, part in parts]
     mine = [part for place, part in ended if "(assistant)" not in place]
-    whole = Text.of(*(part for _, part in ended)).beside(Text.of(*mine))
-    return [*((place, Text.of(part)) for place, part in parts), ("across messages", whole)]
+    return Text.of(*(part for _, part in ended)).beside(Text.of(*mine))
 
 
 def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
@@ -323,7 +325,8 @@ def sent(request: Request) -> list[tuple[str, str]]:
         (f"message {number} ({message.role})", message.content)
         for number, message in enumerate(request.messages, start=1)
     ]
-    parts += [("schema", text) for text in _told(request.json_schema)]
+    if request.json_schema is not None:
+        parts += [("schema", text) for text in _told_by(marshal.dumps(request.json_schema))]
     rest = request.model_dump(mode="json", exclude={"messages", "json_schema"})
     return [*parts, *(("other fields", text) for text in _strings(rest))]
 
@@ -332,6 +335,11 @@ _BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum
 _VALUES = {"enum", "const", "default", "examples"}
 _GRAMMAR = _BOUNDS | _VALUES | {"type", "items", "properties", "required", "anyOf", "oneOf", "allOf", "title"}
 _TYPES = ("string", "array", "object", "number", "integer", "boolean", "null")
+
+
+@functools.lru_cache(64)
+def _told_by(schema: bytes) -> tuple[str, ...]:
+    return tuple(_told(marshal.loads(schema)))
 
 
 def _told(schema: Any, key: str = "") -> Iterator[str]:

@@ -15,6 +15,8 @@ SHORTEST = 4
 FEWEST_WORDS = 4
 FEWEST_CHARACTERS = 6
 """Words that say something: so many, or two of so many characters together, or one number of SHORTEST."""
+KEPT = 512
+"""Texts whose forms are kept: a conversation is sent again with each turn, a schema with each review."""
 SHORTEST_LINE = 12
 """Characters of a line of the reference: `return a + b` has 9."""
 
@@ -23,6 +25,9 @@ What = Literal["arguments", "expected", "test", "reference"]
 _CONSTANTS = {"true", "false", "none", "nan", "inf"}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'\\/])|[abfnrtv0])")
 _WORD = re.compile(r"[^\W\d]\w*|0[xX][0-9a-fA-F]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_SEAM = "\0"
+"""Between texts that are read together: no blank, no part of a word or of an escape, and in no source."""
+_WORD_OR_SEAM = re.compile(f"{_WORD.pattern}|{_SEAM}")
 _BRACKETS = str.maketrans("(){}", "[][]")
 
 
@@ -47,10 +52,11 @@ class Text(NamedTuple):
 
     @classmethod
     def of(cls, *parts: str) -> "Text":
-        """Return the forms of texts that follow each other."""
-        whole = "\n".join(parts)
-        shown = _squeezed(whole)
-        return cls(shown.translate(_BRACKETS), words(whole), shown)
+        """Return the forms of texts that follow each other: no word, and no escape, goes across a seam."""
+        forms = [_forms(part) for part in parts]
+        shown = _folded("".join(tight for tight, _ in forms))
+        spaced = " ".join(said for _, said in forms if said)
+        return cls(shown.translate(_BRACKETS), f" {spaced} ", shown)
 
     def beside(self, *others: "Text") -> "Text":
         """Return all of them, with seams that nothing matches across."""
@@ -90,13 +96,47 @@ def squeezed(text: str) -> str:
     return _squeezed(text).translate(_BRACKETS)
 
 
+@functools.lru_cache(KEPT)
+def _forms(text: str) -> tuple[str, str]:
+    return "".join(_unescaped(text).split()), _said(text)
+
+
 def _squeezed(text: str) -> str:
-    return "".join(_unescaped(text).split()).replace('"', "'").replace("null", "None").casefold()
+    return _folded("".join(_unescaped(text).split()))
+
+
+def _folded(tight: str) -> str:
+    return tight.replace('"', "'").replace("null", "None").casefold()
 
 
 def words(text: str) -> str:
     """Return a text's names and numbers, each number in one spelling, with a blank around each."""
-    return f" {' '.join(map(_spelled, _WORD.findall(_unescaped(text))))} "
+    return f" {_said(text)} "
+
+
+def words_again(text: str) -> str:
+    """Return the same of a text that is read several times: requests of a conversation, a schema."""
+    return f" {_forms(text)[1]} "
+
+
+def _said(text: str) -> str:
+    return " ".join(map(_spelled, _WORD.findall(_unescaped(text))))
+
+
+def squeezed_all(texts: Sequence[str]) -> list[str]:
+    """Return `squeezed` of each: together, for most are short."""
+    whole = _SEAM.join(texts)
+    apart = whole.count(_SEAM) >= len(texts)
+    return [squeezed(text) for text in texts] if apart or not texts else squeezed(whole).split(_SEAM)
+
+
+def words_all(texts: Sequence[str]) -> list[str]:
+    """Return `words` of each."""
+    whole = _SEAM.join(texts)
+    if whole.count(_SEAM) >= len(texts) or not texts:
+        return [words(text) for text in texts]
+    said = " ".join(map(_spelled, _WORD_OR_SEAM.findall(_unescaped(whole))))
+    return [f" {each.strip()} " for each in said.split(_SEAM)]
 
 
 def _unescaped(text: str) -> str:
@@ -123,9 +163,12 @@ def needles_of(tests: Iterable[Hidden], reference: str, prompt: str) -> list[Nee
         found |= {("arguments", each): None for each in (test.arguments, *test.each)}
         found[("expected", test.expected)] = None
     known, lines = squeezed(prompt), code_lines(reference)
-    tight = {line: form for line in lines if (form := squeezed(line)) not in known}
+    forms = zip(lines, squeezed_all(lines), strict=True)
+    tight = {line: form for line, form in forms if form not in known}
+    texts = [text for _, text in found]
+    spelled = zip(found, squeezed_all(texts), words_all(texts), strict=True)
     return [
-        *(_needle(what, text) for what, text in found),
+        *(_needle(what, text, form, spaced) for (what, text), form, spaced in spelled),
         *(
             Needle("reference", line, form if len(form) >= SHORTEST_LINE else "", "")
             for line, form in tight.items()
@@ -139,8 +182,7 @@ def code_lines(program: str) -> Sequence[str]:
     return [line for line in dict.fromkeys(lines) if line and not line.startswith(("import ", "from "))]
 
 
-def _needle(what: What, text: str) -> Needle:
-    tight, spaced = squeezed(text), words(text)
+def _needle(what: What, text: str, tight: str, spaced: str) -> Needle:
     own = spaced.split()
     if not own and len(bare := tight.replace("'", "")) >= FEWEST_CHARACTERS:
         tight = bare  # brackets alone, say: found without their quotes too

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import dualcode
 from dualcode import prompts
 from dualcode.extraction.bounds import read_tree
-from dualcode.runs.needles import Text, squeezed, words
+from dualcode.runs.needles import Text, squeezed_all, words_again
 
+ASKED_AGAIN = 1 << 14
+"""Runs of words that are looked for in what every task may know: they come again with each task."""
 RUN = 3
 """So many words in a row have a source if they stand so in a known text; fewer may do so by chance."""
 
@@ -24,28 +26,33 @@ _ROOMS = ("pipelines", "steps", "bench")
 class Sources:
     """Texts of known source, in the words that they consist of."""
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    def __init__(self, texts: Iterable[str] = (), *, beside: "Sources | None" = None) -> None:
+        """`beside` are sources that are known, too, and do not change any more."""
         self._words = ""
         self._whole: set[str] = set()
+        self._beside = beside
+        self._kept = functools.lru_cache(ASKED_AGAIN)(self._has)
         for text in texts:
             self.add(text)
 
     def add(self, text: str) -> None:
         """Take another text for known."""
-        said = words(text)
-        self._words += f"\0{said}"
+        said = words_again(text)
         if said.count(" ") <= RUN:  # too short to be found as a part: known as a whole
             self._whole.add(said)
+        if said not in self._words:
+            self._words += f"\0{said}"
 
-    def copy(self) -> "Sources":
-        """Return the same sources, to go on with."""
-        other = Sources()
-        other._words, other._whole = self._words, set(self._whole)
-        return other
+    def beside(self) -> "Sources":
+        """Return sources of their own to which more is added, while these stay as they are."""
+        return Sources(beside=self)
 
     def unexplained(self, text: str) -> list[list[str]]:
         """Return the stretches of words that stand in no known text."""
-        own, found, at, open_ = words(text).split(), list[list[str]](), 0, False
+        said = words_again(text)
+        if self._is_whole(said) or (said.count(" ") > RUN and self._stands(said)):
+            return []
+        own, found, at, open_ = said.split(), list[list[str]](), 0, False
         while at < len(own):
             length = self._known(own, at)
             if length:
@@ -68,10 +75,20 @@ class Sources:
                 middle = (low + high) // 2
                 low, high = (middle, high) if self._holds(own, at, middle) else (low, middle)
             return low
-        return next((n for n in range(RUN - 1, 0, -1) if f" {' '.join(own[at : at + n])} " in self._whole), 0)
+        short = (n for n in range(RUN - 1, 0, -1) if self._is_whole(f" {' '.join(own[at : at + n])} "))
+        return next(short, 0)
+
+    def _is_whole(self, said: str) -> bool:
+        return said in self._whole or (self._beside is not None and said in self._beside._whole)
 
     def _holds(self, own: Sequence[str], at: int, length: int) -> bool:
-        return f" {' '.join(own[at : at + length])} " in self._words
+        return self._stands(f" {' '.join(own[at : at + length])} ")
+
+    def _stands(self, said: str) -> bool:
+        return self._has(said) or (self._beside is not None and self._beside._kept(said))
+
+    def _has(self, said: str) -> bool:
+        return said in self._words
 
 
 class Templates(NamedTuple):
@@ -109,7 +126,7 @@ def literals(source: str) -> list[str]:
 
 def lines_of_no_reply(program: str, known: Text) -> Iterator[str]:
     """Yield a program's lines that stand in no known text; imports, which extraction adds, are left out."""
-    for line in program.splitlines():
-        tight = squeezed(line)
+    lines = program.splitlines()
+    for line, tight in zip(lines, squeezed_all(lines), strict=True):
         if tight and not line.strip().startswith(("import ", "from ")) and tight not in known.squeezed:
             yield line
