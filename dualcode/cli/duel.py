@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli import duel_report
 from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, spelled, unsafe_option
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def command() -> None:
       dualcode duel show duels/duel
     """
 
+
+for _each in duel_report.COMMANDS:
+    command.add_command(_each)
 
 _root = click.option(
     "--duels",
