@@ -233,6 +233,8 @@ async def test_a_silent_model_is_no_success(place: Workplace, limits: dict[str, 
         seat(Silent([])), place, BRIEF, AgentLimits.model_validate(limits), record=lambda _: None
     )
     assert (run.ending, run.succeeded, run.answer) == (ending, False, None)
+    assert (run.calls, run.usage.untold) == (0, 1), "what it took, nobody told"
+    assert run.seconds >= 0.05
     assert [message.role for message in said] == ["system", "user"]
 
 
