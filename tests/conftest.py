@@ -47,6 +47,7 @@ _LONG = (
     "tests/models/test_probe.py",
     "tests/runs/test_influence.py",
     "tests/steps/test_review.py",
+    "tests/agents/",
     "tests/issues/",
     "tests/gateway/test_clients.py",
 )

@@ -73,7 +73,7 @@ def brief(
     diff: str | None = None,
     folder: Path | None = None,
 ) -> Brief:
-    """Return the brief for a phase: `surroundings` and `instruction`. `node`: another name than the phase's."""
+    """Return the brief for a phase: `surroundings` and `instruction`. `node`: a name beside the phase's."""
     told = instruction(
         phase, issue, exploration=exploration, plan=plan, review=review, diff=diff, folder=folder
     )

@@ -233,6 +233,8 @@ async def test_a_silent_model_is_no_success(place: Workplace, limits: dict[str, 
         seat(Silent([])), place, BRIEF, AgentLimits.model_validate(limits), record=lambda _: None
     )
     assert (run.ending, run.succeeded, run.answer) == (ending, False, None)
+    assert (run.calls, run.usage.untold) == (0, 1), "what it took, nobody told"
+    assert run.seconds >= 0.05
     assert [message.role for message in said] == ["system", "user"]
 
 
@@ -309,6 +311,14 @@ async def test_a_server_that_refuses_a_long_history_is_sent_a_shorter_one(place:
     assert max(sizes) > 6000
     assert acted.steps[-1].shortened
     assert sum(call.error is not None for call in acted.calls) == sum(size > 6000 for size in sizes)
+
+
+async def test_the_context_that_a_seat_s_server_tells_is_kept_to(place: Workplace) -> None:
+    told = replace(seat(ScriptedChat([says(SUBMIT)])), context=1000)
+    long = replace(BRIEF, instance="x" * 9000)
+    for limits in (AgentLimits(), AgentLimits(context=100_000)):
+        run, _ = await run_agent(told, place, long, limits, record=lambda _: None)
+        assert (run.ending, run.calls) == ("tokens", 0)
 
 
 async def test_a_brief_that_does_not_fit_at_all_ends_it_before_anything_is_paid(place: Workplace) -> None:

@@ -76,7 +76,7 @@ async def test_resumed_at_each_step_all_comes_out_the_same(counted: Workplace) -
     after, commands = files(counted), list(ran(counted))
     assert len(commands) == 6
     untimed = {"seconds"}
-    for at in (1, 2, 4, 5, 7):
+    for at in (1, 2, 5, 7):
         ran(counted).clear()
         again = await resumed(counted, whole.steps[:at])
         left = whole.steps[at:]
