@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MARKER = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """The first line that a command prints to submit; what follows is the answer. mini-swe-agent's own word."""
 _REFUSALS = 3
+_SHARE = 4
+"""What part of a context a reply may fill: in a small one, the conversation needs the room."""
 T = TypeVar("T")
 _MINI = {"Submitted": "submitted", "LimitsExceeded": "steps", "RepeatedFormatError": "format"}
 
@@ -54,9 +56,11 @@ class WorkAtHand:
         self._replay = {step.number: step for step in standing(replay)}
         self._changes = Changes(place.room.worktree, place.changes) if place.room.writable else None
         self._opening = _opening(brief)
-        answer = seat.answer_tokens + ((seat.thinking_budget or 0) if brief.thinking else 0)
         known = [each for each in (limits.context, seat.context) if each is not None]
-        self._window = Window(min(known, default=None), answer, len(self._opening))
+        context = min(known, default=None)
+        self._answer = seat.answer_tokens if context is None else min(seat.answer_tokens, context // _SHARE)
+        thought = (seat.thinking_budget or 0) if brief.thinking else 0
+        self._window = Window(context, self._answer + thought, len(self._opening))
         self._calls: list[Call] = []
         self._steps: list[Step] = []
         self._tokens = self._number = self._lost = 0
@@ -140,7 +144,7 @@ class WorkAtHand:
             messages,
             read=read_turn,
             thinking=self._brief.thinking,
-            answer_tokens=self._limits.tokens - self._tokens,
+            answer_tokens=min(self._answer, self._limits.tokens - self._tokens),
         )
         idle, left = self._limits.idle_seconds, self._limits.seconds - self._seconds
         try:
