@@ -160,7 +160,20 @@ class RepositoryHands:
             replay=at.replay(),
             tell=self.tell,
         )
-        at.ended(run)
+        result = await self._result(work, seat, brief, run, said, calls)
+        at.ended(run, result)
+        return result
+
+    async def _result(
+        self,
+        work: Work,
+        seat: Seat,
+        brief: Brief,
+        run: AgentRun,
+        said: tuple[Message, ...],
+        calls: list[Call],
+    ) -> NodeResult:
+        """Return what an agent's end comes to, in the form that its node wants."""
         if not run.succeeded:
             fault = run.ending in ("endpoint", "cancelled", "infrastructure")
             reason = f"{run.ending}: {run.why}" if run.why else run.ending
@@ -271,17 +284,18 @@ class _AtNode:
         own = (step for step in self.steps[self.past :] if step.agent == self.agent)
         return [step.model_copy(update={"number": step.number - self.past}) for step in own]
 
-    def ended(self, run: AgentRun) -> None:
-        self.broken_off = run.ending in ("endpoint", "cancelled", "infrastructure")
-        if not self.broken_off:
+    def ended(self, run: AgentRun, result: NodeResult) -> None:
+        """Note an agent's end; what a fault broke off is taken up by the next attempt."""
+        self.broken_off = result.fault
+        if not result.fault:
             self.agent, self.past = self.agent + 1, self.past + run.steps
-            self._why = "" if run.succeeded else f"{run.ending}: {run.why}"
+            self._why = result.reason
 
     def told(self, work: Work) -> str:
         """Return what another attempt is told of the one before, without which it would go the same way."""
         if work.attempt == 1 or not self._why:
             return ""
-        return f"\n\n(An earlier attempt at this came to no end, by {self._why}. The files are as before it.)"
+        return f"\n\n(An earlier attempt at this failed: {self._why}. The files are as before it.)"
 
 
 def restore(tree: Worktree, folder: Path, done: Iterable[NodeResult]) -> None:

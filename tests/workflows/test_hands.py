@@ -191,6 +191,27 @@ async def test_an_answer_without_the_form_is_asked_for_once_more_and_then_fails(
     assert (results["fix"].status, results["validate"].status) == ("skipped", "skipped")
 
 
+async def test_a_fault_while_the_form_is_asked_for_runs_no_command_again(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    nodes = "- id: a\n  prompt: x\n  output_format: {type: object, required: [n]}\n"
+    count, done = says("echo x >> count"), submits("it is 3")
+    models = {"worker": [count, done, EndpointError("lost"), count, done, '{"n": 3}']}
+    results = await shop.run(made(tmp_path, nodes), models)
+    assert (results["a"].status, results["a"].data, results["a"].attempts) == ("completed", {"n": 3}, 2)
+    assert (shop.site.room.worktree.path / "count").read_text() == "x\n"
+    assert [(step.agent, step.number) for step in shop.steps] == [(1, 1), (1, 2)]
+
+
+async def test_another_attempt_at_a_form_is_told_what_was_wrong(shop: Workshop, tmp_path: Path) -> None:
+    nodes = "- id: a\n  prompt: x\n  output_format: {type: object, required: [n]}\n"
+    nodes += "  retry: {max_attempts: 1, on_error: all}\n"
+    models = {"worker": [submits("3"), "{}", "{}", submits("3"), '{"n": 3}']}
+    results = await shop.run(made(tmp_path, nodes), models)
+    assert (results["a"].status, results["a"].attempts) == ("completed", 2)
+    assert "An earlier attempt at this failed: output_format: there is no object" in shop.asked("worker", 3)
+
+
 async def test_a_command_s_output_end_and_time_are_told(shop: Workshop, tmp_path: Path) -> None:
     nodes = """\
 - id: good
@@ -232,7 +253,7 @@ async def test_an_agent_at_its_limit_has_failed_and_its_next_attempt_begins_anew
     assert [run.ending for run in results["a"].runs] == ["steps", "submitted"]
     assert tree.commit().files == ("shop/price.py",)
     assert tree.commit().diff.count("\n+") == 2  # the header, and the mended line
-    assert "An earlier attempt at this came to no end, by steps" in shop.asked("worker")
+    assert "An earlier attempt at this failed: steps: " in shop.asked("worker")
     assert [(step.agent, step.number) for step in shop.steps] == [(1, 1), (1, 2), (2, 3), (2, 4)]
     once = Workshop(replace(shop.site, folder=tmp_path / "once"))
     one = made(tmp_path, "- {id: a, prompt: Mend it.}\n")
@@ -266,7 +287,7 @@ NODES = """\
 SCRIPT = [says("echo 2 >> log"), submits("two"), says("echo 3 >> log"), submits("three")]
 
 
-@pytest.mark.parametrize("calls", range(4))
+@pytest.mark.parametrize("calls", [0, 1, 3])
 async def test_an_interrupted_run_goes_on_without_a_command_run_twice(
     shop: Workshop, tmp_path: Path, tree: Worktree, calls: int
 ) -> None:
