@@ -128,6 +128,7 @@ def _parses(line: Sequence[TokenInfo]) -> bool:
     # Blanks of any number part tokens; those of several lines stand within brackets or quotes.
     text = _PARTS.get(first, "") + " ".join(token.string for token in line)
     text += " pass" if line[-1].string == ":" else "\ndef _(): pass" if first == "@" else ""
+    text += "\nfinally: pass" if first == "try" else ""
     for each in (text, " ".join(token.string for token in line)):  # `case` and `match` are names, too
         try:
             ast.parse(each)
