@@ -80,7 +80,8 @@ def test_what_the_server_charged_is_the_cost(fought: Result, config: Path) -> No
     money = {phase["name"]: (phase["money"], phase["source"]) for phase in cell["phases"] if phase["calls"]}
     assert money["implement"] == ({"$": 2 * CHARGE}, "provider")
     assert [step["node"] for step in cell["steps"]] == ["implement", "implement", "review"]
-    paid = [json.loads(line) for line in (config.parent / "duels" / "duel" / "paid.jsonl").open()]
+    lines = (config.parent / "duels" / "duel" / "paid.jsonl").read_text().splitlines()
+    paid = [json.loads(line) for line in lines]
     assert sum(each["money"] for each in paid) == pytest.approx(sum(m[0]["$"] for m in money.values()))
 
 
