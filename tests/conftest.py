@@ -20,7 +20,11 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:  # pyright: ig
     os.environ["DUALCODE_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
 
 
-_IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
+_IN_BROWSERS = (
+    "tests/report/test_browser.py",
+    "tests/export/test_view.py",
+    "tests/duels/test_duel_browser.py",
+)
 _LONG = (
     "tests/contracts/test_sandbox.py",
     "tests/runs/test_kill.py",
