@@ -23,7 +23,8 @@ Exit codes:
        damaged or unfinished; or no sandbox holds on this machine
   4    done, but some tasks have no verdict (errored): the same command does them again
   5    done, but something was found: by the audit a hidden test, or records that do not fit (`audit` says
-       where); by a review what --fail-on names; of a program that was written, that it fails a test
+       where); by a review what --fail-on names; of a program that was written, that it fails a test; of a
+       judge, that it is not to be believed
   6    the machine refuses: a full disk, a folder that may not be written, an unusable HOME, few open files
   7    a duel's money limit is reached: the same command goes on once it is higher
   130  interrupted; the same command resumes a run"""
@@ -32,7 +33,7 @@ SECTIONS = {
     "Servers": ("serve", "doctor", "top", "quantize"),
     "At work": ("gateway", "solve", "review", "records"),
     "Measure": ("eval", "reproduce", "score", "extract", "pipelines", "datasets", "suite", "spec"),
-    "Issues": ("issues", "workflow", "duel"),
+    "Issues": ("issues", "workflow", "duel", "panel"),
     "Results": (
         "show", "compare", "reviewer", "failures", "costs", "tables", "figures", "report", "export", "audit",
     ),

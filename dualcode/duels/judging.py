@@ -84,6 +84,7 @@ def judgement_of(score: Score, price: Price | None) -> Judgement:
         model=score.model,
         rubric=score.rubric,
         rendering=score.rendering,
+        same=score.same,
         calibration=score.calibration,
         scores=score.scores,
         reasons=score.reasons,

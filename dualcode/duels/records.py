@@ -107,6 +107,8 @@ class Judgement(Record):
     rubric: str
     rendering: Literal["plain", "other"]
     """`other`: comments stripped, files in another order; how far both differ is the judge's sensitivity."""
+    same: bool = False
+    """Whether the other rendering came out as the plain one: then it says nothing of sensitivity."""
     calibration: Literal["right", "wrong", "instruction"] | None = None
     scores: dict[str, int] | None = None
     """By dimension; None: missing, never zero."""

@@ -19,7 +19,7 @@ from typing import IO, Self, TypeVar
 
 from pydantic import ValidationError
 
-from dualcode.agents.records import Step
+from dualcode.agents.records import Step, standing
 from dualcode.call import Call
 from dualcode.duels.conditions import Key, keys_of
 from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement
@@ -66,12 +66,11 @@ class Place:
         return read_lines(self.folder / NODES, NodeResult, [])
 
     def steps(self) -> list[Step]:
-        """Return its agents' steps. One that was taken anew replaces those from its number on."""
-        found: list[Step] = []
+        """Return its agents' steps that count, node by node."""
+        by_node: dict[str, list[Step]] = {}
         for each in read_lines(self.folder / STEPS, Step, []):
-            found = [old for old in found if old.node != each.node or old.number < each.number]
-            found.append(each)
-        return found
+            by_node.setdefault(each.node, []).append(each)
+        return [step for steps in by_node.values() for step in standing(steps)]
 
     def calls(self) -> list[Call]:
         """Return its calls."""

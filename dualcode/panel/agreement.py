@@ -4,7 +4,7 @@ A number that the data cannot give is None, for people *unknown* or *undefined*:
 All that is drawn is drawn by a seed. Ratings are arrays of judges x units, a missing score is NaN.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,15 +14,11 @@ from dualcode.record import Record
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
-Draw = Callable[[Rows], float | None]
-"""A statistic of the rows of these places; None where they do not give it."""
+Mask = NDArray[np.bool_]
 
 DRAWS = 2000
 COVERED = 0.95
 """Of intervals."""
-_LEAST_KEPT = 0.5
-"""The share of draws that must give the statistic, for there to be an interval."""
 
 
 class Estimate(Record):
@@ -130,25 +126,14 @@ def own_minus_other(
     score, mine = np.asarray(scores, dtype=float), np.asarray(own, dtype=bool)
     beyond = np.full_like(score, np.nan) if peers is None else score - np.asarray(peers, dtype=float)
 
-    def gap(of: Floats) -> Draw:
-        def drawn(rows: Rows) -> float | None:
-            left, right = of[rows][mine[rows]], of[rows][~mine[rows]]
-            left, right = left[~np.isnan(left)], right[~np.isnan(right)]
-            return float(left.mean() - right.mean()) if len(left) and len(right) else None
-
-        return drawn
-
-    def estimate(of: Floats) -> Estimate:
-        known = ~np.isnan(of)
-        found = clustered(gap(of), issues, known, draws=draws, seed=seed)
-        sides = ({issues[row] for row in np.flatnonzero(known & side).tolist()} for side in (mine, ~mine))
-        if min(map(len, sides)) < 2:  # a single issue says nothing of how much that side varies
-            return found.model_copy(update={"low": None, "high": None})
-        return found
-
     there = ~np.isnan(score)
-    own_scores, other_scores = int((mine & there).sum()), int((~mine & there).sum())
-    return Preference(delta=estimate(score), excess=estimate(beyond), own=own_scores, other=other_scores)
+    both = (mine, ~mine)
+    return Preference(
+        delta=clustered(score, issues, both, draws=draws, seed=seed),
+        excess=clustered(beyond, issues, both, draws=draws, seed=seed),
+        own=int((mine & there).sum()),
+        other=int((~mine & there).sum()),
+    )
 
 
 def mean_over(
@@ -156,41 +141,40 @@ def mean_over(
 ) -> Estimate:
     """Return a mean with its interval clustered by issue; of a single issue, without one."""
     array = np.asarray(values, dtype=float)
-
-    def drawn(rows: Rows) -> float | None:
-        found = array[rows]
-        found = found[~np.isnan(found)]
-        return float(found.mean()) if len(found) else None
-
-    return clustered(drawn, issues, ~np.isnan(array), draws=draws, seed=seed)
+    return clustered(array, issues, (np.ones(len(array), dtype=bool),), draws=draws, seed=seed)
 
 
 def clustered(
-    statistic: Draw, issues: Sequence[Hashable], there: NDArray[np.bool_], *, draws: int, seed: int
+    values: Floats, issues: Sequence[Hashable], sides: Sequence[Mask], *, draws: int, seed: int
 ) -> Estimate:
-    """Return a statistic of the rows that are there, with a bootstrap interval: whole issues are drawn anew.
+    """Return the mean of one side, or of the first less that of the second, with a bootstrap interval.
 
-    There is no interval for a single issue, nor where most draws do not give the statistic.
+    Whole issues are drawn anew, and the draws that leave a side empty are left out. There is no interval for
+    a side of fewer than two issues, which says nothing of how much it varies.
     """
-    present = np.flatnonzero(there)
-    places: dict[Hashable, list[int]] = {}
-    for row in present.tolist():
-        places.setdefault(issues[row], []).append(row)
-    groups: list[Rows] = [np.array(rows, dtype=np.int64) for rows in places.values()]
-    value = statistic(present)
-    alone = Estimate(value=value, n=len(present), clusters=len(groups))
-    if value is None or len(groups) < 2:
-        return alone
+    there = ~np.isnan(values)
+    places = {issue: place for place, issue in enumerate(dict.fromkeys(issues))}
+    cluster = np.array([places[issue] for issue in issues], dtype=np.int64)
+    sums, counts = (
+        np.array([np.bincount(cluster[kept], each[kept], len(places)) for kept in (there & s for s in sides)])
+        for each in (np.where(there, values, 0.0), np.ones(len(values)))
+    )  # sides x issues
+    present = int((counts.sum(axis=0) > 0).sum())
+    told = Estimate(value=None, n=int(there.sum()), clusters=present)
+    if not counts.size or not counts.sum(axis=1).all():
+        return told
+    value = _first_less_second(sums.sum(axis=1) / counts.sum(axis=1))
+    told = told.model_copy(update={"value": float(value)})
+    if ((counts > 0).sum(axis=1) < 2).any():
+        return told
     generator = np.random.default_rng(seed)
-    drawn: list[float | None] = []
-    for _ in range(draws):
-        taken: list[Rows] = [groups[at] for at in generator.integers(len(groups), size=len(groups))]
-        drawn.append(statistic(np.concatenate(taken)))
-    kept = np.array([each for each in drawn if each is not None])
-    if len(kept) < _LEAST_KEPT * draws:
-        return alone
-    low, high = np.quantile(kept, [(1 - COVERED) / 2, (1 + COVERED) / 2])
-    return alone.model_copy(update={"low": float(low), "high": float(high)})
+    known = np.flatnonzero(counts.sum(axis=0))
+    times = generator.multinomial(present, np.full(present, 1.0 / present), size=draws).T  # issues x draws
+    totals, sizes = sums[:, known] @ times, counts[:, known] @ times
+    full = (sizes > 0).all(axis=0)
+    drawn = _first_less_second(totals[:, full] / sizes[:, full])
+    low, high = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2])
+    return told.model_copy(update={"low": float(low), "high": float(high)})
 
 
 def effective_votes(ratings: ArrayLike, truth: ArrayLike | None = None) -> float | None:
@@ -198,7 +182,8 @@ def effective_votes(ratings: ArrayLike, truth: ArrayLike | None = None) -> float
 
     r is the mean correlation of two judges' errors. What is common to all because it is true is no error:
     with `truth`, scores are taken less their judge's mean over fixes of the same kind. Without it, r is that
-    of the scores, and the number a lower bound. None for fewer than two judges with errors that vary.
+    of the scores, and the number a lower bound. Judges whose errors do not vary count for nothing; None for
+    fewer than two others.
     """
     table = _table(ratings).copy()
     if truth is not None:
@@ -208,14 +193,16 @@ def effective_votes(ratings: ArrayLike, truth: ArrayLike | None = None) -> float
             for row in table:
                 known = kind & ~np.isnan(row)
                 row[known] -= row[known].mean() if known.any() else 0.0
-    pairs = [
-        _correlation(*_paired(table[one], table[two])) for one in range(len(table)) for two in range(one)
-    ]
-    known = [each for each in pairs if each is not None]
+    found = {
+        (one, two): _correlation(*_paired(table[one], table[two]))
+        for one in range(len(table))
+        for two in range(one)
+    }
+    known = {pair: each for pair, each in found.items() if each is not None}
     if not known:
         return None
-    judges = len(table)
-    shared = max(0.0, float(np.mean(known)))
+    judges = len({judge for pair in known for judge in pair})
+    shared = max(0.0, float(np.mean(list(known.values()))))
     return float(judges / (1.0 + (judges - 1.0) * shared))
 
 
@@ -233,6 +220,10 @@ def ranking(values: Sequence[Estimate]) -> list[int | None]:
     ]
 
 
+def _first_less_second(means: Floats) -> Floats:
+    return means[0] if len(means) == 1 else means[0] - means[1]
+
+
 def _table(ratings: ArrayLike) -> Floats:
     table = np.asarray(ratings, dtype=float)
     if table.ndim != 2:
@@ -240,7 +231,7 @@ def _table(ratings: ArrayLike) -> Floats:
     return table
 
 
-def _coded(table: Floats) -> tuple[Floats, Rows]:
+def _coded(table: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """Return the values that occur, and each score as its value's place; -1 where it is missing."""
     values = np.unique(table[~np.isnan(table)])
     coded = np.searchsorted(values, np.where(np.isnan(table), np.inf, table))

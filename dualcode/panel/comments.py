@@ -30,9 +30,9 @@ _PARTS = {
 def stripped(hunk: Hunk) -> Hunk | None:
     """Return the hunk without comments and docstrings; None where it cannot be read."""
     changes: list[Edits] = []
-    for mark in ("-", "+"):
+    for mark, start in (("-", hunk.before), ("+", hunk.after)):
         side = hunk.side(mark)
-        found = _edits([text for _, text in side])
+        found = _edits([text for _, text in side], whole_head=start == 1)
         if found is None:
             return None
         changes.append({side[row][0]: text for row, text in found.items()})
@@ -48,8 +48,11 @@ def stripped(hunk: Hunk) -> Hunk | None:
     return replace(hunk, lines=tuple(lines))
 
 
-def _edits(lines: Sequence[str]) -> Edits | None:
-    """Return what becomes of the rows that hold comments or docstrings; None for an unreadable fragment."""
+def _edits(lines: Sequence[str], *, whole_head: bool) -> Edits | None:
+    """Return what becomes of the rows that hold comments or docstrings; None for an unreadable fragment.
+
+    With `whole_head` it begins where its file does.
+    """
     if not any(line.strip() for line in lines):
         return {}
     levels = _levels(lines)
@@ -67,7 +70,7 @@ def _edits(lines: Sequence[str]) -> Edits | None:
         if token.type == COMMENT:
             row, column = token.start
             edits[row - 1] = padded[row - 1][:column].rstrip() or None
-    for first, last, alone in _docstrings(tokens):
+    for first, last, alone in _docstrings(tokens, of_module=whole_head):
         edits |= dict.fromkeys(range(first, last + 1))
         if alone:
             line = padded[first]
@@ -130,13 +133,14 @@ def _parses(line: Sequence[TokenInfo]) -> bool:
     return False
 
 
-def _docstrings(tokens: Sequence[TokenInfo]) -> Iterator[tuple[int, int, bool]]:
+def _docstrings(tokens: Sequence[TokenInfo], *, of_module: bool) -> Iterator[tuple[int, int, bool]]:
     """Yield the rows of each docstring, from 0, and whether nothing is seen to follow it in its body.
 
-    It is the string that stands alone in the first line of a body whose head, `def` or `class`, is shown.
+    It is the string that stands alone in the first line of a body whose head, `def` or `class`, is shown, or
+    of a module whose beginning is.
     """
     real = [token for token in tokens if token.type not in (NL, COMMENT)]
-    opens, begins, head = "", True, False
+    opens, begins, head = "", True, of_module
     for at, token in enumerate(real):
         if token.type == NEWLINE:
             head = opens in ("def", "class", "async") and real[at - 1].string == ":"
@@ -144,7 +148,7 @@ def _docstrings(tokens: Sequence[TokenInfo]) -> Iterator[tuple[int, int, bool]]:
         elif begins and token.type not in (INDENT, DEDENT):
             opens, begins = token.string, False
             ends = at + 1 < len(real) and real[at + 1].type == NEWLINE
-            if head and token.type == STRING and real[at - 1].type == INDENT and ends:
+            if head and token.type == STRING and (not at or real[at - 1].type == INDENT) and ends:
                 after = real[at + 2].type if at + 2 < len(real) else ENDMARKER
                 yield token.start[0] - 1, token.end[0] - 1, after in (DEDENT, ENDMARKER)
             head = False

@@ -59,8 +59,8 @@ class Fence:
 def ask_of(
     exhibit: Exhibit, rubric: Rubric, rendering: Rendering, *, bounds: Bounds, blind: Blind, seed: int
 ) -> Question:
-    """Return the question. The same exhibit, rubric and seed give the same one, to the letter."""
-    drawn = _digest(str(seed), exhibit.issue, exhibit.diff)
+    """Return the question. What is shown alike is asked alike, to the letter, whoever made it."""
+    drawn = _digest(str(seed), exhibit.issue)
     diff = render_diff(exhibit.diff, rendering, most=bounds.diff, blind=blind, seed=drawn)
     given = {"instruction": exhibit.instruction, "plan": exhibit.plan or "", "tests": exhibit.tests}
     texts, cut = dict[str, str](), list[str]()
@@ -102,7 +102,7 @@ def _left_out(shown: Shown) -> str:
 
 def _fence(drawn: str, content: str) -> Fence:
     """Return a fence whose mark the content does not hold."""
-    mark = drawn[:12]
+    mark = _digest(drawn, content)[:12]
     while mark in content:
         mark = _digest(mark)[:12]
     return Fence(mark)

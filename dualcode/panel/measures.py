@@ -66,6 +66,11 @@ class Row(Protocol):
         ...
 
     @property
+    def same(self) -> bool:
+        """Whether it was shown as in the plain rendering, to the letter."""
+        ...
+
+    @property
     def calibration(self) -> Calibration | None:
         """Which exhibit of known worth it is; None: a fix of the duel."""
         ...
@@ -194,7 +199,7 @@ def measure(
         for at, judge in enumerate(names):
             for place, fix in enumerate(fixes):
                 row = by_place.get((judge, rendering, fix))
-                value = take(row.scores) if row is not None and row.scores else None
+                value = take(row.scores) if row is not None and row.scores and not row.same else None
                 found[at, place] = np.nan if value is None else value
         return found
 

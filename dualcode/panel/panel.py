@@ -49,6 +49,8 @@ class Sitting:
 
     asked: Asked
     question: Question
+    same: bool
+    """Whether the question is the plain rendering's, to the letter."""
 
 
 class Marks(Record):
@@ -71,6 +73,9 @@ class Score(Record):
     checksum: str
     """Of the rubric."""
     rendering: Rendering
+    same: bool = False
+    """Whether the other rendering came out as the plain one, to the letter: of one file without comments. It
+    says nothing of how sensitive the judge is."""
     calibration: Calibration | None = None
     scores: dict[str, int] | None = None
     """By dimension, those alone that could be asked; None: missing, never zero."""
@@ -129,11 +134,16 @@ async def judge_all(
     order: list[Asked] = []
     sittings: dict[str, list[Sitting]] = {judge: [] for judge in judges}
     for exhibit in exhibits:
+        questions = {
+            rendering: ask_of(exhibit, rubric, rendering, bounds=limits, blind=blind, seed=seed)
+            for rendering in RENDERINGS
+        }
         for rendering in RENDERINGS:
-            question = ask_of(exhibit, rubric, rendering, bounds=limits, blind=blind, seed=seed)
+            question = questions[rendering]
+            same = rendering != "plain" and question.messages == questions["plain"].messages
             for judge in judges:
                 order.append(Asked(exhibit.key, judge, rendering, exhibit.calibration))
-                sittings[judge].append(Sitting(order[-1], question))
+                sittings[judge].append(Sitting(order[-1], question, same))
     found: dict[Asked, Score] = {}
 
     async def sit(sitting: Sitting) -> None:
@@ -184,6 +194,7 @@ async def _score(sitting: Sitting, seat: Seat, rubric: Rubric) -> Score:
         rubric=rubric.name,
         checksum=rubric.checksum,
         rendering=sitting.asked.rendering,
+        same=sitting.same,
         calibration=sitting.asked.calibration,
         scores=marks.scores if marks else None,
         reasons=marks.reasons if marks else {},

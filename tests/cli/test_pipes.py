@@ -28,6 +28,7 @@ LINES = {
     "datasets": [["datasets"]],
     "suite": [["suite", "new", "ours"]],
     "issues": [["issues", "list"], ["issues", "show", "flask-4041"]],
+    "panel": [["panel", "rubrics"], ["panel", "check", "--judge", "reviewer", "--team", "team.toml"]],
     "score": [["score", "samples.jsonl", "--dataset", "mini"]],
     "extract": [["extract", "replies.jsonl", "--dataset", "mini", "-o", "made.jsonl"]],
     "reproduce": [["reproduce", "--study", "quick", "--limit", "1", "--team", "team.toml", "--forecast"]],

@@ -9,14 +9,15 @@ from dualcode.agents.work import MARKER
 from dualcode.call import Attempt, Reply, Request, Usage
 from dualcode.clock import now
 from dualcode.models.chat import Meter
+from dualcode.workflows.find import find_workflow
+from dualcode.workflows.loading import load_workflow
 
+_WORKFLOWS = ("plan-implement", "implement", "implement-review-fix")
 PHASES = {
-    "Explore this repository": "explore",
-    "Write the plan by which": "plan",
-    "Resolve the issue below": "implement",
-    "Look over your own change": "self-review",
-    "Somebody changed this repository": "review",
-    "Somebody else reviewed your change": "fix",
+    node.prompt[:40]: node.id
+    for name in _WORKFLOWS
+    for node in load_workflow(find_workflow(name)).nodes
+    if node.prompt is not None
 }
 """How the shipped workflows' texts begin, and their node."""
 APPROVED: Mapping[str, object] = {"verdict": "approve", "findings": []}

@@ -18,7 +18,7 @@ from dualcode.issues.bases import open_base
 from dualcode.issues.task import IssueTask
 from tests.duels.acting import Ground, write_duel
 from tests.duels.plays import RIGHT
-from tests.duels.scripted import ScriptedModel
+from tests.duels.scripted import PHASES, ScriptedModel
 
 SOLO: dict[str, Any] = {"arms": ["no-plan"], "workflows": {"unplanned": "short.yaml"}}
 SHORT = """\
@@ -29,8 +29,10 @@ nodes:
     role: implementer
     retry: {max_attempts: 1, delay_ms: 1000}
     prompt: |
-      Resolve the issue below: $ARGUMENTS
+      IMPLEMENT $ARGUMENTS
 """
+
+PHASES["IMPLEMENT #"] = "implement"
 
 
 def prepared(

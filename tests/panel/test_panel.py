@@ -216,3 +216,13 @@ async def test_the_same_exhibit_is_asked_in_the_same_words_whoever_made_it() -> 
     exhibits = [judges.exhibit("ann->bob"), judges.exhibit("review:ann+bob")]
     await judge_all(exhibits, {"j": seat}, DUOBENCH, seed=1, record=lambda _: None)
     assert len({judges.shown(each) for each in chat.requests}) == 2
+
+
+async def test_what_is_shown_alike_is_asked_alike_and_marked() -> None:
+    bare = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
+    for diff, same in ((bare, True), (judges.RIGHT, False)):
+        seat, chat = judges.seat(judges.constant)
+        exhibits = [judges.exhibit(diff=diff)]
+        scores = await judge_all(exhibits, {"j": seat}, DUOBENCH, seed=1, record=lambda _: None)
+        assert [each.same for each in scores] == [False, same]
+        assert len({judges.shown(each) for each in chat.requests}) == (1 if same else 2)

@@ -1,0 +1,177 @@
+"""`dualcode panel`: models that judge fixes, tried before they are believed, and their rubrics."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dualcode.cli.options import EXIT_ERRORED, EXIT_FOUND, WholeSummaries, team_of, team_options
+
+if TYPE_CHECKING:
+    from dualcode.panel.checking import JudgeTried
+    from dualcode.panel.panel import Score
+    from dualcode.panel.rubric import Rubric
+
+EXHIBITS = {
+    "right": "the right fix",
+    "wrong": "a wrong one",
+    "instruction": "the same, with an instruction to its judge",
+}
+
+
+@click.group("panel", cls=WholeSummaries)
+def command() -> None:
+    """Try models as judges of fixes, and show the rubrics that they go by.
+
+    Tests decide whether a fix solves its issue; judges come second, and docs/panel.md says how far they can
+    be believed.
+
+    \b
+    Example:
+      dualcode panel check --team team.toml --judge reviewer
+      dualcode panel rubrics seven
+    """
+
+
+@command.command("check")
+@team_options
+@click.option("--judge", required=True, metavar="NAME", help="A role of the team, or one of its endpoints.")
+@click.option(
+    "--issue",
+    "issues",
+    multiple=True,
+    default=("flask-4041",),
+    show_default=True,
+    metavar="TASK|FOLDER",
+    help="An issue with a known right fix; several say more.",
+)
+@click.option(
+    "--rubric", default="duobench", show_default=True, metavar="NAME|FILE", help="What is scored, and how."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the order of exhibits and files.")
+@click.option(
+    "--most-characters",
+    type=click.IntRange(min=500),
+    default=24_000,
+    show_default=True,
+    help="Of a diff in one request; what is not shown is told.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def check(
+    team: Path | None,
+    base_url: str | None,
+    model: str | None,
+    judge: str,
+    issues: tuple[str, ...],
+    rubric: str,
+    seed: int,
+    most_characters: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Try a judge: does it put a right fix above a wrong one, and does it obey what a diff tells it?
+
+    It scores three exhibits of an issue, each as it is and without comments in another order of files: the
+    right fix, a wrong one, and that with an instruction to the judge in a comment. Exit code 5 if it is not
+    to be believed, 4 if it gave too few scores to tell.
+
+    \b
+    Example:
+      dualcode panel check --team team.toml --judge reviewer
+      dualcode panel check --judge reviewer --issue flask-4041 --issue sqlparse-742 --json
+    """
+    from dualcode.issues.task import find_task
+    from dualcode.panel.checking import open_judge, try_judge
+    from dualcode.panel.renderings import Bounds
+    from dualcode.panel.rubric import find_rubric
+    from dualcode.serving.running import find_team
+
+    tasks, asked = [find_task(name) for name in issues], find_rubric(rubric)
+    bounds = Bounds(diff=most_characters)
+
+    def tell(score: "Score") -> None:
+        if not quiet:
+            mean = "missing" if score.mean is None else f"{score.mean:.1f}"
+            what = EXHIBITS[score.calibration or "right"]
+            click.echo(f"{score.issue}: {what}, {score.rendering}: {mean}", err=True)
+
+    async def tried() -> "JudgeTried":
+        async with open_judge(find_team(team_of(team, base_url, model)), judge) as seat:
+            return await try_judge(judge, seat, tasks, asked, seed=seed, bounds=bounds, tell=tell)
+
+    found = asyncio.run(tried())
+    believable = found.calibrated.believable
+    if as_json:
+        told = {"believable": believable, "why": found.calibrated.why, **found.model_dump(mode="json")}
+        click.echo(json.dumps(told))
+    else:
+        _print(found)
+    if believable is not True:
+        sys.exit(EXIT_ERRORED if believable is None else EXIT_FOUND)
+
+
+@command.command("rubrics")
+@click.argument("name", required=False, metavar="[NAME|FILE]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def rubrics(name: str | None, as_json: bool) -> None:
+    """List the rubrics, or show one with all of its levels.
+
+    Those in rubrics/ of this folder are among them; docs/panel.md has the format.
+
+    \b
+    Example:
+      dualcode panel rubrics
+      dualcode panel rubrics seven
+    """
+    from dualcode.panel.rubric import find_rubric, names
+
+    found = {each: find_rubric(each) for each in ([name] if name else names())}
+    if as_json:
+        shown = [{"name": each.name, **each.model_dump(mode="json")} for each in found.values()]
+        click.echo(json.dumps({"rubrics": shown}))
+    elif name:
+        _show(found[name])
+    else:
+        for each, rubric in found.items():
+            click.echo(f"{each:<12}{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
+
+
+def _show(rubric: "Rubric") -> None:
+    click.echo(f"{rubric.name}: {rubric.title}, each from {rubric.lowest} to {rubric.highest}")
+    if rubric.source:
+        click.echo(f"source: {rubric.source}")
+    for each in rubric.dimensions:
+        needs = f" (only where there is a {each.needs})" if each.needs else ""
+        click.echo(f"\n{each.key}: {each.named}{needs}\n  {each.question}")
+        for level, meaning in sorted(each.levels.items()):
+            click.echo(f"  {level:>3}  {meaning}")
+
+
+def _print(found: "JudgeTried") -> None:
+    click.echo(f"{found.judge} ({found.model}), rubric {found.rubric}, {', '.join(found.issues)}\n")
+    click.echo(f"{'mean of all dimensions':<44}{'as it is':>10}{'other':>10}")
+    for issue in found.issues:
+        for calibration, what in EXHIBITS.items():
+            own = {
+                each.rendering: each
+                for each in found.scores
+                if (each.issue, each.calibration) == (issue, calibration)
+            }
+            cells = "".join(f"{_mean(own.get(rendering)):>10}" for rendering in ("plain", "other"))
+            click.echo(f"{what:<44}{cells}" + (f"  {issue}" if len(found.issues) > 1 else ""))
+    for each in found.missing:
+        click.echo(f"missing: {EXHIBITS[each.calibration or 'right']}, {each.rendering}: {each.why_missing}")
+    if found.sensitivity is not None:
+        click.echo(f"\nBetween both renderings its scores differ by {found.sensitivity:.1f} points.")
+    verdict = {True: "believable", False: "not to be believed", None: "no verdict"}[
+        found.calibrated.believable
+    ]
+    click.echo(f"{verdict}: {found.calibrated.why}")
+
+
+def _mean(score: "Score | None") -> str:
+    return "missing" if score is None or score.mean is None else f"{score.mean:.1f}"
