@@ -22,7 +22,11 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:  # pyright: ig
     os.environ["DUALCODE_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
 
 
-_IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
+_IN_BROWSERS = (
+    "tests/report/test_browser.py",
+    "tests/export/test_view.py",
+    "tests/duels/test_duel_browser.py",
+)
 _FIRST = (
     "tests/runs/test_kill.py",
     "tests/sandbox/test_waiting.py",
@@ -54,6 +58,8 @@ _LONG = (
     "tests/runs/test_influence.py",
     "tests/steps/test_review.py",
     "tests/agents/",
+    "tests/duels/",
+    "tests/workflows/",
     "tests/issues/",
     "tests/gateway/test_clients.py",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli import duel_report
+from dualcode.cli.duel_report import COMMANDS
 from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, spelled, unsafe_option
 
 if TYPE_CHECKING:
@@ -43,9 +43,6 @@ def command() -> None:
       dualcode duel show duels/duel
     """
 
-
-for _each in duel_report.COMMANDS:
-    command.add_command(_each)
 
 _root = click.option(
     "--duels",
@@ -262,3 +259,7 @@ def _columns(rows: list[tuple[str, ...]], *, err: bool = False) -> None:
     for row in rows:
         line = "  ".join(each.ljust(width) for each, width in zip(row, widths, strict=True))
         click.echo(line.rstrip(), err=err)
+
+
+for each_command in COMMANDS:
+    command.add_command(each_command)

@@ -58,7 +58,8 @@ def effects(found: Findings) -> Table | str:
 
 
 def _signed_money(currency: str, value: float) -> str:
-    return f"{cells.MINUS if value < 0 else '+'}{currency}{abs(value):.4g}"
+    sign = "" if not value else cells.MINUS if value < 0 else "+"
+    return f"{sign}{currency}{abs(value):.4g}"
 
 
 def _tested() -> Iterable[Field[Contested]]:
@@ -96,7 +97,8 @@ def duobench(found: Findings, others: PublishedDuels) -> Table:
         cited("quality/$ (published)", lambda row: f"{row.efficiency:.1f}"),
     ]
     bias = (
-        f"{each.judge} as a judge: {each.delta:+.2f} for its own model's work".replace("-", cells.MINUS, 2)
+        f"{each.judge} as a judge: {cells.MINUS if each.delta < 0 else '+'}{abs(each.delta):.2f} for its own "
+        "model's work"
         for each in data.bias
     )
     return Grid(data.rows, fields).table(

@@ -49,9 +49,10 @@ def _of_solved(found: Findings) -> Iterator[str]:
         yield NO_RANK
     else:
         few = [row for row in rows if row.rank is None]
+        then = "quality for money" if any(row.quality for row in rows) else "cost, as nobody judged"
         yield (
-            "Rank: by solved, then by quality for money. It is an order, no claim: what can be claimed is in "
-            "the table of contests."
+            f"Rank: by solved, then by {then}. It is an order, no claim: what can be claimed is in the table "
+            "of contests."
         )
         if few:
             yield f"No rank with fewer than {LEAST_CELLS} graded cells: {named(few)}."

@@ -68,7 +68,8 @@ class Standing(Record):
 
     condition: Condition
     rank: int | None
-    """By solved, then by quality for money; equal in both, equal in rank. None where too little is graded."""
+    """By solved, then by quality for money, or by solved for money where nobody judged; equal in both, equal
+    in rank. None where too little is graded."""
     cells: int
     """Graded ones: the denominator of everything here."""
     errored: int
@@ -127,11 +128,14 @@ def board(records: DuelRecords) -> Board:
     rows = [standing(records, each, scores) for each in records.duel.conditions]
     currencies = {each for row in rows if row.cost for each in row.cost.total or ()}
     one = len(currencies) == 1
+    judged = any(row.quality for row in rows)
 
     def place(row: Standing) -> tuple[bool, float, float]:
         solved = row.solved.value if row.solved else -1.0
-        efficiency = row.efficiency if one and row.efficiency is not None else -1.0
-        return row.cells < LEAST_CELLS, -round(solved, 9), -round(efficiency, 9)
+        price = single(row.cost.total) if row.cost and one else None
+        worth = row.efficiency if judged else solved / price[0] if price and price[0] else None
+        known = worth if one and worth is not None else -1.0
+        return row.cells < LEAST_CELLS, -round(solved, 9), -round(known, 9)
 
     ordered = sorted(rows, key=lambda row: (place(row), row.id))
     found: list[Standing] = []

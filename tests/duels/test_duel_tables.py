@@ -100,6 +100,7 @@ def test_duobenchs_table_is_as_printed_and_names_the_cells_that_it_lacks(every: 
     notes = " ".join(table.notes)
     assert "GPT-5.5 -> Opus 4.8 and Opus 4.8 -> GPT-5.5" in notes
     assert "indicative rather than gospel" in notes
+    assert "GPT-5.5 as a judge: +0.32" in notes and "Opus 4.8 as a judge: −0.20" in notes
 
 
 def test_the_published_matrix_is_whole_with_its_missing_cells() -> None:

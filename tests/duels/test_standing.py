@@ -112,6 +112,19 @@ def test_equally_solved_goes_by_quality_for_money_and_ties_share_a_rank() -> Non
     assert [(row.rank, row.id) for row in found.standings] == [(1, PAIR.id), (2, SOLO.id), (2, twin.id)]
 
 
+def test_where_nobody_judged_the_cheaper_of_equals_stands_first() -> None:
+    cells = [
+        cell(of, issue, phases=(phase("implement", "implement", "x", money={"$": price}),))
+        for of, price in ((SOLO, 2.0), (PAIR, 1.0))
+        for issue in "ab"
+    ]
+    ranked = board(records([SOLO, PAIR], cells, issues=("a", "b")))
+    assert [(row.rank, row.id) for row in ranked.standings] == [(1, PAIR.id), (2, SOLO.id)]
+    unknown = [cell(SOLO, each, phases=(phase("implement", "implement", "x", money=None),)) for each in "ab"]
+    ranked = board(records([SOLO, PAIR], [*unknown, *cells[2:]], issues=("a", "b")))
+    assert [(row.rank, row.id) for row in ranked.standings] == [(1, PAIR.id), (2, SOLO.id)]
+
+
 def test_money_in_two_currencies_decides_no_rank() -> None:
     cells = [
         cell(of, issue, phases=(phase("implement", "implement", "x", money=price),))
