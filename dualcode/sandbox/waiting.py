@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,10 +46,24 @@ def activity(server: int, since: float) -> Activity | None:
             continue
         user, system, started = (int(fields[at]) * _TICK for at in (11, 12, 19))
         if started >= since:
-            found.append(Activity(user + system, sum(delays) / 1e9))
+            passed, computed = time.clock_gettime(time.CLOCK_BOOTTIME) - started, user + system
+            kept = kept_by_others(passed, computed, [each / 1e9 for each in delays])
+            found.append(Activity(computed, kept))
     if not found:
         return None
     return Activity(sum(each.computed for each in found), sum(each.kept for each in found))
+
+
+def kept_by_others(passed: float, computed: float, delays: Sequence[float]) -> float:
+    """Return the seconds in which others had the processors, of those in which threads were ready to compute.
+
+    Threads that are ready at once count once, and what they keep each other from does not: a second that one
+    computes can keep each of the rest from its own. With 200 threads that wake together a program could else
+    seem to have been kept for minutes, and be tried again.
+    """
+    if not delays:
+        return 0.0
+    return max(*delays, min(sum(delays), passed) - (len(delays) - 1) * computed, 0.0)
 
 
 def _leaves(pid: int) -> list[int]:
