@@ -238,8 +238,7 @@ def tries():
         before = os.stat(path).st_atime_ns
         os.close(os.open(path, os.O_RDONLY)) if os.stat(path).st_size == 0 else read_path(path)
         return os.stat(path).st_atime_ns != before
-    refused.append("no time changed: PermissionError: read-only")
-    attempt("times of files", lambda: sum(map(read, files)))
+    attempt("times of files", lambda: sum(map(read, files)) or None)
 """,
         bare=False,  # a day later at the earliest
         admitted="access time",
