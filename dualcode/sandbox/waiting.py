@@ -81,8 +81,9 @@ class Attendance:
     def __init__(
         self, server: int, waiting: float, on_wait: Callable[[], bool], on_excess: Callable[[], None]
     ) -> None:
-        self.kept = 0.0
-        """Seconds in which others kept the run from computing, when it was last looked at."""
+        self.seen = Activity(0.0, 0.0)
+        self.passed = 0.0
+        """What it had done, and the seconds since its beginning, when it was last looked at."""
         self._server = server
         self._waiting = waiting
         self._on_wait: Callable[[], bool] | None = on_wait
@@ -97,10 +98,10 @@ class Attendance:
     def _look(self) -> None:
         seen = activity(self._server, self._since - _TICK)
         if seen is not None:
-            self.kept = seen.kept
-            passed = time.clock_gettime(time.CLOCK_BOOTTIME) - self._since
-            waited = passed - seen.computed - seen.kept
-            if self._on_wait and waited > SHARE * passed and self._on_wait():
+            self.seen = seen
+            self.passed = time.clock_gettime(time.CLOCK_BOOTTIME) - self._since
+            waited = self.passed - seen.computed - seen.kept
+            if self._on_wait and waited > SHARE * self.passed and self._on_wait():
                 self._on_wait = None
             if waited > self._waiting:
                 self._on_excess()

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from dualcode.errors import SandboxError
+from dualcode.grading.outcome import OWN_WAITING, may_be_load, outcome
 from dualcode.sandbox import room
 from dualcode.sandbox.job import Arguments, Job, Limits
 from dualcode.sandbox.pool import Pool, open_sandbox
@@ -159,4 +160,15 @@ async def test_a_program_that_keeps_itself_waits(one_place: Pool) -> None:
     """A hundred threads that are ready at once have waited for each other, which is no time of others'."""
     ran = await one_place.run(Job(WAVES, Arguments.of("f", [[1]]), Limits(waiting=2.0)))
     assert (ran.ending, ran.killed) == ("timed_out", True)
-    assert ran.kept <= ran.wall
+    assert ran.wall - ran.cpu - ran.kept >= 2.0
+
+
+async def test_what_was_ended_for_waiting_is_no_load(one_place: Pool) -> None:
+    """It would be tried again, and by a coin have a second toss."""
+    program = (
+        "import time\ndef f(x):\n    while True:\n        time.sleep(0.01)\n        sum(range(20_000))\n"
+    )
+    limits = Limits(waiting=OWN_WAITING + 0.5)
+    ran = await one_place.run(Job(program, Arguments.of("f", [[1]]), limits))
+    assert (ran.ending, ran.killed) == ("timed_out", True)
+    assert not may_be_load(ran, outcome(ran, None, Arguments.of("f", [[1]])), limits)
