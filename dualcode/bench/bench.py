@@ -17,6 +17,9 @@ from dualcode.task import Task
 
 LONGEST_OUTCOME = 300
 """Characters of an observation's outcome."""
+ENDLESS = "did not end in time"
+UNTRIED = "was not called"
+"""How the outcome of a call begins that was never made."""
 UNLOADED = "could not be called"
 """How the outcome of a program begins that does not load; why stands in brackets behind it."""
 
@@ -46,7 +49,7 @@ class Observation(Record):
 
     call: str
     outcome: str
-    """`returned [1, 2]`, `raised ValueError: …`, `did not end in time`."""
+    """`returned [1, 2]`, `raised ValueError: …`, `did not end in time`, `was not called, for …`."""
 
 
 class Shown(Record):
@@ -128,11 +131,14 @@ class SandboxBench:
                 text = ADDRESS.sub("0x…", f"raised {raised.type}: {raised.message}".rstrip(": "))
                 outcomes.append(cut(text, LONGEST_OUTCOME))
             elif event.kind == "L":
-                outcomes.append("did not end in time")
+                outcomes.append(ENDLESS)
             else:
                 outcomes.append(f"returned {cut(render(value_of(event)), LONGEST_OUTCOME)}")
-        last = "did not end in time" if ran.ending == "timed_out" else "ended its process"
-        outcomes += [last] * (len(calls) - len(outcomes))
+        endless = ran.ending == "timed_out"
+        if len(outcomes) < len(calls) and not (outcomes and outcomes[-1] == ENDLESS):
+            outcomes.append(ENDLESS if endless else "ended its process")
+        before = "did not end" if endless else "ended the process"
+        outcomes += [f"{UNTRIED}, for one before it {before}"] * (len(calls) - len(outcomes))
         if ran.ending == "unloaded":
             raised = ran.told()
             why = f" ({raised.type}: {raised.message})" if raised else ""

@@ -8,14 +8,13 @@ import ast
 from collections.abc import Collection
 from typing import Any, Literal
 
-from dualcode.bench.bench import UNLOADED
+from dualcode.bench.bench import ENDLESS, UNLOADED, UNTRIED
 from dualcode.bench.visible.evaluation import FAULTS, constant, matches, parse_expression
 
 Status = Literal["confirmed", "refuted", "untried"]
 """`confirmed`: the program does what was claimed, and that is not what is expected of it. `refuted`: it does
 something else, or just what is expected. `untried`: there is nothing to run, or no value to compare."""
 
-_ENDLESS = "did not end in time"
 _NOT_HERE = ("ModuleNotFoundError", "ImportError")
 _OPEN = object()
 
@@ -28,6 +27,8 @@ def judge(does: str, ought: str, outcome: str) -> Status:
     Of a program that does not load it can only be confirmed that it raises what loading it raises, and not
     that an import fails: the sandbox has other modules than the program's own place.
     """
+    if outcome.startswith(UNTRIED):
+        return "untried"
     if outcome.startswith(UNLOADED):
         if "(" not in outcome or any(f"({name}:" in outcome for name in _NOT_HERE):
             return "untried"
@@ -44,7 +45,7 @@ def _agree(said: str, outcome: str) -> bool | None:
     word, _, rest = said.strip().rstrip(".").partition(" ")
     kind, rest = word.lower(), rest.strip().strip("`")
     if kind in ("hangs", "loops") or said.lower().startswith(("does not end", "never ends")):
-        return outcome.startswith(_ENDLESS)
+        return outcome.startswith(ENDLESS)
     if kind in ("raises", "raise"):
         name = rest.split("(")[0].split(":")[0].split(" ")[0].rpartition(".")[2]
         if not name.isidentifier():

@@ -132,6 +132,16 @@ def _hard_limit(kind: int) -> int:
     return had[1]
 
 
+NO_HANDLER = 1
+"""Byte of a core dump. Too few for a file, as none would be; but with none the kernel still hands a crashed
+process to the host's crash handler, if there is one (`core_pattern`), and with this it does not."""
+
+
+def reaches_handler() -> bool:
+    """Whether the limit cannot be given: another one was set for good by who started this process."""
+    return _hard[RLIMIT_CORE] < NO_HANDLER
+
+
 _hard = [_hard_limit(kind) for kind in range(RLIMIT_AS + 1)]
 
 

@@ -192,13 +192,15 @@ async def _attended(worker: Worker, job: Job, leave: Callable[[], bool]) -> Ran:
         job.on_wait()
         return True
 
+    patience = asyncio.timeout(None)
+    attendance = Attendance(worker.pid, job.limits.waiting, waits, lambda: patience.reschedule(0.0))
     try:
-        async with asyncio.timeout(None) as patience:
-            attendance = Attendance(worker.pid, job.limits.waiting, waits, lambda: patience.reschedule(0.0))
-            try:
-                ran = await worker.run(job)
-            finally:
-                attendance.end()
+        async with patience:
+            ran = await worker.run(job)
     except TimeoutError:
-        return Ran("timed_out", b"", f"{job.limits.waiting:g} s of waiting", killed=True)
-    return replace(ran, kept=attendance.kept)
+        seen = attendance.seen
+        why = f"{job.limits.waiting:g} s of waiting"
+        ran = Ran("timed_out", b"", why, cpu=seen.computed, wall=attendance.passed, killed=True)
+    finally:
+        attendance.end()
+    return replace(ran, kept=attendance.seen.kept)

@@ -213,7 +213,7 @@ class Server:
         settings = self.settings
         os.umask(0o022)
         kernel.limit(kernel.RLIMIT_NOFILE, DESCRIPTORS)
-        kernel.limit(kernel.RLIMIT_CORE, 0)
+        kernel.limit(kernel.RLIMIT_CORE, kernel.NO_HANDLER)
         kernel.limit(kernel.RLIMIT_STACK, STACK_BYTES)
         _offer_to_oom_killer()
         self.libraries = libraries = find_libraries(settings.packages)
@@ -560,7 +560,7 @@ def _forget_ourselves() -> None:
     _KEPT.extend(sys.modules.pop(name) for name in ours)
     _KEPT.append(sys.modules["__main__"])
     sys.modules["__main__"] = types.ModuleType("__main__")
-    sys.argv[:] = [""]
+    sys.argv[:] = sys.orig_argv[:] = [""]
 
 
 _KEPT: list[Any] = []

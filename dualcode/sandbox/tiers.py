@@ -40,6 +40,7 @@ _LACKS = {
     "namespaces": (),
     "landlock": (
         "names, sizes, times and links of the host's files can be asked for (stat, readlink), not contents",
+        "reading a library's file leaves its access time, which the next program can ask for",
         "numbers of the host's processes can be guessed",
         "the host's name can be read, beside its kernel and its load",
     ),
@@ -140,6 +141,11 @@ def describe(name: str, failures: dict[str, SandboxError], *, filtered: bool = F
         lacks = (*lacks, "PROCESSES AND NETWORK ARE OPEN")
     if name == "landlock":
         lacks = (*lacks, *_lacks_by_abi(kernel.landlock_abi()))
+    if kernel.reaches_handler():
+        lacks = (
+            *lacks,
+            "a crash handler of the host, if there is one, is given what crashes (ulimit -Hc is 0)",
+        )
     return Tier(name=name, holds=holds, lacks=lacks, reason=reason)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,10 +46,24 @@ def activity(server: int, since: float) -> Activity | None:
             continue
         user, system, started = (int(fields[at]) * _TICK for at in (11, 12, 19))
         if started >= since:
-            found.append(Activity(user + system, sum(delays) / 1e9))
+            passed, computed = time.clock_gettime(time.CLOCK_BOOTTIME) - started, user + system
+            kept = kept_by_others(passed, computed, [each / 1e9 for each in delays])
+            found.append(Activity(computed, kept))
     if not found:
         return None
     return Activity(sum(each.computed for each in found), sum(each.kept for each in found))
+
+
+def kept_by_others(passed: float, computed: float, delays: Sequence[float]) -> float:
+    """Return the seconds in which others had the processors, of those in which threads were ready to compute.
+
+    Threads that are ready at once count once, and what they keep each other from does not: a second that one
+    computes can keep each of the rest from its own. With 200 threads that wake together a program could else
+    seem to have been kept for minutes, and be tried again.
+    """
+    if not delays:
+        return 0.0
+    return max(*delays, min(sum(delays), passed) - (len(delays) - 1) * computed, 0.0)
 
 
 def _leaves(pid: int) -> list[int]:
@@ -67,8 +81,9 @@ class Attendance:
     def __init__(
         self, server: int, waiting: float, on_wait: Callable[[], bool], on_excess: Callable[[], None]
     ) -> None:
-        self.kept = 0.0
-        """Seconds in which others kept the run from computing, when it was last looked at."""
+        self.seen = Activity(0.0, 0.0)
+        self.passed = 0.0
+        """What it had done, and the seconds since its beginning, when it was last looked at."""
         self._server = server
         self._waiting = waiting
         self._on_wait: Callable[[], bool] | None = on_wait
@@ -83,10 +98,10 @@ class Attendance:
     def _look(self) -> None:
         seen = activity(self._server, self._since - _TICK)
         if seen is not None:
-            self.kept = seen.kept
-            passed = time.clock_gettime(time.CLOCK_BOOTTIME) - self._since
-            waited = passed - seen.computed - seen.kept
-            if self._on_wait and waited > SHARE * passed and self._on_wait():
+            self.seen = seen
+            self.passed = time.clock_gettime(time.CLOCK_BOOTTIME) - self._since
+            waited = self.passed - seen.computed - seen.kept
+            if self._on_wait and waited > SHARE * self.passed and self._on_wait():
                 self._on_wait = None
             if waited > self._waiting:
                 self._on_excess()

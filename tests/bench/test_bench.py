@@ -83,15 +83,20 @@ async def test_calls_are_observed_one_by_one(sandbox: Sandbox) -> None:
 
 
 async def test_a_call_without_end_is_observed_as_such(sandbox: Sandbox) -> None:
-    assert (
-        await observed(sandbox, "\n    while n: pass", "double(1)", "double(0)")
-        == ["did not end in time"] * 2
-    )
+    assert await observed(sandbox, "\n    while n: pass", "double(0)", "double(1)", "double(0)") == [
+        "returned None",
+        "did not end in time",
+        "was not called, for one before it did not end",
+    ]
 
 
 async def test_a_call_that_ends_the_process_is_observed_as_such(sandbox: Sandbox) -> None:
     body = "\n    import os; os._exit(0) if n else None"
-    assert await observed(sandbox, body, "double(0)", "double(1)") == ["returned None", "ended its process"]
+    assert await observed(sandbox, body, "double(0)", "double(1)", "double(0)") == [
+        "returned None",
+        "ended its process",
+        "was not called, for one before it ended the process",
+    ]
 
 
 async def test_a_program_that_does_not_load_is_observed_as_such(sandbox: Sandbox) -> None:

@@ -30,6 +30,8 @@ from dualcode.task import Task
         ("raises TypeError", "returns 1", "returned 1", "refuted"),
         ("returns 1", "raises TypeError", "raised TypeError: no", "refuted"),
         ("does not end", "returns 1", "did not end in time", "confirmed"),
+        ("does not end", "returns 1", "was not called, for one before it did not end", "untried"),
+        ("returns 1", "returns 2", "was not called, for one before it ended the process", "untried"),
         ("does not end", "returns 1", "returned 1", "refuted"),
         ("returns 1", "returns 2", "did not end in time", "refuted"),
         ("returns the wrong list", "returns []", "returned [1]", "untried"),

@@ -77,7 +77,7 @@ def attend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Attended]:
             for _ in range(5):
                 await asyncio.sleep(0)
             assert seen.looks == before
-            seen.kept = attendance.kept
+            seen.kept = attendance.seen.kept
 
         asyncio.run(run())
         return seen

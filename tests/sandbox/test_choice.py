@@ -9,9 +9,12 @@ NO_NAMESPACES = SandboxError("unshare: Operation not permitted")
 NO_LANDLOCK = SandboxError("landlock: Function not implemented", hint="a newer kernel")
 
 
-def script(monkeypatch: pytest.MonkeyPatch, *, abi: int = 7, **probed: SandboxError | None) -> None:
+def script(
+    monkeypatch: pytest.MonkeyPatch, *, abi: int = 7, crashes: bool = False, **probed: SandboxError | None
+) -> None:
     monkeypatch.setattr(tiers, "_probed", dict(probed))
     monkeypatch.setattr(tiers.kernel, "landlock_abi", lambda: abi)
+    monkeypatch.setattr(tiers.kernel, "reaches_handler", lambda: crashes)
     monkeypatch.setattr(tiers.policy, "compile_policy", lambda: b"policy")
 
 
@@ -62,6 +65,11 @@ async def test_none_at_all_must_be_allowed_and_is_never_preferred(monkeypatch: p
     assert chosen.reason == f"namespaces: {NO_NAMESPACES.message}; landlock: {NO_LANDLOCK.message}"
     assert any("system calls" in held for held in chosen.holds)
     assert any("FILES CAN BE READ" in lack for lack in chosen.lacks)
+
+
+async def test_a_limit_that_cannot_be_given_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    script(monkeypatch, crashes=True, namespaces=None)
+    assert any("crash handler" in lack for lack in (await tiers.choose()).tier.lacks)
 
 
 @pytest.mark.parametrize("name", ["", "docker", "Landlock"])

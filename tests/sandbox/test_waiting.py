@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from dualcode.errors import SandboxError
+from dualcode.grading.outcome import OWN_WAITING, may_be_load, outcome
 from dualcode.sandbox import room
 from dualcode.sandbox.job import Arguments, Job, Limits
 from dualcode.sandbox.pool import Pool, open_sandbox
 from dualcode.sandbox.tiers import TIERS
-from dualcode.sandbox.waiting import Places, activity
+from dualcode.sandbox.waiting import Places, activity, kept_by_others
 
 QUICK = "def f(x): return x"
 SPIN = "while True: pass"
@@ -63,7 +64,9 @@ async def test_a_run_that_computes_a_little_now_and_then_has_waited_too_long_too
         "        end = time.process_time() + 0.05\n        while time.process_time() < end: pass\n"
     )
     ran = await one_place.run(Job(program, Arguments.of("f", [[1]]), Limits(waiting=1.5)))
-    assert (ran.ending, ran.detail, ran.killed) == ("timed_out", "1.5 s of waiting", True)
+    assert (ran.ending, ran.killed) == ("timed_out", True)
+    # The second where others compute, too, and kept it from more than its clock told.
+    assert ran.detail == "1.5 s of waiting" or "of which it computed" in ran.detail
     assert (await one_place.run(Job(QUICK, Arguments.of("f", [[1]])))).ending == "finished"
 
 
@@ -121,3 +124,51 @@ def test_who_was_there_before_is_not_looked_at() -> None:
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+@pytest.mark.parametrize(
+    ("passed", "computed", "delays", "kept"),
+    [
+        (10, 1, [], 0),
+        (10, 1, [9], 9),
+        (10, 1, [0], 0),
+        (10, 1, [4.5, 4.5], 8),  # two that take turns, on a busy machine
+        (14, 0.5, [0.9] * 200, 0.9),  # 200 that wake together on a quiet one
+        (14, 0.5, [5] * 200, 5),
+        (10, 5, [5] * 2, 5),
+    ],
+)
+def test_threads_do_not_keep_their_own_process(
+    passed: float, computed: float, delays: list[float], kept: float
+) -> None:
+    assert kept_by_others(passed, computed, delays) == kept
+
+
+WAVES = """
+import threading, time
+def f(x):
+    def wake():
+        while True:
+            time.sleep(1 - time.monotonic() % 1)
+            sum(range(20_000))
+    for _ in range(100): threading.Thread(target=wake, daemon=True).start()
+    time.sleep(600)
+"""
+
+
+async def test_a_program_that_keeps_itself_waits(one_place: Pool) -> None:
+    """A hundred threads that are ready at once have waited for each other, which is no time of others'."""
+    ran = await one_place.run(Job(WAVES, Arguments.of("f", [[1]]), Limits(waiting=2.0)))
+    assert (ran.ending, ran.killed) == ("timed_out", True)
+    assert ran.wall - ran.cpu - ran.kept >= 2.0
+
+
+async def test_what_was_ended_for_waiting_is_no_load(one_place: Pool) -> None:
+    """It would be tried again, and by a coin have a second toss."""
+    program = (
+        "import time\ndef f(x):\n    while True:\n        time.sleep(0.01)\n        sum(range(20_000))\n"
+    )
+    limits = Limits(waiting=OWN_WAITING + 0.5)
+    ran = await one_place.run(Job(program, Arguments.of("f", [[1]]), limits))
+    assert (ran.ending, ran.killed) == ("timed_out", True)
+    assert not may_be_load(ran, outcome(ran, None, Arguments.of("f", [[1]])), limits)

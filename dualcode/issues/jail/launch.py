@@ -33,7 +33,7 @@ def main(spec: dict[str, Any]) -> None:
     for kind, most in (
         (resource.RLIMIT_AS, spec["memory"]),
         (resource.RLIMIT_FSIZE, spec["file"]),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CORE, 1),  # 0 would leave the host's crash handler in place (`core_pattern`)
         (resource.RLIMIT_NOFILE, 1024),
     ):
         hard = resource.getrlimit(kind)[1]

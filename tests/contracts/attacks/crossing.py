@@ -229,4 +229,26 @@ def tries():
 """,
         bare=False,
     ),
+    Attack(
+        "leave a word in the access times of libraries",
+        """
+def tries():
+    files = [entry.path for entry in os.scandir(os.path.dirname(os.__file__)) if entry.is_file()]
+    def read(path):
+        before = os.stat(path).st_atime_ns
+        os.close(os.open(path, os.O_RDONLY)) if os.stat(path).st_size == 0 else read_path(path)
+        return os.stat(path).st_atime_ns != before
+    attempt("times of files", lambda: sum(map(read, files)) or None)
+""",
+        bare=False,  # a day later at the earliest
+        admitted="access time",
+    ),
+    Attack(
+        "read how the fork server was started",
+        """
+def tries():
+    attempt("its command line", lambda: [part for part in sys.orig_argv if "dualcode" in part] or None)
+""",
+        bare=False,
+    ),
 ]

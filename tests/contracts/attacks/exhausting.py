@@ -441,6 +441,16 @@ def tries():
         "\ndef tries():\n    import ctypes\n    ctypes.string_at(0)\n",
         bare=False,
     ),
+    Attack(
+        "crash into the host's crash handler",
+        """
+import resource
+def tries():
+    # Only with a limit of one byte does the kernel leave out a handler that `core_pattern` names.
+    attempt("a limit that stops files alone", lambda: resource.getrlimit(resource.RLIMIT_CORE)[0] != 1)
+""",
+        admitted="crash handler",
+    ),
     Attack("abort", "\ndef tries():\n    os.abort()\n", bare=False),
     Attack(
         "flood stdout",
