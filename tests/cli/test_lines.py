@@ -70,7 +70,7 @@ def hints() -> Iterator[tuple[str, str, bool]]:
         told = {id(node.value) for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"}
         for node in nodes:
             text = "" if id(node) in within else said(node)
-            for found in CALL.finditer(text):
+            for found in CALL.finditer(text) if "dualcode" in text or "scripts/" in text else ():
                 words = list(arguments(found["rest"].split()))
                 known = words and (words[0] in {*COMMANDS, *SUBCOMMANDS} or words[0].startswith("-"))
                 if known or (
