@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,10 @@ _LONG = (
     "tests/workflows/",
     "tests/issues/",
     "tests/gateway/test_clients.py",
+    "tests/gateway/test_description.py",
+    "tests/figures/test_page.py",
+    "tests/analysis/test_compare.py",
+    "tests/runs/test_watchdog.py",
 )
 """Files that take more than some ten seconds."""
 
@@ -78,6 +83,14 @@ _ON_SERVERS = (
     "tests/serving/test_quantize_real.py",
 )
 """Files that talk to the real pair, and one that takes a checkpoint that was built when it was started."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave unread what `-m 'not slow and not browser'` leaves out: its imports take long in each process."""
+    wanted = str(config.getoption("markexpr"))
+    name = collection_path.relative_to(config.rootpath).as_posix() if collection_path.is_file() else ""
+    left_out = {"not slow": _LONG, "not browser": _IN_BROWSERS}
+    return True if any(said in wanted and name.startswith(left_out[said]) for said in left_out) else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -22,6 +22,9 @@ SPELLINGS = {
 """How a command line may begin, and the words that this stands for."""
 CALL = re.compile(rf"(?<![\w$/=.-])(?:\.venv/bin/)?({'|'.join(SPELLINGS)})(?=\s+[-\w\[{{]|$)(?P<rest>[^\n]*)")
 
+MENTION = re.compile(r"dualcode(\.\w+)?\s|scripts/\w+\.sh\s")
+"""What a text holds that may tell to type a command."""
+
 
 def every(called: click.Command) -> Iterator[click.Command]:
     """Yield a command and those within it."""
@@ -65,12 +68,15 @@ def hints() -> Iterator[tuple[str, str, bool]]:
     Prose may go on with any word; a hint with a command.
     """
     for file in sorted((ROOT / "dualcode").rglob("*.py")):
-        nodes = list(ast.walk(ast.parse(file.read_text())))
+        source = file.read_text()
+        if not MENTION.search(source):  # each process that collects the tests reads all of them
+            continue
+        nodes = list(ast.walk(ast.parse(source)))
         within = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
         told = {id(node.value) for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"}
         for node in nodes:
             text = "" if id(node) in within else said(node)
-            for found in CALL.finditer(text):
+            for found in CALL.finditer(text) if MENTION.search(text) else ():
                 words = list(arguments(found["rest"].split()))
                 known = words and (words[0] in {*COMMANDS, *SUBCOMMANDS} or words[0].startswith("-"))
                 if known or (

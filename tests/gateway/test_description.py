@@ -2,13 +2,14 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Generator
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 
 from dualcode.bench.scripted import ScriptedBench
 from dualcode.config import Endpoint, TeamConfig
@@ -26,6 +27,7 @@ from tests.gateway.upstream import APPROVAL
 
 schemathesis: Any = pytest.importorskip("schemathesis", reason="pip install 'dualcode[dev]'")
 SCHEMA = schemathesis.openapi.from_dict(describe())
+UNHURRIED = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 CHECKS = [
     schemathesis.checks.CHECKS.get_one(name)
     for name in ("response_schema_conformance", "status_code_conformance", "content_type_conformance")
@@ -51,24 +53,29 @@ def url() -> Generator[str]:
     with bound("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
+        while not server.started and thread.is_alive():  # bound is not yet listened on
+            time.sleep(0.01)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
 
 
-@SCHEMA.parametrize()
-@settings(
-    max_examples=5,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-def test_what_is_described_is_what_is_answered(url: str, case: Any) -> None:
-    sent: Any = case.body
-    if isinstance(sent, dict) and "model" in sent:
-        sent["model"] = "dualcode/review-fix"  # a random name is never found
-    case.validate_response(case.call(base_url=url), checks=CHECKS)
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_what_is_described_is_what_is_answered(url: str, mode: str) -> None:
+    """The cases are made here: `SCHEMA.parametrize` makes them in each process that collects the tests."""
+    for found in SCHEMA.get_all_operations():
+        operation = found.ok()
+        if mode == "positive" or operation.body:  # nothing else of ours can be asked wrongly
+
+            @settings(max_examples=30, suppress_health_check=UNHURRIED)
+            @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+            def answered(case: Any) -> None:
+                sent: Any = case.body
+                if isinstance(sent, dict) and "model" in sent:
+                    sent["model"] = "dualcode/review-fix"  # a random name is never found
+                case.validate_response(case.call(base_url=url), checks=CHECKS)
+
+            answered()
 
 
 def test_every_route_of_the_protocol_is_described(url: str) -> None:
