@@ -24,6 +24,7 @@ _IN_BROWSERS = ("tests/report/test_browser.py", "tests/export/test_view.py")
 _LONG = (
     "tests/contracts/test_sandbox.py",
     "tests/runs/test_kill.py",
+    "tests/runs/test_ray.py",
     "tests/sandbox/test_waiting.py",
     "tests/sandbox/test_limits.py",
     "tests/figures/test_drawing.py",
