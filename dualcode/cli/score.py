@@ -62,9 +62,13 @@ def score(
       dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
       dualcode score SAMPLES.jsonl --dataset humaneval --explain HumanEval/32
     """
-    from dualcode.cli.scored import Bar, score_table
-    from dualcode.cli.terminal import show
-    from dualcode.grading import results, scoring
+    from dualcode.cli.steps import Steps
+
+    with Steps() as tell:
+        tell("loading what grades")
+        from dualcode.cli.scored import Bar, score_table
+        from dualcode.cli.terminal import show
+        from dualcode.grading import results, scoring
 
     wanted = scoring.ScoreOptions.of(**options)
     if output is not None:
