@@ -54,7 +54,7 @@ def measure(cluster: RayCluster | None) -> tuple[float, float, float, int]:
         command += ["--ray", cluster.address] if cluster else []
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         with watched(cluster) as spent:
-            done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, **QUIET})
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, **QUIET})
         wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         tasks = sum(json.loads(line)["tasks"] for line in done.stdout.splitlines())

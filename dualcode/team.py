@@ -350,10 +350,15 @@ def build_team(
         endpoint, known = config.endpoints[name], (served or {}).get(name)
         without = known.left_out if known else ()
         chats[name] = OpenAIChat(name, endpoint, api_key=api_key(name, endpoint), without=without)
-    return team_with(config, roles, chats)
+    return team_with(config, roles, chats, served)
 
 
-def team_with(config: TeamConfig, roles: Sequence[Role], chats: Mapping[str, ChatModel]) -> Team:
+def team_with(
+    config: TeamConfig,
+    roles: Sequence[Role],
+    chats: Mapping[str, ChatModel],
+    served: "Mapping[str, Served] | None" = None,
+) -> Team:
     """Return the team of these roles with chat models that are at hand, by the names of their endpoints."""
     seats: dict[Role, Seat] = {}
     for role in roles:

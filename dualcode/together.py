@@ -1,9 +1,12 @@
 """Structured concurrency: what was begun side by side has ended before whoever began it goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar, overload
 
+GRACE = 10.0
+"""Seconds for cancelled work to come to its end."""
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -43,3 +46,41 @@ async def all_or_nothing(work: Iterable[Coroutine[Any, Any, A]]) -> list[A]:
     except BaseExceptionGroup as failures:
         raise first_failure(failures) from None
     return [task.result() for task in tasks]
+
+
+class TimeUpError(Exception):
+    """Work took longer than it might."""
+
+
+async def within(
+    seconds: float | None, work: Coroutine[Any, Any, A], *, ending: Callable[[], None] = lambda: None
+) -> A:
+    """Return what comes of the work. Raises TimeUpError if that takes more than so many seconds.
+
+    `ending` is called before it is cancelled. Work that goes on all the same is given up after GRACE, at the
+    place where it waits: a coroutine can swallow the one end, and not the other.
+    """
+    working = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({working}, timeout=seconds)
+    except asyncio.CancelledError:
+        ending()
+        await _ended(working, work)
+        raise
+    if not done:
+        ending()
+        await _ended(working, work)
+        raise TimeUpError
+    return working.result()
+
+
+async def _ended(working: "asyncio.Task[A]", work: Coroutine[Any, Any, A]) -> None:
+    working.cancel()
+    await asyncio.wait({working}, timeout=GRACE)
+    if not working.done():
+        with contextlib.suppress(RuntimeError):  # it may ignore this, too
+            work.close()
+        working.cancel()  # what it waits for is to let go of it
+        await asyncio.wait({working}, timeout=GRACE)
+    if working.done() and not working.cancelled():
+        working.exception()  # nobody else asks for it

@@ -30,6 +30,7 @@ _IN_BROWSERS = (
 )
 _FIRST = (
     "tests/runs/test_kill.py",
+    "tests/runs/test_ray.py",
     "tests/sandbox/test_waiting.py",
     "tests/sandbox/test_limits.py",
 )

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from dualcode.together import all_or_nothing, first_failure, together
+from dualcode import together as together_module
+from dualcode.together import TimeUpError, all_or_nothing, first_failure, together, within
 
 
 async def fail(error: Exception) -> str:
@@ -91,3 +92,55 @@ def test_the_first_failure_of_a_group_is_found_however_deep() -> None:
     group = ExceptionGroup("one", [error, KeyError()])
     assert first_failure(group) is error
     assert first_failure(ExceptionGroup("two", [group, KeyError()])) is error
+
+
+async def test_work_within_its_time_gives_what_it_returns_and_raises() -> None:
+    async def given(value: int) -> int:
+        await asyncio.sleep(0)
+        return 1 // value
+
+    assert await within(60, given(1)) == 1
+    with pytest.raises(ZeroDivisionError):
+        await within(None, given(0))
+
+
+async def test_work_that_takes_too_long_is_cancelled_and_its_own_timeout_is_another_thing() -> None:
+    ended = list[str]()
+
+    async def long() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cleaned up")
+
+    async def own() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeUpError):
+        await within(0.01, long())
+    assert ended == ["cleaned up"]
+    with pytest.raises(TimeoutError):
+        await within(60, own())
+
+
+async def deaf(heard: list[str]) -> None:
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            heard.append("no")
+
+
+@pytest.mark.parametrize("outside", [False, True], ids=["its time is up", "whoever waits is cancelled"])
+async def test_work_that_swallows_its_end_is_given_up(monkeypatch: pytest.MonkeyPatch, outside: bool) -> None:
+    monkeypatch.setattr(together_module, "GRACE", 0.05)
+    heard, before = list[str](), asyncio.all_tasks()
+    waiting = asyncio.create_task(within(None if outside else 0.01, deaf(heard)))
+    if outside:
+        for _ in range(3):  # it begins, and so does its work
+            await asyncio.sleep(0)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError if outside else TimeUpError):
+        await waiting
+    assert heard == ["no"]
+    assert asyncio.all_tasks() == before  # nothing is left that would hold the loop's end

@@ -30,6 +30,7 @@ class Place:
 
 def places() -> list[Place]:
     """Return what can be cleared. Runs and their ledgers are none of it: they cost what was paid for them."""
+    from dualcode.models.probe import folder
     from dualcode.resources import cache_folder, state_folder
     from dualcode.serving.pair import log_folder
     from dualcode.serving.running import FILE
@@ -41,7 +42,8 @@ def places() -> list[Place]:
         Place("models", "the small model's checkpoints; made again by the next start", (cache / "models",)),
         Place("issues", "archives, packages and worktrees of issue tasks; made again by the next check",
               (cache / "issues",)),
-        Place("state", "logs and pids of the servers", (log_folder(state), state / FILE, state / "lock")),
+        Place("state", "logs and pids of the servers, and what servers were found to be able to do",
+              (log_folder(state), state / FILE, state / "lock", folder())),
     ]  # fmt: skip
 
 

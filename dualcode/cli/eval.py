@@ -71,8 +71,13 @@ def command(
       scripts/serve.sh start --profile cpu
       dualcode eval --pipeline review-fix --dataset mini --limit 8
     """
-    from dualcode.cli import printing, terminal
-    from dualcode.runs.evaluate import EvalOptions, evaluate
+    from dualcode.cli import terminal
+    from dualcode.cli.steps import Steps
+
+    with Steps() as tell:
+        tell("loading what runs and grades")
+        from dualcode.cli import printing
+        from dualcode.runs.evaluate import EvalOptions, evaluate
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
     asked = EvalOptions(tasks=wanted, team=team_of(team, base_url, model), **options)
@@ -88,7 +93,8 @@ def command(
             state = "new" if not each["done"] else f"{each['done']} of {each['tasks']} tasks done"
             click.echo(f"would run: {each['folder']} ({state})")
         return
-    done = asyncio.run(evaluate(asked, terminal.console(stderr=True)))
+    with Steps() as tell:
+        done = asyncio.run(evaluate(asked, terminal.console(stderr=True), tell=tell))
     if as_json:
         for each in done:
             click.echo(json.dumps(each.to_json()))

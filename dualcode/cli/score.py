@@ -78,9 +78,13 @@ def _score(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from dualcode.cli.scored import Bar, score_table
-    from dualcode.cli.terminal import show
-    from dualcode.grading import results, scoring
+    from dualcode.cli.steps import Steps
+
+    with Steps() as tell:
+        tell("loading what grades")
+        from dualcode.cli.scored import Bar, score_table
+        from dualcode.cli.terminal import show
+        from dualcode.grading import results, scoring
 
     wanted = scoring.ScoreOptions.of(**options)
     if output is not None:

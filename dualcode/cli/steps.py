@@ -1,4 +1,4 @@
-"""What a command says of its long steps: nothing of one that is short, a line on stderr of one that lasts."""
+"""What a command says of its long steps: nothing of short ones, lines on stderr of one that lasts."""
 
 import threading
 from types import TracebackType
@@ -7,6 +7,8 @@ import click
 
 SILENCE = 1.0
 """Seconds that a step may last before it is named."""
+AGAIN = 2.5
+"""Seconds after which one that goes on is named again, with how long it has taken."""
 
 
 class Steps:
@@ -15,18 +17,31 @@ class Steps:
     def __init__(self, after: float = SILENCE) -> None:
         self._after = after
         self._timer: threading.Timer | None = None
+        self._lock, self._number = threading.Lock(), 0
 
     def __call__(self, text: str) -> None:
-        """Begin a step, such as `drawing figure-3 (4 of 11)`; the one before is over."""
+        """Begin a step, such as `drawing figure-3 (4 of 11)`; the one before is over. "" begins none."""
         self.end()
-        self._timer = threading.Timer(self._after, click.echo, [text], {"err": True})
-        self._timer.daemon = True
-        self._timer.start()
+        if text:
+            self._wait(self._after, text, self._after, self._number)
 
     def end(self) -> None:
         """End the step at hand."""
-        if self._timer is not None:
-            self._timer.cancel()
+        with self._lock:
+            self._number += 1  # whatever is being said of it is the last
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _wait(self, seconds: float, text: str, lasted: float, number: int) -> None:
+        self._timer = threading.Timer(seconds, self._say, [text, lasted, number])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _say(self, text: str, lasted: float, number: int) -> None:
+        with self._lock:
+            if number == self._number:
+                click.echo(text if lasted == self._after else f"{text} … {lasted:g} s", err=True)
+                self._wait(AGAIN, text, lasted + AGAIN, number)
 
     def __enter__(self) -> "Steps":
         return self

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,16 +84,24 @@ class Result(Record):
         }
 
 
-async def evaluate(options: EvalOptions, console: Console, whole: Whole | None = None) -> list[Result]:
+Tell = Callable[[str], None]
+"""Hears what a step that may take long does; "" says that it is over."""
+
+
+async def evaluate(
+    options: EvalOptions, console: Console, whole: Whole | None = None, *, tell: Tell = lambda _: None
+) -> list[Result]:
     """Run, or resume, what the options name, its pipelines side by side; `console` shows progress.
 
-    `whole` is told how far it is, where this is a part of something longer. Everything that can be refused
+    `whole` is told how far it is, where this is a part of something longer. `tell` hears what is done before
+    there is any progress. Everything that can be refused
     is refused before the first task. Raises any DualcodeError.
     """
+    tell("reading the pipelines, the suite and the team")
     pipelines = find_pipelines(options.pipeline)
     suite = load_suite(options.dataset, data=options.data).select(options.limit, options.tasks or None)
     config = find_team(options.team)
-    return await evaluate_suite(options, pipelines, suite, config, console, whole)
+    return await evaluate_suite(options, pipelines, suite, config, console, whole, tell=tell)
 
 
 async def evaluate_suite(
@@ -105,6 +113,7 @@ async def evaluate_suite(
     whole: Whole | None = None,
     *,
     observer: Observer | None = None,
+    tell: Tell = lambda _: None,
 ) -> list[Result]:
     """Do the same with pipelines, suite and team that are at hand: `options` only says how to run them.
 
@@ -118,8 +127,11 @@ async def evaluate_suite(
     async with contextlib.AsyncExitStack() as around:
         hands = None
         if options.ray is not None:
+            tell(f"opening the nodes of {options.ray}")
             hands = await around.enter_async_context(_cluster(options, pipelines, suite, config, console))
+        tell("asking the servers what they are")
         served = await asked(config, roles, console, quiet=options.quiet)
+        tell("opening the runs")
         opening = Workshop(
             suite, config, roles, served,
             run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
@@ -132,9 +144,11 @@ async def evaluate_suite(
             for run in runs:
                 if run not in lacking:
                     whole.end(len(suite.tasks))
+                    tell(f"auditing and sealing {run.store.folder.name}")
                     await _finish(run, suite, None)
             if lacking:
-                await _work(options, console, workshop, lacking, whole)
+                await _work(options, console, workshop, lacking, whole, tell)
+            tell("")
             return [run.result for run in runs if run.result is not None]
 
 
@@ -214,15 +228,22 @@ async def _finish(run: _Run, suite: Suite, sandbox: Tier | None) -> None:
 
 
 async def _work(
-    options: EvalOptions, console: Console, workshop: Workshop, runs: Sequence[_Run], whole: Whole
+    options: EvalOptions,
+    console: Console,
+    workshop: Workshop,
+    runs: Sequence[_Run],
+    whole: Whole,
+    tell: Tell,
 ) -> None:
     """Do what the runs lack, all of them as one pool of work, and seal each as it ends."""
     suite, config = workshop.suite, workshop.config
+    tell("opening the sandboxes and the ledger")
     tools = await workshop.tools()
     tier = tools.hands.tier
     left = {task.id for run in runs for task in suite.tasks if task.id not in run.store.done}
     tools.hands.prepare([task.id for task in suite.tasks if task.id in left])
     reached = {name: url for run in runs for name, url in run.addresses.items()}
+    tell("looking at what the servers run on")
     hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
     running: dict[Runner, _Run] = {}
     for run in runs:
@@ -248,6 +269,7 @@ async def _work(
             if own := tuple(name for name in reading.endpoints if name in run.addresses):
                 run.store.add_reading(reading.model_copy(update={"endpoints": own}))
 
+    tell("")  # from here on there is progress
     try:
         async with monitored(sources(chats, reached, hardware), record) as read:
 

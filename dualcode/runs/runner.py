@@ -22,7 +22,7 @@ from dualcode.solution import Program
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from dualcode.team import Team
-from dualcode.together import first_failure
+from dualcode.together import TimeUpError, first_failure, within
 from dualcode.verdict import Verdict
 
 LOST_SERVER = 3
@@ -123,10 +123,8 @@ class Runner:
             self._observer.on_call(call)
 
         team = self._team.through(place.through).for_task(task.id, on_call)
-        limit = asyncio.timeout(self._task_seconds)
         try:
-            async with limit:
-                program = await self._pipeline(task, team)
+            program = await within(self._task_seconds, self._pipeline(task, team), ending=team.end_task)
         except (Exception, asyncio.CancelledError, HeldError) as raised:  # a pipeline is anybody's code
             own = asyncio.current_task()
             if isinstance(raised, asyncio.CancelledError) and own is not None and own.cancelling():
@@ -135,7 +133,7 @@ class Runner:
             if isinstance(error, RunError):
                 raise error from error.__cause__  # here, too
             reason = reason_of(error)
-            if limit.expired() or isinstance(error, HeldError):
+            if isinstance(error, TimeUpError | HeldError):
                 reason = f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
             if isinstance(error, HeldError):
                 reason += f", and awaited nothing in all of them ({place_of(error)})"

@@ -3,6 +3,7 @@
 `registry.py` finds and loads suites; `evalplus.py`, `humaneval.py` and `own.py` read their forms.
 """
 
+import functools
 import json
 import re
 import sys
@@ -92,11 +93,15 @@ class Suite:
 
     def task(self, task_id: str) -> Task:
         """Return one task; an UnknownNameError lists the nearest ids."""
-        known = {task.id: task for task in self.tasks}
+        known = self._by_id
         if task_id not in known:
             hint = f"one of the {len(known)} tasks of --dataset {self.address or self.name}"
             raise UnknownNameError("task", task_id, known, hint=hint)
         return known[task_id]
+
+    @functools.cached_property
+    def _by_id(self) -> Mapping[str, Task]:
+        return {task.id: task for task in self.tasks}
 
     def select(self, limit: int | None = None, tasks: Sequence[str] | None = None) -> "Suite":
         """Return the suite with only the named tasks, and of those the first `limit`, in suite order."""

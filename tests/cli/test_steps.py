@@ -21,13 +21,12 @@ class Clock:
         class Timer:
             daemon = False
 
-            def __init__(
-                self, after: float, act: Callable[..., None], args: list[str], more: dict[str, bool]
-            ) -> None:
-                assert after == steps.SILENCE
+            def __init__(self, after: float, act: Callable[..., None], args: list[object]) -> None:
+                assert after in (steps.SILENCE, steps.AGAIN)
 
                 def ring() -> None:
-                    act(*args, **more)
+                    clock.waiting.remove(self._ring)
+                    act(*args)
 
                 self._ring = ring
 
@@ -41,13 +40,29 @@ class Clock:
         monkeypatch.setattr(threading, "Timer", Timer)
 
     def run_out(self) -> None:
-        for each in self.waiting:
+        for each in [*self.waiting]:
             each()
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     yield Clock(monkeypatch)
+
+
+def test_a_step_that_goes_on_is_named_again_with_its_time(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Steps() as tell:
+        tell("reading 28 runs")
+        for _ in range(3):
+            clock.run_out()
+        tell("")
+        clock.run_out()
+    assert capsys.readouterr().err.splitlines() == [
+        "reading 28 runs",
+        "reading 28 runs … 3.5 s",
+        "reading 28 runs … 6 s",
+    ]
 
 
 def test_a_step_that_lasts_is_named_once(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

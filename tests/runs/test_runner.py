@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dualcode import together
 from dualcode.call import Reply, Request
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, GraderError, RunError, UnreachableError
@@ -404,3 +405,32 @@ async def test_no_secret_is_written(tmp_path: Path, suite: Suite, monkeypatch: p
     await work(tmp_path, suite, answers())
     written = "".join(path.read_text() for path in (tmp_path / "run").iterdir())
     assert "sesame-open" not in written
+
+
+async def test_a_pipeline_that_swallows_its_end_is_errored_asks_nothing_more_and_the_others_are_done(
+    tmp_path: Path, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "GRACE", 0.2)
+    chat, refused = answers(), list[str]()
+
+    async def solve(task: Task, team: Team) -> Program:
+        while task.id == suite.tasks[0].id:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                try:
+                    await write(team.coder, task)
+                except asyncio.CancelledError:
+                    refused.append(task.id)
+        return await write(team.coder, task)
+
+    store = open_run(tmp_path, made_with(suite), fresh=False)
+    deaf = Pipeline(solve, "raw-coder", ["coder"], "§0")
+    runner = Runner(deaf, suite, coder(chat), PassAll(), store, task_seconds=5.0)
+    await work_all([runner], most=6)
+    store.close()
+    reasons_of = {id_: verdict.base.reason for id_, verdict in read_run(store.folder).verdicts.items()}
+    assert reasons_of.pop(suite.tasks[0].id) == "the pipeline took more than 5 s (--task-seconds)"
+    assert set(reasons_of.values()) == {None}
+    assert refused
+    assert len(chat.requests) == len(suite.tasks) - 1

@@ -28,7 +28,7 @@ from dualcode.verdict import Verdict
 
 HOME = 2
 """So many tasks more than another may a node have and still get one whose reference it has run already."""
-GRACE = 10.0
+GRACE = 5.0
 """Seconds for a node to say what became of a task that was stopped."""
 MOST_LOST = 3
 """Nodes that may be lost with a task at work on them: more, and it is the task's doing."""

@@ -31,7 +31,7 @@ from dualcode.runs.hands import Hands, open_here
 from dualcode.runs.reasons import reason_of
 from dualcode.sandbox.sandbox import Tier
 from dualcode.team import Team, team_with
-from dualcode.together import first_failure
+from dualcode.together import first_failure, within
 from dualcode.verdict import Verdict
 
 
@@ -141,7 +141,7 @@ class Node:
 
     async def _ended(self, pipeline: Pipeline, work: Work, team: Team) -> Heard:
         try:
-            return Solved(work.token, await pipeline(work.task, team))
+            return Solved(work.token, await within(None, pipeline(work.task, team), ending=team.end_task))
         except (Exception, asyncio.CancelledError) as raised:  # a pipeline is anybody's code
             error = first_failure(raised)
             kept = error if isinstance(error, EndpointError | RunError) else None

@@ -38,7 +38,7 @@ from dualcode.verdict import Verdict
 _INSTALL = "pip install 'dualcode[ray]'"
 ANSWER_SECONDS = 30.0
 """For a cluster to say that it is there; a busy machine imports Ray in ten."""
-OPEN_SECONDS = 180.0
+OPEN_SECONDS = 300.0
 """For every node to start a process, import dualcode and open its sandboxes."""
 LONGEST_REASON = 160
 """Characters of what Ray says of a node that is lost."""
