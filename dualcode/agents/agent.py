@@ -38,10 +38,11 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Brief:
-    """What an agent is told. `briefs.brief` writes one."""
+    """What an agent is told."""
 
     node: str
     system: str
+    """Of its surroundings: `briefs.surroundings`."""
     instance: str
     """The first message: what is to be done."""
     continuing: tuple[Message, ...] = ()

@@ -7,8 +7,6 @@ from dualcode.call import Usage
 from dualcode.issues.jail.room import Ending as CommandEnding
 from dualcode.record import Record
 
-Phase = Literal["explore", "plan", "implement", "self-review", "review", "fix"]
-"""What an agent is there for."""
 AgentEnding = Literal[
     "submitted",
     "steps",

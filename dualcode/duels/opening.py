@@ -68,7 +68,11 @@ def seated(models: Models, folder: Path, purse: Purse, seed: int) -> Generator[S
             name: SteadyChat(LedgerChat(PaidChat(chat, purse), ledger, models.fingerprints[name]), purse)
             for name, chat in models.chats.items()
         }
-        yield Seating(models.team, chats, seed)
+        contexts = {
+            name: models.team.endpoints[name].can.context or each.context or each.max_model_len
+            for name, each in models.served.items()
+        }
+        yield Seating(models.team, chats, seed, contexts)
 
 
 async def open_benches(

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dualcode.call import Call
 from dualcode.config import TeamConfig
@@ -25,6 +25,8 @@ class Seating:
     chats: Mapping[str, ChatModel]
     """By endpoint."""
     seed: int
+    contexts: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    """By endpoint, the tokens that its server takes in all, where it tells."""
 
     def team_of(
         self, roles: Mapping[str, str], key: Key, record: Callable[[Call], None], *, first: int = 1
@@ -39,6 +41,7 @@ class Seating:
             names = model.split(JOIN)
             endpoints = [self.team.endpoints[name] for name in names]
             chat = self.chats[model] if len(names) == 1 else self._drawn(names, key)
+            contexts = [told for name in names if (told := self.contexts.get(name)) is not None]
             budgets = [each.thinking_budget for each in endpoints if each.thinking == "switch"]
             seats[role] = Seat(
                 role=role,
@@ -47,6 +50,7 @@ class Seating:
                 answer_tokens=min(each.answer_tokens for each in endpoints),
                 thinking_budget=min(budgets) if len(budgets) == len(endpoints) else None,
                 cut_repetition=all(each.cut_repetition for each in endpoints),
+                context=min(contexts, default=None),
                 task_id="/".join(map(str, key)),
                 record=_naming(chat, record),
                 numbers=numbers,

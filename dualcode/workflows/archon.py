@@ -12,7 +12,6 @@ REPLACED: Mapping[str, str] = {
     "model": _MODEL,
     "fallbackModel": _MODEL,
     "effort": "use the sampling of the role in the team's file",
-    "thinking": "use the endpoint's thinking in the team's file",
     "betas": "use the endpoint in the team's file",
     "settingSources": "a prompt says all that a model is told",
     "webSearchMode": "there is no network",

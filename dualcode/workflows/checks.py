@@ -11,7 +11,7 @@ from dualcode.workflows.source import Fault, Place, Source
 from dualcode.workflows.variables import UNDONE, WORDS, Reference, inside_quotes, references, shown
 from dualcode.workflows.workflow import Body, Input, Node, Resume
 
-_ASKING = {"role", "writable", "context", "output_format", "retry", "idle_timeout", "timeout"}
+_ASKING = {"role", "writable", "thinking", "context", "output_format", "retry", "idle_timeout", "timeout"}
 _GOES_WITH: Mapping[Body, set[str]] = {
     "prompt": _ASKING,
     "command": _ASKING,

@@ -149,6 +149,7 @@ class RepositoryHands:
             system=surroundings(place, limits, visible_test=self.site.visible_test),
             instance=work.text + at.told(work),
             continuing=self._conversation(work),
+            thinking=work.thinking,
             check=(lambda _: "") if work.writable else answered,
         )
         run, said = await run_agent(

@@ -50,6 +50,8 @@ class Work(Record):
     """A JSON schema of what the node has to answer."""
     writable: bool = True
     """Whether the tree may be changed."""
+    thinking: bool = False
+    """Whether a model that can be switched thinks before each reply."""
     limits: dict[str, float] | None = None
     """`idle_timeout`, `timeout` in seconds, where the node has its own."""
 

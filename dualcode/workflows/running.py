@@ -261,6 +261,7 @@ def _work(node: Node, text: str) -> Work:
         context=node.continues or "fresh",
         output_format=json_schema_of(node),
         writable=node.writable,
+        thinking=node.thinking,
         limits=node.limits,
     )
 

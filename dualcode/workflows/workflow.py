@@ -105,6 +105,8 @@ class Node(_Table):
     """Who does it: a role that the team binds to a model."""
     writable: bool = True
     """Whether the tree may be changed."""
+    thinking: bool = False
+    """Whether a model that can be switched thinks before each reply."""
     context: Literal["fresh", "shared"] | Resume = "fresh"
     output_format: dict[str, JsonValue] | None = None
     """The JSON schema of the answer."""
