@@ -1,4 +1,4 @@
-"""Where the files that people edit are found: profiles, suites, studies.
+"""Where the files that people edit are found: profiles, suites, studies, workflows.
 
 A folder of the current directory wins over the checkout that this code belongs to, and that over the
 copy which the wheel carries.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dualcode.bench.bench import Bench
 from dualcode.call import IN_ANSWERS, IN_THOUGHTS, Attempt, Call, Message, Reply, Request, Value
-from dualcode.config import Gate, Role, TeamConfig
+from dualcode.config import Endpoint, Gate, Role, TeamConfig
 from dualcode.errors import EndpointError, TeamError
 from dualcode.extraction import strip_thinking
 from dualcode.models.chat import ChatModel
@@ -63,6 +63,8 @@ class Seat:
     thinking_budget: int | None = None
     """None where the model cannot think, or must not."""
     cut_repetition: bool = False
+    context: int | None = None
+    """Tokens that the model's server takes in all, where it tells; None: not known."""
     task_id: str = ""
     record: Recorder = lambda _: None
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -358,5 +360,11 @@ def build_team(
             answer_tokens=endpoint.answer_tokens,
             thinking_budget=endpoint.thinking_budget if endpoint.thinking == "switch" else None,
             cut_repetition=endpoint.cut_repetition,
+            context=_context(endpoint, (served or {}).get(config.roles[role])),
         )
     return Team(seats, gate=config.gate)
+
+
+def _context(endpoint: Endpoint, served: "Served | None") -> int | None:
+    told = (served.context or served.max_model_len) if served else None
+    return endpoint.can.context or told

@@ -10,13 +10,13 @@ from dualcode.call import Call, Message, Reply, Request, Value
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, TeamError, UnreachableError
 from dualcode.models.chat import ChatModel
-from dualcode.models.endpoints import check_endpoints
+from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
 from dualcode.sandbox.scripted import ScriptedSandbox, ended
 from dualcode.solution import Program
 from dualcode.steps.plan import Plan
-from dualcode.team import Seat, Team
+from dualcode.team import Seat, Team, build_team
 from tests.fake_server import FakeServer, serve
 
 HI = [Message(role="user", content="hi")]
@@ -375,3 +375,23 @@ def test_a_team_without_a_bench_says_so_and_one_at_work_has_its_own_roles_alone(
     assert (list(at_work.seats), at_work.bench, at_work.has_bench) == (["reviewer"], bench, True)
     with pytest.raises(TeamError, match="'judge' is unbound; bound: coder, reviewer"):
         team.at_work(["judge"], bench)
+
+
+@pytest.mark.parametrize(
+    ("own", "served", "context"),
+    [
+        ({}, None, None),
+        ({}, Served(model="m"), None),
+        ({}, Served(model="m", max_model_len=8192), 8192),
+        ({}, Served(model="m", max_model_len=8192, context=4096), 4096),
+        ({"can": {"context": 2048}}, Served(model="m", context=4096), 2048),
+    ],
+)
+async def test_a_seat_knows_the_context_that_its_server_tells(
+    own: dict[str, Any], served: Served | None, context: int | None
+) -> None:
+    endpoint = Endpoint.model_validate({"base_url": "http://127.0.0.1:9/v1", "model": "m", **own})
+    bound = TeamConfig(endpoints={"e": endpoint}, roles={"coder": "e"})
+    team = build_team(bound, ["coder"], {"e": served} if served else None)
+    assert team.coder.context == context
+    await team.close()

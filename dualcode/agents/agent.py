@@ -70,7 +70,8 @@ class AgentLimits(BaseModel):
     observation_chars: int = Field(default=10_000, ge=200)
     """Of a command's output, the beginning and the end are shown."""
     context: int | None = Field(default=None, ge=256)
-    """Tokens that the endpoint takes in all; None: older observations are shortened once it refuses."""
+    """Tokens of prompt and reply together; None: as many as the seat's server takes, where it tells that, and
+    else until it refuses."""
 
 
 async def run_agent(

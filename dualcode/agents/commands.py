@@ -11,6 +11,8 @@ from dualcode.extraction import strip_thinking
 from dualcode.record import Record
 
 _OPENING = re.compile(r"[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?:bash|sh|shell|mswea_bash_command)[ \t]*", re.I)
+_TURN_END = r"(?:<[|/｜][\w|/｜▁]{1,40}>)?"
+"""What some servers leave of the end of a turn."""
 _HERE = re.compile(r"(?<!<)<<(?P<tabs>-?)[ \t]*(?P<quote>['\"]?)\\?(?P<word>[A-Za-z_][\w.-]*)(?P=quote)")
 
 
@@ -27,15 +29,37 @@ class Turn(Record):
 
 def read_turn(content: str | None) -> Turn:
     """Read a reply."""
-    said = strip_thinking((content or "").replace("\0", "")).strip()  # no command can hold a NUL
+    said = _without_thought((content or "").replace("\0", "")).strip()  # no command can hold a NUL
     found = blocks(said)
     return Turn(said=said, command=found[0] if len(found) == 1 else None, found=len(found))
 
 
 def blocks(text: str) -> list[str]:
     """Return the commands of all closed blocks, in order; empty ones are none."""
-    found: list[str] = []
-    lines = text.splitlines()
+    lines = _lines(text)
+    found = ("\n".join(lines[begin:end]).strip() for begin, end in _places(lines))
+    return [each for each in found if each]
+
+
+def _without_thought(content: str) -> str:
+    """Return a reply without its thought. The marks of one within a command are the command's own."""
+    lines = _lines(content)
+    outside, at = list[str](), 0
+    for begin, end in _places(lines):
+        outside += lines[at:begin]
+        at = end
+    around = "\n".join([*outside, *lines[at:]])
+    return content if strip_thinking(around) == around else strip_thinking(content)
+
+
+def _lines(text: str) -> list[str]:
+    """Split at ends of lines alone: `splitlines` takes a form feed for one."""
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def _places(lines: list[str]) -> list[tuple[int, int]]:
+    """Return the first line of each closed block's command, and the line that closes it."""
+    found: list[tuple[int, int]] = []
     at = 0
     while at < len(lines):
         opening = _OPENING.fullmatch(lines[at])
@@ -44,14 +68,14 @@ def blocks(text: str) -> list[str]:
             end = _end(lines, at, opening["ticks"])
             if end is None:
                 break
-            found.append("\n".join(lines[at:end]).strip())
+            found.append((at, end))
             at = end + 1
-    return [each for each in found if each]
+    return found
 
 
 def _end(lines: list[str], at: int, ticks: str) -> int | None:
     """Return the line that closes a block whose first line is `at`."""
-    closing = re.compile(rf"[ \t]*{re.escape(ticks[0])}{{{len(ticks)},}}[ \t]*")
+    closing = re.compile(rf"[ \t]*{re.escape(ticks[0])}{{{len(ticks)},}}{_TURN_END}[ \t]*")
     while at < len(lines):
         if closing.fullmatch(lines[at]):
             return at
@@ -74,7 +98,7 @@ def _behind_documents(lines: list[str], at: int) -> int:
 
 def without_documents(command: str) -> tuple[str, str]:
     """Return a command without the text of its here-documents, and those texts."""
-    lines, kept, documents = command.splitlines(), list[str](), list[str]()
+    lines, kept, documents = _lines(command), list[str](), list[str]()
     at = 0
     while at < len(lines):
         kept.append(lines[at])

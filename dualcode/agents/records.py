@@ -85,7 +85,8 @@ class AgentRun(Record):
     failed_edits: int = 0
     calls: int = 0
     usage: Usage = Usage()
-    """Of all calls; those that an earlier run paid for are marked in the calls themselves."""
+    """Of all calls; those that an earlier run paid for are marked in the calls themselves. A request that was
+    ended from here has no call, and counts as `untold`."""
     seconds: float = 0.0
     """Of its calls and commands as they were made, so that a resumed run tells the same as another."""
 

@@ -11,10 +11,11 @@ T = TypeVar("T")
 
 
 class OverError(Exception):
-    """A limit that ends an agent."""
+    """A limit that ends an agent; `seconds` were spent on the request that it ended."""
 
-    def __init__(self, ending: Literal["tokens", "time", "stalled"], why: str) -> None:
+    def __init__(self, ending: Literal["tokens", "time", "stalled"], why: str, seconds: float = 0.0) -> None:
         super().__init__(why)
+        self.seconds = seconds
         self.ending: Literal["tokens", "time", "stalled"] = ending
         self.why = why
 
@@ -56,12 +57,12 @@ async def watched(asking: Coroutine[Any, Any, T], meter: Meter, *, idle: float, 
         task = asyncio.create_task(asking)
     try:
         while True:
-            remaining, quiet = left - (time.monotonic() - began), ear.quiet()
-            if remaining <= 0:
-                raise OverError("time", "its time was over while its model was asked")
+            spent, quiet = time.monotonic() - began, ear.quiet()
+            if spent >= left:
+                raise OverError("time", "its time was over while its model was asked", spent)
             if quiet >= idle:
-                raise OverError("stalled", f"nothing came from its model for {quiet:.0f} s")
-            pause = min(remaining, idle - quiet, idle / 4)
+                raise OverError("stalled", f"nothing came from its model for {quiet:.3g} s", spent)
+            pause = min(left - spent, idle - quiet, idle / 4)
             done, _ = await asyncio.wait({task}, timeout=pause)
             if done:
                 return task.result()

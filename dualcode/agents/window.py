@@ -5,14 +5,16 @@ as it fits, for a server keeps what it read of it; when it does not fit, so much
 there is room for some turns more.
 """
 
+import math
 from collections.abc import Sequence
 
 from dualcode.call import Message
 
 _MARGIN = 64
 """Tokens that a chat template may add."""
-_FIRST_GUESS = 3.0
-"""Characters a token, until a server has told how many tokens it read."""
+_FIRST_GUESS, _AT_MOST = 3.0, 6.0
+"""Characters a token, until a server has told how many tokens it read: what is shortened to, and what no text
+exceeds, so that only beyond it a conversation is refused unasked."""
 _REFILL = 0.7
 """How full the context is after shortening."""
 _RECENT = 2
@@ -32,8 +34,8 @@ class Window:
         """`answer`: tokens that are kept for the reply; `opening`: messages before the first turn."""
         self._tokens = None if context is None else max(1, context - answer - _MARGIN)
         self._opening = opening
-        self._rate = _FIRST_GUESS
-        self._most: float | None = None
+        self._rate: float | None = None
+        self._most = math.inf
         self._left: dict[int, int] = {}
 
     @property
@@ -52,15 +54,17 @@ class Window:
 
     def fit(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Return what to send. Raises FullError if it cannot fit."""
-        most = min(
-            (each for each in (self._tokens and self._tokens * self._rate, self._most) if each is not None),
-            default=None,
-        )
-        if most is not None and _length(self._cut(messages)) > most:
+        most = self._room(self._rate or _FIRST_GUESS)
+        if _length(self._cut(messages)) > most:
             self._shorten(messages, most)
-            if _length(self._cut(messages)) > most:
+            if _length(self._cut(messages)) > self._room(self._rate or _AT_MOST):
                 raise FullError
         return self._cut(messages)
+
+    def _room(self, rate: float) -> float:
+        """Return how many characters there is room for, as far as is known."""
+        told = math.inf if self._tokens is None else self._tokens * rate
+        return min(told, self._most)
 
     def _shorten(self, messages: Sequence[Message], most: float) -> None:
         briefs = {0, 1, self._opening - 1}  # what is to be done is said there

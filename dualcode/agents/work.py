@@ -3,6 +3,7 @@
 The loop calls `query` and `execute` in its own thread.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MARKER = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """The first line that a command prints to submit; what follows is the answer. mini-swe-agent's own word."""
 _REFUSALS = 3
+_SHARE = 4
+"""What part of a context a reply may fill: in a small one, the conversation needs the room."""
 T = TypeVar("T")
 _MINI = {"Submitted": "submitted", "LimitsExceeded": "steps", "RepeatedFormatError": "format"}
 
@@ -53,11 +56,14 @@ class WorkAtHand:
         self._replay = {step.number: step for step in standing(replay)}
         self._changes = Changes(place.room.worktree, place.changes) if place.room.writable else None
         self._opening = _opening(brief)
-        answer = seat.answer_tokens + ((seat.thinking_budget or 0) if brief.thinking else 0)
-        self._window = Window(limits.context, answer, len(self._opening))
+        known = [each for each in (limits.context, seat.context) if each is not None]
+        context = min(known, default=None)
+        self._answer = seat.answer_tokens if context is None else min(seat.answer_tokens, context // _SHARE)
+        thought = (seat.thinking_budget or 0) if brief.thinking else 0
+        self._window = Window(context, self._answer + thought, len(self._opening))
         self._calls: list[Call] = []
         self._steps: list[Step] = []
-        self._tokens = self._number = 0
+        self._tokens = self._number = self._lost = 0
         self._seconds = 0.0
 
     def begin(self) -> None:
@@ -89,7 +95,7 @@ class WorkAtHand:
             steps=len(self._steps),
             failed_edits=sum(step.failed_edit for step in self._steps),
             calls=len(self._calls),
-            usage=sum((call.usage for call in self._calls), Usage()),
+            usage=sum((call.usage for call in self._calls), Usage(untold=self._lost)),
             seconds=self._seconds,
         )
 
@@ -106,6 +112,7 @@ class WorkAtHand:
         try:
             turn = self._bridge.call(self._asked(self.conversation(messages)))
         except OverError as over:
+            self._seconds += over.seconds
             self._exit(over.ending, why=over.why)
         said = {"role": "assistant", "content": turn.said or "(empty)"}
         due = self._due(turn)
@@ -116,31 +123,35 @@ class WorkAtHand:
 
     async def _asked(self, messages: tuple[Message, ...]) -> Turn:
         """Ask the seat, with what fits of the conversation."""
-        for refusal in range(_REFUSALS + 1):
+        refusals = 0
+        while True:
             self._require_room()
             sent = self._fitting(messages)
-            asking = self._seat.ask(
-                self._brief.node,
-                sent,
-                read=read_turn,
-                thinking=self._brief.thinking,
-                answer_tokens=self._limits.tokens - self._tokens,
-            )
             try:
-                turn = await watched(
-                    asking,
-                    self._seat.chat.meter,
-                    idle=self._limits.idle_seconds,
-                    left=self._limits.seconds - self._seconds,
-                )
+                turn = await self._sent(sent)
             except ContextOverflowError:
-                if refusal == _REFUSALS:
+                refusals += 1
+                if refusals > _REFUSALS:
                     raise
                 self._window.refused(sent)
-                continue
-            self._window.learn(sent, _prompt_tokens(self._calls[-1]))
-            return turn
-        raise AssertionError("unreachable")
+            else:
+                self._window.learn(sent, _prompt_tokens(self._calls[-1]))
+                return turn
+
+    async def _sent(self, messages: tuple[Message, ...]) -> Turn:
+        asking = self._seat.ask(
+            self._brief.node,
+            messages,
+            read=read_turn,
+            thinking=self._brief.thinking,
+            answer_tokens=min(self._answer, self._limits.tokens - self._tokens),
+        )
+        idle, left = self._limits.idle_seconds, self._limits.seconds - self._seconds
+        try:
+            return await watched(asking, self._seat.chat.meter, idle=idle, left=left)
+        except (OverError, asyncio.CancelledError):
+            self._lost += 1  # what was paid for it, nobody told
+            raise
 
     def _require_room(self) -> None:
         if self._tokens >= self._limits.tokens:
@@ -235,7 +246,6 @@ class WorkAtHand:
             shortened=self._window.shortened,
             **fields,
         )
-
         self._bridge.call(_on_loop(self._record, step))
         self._count(step)
         return step
@@ -253,9 +263,7 @@ class WorkAtHand:
         if (due.said, due.command) == (turn.said, turn.command):
             self._count(due)
             return due
-        self._tell(
-            f"{self._brief.node} {self._number}: another reply than that on record; it goes on from here"
-        )
+        self._say("another reply than that on record; it goes on from here")
         self._replay = {n: step for n, step in self._replay.items() if n < self._number}
         self._restore()
         return None

@@ -83,15 +83,14 @@ def run(
       dualcode duel run duel.toml --concurrency 2
     """
     from dualcode.duels.config import load_duel
-    from dualcode.duels.duel import done_of, folder_of, run_duel
-    from dualcode.duels.forecast import forecast
+    from dualcode.duels.duel import folder_of, forecast_of, run_duel
     from dualcode.duels.hands import hands_of
     from dualcode.duels.preparing import prepare
 
     prepared = prepare(load_duel(config))
     folder = folder_of(prepared, root, fresh=fresh)
     if not quiet:
-        _tell_forecast(prepared, forecast(prepared, done_of(folder)), err=True)
+        _tell_forecast(prepared, forecast_of(prepared, folder), err=True)
 
     def tell(line: str) -> None:
         if not quiet:
@@ -122,15 +121,14 @@ def forecast_duel(config: Path, root: Path, as_json: bool) -> None:
       dualcode duel forecast duel.toml --json
     """
     from dualcode.duels.config import load_duel
-    from dualcode.duels.duel import done_of, folder_of
-    from dualcode.duels.forecast import forecast
+    from dualcode.duels.duel import folder_of, forecast_of
     from dualcode.duels.preparing import prepare
 
     prepared = prepare(load_duel(config))
-    found = forecast(prepared, done_of(folder_of(prepared, root)))
+    found = forecast_of(prepared, folder_of(prepared, root))
     if as_json:
-        unknown = {"money": {name: each.model_dump() for name, each in found.money.items()}}
-        click.echo(json.dumps({**found.model_dump(mode="json"), **unknown, "cautions": prepared.cautions}))
+        whole = {"money": {name: each.model_dump() for name, each in found.money.items()}}
+        click.echo(json.dumps({**found.model_dump(mode="json"), **whole, "cautions": prepared.cautions}))
     else:
         _tell_forecast(prepared, found, err=False)
 

@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dualcode.agents import mini
 from dualcode.duels.conditions import keys_of
+from dualcode.duels.forecast import DuelForecast, forecast
 from dualcode.duels.judging import judge, unjudged
 from dualcode.duels.opening import open_benches, open_models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest
 from dualcode.duels.purse import Purse
-from dualcode.duels.records import Cell, DuelRecords
+from dualcode.duels.records import DuelRecords
 from dualcode.duels.running import Duelling, MakeHands, Means
 from dualcode.duels.store import (
     MANIFEST,
@@ -47,9 +49,10 @@ def folder_of(prepared: Prepared, root: Path, *, fresh: bool = False) -> Path:
     return root / names[taken if fresh or not taken else taken - 1]
 
 
-def done_of(folder: Path) -> tuple[Cell, ...]:
-    """Return the cells that are on record; none where there is no duel yet."""
-    return read_duel(folder).cells if (folder / MANIFEST).exists() else ()
+def forecast_of(prepared: Prepared, folder: Path) -> DuelForecast:
+    """Return what is left to do of a duel, by what is on record of it; of all of it where nothing is."""
+    records = read_duel(folder) if (folder / MANIFEST).exists() else None
+    return forecast(prepared, records.cells if records else (), records.judgements if records else ())
 
 
 def refuse_other(prepared: Prepared, folder: Path) -> None:
@@ -84,6 +87,7 @@ async def open_duel(
 ) -> AsyncGenerator[Opened]:
     """Open all that a duel works with. Raises any DualcodeError; nothing is left open then."""
     setting = prepared.setting
+    mini.load()  # refused before a server is asked, where it is not installed
     jail: CommandJail = await open_jail(unsafe=unsafe)
     team = find_team(setting.path.parent / setting.config.team)
     async with open_models(prepared, team, tell) as models:
@@ -93,10 +97,11 @@ async def open_duel(
             benches = await open_benches(setting.tasks, setting.near, jail, tell)
             purse = Purse(folder, prepared.prices, setting.config.limits.money)
             with seated(models, folder, purse, setting.config.seed) as seating:
-                yield Opened(
-                    store,
-                    Means(prepared.workflows, benches, seating, prepared.prices, purse, make_hands),
+                contexts = {name: each.context for name, each in models.served.items()}
+                means = Means(
+                    prepared.workflows, benches, seating, prepared.prices, purse, make_hands, contexts
                 )
+                yield Opened(store, means)
 
 
 async def judge_duel(store: DuelStore, means: Means, prepared: Prepared, tell: Tell) -> None:

@@ -13,7 +13,8 @@ from dualcode.config import Price
 from dualcode.duels.assembling import shared_nodes
 from dualcode.duels.conditions import JOIN, Key, keys_of
 from dualcode.duels.preparing import Prepared
-from dualcode.duels.records import Cell, Condition
+from dualcode.duels.records import Cell, Condition, Judgement
+from dualcode.panel.exhibit import CALIBRATIONS
 from dualcode.pricing import charge
 from dualcode.record import Record
 from dualcode.study.forecast import NOTHING, Range
@@ -61,7 +62,7 @@ class DuelForecast(Record):
     plans: int
     """Plans that are left to make, each for all who implement by it."""
     judgements: int
-    """At most, without calibrations."""
+    """At most: a cell that errors is not judged."""
     models: tuple[ModelForecast, ...]
 
     @property
@@ -79,8 +80,8 @@ class DuelForecast(Record):
         return tuple(each.model for each in self.models if each.money is None)
 
 
-def forecast(prepared: Prepared, done: Sequence[Cell]) -> DuelForecast:
-    """Return what is left to do of a duel; `done` are its cells on record."""
+def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgement] = ()) -> DuelForecast:
+    """Return what is left to do of a duel; `done` and `judged` are on record of it."""
     config = prepared.config
     finished = {cell.key for cell in done if cell.status != "errored"}
     keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), config.trials)
@@ -93,10 +94,15 @@ def forecast(prepared: Prepared, done: Sequence[Cell]) -> DuelForecast:
             for one in model.split(JOIN):
                 share = 1 / len(model.split(JOIN))
                 sums[one].append(_ends(node.id, one, known, config.limits.steps, share))
-    judgements = len(config.judges) * RENDERINGS * len(keys) if todo or config.judges else 0
+    known_fixes = sum(task.solution.exists() for task in prepared.setting.tasks.values())
+    wanted = RENDERINGS * (len(keys) + len(CALIBRATIONS) * known_fixes)
+    judgements = 0
     for judge in config.judges:
+        settled = sum(each.judge == judge and each.cause != "server" for each in judged)
+        left = max(0, wanted - settled)
         each = _guess(1, cached=False, prompt=JUDGED, reply=JUDGEMENT)
-        sums[judge] += [(each, each, 0)] * (RENDERINGS * len(keys))
+        sums[judge] += [(each, each, 0)] * left
+        judgements += left
     prices = prepared.prices
     models = tuple(_model(name, sums[name], prices.get(name)) for name in prepared.models if sums[name])
     return DuelForecast(cells=len(todo), of=len(keys), plans=len(plans), judgements=judgements, models=models)

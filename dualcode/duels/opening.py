@@ -19,7 +19,6 @@ from dualcode.models.breaker import PATIENCE, Breaker
 from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.models.ledger import FOLDER, Fingerprint, Ledger, LedgerChat, identify
-from dualcode.models.probe import ask_endpoints
 from dualcode.team import build_team
 from dualcode.together import together
 
@@ -42,6 +41,7 @@ class Models:
 async def open_models(prepared: Prepared, team: TeamConfig, tell: Tell) -> AsyncGenerator[Models]:
     """Ask the duel's servers what they are, and lend their models. Raises TeamError or EndpointError."""
     from dualcode.models.openai import OpenAIChat  # its library takes a second to import
+    from dualcode.models.probe import ask_endpoints
 
     names = prepared.models
     bound = team.model_copy(update={"roles": {**team.roles, **{name: name for name in names}}})

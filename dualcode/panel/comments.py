@@ -14,6 +14,8 @@ from tokenize import COMMENT, DEDENT, ENDMARKER, ERRORTOKEN, INDENT, NEWLINE, NL
 
 from dualcode.panel.diffs import Hunk
 
+MOST_LINES = 5_000
+"""Of a hunk that is read; nobody is shown as much."""
 Edits = dict[int, str | None]
 """Place of a line -> what is left of it; None: nothing."""
 
@@ -28,7 +30,9 @@ _PARTS = {
 
 
 def stripped(hunk: Hunk) -> Hunk | None:
-    """Return the hunk without comments and docstrings; None where it cannot be read."""
+    """Return the hunk without comments and docstrings; None where it cannot be, or is not, read."""
+    if len(hunk.lines) > MOST_LINES:
+        return None
     changes: list[Edits] = []
     for mark, start in (("-", hunk.before), ("+", hunk.after)):
         side = hunk.side(mark)
@@ -40,9 +44,9 @@ def stripped(hunk: Hunk) -> Hunk | None:
     for at, line in enumerate(hunk.lines):
         if line[:1] in ("", " ") and ((at in old) != (at in new) or old.get(at) != new.get(at)):
             return None
-    lines: list[str] = []
+    both, lines = old | new, list[str]()
     for at, line in enumerate(hunk.lines):
-        text = (old | new).get(at, line[1:])
+        text = both.get(at, line[1:])
         if text is not None:
             lines.append(line[:1] + text)
     return replace(hunk, lines=tuple(lines))
@@ -124,6 +128,7 @@ def _parses(line: Sequence[TokenInfo]) -> bool:
     # Blanks of any number part tokens; those of several lines stand within brackets or quotes.
     text = _PARTS.get(first, "") + " ".join(token.string for token in line)
     text += " pass" if line[-1].string == ":" else "\ndef _(): pass" if first == "@" else ""
+    text += "\nfinally: pass" if first == "try" else ""
     for each in (text, " ".join(token.string for token in line)):  # `case` and `match` are names, too
         try:
             ast.parse(each)

@@ -65,7 +65,8 @@ def ask_of(
     given = {"instruction": exhibit.instruction, "plan": exhibit.plan or "", "tests": exhibit.tests}
     texts, cut = dict[str, str](), list[str]()
     for part, text in given.items():
-        texts[part], gone = clip(blind.text(text).strip(), getattr(bounds, part))
+        shortened, gone = clip(text.strip(), getattr(bounds, part))
+        texts[part] = blind.text(shortened).strip()
         cut += [part] if gone else []
     shown = diff.shown.model_copy(update={"cut": tuple(cut)})
     dimensions = rubric.asked(plan=exhibit.plan is not None)

@@ -180,7 +180,8 @@ async def _score(sitting: Sitting, seat: Seat, rubric: Rubric) -> Score:
             answer_tokens=TOKENS,
         )
         if marks is None:
-            cut = " (cut off: too many tokens)" if any("cut" in call.notes for call in calls) else ""
+            most = min(TOKENS, seat.answer_tokens)
+            cut = f" (cut off at {most} tokens)" if any("cut" in call.notes for call in calls) else ""
             why, cause = f"{reader.complaint}{cut}", "judge"
     except EndpointError as error:
         why, cause = error.message, "server"

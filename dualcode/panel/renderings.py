@@ -56,18 +56,18 @@ def render_diff(diff: str, rendering: Rendering, *, most: int, blind: Blind, see
     """
     files = parse(diff)
     if files is None:
-        text, left_out = clip(blind.code(diff), most)
-        return Rendered(text, "", Shown(lines_left_out=left_out, in_parts=False))
+        text, left_out = clip(diff, most)
+        return Rendered(blind.code(text), "", Shown(lines_left_out=left_out, in_parts=False))
     unread, order = 0, tuple[int, ...]()
     if rendering == "other":
         files, unread = _uncommented(files)
         order = another_order(len(files), seed)
         files = tuple(files[at] for at in order)
-    texts = [blind.code(str(each)) for each in files]
+    texts = [str(each) for each in files]
     parts, left_out = list[str](), 0
     for text, share in zip(texts, shares([len(text) + 1 for text in texts], most), strict=True):
         part, gone = clip(text, share)
-        parts.append(part)
+        parts.append(blind.code(part))
         left_out += gone
     counts = [each.counts for each in files]
     rows = (

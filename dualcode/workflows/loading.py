@@ -146,7 +146,7 @@ def _fault(source: Source, detail: ErrorDetails) -> Fault:
         told = "context is fresh, shared or {resume: ID}"
     else:
         told = f"{_dotted(place)}: found {_short(detail['input'])}; {detail['msg'].lower()}"
-    return Fault(str(source.path), line, f"{lead}{told}" if lead else told)
+    return Fault(str(source.path), line, f"{lead.strip()}: {told}" if lead else told)
 
 
 def _unknown_key(place: Place, key: str) -> str:

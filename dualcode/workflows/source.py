@@ -18,12 +18,21 @@ from dualcode.errors import WorkflowError
 HINT = "mend it there; docs/workflows.md has the language in a table"
 LARGEST = 1 << 20
 """Bytes of a file."""
+DEEPEST = 40
+"""Lists and mappings within each other."""
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 _TOKENS = {
     yaml.AnchorToken: "anchors (&…) are not read; write it out",
     yaml.AliasToken: "aliases (*…) are not read; write it out",
@@ -82,8 +91,12 @@ def read_source(path: Path) -> Source:
     text = _text(path)
     faults: list[Fault] = []
     try:
+        depth = 0
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             line = token.start_mark.line + 1
+            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+            if depth > DEEPEST:  # before it takes PyYAML minutes
+                raise WorkflowError(f"{path}:{line}: it is nested too deeply", hint="write it flat")
             faults += [
                 Fault(str(path), line, why) for kind, why in _TOKENS.items() if isinstance(token, kind)
             ]
@@ -98,8 +111,6 @@ def read_source(path: Path) -> Source:
     except yaml.YAMLError as error:  # a character that YAML does not allow
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise WorkflowError(f"{path}:{line}: not YAML: {getattr(error, 'reason', error)}") from None
-    except RecursionError:
-        raise WorkflowError(f"{path}:1: it is nested too deeply", hint="write it flat") from None
     if not isinstance(node, yaml.MappingNode):
         raise WorkflowError(f"{path}:1: it has no keys; a workflow has name, description and nodes")
     reader = _Reader(str(path), faults)

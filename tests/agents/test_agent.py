@@ -233,6 +233,8 @@ async def test_a_silent_model_is_no_success(place: Workplace, limits: dict[str, 
         seat(Silent([])), place, BRIEF, AgentLimits.model_validate(limits), record=lambda _: None
     )
     assert (run.ending, run.succeeded, run.answer) == (ending, False, None)
+    assert (run.calls, run.usage.untold) == (0, 1), "what it took, nobody told"
+    assert run.seconds >= 0.05
     assert [message.role for message in said] == ["system", "user"]
 
 
@@ -292,7 +294,7 @@ async def test_older_observations_are_shortened_when_the_context_is_full(place: 
     assert acted.steps[0].shortened == ()
     assert acted.steps[-1].shortened[:2] == (1, 2)
     longest = max(sum(len(m.content) for m in request.messages) for request in acted.chat.requests)
-    assert longest <= (4000 - 512 - 64) * 3
+    assert longest <= (4000 - 512 - 64) * 3 + 1
     assert len(acted.said[3].content) > 3000, "what is on record of it is whole"
 
 
@@ -309,6 +311,24 @@ async def test_a_server_that_refuses_a_long_history_is_sent_a_shorter_one(place:
     assert max(sizes) > 6000
     assert acted.steps[-1].shortened
     assert sum(call.error is not None for call in acted.calls) == sum(size > 6000 for size in sizes)
+
+
+async def test_the_context_that_a_seat_s_server_tells_is_kept_to(place: Workplace) -> None:
+    told = replace(seat(ScriptedChat([says(SUBMIT)])), context=1000)
+    long = replace(BRIEF, instance="x" * 9000)
+    for limits in (AgentLimits(), AgentLimits(context=100_000)):
+        run, _ = await run_agent(told, place, long, limits, record=lambda _: None)
+        assert (run.ending, run.calls) == ("tokens", 0)
+
+
+async def test_in_a_small_context_a_reply_gets_a_quarter_and_a_guess_refuses_nothing(
+    place: Workplace,
+) -> None:
+    """By three characters a token this brief would not fit; by the server's own count it may."""
+    brief = replace(BRIEF, instance="x" * 3000)
+    acted = await act(place, [priced(says("true"), 700, 9), says(SUBMIT)], brief=brief, context=1200)
+    assert acted.run.ending == "submitted"
+    assert [request.answer_tokens for request in acted.chat.requests] == [300, 300]
 
 
 async def test_a_brief_that_does_not_fit_at_all_ends_it_before_anything_is_paid(place: Workplace) -> None:

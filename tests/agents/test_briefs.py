@@ -9,6 +9,7 @@ import pytest
 from dualcode import prompts
 from dualcode.agents.agent import AgentLimits, Workplace
 from dualcode.agents.briefs import PHASES, WRITING, brief, instruction, surroundings
+from dualcode.agents.changes import NOTHING
 from dualcode.agents.commands import blocks, read_turn
 from dualcode.agents.records import Phase
 from dualcode.agents.work import MARKER
@@ -98,13 +99,15 @@ async def test_the_examples_work_in_the_place_that_they_speak_of(place: Workplac
         [
             says(look),
             says(line),
-            says("git checkout-index -f shop/price.py; git diff"),
+            says("git show HEAD:shop/price.py > shop/price.py; git diff; echo undone"),
             says(passage),
             says(submit),
         ],
     )
     assert "return sum(prices)" in acted.observations[1]
     assert acted.steps[1].change != acted.steps[0].change
+    assert acted.observations[2] == "exit code 0\n<output>\nundone\n</output>"
+    assert acted.steps[2].change == NOTHING
     assert acted.run.answer == "Your answer, as long as it needs to be."
     assert (place.room.worktree.path / "shop/price.py").read_text() == shop.RIGHT["shop/price.py"]
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from dualcode.agents.commands import blocks, read_turn, without_documents
 
 HERE = "cat > notes.md <<'EOF'\nRun it:\n```bash\nmake\n```\n```\nEOF\necho written"
+MARKS = "cat > a.txt <<'EOF'\n<think>\nhm\n</think>\nEOF"
 TWO = "cat <<EOF && cat <<-'END'\n```\nEOF\n```\n\tEND\nls"
 
 
@@ -24,6 +25,14 @@ TWO = "cat <<EOF && cat <<-'END'\n```\nEOF\n```\n\tEND\nls"
         (f"```bash\n{TWO}\n```", TWO),
         ("Change this:\n```python\nx = 1\n```\nso:\n```bash\nsed -i s/1/2/ a.py\n```", "sed -i s/1/2/ a.py"),
         ("<think>```bash\nrm x\n```</think>```bash\nls\n```", "ls"),
+        ("<think>hm</think>\n```bash\nls\n```", "ls"),
+        ("hm, I look</think>\n```bash\nls\n```", "ls"),
+        ("```bash\ngrep '</think>' a.py\n```", "grep '</think>' a.py"),
+        (f"```bash\n{MARKS}\n```", MARKS),
+        ("```bash\nls\n```<|im_end|>", "ls"),
+        ("```bash\nls\n```</s>", "ls"),
+        ("```bash\nprintf 'a\x0cb\u2028c'\n```", "printf 'a\x0cb\u2028c'"),
+        ("```bash\r\nls -l\r\n```\r\n", "ls -l"),
         ("```bash\necho 'a\0b'\n```", "echo 'ab'"),
         ("```bash\nbc <<< '1+1'\n```", "bc <<< '1+1'"),
         ("```bash\necho $((1<<n))\n```", "echo $((1<<n))"),

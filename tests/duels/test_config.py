@@ -8,6 +8,7 @@ import pytest
 
 from dualcode.duels.conditions import conditions_of, keys_of
 from dualcode.duels.config import DuelConfig, load_duel
+from dualcode.duels.forecast import LEAST_STEPS, forecast
 from dualcode.duels.preparing import differences, manifest, prepare
 from dualcode.duels.records import Duel
 from dualcode.errors import DualcodeError, InputError
@@ -170,3 +171,38 @@ def test_a_task_that_was_changed_is_named(tmp_path: Path, issue: IssueTask) -> N
     before = made(tmp_path, issue, **BASE)
     changed = before.model_copy(update={"issue_hashes": {"shop-1": "other"}})
     assert differences(before, changed) == ["the task shop-1 was changed"]
+
+
+def test_a_forecast_counts_a_shared_plan_once_and_each_judgement(tmp_path: Path, issue: IssueTask) -> None:
+    path = write_duel(
+        tmp_path,
+        ("a", "b", "c"),
+        issue.folder,
+        models=["a", "b"],
+        trials=2,
+        judges=["c"],
+        limits={"steps": 10},
+    )
+    found = forecast(prepare(load_duel(path)), ())
+    assert (found.cells, found.of, found.plans) == (8, 8, 4)
+    by_model = {each.model: each for each in found.models}
+    # Two trials: explore and plan once each, implement and self-review for two planners each.
+    agents = 2 * (2 + 2 * 2)
+    assert by_model["a"].calls.least == LEAST_STEPS * agents
+    assert by_model["a"].calls.most == 10 * agents
+    assert by_model["c"].calls.least == by_model["c"].calls.most == found.judgements >= 2 * 8
+    assert all(
+        each.money and each.money.least < each.money.most for name, each in by_model.items() if name != "c"
+    )
+    assert found.money["$"].most == pytest.approx(sum(each.money.most for each in found.models if each.money))
+    assert all(each.measured == 0 for each in found.models)
+
+
+def test_what_a_gpu_by_the_hour_will_cost_is_unknown_before_its_speed_is(
+    tmp_path: Path, issue: IssueTask
+) -> None:
+    path = write_duel(
+        tmp_path, ("a",), issue.folder, arms=["solo"], price=lambda _: "price = { gpu_hour = 2.0 }"
+    )
+    found = forecast(prepare(load_duel(path)), ())
+    assert (found.money, found.unknown) == ({}, ("a",))

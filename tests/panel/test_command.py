@@ -39,7 +39,7 @@ def chats(server: FakeServer) -> int:
 
 
 def fair(shown: str) -> int:
-    return 2 if 'if not ("." in name)' in shown else 9
+    return 2 if 'if name.startswith(".")' in shown else 9
 
 
 def test_a_fair_judge_is_believed(run: Run, server: FakeServer) -> None:
@@ -110,7 +110,8 @@ def test_several_issues_and_a_rubric_of_ones_own(run: Run, server: FakeServer, t
         'title = "ours"\nlowest = 0\nhighest = 5\n[[dimensions]]\nkey = "speed"\ntitle = "Speed"\n'
         'question = "Fast?"\n[dimensions.levels]\n0 = "no"\n5 = "yes"\n'
     )
-    speak(server, lambda shown: 1 if " not (" in shown else 5)
+    wrong = ('if name.startswith(".")', "loop_frame.symbols.loads")
+    speak(server, lambda shown: 1 if any(each in shown for each in wrong) else 5)
     issues = ("--issue", "flask-4041", "--issue", "jinja-1427")
     code, out, _ = run(*TRY, "reviewer", "-q", *issues, "--rubric", "ours.toml")
     assert code == 0 and "on 2 of 2 issues" in out and out.count("  jinja-1427\n") == 3

@@ -194,6 +194,29 @@ def test_what_cannot_be_taken_apart_is_shown_as_it_is(diff: str) -> None:
     assert found.text == diff and not found.shown.in_parts
 
 
+odd = st.lists(
+    st.sampled_from(
+        ["x = 1", "# a", '"""', "'", "(", ")", "  y", "\t\x0c", "\0", "\r", "é:", "def f():", "\\"]
+    )
+)
+
+
+@given(lines=odd, more=odd)
+@settings(max_examples=60, deadline=None)
+def test_nothing_that_a_model_may_write_breaks_a_rendering(lines: list[str], more: list[str]) -> None:
+    diff = made("\n".join(lines), "\n".join(more), context=1)
+    for text in (diff, diff[:-7], "\n".join(lines)):
+        for rendering in ("plain", "other"):
+            assert len(rendered(text, rendering, 60).text) < 400
+
+
+def test_a_hunk_that_nobody_is_shown_whole_is_not_read() -> None:
+    diff = made("", "\n".join(["x = 1  # one"] * 6000))
+    found = rendered(diff, most=500)
+    assert found.shown.unread_hunks == 1 and len(found.text) < 600
+    assert found.shown.lines_left_out > 5900
+
+
 def test_an_empty_diff_is_no_file() -> None:
     assert parse("") == () and rendered("").text == ""
 

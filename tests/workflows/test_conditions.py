@@ -56,7 +56,7 @@ def values(outputs: Mapping[str, str]) -> Values:
     outputs=st.fixed_dictionaries(dict.fromkeys(("a", "plan-it", "_c"), NUMBERS)),
     space=st.sampled_from(["", " ", "  \n "]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_and_binds_before_or_as_in_python(
     first: Side, rest: list[tuple[str, Side]], outputs: dict[str, str], space: str
 ) -> None:
@@ -144,7 +144,7 @@ def test_what_is_not_known_yet_can_stay() -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_in_a_shell_line_a_value_is_one_word_whatever_it_holds(value: str) -> None:
     line = fill("printf %s $INPUTS.x", Values({}, {"x": value}), shell=True)
     assert shlex.split(line) == ["printf", "%s", value]

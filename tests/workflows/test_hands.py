@@ -132,7 +132,7 @@ async def test_the_default_mends_the_shop_by_a_plan(shop: Workshop, tree: Worktr
     assert [run.ending for each in results.values() for run in each.runs] == ["submitted"] * 4
 
 
-REVIEWED = {"VISIBLE_TEST": TESTS, "ARGUMENTS": "The first price is not counted."}
+REVIEWED = {"VISIBLE_TEST": "test -f shop/price.py", "ARGUMENTS": "The first price is not counted."}
 
 
 async def test_a_review_by_another_model_makes_the_first_one_mend(shop: Workshop, tree: Worktree) -> None:

@@ -136,7 +136,7 @@ FILES: list[tuple[str, int, str]] = [
     ("name: [x\n", 2, "not YAML"),
     ("name: x\n? [a, b]\n: c\n", 2, "a key is a word"),
     ("name: \x07\n", 1, "not YAML"),
-    (f"a: {'[' * 5000}\n", 1, "it is nested too deeply"),
+    (f"a: {'[' * 500_000}\n", 1, "it is nested too deeply"),
     ("name: x\ndescription: y\ntags: [a]\nnodes: []\n", 3, "tags is Archon's, and not done here"),
     ("name: x\ndescription: y\nprovider: claude\nnodes: []\n", 3, "use role:"),
     ("name: x\ndescription: y\nnode: []\n", 3, "unknown key 'node'; nodes is nearest"),

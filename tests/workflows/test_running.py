@@ -128,7 +128,7 @@ def test_each_trigger_rule_on_all_outcomes_of_up_to_three_nodes(rule: TriggerRul
     rules=st.lists(st.sampled_from(RULES), min_size=6, max_size=6),
     fails=st.sets(st.integers(0, 5)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_in_any_graph_each_node_ends_as_its_rule_says(
     tmp_path_factory: pytest.TempPathFactory, links: list[set[int]], rules: list[TriggerRule], fails: set[int]
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -280,7 +282,7 @@ def test_what_is_on_record_is_gone_on_with_by_the_same_alone(
 ) -> None:
     assert run("workflow", "run", "--resume", "nowhere")[0] == 3
     (tmp_path / "own.yaml").write_text(GATED)
-    assert work(run, task, "own.yaml", "--approve", "gate=approve")[0] == 0
+    assert work(run, task, "own.yaml", "--approve", "gate=reject")[0] == 5
     code, _, err = work(run, task, "own.yaml", "--approve", "gate=approve")
     assert (code, "out holds a run already" in err) == (3, True)
     (tmp_path / "own.yaml").write_text(GATED.replace("with a word", "with two words"))
@@ -319,3 +321,24 @@ def test_workflows_are_listed_shown_and_checked(run: Run, tmp_path: Path) -> Non
     )
     code, out, _ = run("workflow", "check", "ours", "--team", "team.toml")
     assert (code, "ours.yaml:4: node 'word' needs the role 'planner'" in out) == (2, True)
+
+
+def test_a_decision_is_asked_for_at_a_terminal_until_it_is_one(
+    run: Run,
+    server: FakeServer,
+    task: IssueTask,
+    jail: CommandJail,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keyboard, terminal = os.openpty()
+    with os.fdopen(keyboard, "w") as typed, os.fdopen(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        (tmp_path / "gated.yaml").write_text(GATED)
+        typed.write("what?\nreject not like this\n")
+        typed.flush()
+        code, out, err = work(run, task, "gated.yaml")
+    assert code == 5
+    assert "\nIs it done?\n" in err
+    assert err.count("gate: approve | reject [words]? ") == 2
+    assert "rejected: not like this" in out
