@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from dualcode.clock import now
 from dualcode.config import Price
@@ -77,7 +77,6 @@ class Progress:
     done: int = 0
     errored: int = 0
     in_a_row: int = 0
-    lock: Any = field(default_factory=asyncio.Lock)
 
 
 class Duelling:

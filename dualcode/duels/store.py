@@ -145,6 +145,7 @@ class DuelStore:
         place = self.place(cell.key)
         shown = {"diff": _text(cell.diff), "files": tuple(map(_text, cell.files))}
         with writing(place.folder / CELL):
+            place.folder.mkdir(parents=True, exist_ok=True)
             replace(place.folder / CELL, cell.model_copy(update=shown).model_dump_json(indent=1))
 
     def cells(self) -> tuple[Cell, ...]:

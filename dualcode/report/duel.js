@@ -102,8 +102,12 @@ function cellView(data) {
     data.steps.length ? el("section", { class: "card" }, el("h3", {}, "Transcript"), stepsView(data.steps, text)) : null);
 }
 
+const MOST_IDS = 10;
+
 function ids(title, found) {
-  return found.length ? el("div", {}, el("h4", {}, title), el("ul", { class: "ids" }, found.map((each) => el("li", {}, each)))) : null;
+  if (!found.length) return null;
+  const list = el("ul", { class: "ids" }, found.map((each) => el("li", {}, each)));
+  return found.length > MOST_IDS ? folded(`${title}: ${found.length}`, list) : el("div", {}, el("h4", {}, title), list);
 }
 
 function leftOut(found) {

@@ -55,6 +55,16 @@ def test_a_judge_that_is_missing_is_said_to_be_missing(watched: Watched, page_of
     expect(page.locator(".opinion .warn").first).to_have_text("missing: no schema in its reply")
 
 
+def test_a_long_list_of_failing_tests_is_folded_with_its_number(watched: Watched, tmp_path: Path) -> None:
+    many = tuple(f"tests/test_a.py::test_{at}" for at in range(40))
+    own = cell(SOLO, "a", solved=False, verdict=verdict("a", False, broken=many))
+    page = watched.page
+    made = write_duel(find(records([SOLO], [own], issues=("a",))), [], tmp_path / "report.html")
+    page.goto(f"{made.as_uri()}#cell=0")
+    page.get_by_text("Tests that passed before and do not now: 40").click()
+    expect(page.locator(".verdict details[open] li")).to_have_count(40)
+
+
 def test_an_errored_cell_says_why_and_is_not_graded(watched: Watched, page_of: Path) -> None:
     page = watched.page
     page.goto(f"{page_of.as_uri()}#cell={place('kimi->kimi', 'flask-4041', 2)}")

@@ -14,7 +14,7 @@ from dualcode.duels.figures.catalogue import FIGURES, draw_duel
 from dualcode.duels.figures.content import LOOKS
 from dualcode.duels.figures.dimensions import dimensions
 from dualcode.duels.figures.preference import preference
-from dualcode.duels.figures.value import LINES, Point, iso_lines, value
+from dualcode.duels.figures.value import LINES, Point, iso_lines, value, worth
 from dualcode.duels.findings import Findings, find
 from dualcode.duels.notes import NO_RANK
 from dualcode.errors import UnknownNameError
@@ -57,6 +57,10 @@ def test_iso_lines_of_duobenchs_points_lie_where_its_own_do() -> None:
     assert iso_lines([point(*pair) for pair in published]) == (10.0, 20.0)
 
 
+def test_lines_are_named_in_numbers_that_people_read() -> None:
+    assert [worth(each, "$") for each in (0.05, 20.0, 20_000.0)] == ["0.05/$", "20/$", "20,000/$"]
+
+
 def test_what_is_free_or_worth_nothing_has_no_line() -> None:
     assert iso_lines([point(0.0, 8.0), point(1.0, 0.0)]) == ()
 
@@ -87,12 +91,13 @@ def test_every_iso_line_that_crosses_the_panel_is_named() -> None:
             (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
             assert (x0, y0, y1) == (0, 0, pytest.approx(each * x1))
             if each * panel.top > panel.reach[0]:
-                assert f"{each:.3g}/$" in texts(axes)
+                assert worth(each, "$") in texts(axes)
 
 
 def test_an_unjudged_duel_shows_solved_against_cost_alone() -> None:
     data, sheet = drawn("value", find(whole(matrix(), judged=False)))
     assert [panel.label for panel in data.panels] == ["solved, %"]
+    assert data.title == "Cost against issues solved"
     assert len(panels(sheet)) == 1
 
 

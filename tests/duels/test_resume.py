@@ -32,7 +32,24 @@ nodes:
       IMPLEMENT $ARGUMENTS
 """
 
+PLANNED = """\
+name: planned
+description: two nodes
+nodes:
+  - id: plan
+    role: planner
+    writable: false
+    retry: {max_attempts: 1, delay_ms: 1000}
+    prompt: |
+      PLAN $ARGUMENTS
+  - id: implement
+    role: implementer
+    depends_on: [plan]
+    prompt: |
+      IMPLEMENT # $plan.output
+"""
 PHASES["IMPLEMENT #"] = "implement"
+PHASES["PLAN #"] = "plan"
 
 
 def prepared(
@@ -103,6 +120,29 @@ def test_cells_that_error_one_after_another_end_it(ground: Ground, issue: IssueT
     with pytest.raises(RunError, match=f"{MOST_ERRORED} cells in a row errored"):
         ground.run(prepared(ground, tmp_path, issue, models), tmp_path / "duel", chats, concurrency=1)
     assert sum(chat.made for chat in chats.values()) < 2 * len(models)
+
+
+def test_a_plan_that_met_a_fault_of_ours_is_no_model_s_failure_and_is_made_again(
+    ground: Ground, issue: IssueTask, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("planned.yaml").write_text(PLANNED)
+    keys: dict[str, Any] = {"arms": ["solo"], "workflows": {"planned": "planned.yaml"}}
+    burns = [True]
+
+    def play(request: Request) -> str:
+        if burns[0]:
+            raise EndpointError("the server burns")
+        return RIGHT.play(request)
+
+    chats = {"a": ScriptedModel("a", play)}
+    duel = prepared(ground, tmp_path, issue, ("a",), **keys)
+    (cell,) = ground.run(duel, tmp_path / "duel", chats)
+    assert (cell.status, cell.verdict) == ("errored", None)
+    assert cell.reason == "the plan of a: plan: endpoint: the server burns"
+    burns[0] = False
+    assert ground.run(duel, tmp_path / "duel", chats) == []
+    (cell,) = read_duel(tmp_path / "duel").cells
+    assert (cell.solved, cell.plan) == (True, "Mend total().")
 
 
 def test_two_processes_do_not_work_on_one_duel(ground: Ground, issue: IssueTask, tmp_path: Path) -> None:

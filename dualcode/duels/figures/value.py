@@ -16,6 +16,8 @@ from dualcode.figures.style import BLACK, DOUBLE, GREY, LABEL, SMALL, TEXT, spre
 NAME_ROW = 0.115
 """Inches: a name at the right."""
 LEAST_PLOT, MOST_PLOT = 1.6, 4.6
+ALONE = 4.6
+"""Inches: how wide a single panel is."""
 LINES = 4
 """Iso-efficiency lines at most."""
 
@@ -39,6 +41,8 @@ class Panel:
     """One measure against cost."""
 
     label: str
+    measure: str
+    """The same in a title."""
     points: tuple[Point, ...]
     lines: tuple[float, ...]
     """Values for a unit of money that lines are drawn for."""
@@ -86,8 +90,11 @@ def value(found: Findings) -> Value:
         if (rate := row.solved)
     ]
     panels = tuple(
-        Panel(label, tuple(points), iso_lines(points))
-        for label, points in (("quality (judges)", quality), ("solved, %", solved))
+        Panel(label, measure, tuple(points), iso_lines(points))
+        for label, measure, points in (
+            ("quality (judges)", "quality", quality),
+            ("solved, %", "issues solved", solved),
+        )
         if points
     )
     said = "; ".join(
@@ -97,7 +104,7 @@ def value(found: Findings) -> Value:
     )
     return Value(
         **about(
-            found, "Cost against quality, and against issues solved",
+            found, f"Cost against {' and '.join(panel.measure for panel in panels)}",
             f"Each condition by what a cell cost on average and what came of it, ours. {said}. Dashed lines "
             f"join what is worth the same for {currency}1.",
             "Up and to the left is better. Whiskers: 95 % intervals of the solved rate; trials of one issue "
@@ -135,8 +142,9 @@ def draw_value(data: Value) -> Sheet:
     plot = min(max(LEAST_PLOT, NAME_ROW * (most + 1)), MOST_PLOT)
     own = {p.arm for panel in data.panels for p in panel.points}
     legend = [entry(arm) for arm in LOOKS if arm in own]
-    sheet = Sheet(data, width=DOUBLE, body=plot + 0.72, legend=legend, columns=3)
-    step = (DOUBLE - 2 * MARGIN) / len(data.panels)
+    width = DOUBLE if len(data.panels) > 1 else ALONE
+    sheet = Sheet(data, width=width, body=plot + 0.72, legend=legend, columns=3 if width == DOUBLE else 1)
+    step = (width - 2 * MARGIN) / len(data.panels)
     names = max(width_of(p.name, LABEL) for panel in data.panels for p in panel.points) + 0.16
     for number, panel in enumerate(data.panels):
         left = MARGIN + number * step
@@ -175,9 +183,14 @@ def _draw_panel(axes: Any, panel: Panel, currency: str, plot: float) -> None:
         )  # fmt: skip
 
 
+def worth(line: float, currency: str) -> str:
+    """Return what a line stands for: `20/$`, `0.05/$`, `20,000/$`."""
+    return f"{line:,.0f}/{currency}" if line >= 1 else f"{line:.3g}/{currency}"
+
+
 def _name_line(axes: Any, line: float, top: float, low: float, high: float, currency: str) -> None:
     """Write what a line stands for where it leaves the panel: above it, or at its lower edge."""
-    text = f"{line:.3g}/{currency}"
+    text = worth(line, currency)
     x, y = (high / line, high) if line * top > high else (top, line * top)
     if y < low:
         return
