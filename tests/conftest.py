@@ -49,6 +49,7 @@ _LONG = (
     "tests/steps/test_review.py",
     "tests/agents/",
     "tests/issues/",
+    "tests/duels/",
     "tests/gateway/test_clients.py",
 )
 """Files that take more than some ten seconds."""
