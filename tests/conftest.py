@@ -63,6 +63,7 @@ _LONG = (
     "tests/duels/",
     "tests/workflows/",
     "tests/issues/",
+    "tests/duels/",
     "tests/gateway/test_clients.py",
     "tests/gateway/test_description.py",
     "tests/figures/test_page.py",

@@ -228,7 +228,7 @@ def child(folder: Path, config: Path, packages: Path, tier: str, name: str, *mom
 
 
 def table(moments: int, seed: int, skipped: int = 0) -> None:
-    """Kill duels at random moments, go on with each, and print what came of it; some of the draw's skipped."""
+    """Kill duels at random moments, go on with each, and print what came of it."""
     drawn = random.Random(seed)
     for _ in range(skipped):
         drawn.uniform(0.05, 1.0)
