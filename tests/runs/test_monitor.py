@@ -363,7 +363,7 @@ async def test_the_real_pair_is_read_while_it_works(
     servers: RunningPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DUALCODE_STATE_DIR", str(servers["coder"].log.parents[1]))
-    done = await run(tmp_path, pipeline="review-fix", limit=2, team=hurried(servers, tmp_path))
+    done = await run(tmp_path, pipeline="review-fix", limit=4, team=hurried(servers, tmp_path))
     readings = read_servers(done.folder)
     for use in done.summary.servers:
         own = [each for each in readings if each.endpoints == (use.endpoint,)]
