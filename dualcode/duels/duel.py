@@ -97,10 +97,7 @@ async def open_duel(
             benches = await open_benches(setting.tasks, setting.near, jail, tell)
             purse = Purse(folder, prepared.prices, setting.config.limits.money)
             with seated(models, folder, purse, setting.config.seed) as seating:
-                contexts = {name: each.context for name, each in models.served.items()}
-                means = Means(
-                    prepared.workflows, benches, seating, prepared.prices, purse, make_hands, contexts
-                )
+                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, make_hands)
                 yield Opened(store, means)
 
 

@@ -23,7 +23,7 @@ def hands_of(config: DuelConfig) -> MakeHands:
             post.site,
             post.place.steps(),
             record=lambda step: post.place.add(STEPS, step),
-            limits=limits.model_copy(update={"context": post.context}),
+            limits=limits,
             tell=post.tell,
         )
 

@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
-from dualcode.duels.conditions import JOIN, Key, keys_of
+from dualcode.duels.conditions import Key, keys_of
 from dualcode.duels.preparing import inputs_of
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell, Condition
@@ -39,8 +39,6 @@ class Post:
     site: Site
     place: Place
     """Has the steps of an earlier session, and gets new ones."""
-    context: int | None
-    """Tokens that each of its models takes in all; None: not told."""
     tell: Callable[[str], None]
 
 
@@ -64,8 +62,6 @@ class Means:
     prices: Mapping[str, Price | None]
     purse: Purse
     hands: MakeHands
-    contexts: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
-    """The longest context of each model, as far as its server tells it."""
 
 
 @dataclass
@@ -244,7 +240,7 @@ class Duelling:
             team = self._means.seating.team_of(
                 condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
             )
-            hands = self._means.hands(Post(team, site, place, self._context(condition), tell))
+            hands = self._means.hands(Post(team, site, place, tell))
             results = await run_workflow(
                 workflow,
                 hands,
@@ -255,11 +251,6 @@ class Duelling:
             )
             change = await asyncio.to_thread(tree.commit)
         return results, change
-
-    def _context(self, condition: Condition) -> int | None:
-        names = {name for model in condition.roles.values() for name in model.split(JOIN)}
-        told = [each for name in names if (each := self._means.contexts.get(name)) is not None]
-        return min(told, default=None)
 
     def _site(self, tree: Worktree, bench: Bench, condition: Condition, key: Key, place: Place) -> Site:
         """Return where a cell's nodes are done; conversations of its plan are to be had there, too."""
