@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar, overload
 
 GRACE = 10.0
@@ -84,3 +85,27 @@ async def _ended(working: "asyncio.Task[A]", work: Coroutine[Any, Any, A]) -> No
         await asyncio.wait({working}, timeout=GRACE)
     if working.done() and not working.cancelled():
         working.exception()  # nobody else asks for it
+
+
+@contextlib.asynccontextmanager
+async def ticking(tell: Callable[[str], None]) -> AsyncGenerator[Callable[[str], None]]:
+    """Lend a `tell` beside which silence is broken: after 3 seconds, and then every 10 without a word."""
+    began = last = time.monotonic()
+
+    def heard(text: str) -> None:
+        nonlocal last
+        last = time.monotonic()
+        tell(text)
+
+    async def tick() -> None:
+        await asyncio.sleep(3)
+        while True:
+            if time.monotonic() - last >= (10 if last > began else 3):
+                heard(f"… {time.monotonic() - began:.0f} s")
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(tick())
+    try:
+        yield heard
+    finally:
+        task.cancel()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from dualcode import together as together_module
-from dualcode.together import TimeUpError, all_or_nothing, first_failure, together, within
+from dualcode.together import TimeUpError, all_or_nothing, first_failure, ticking, together, within
 
 
 async def fail(error: Exception) -> str:
@@ -144,3 +144,31 @@ async def test_work_that_swallows_its_end_is_given_up(monkeypatch: pytest.Monkey
         await waiting
     assert heard == ["no"]
     assert asyncio.all_tasks() == before  # nothing is left that would hold the loop's end
+
+
+async def test_work_that_is_silent_is_heard_of_and_work_that_speaks_or_ends_at_once_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told, clock = list[str](), [100.0]
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        await real(0)
+
+    async with ticking(told.append):
+        pass
+    assert told == []
+    monkeypatch.setattr(together_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(together_module.time, "monotonic", lambda: clock[0])
+    async with ticking(told.append) as tell:
+        while len(told) < 2:
+            await real(0)
+        while clock[0] < 120:
+            await real(0)
+        tell("a word")
+        while len(told) < 4:
+            await real(0)
+    assert told[:2] == ["… 3 s", "… 13 s"]
+    assert told[2] == "a word"
+    assert told[3] == "… 30 s", "ten seconds after the word, not after the last sign"

@@ -89,6 +89,7 @@ def check(
     from dualcode.panel.renderings import Bounds
     from dualcode.panel.rubric import find_rubric
     from dualcode.serving.running import find_team
+    from dualcode.together import ticking
 
     tasks, asked = [find_task(name) for name in issues], find_rubric(rubric)
     bounds = Bounds(diff=most_characters)
@@ -100,7 +101,10 @@ def check(
             click.echo(f"{score.issue}: {what}, {score.rendering}: {mean}", err=True)
 
     async def tried() -> "JudgeTried":
-        async with open_judge(find_team(team_of(team, base_url, model)), judge) as seat:
+        async with (
+            ticking(lambda line: None if quiet else click.echo(line, err=True)),
+            open_judge(find_team(team_of(team, base_url, model)), judge) as seat,
+        ):
             return await try_judge(judge, seat, tasks, asked, seed=seed, bounds=bounds, tell=tell)
 
     found = asyncio.run(tried())

@@ -212,6 +212,7 @@ def run(
     from dualcode.agents.agent import AgentLimits
     from dualcode.issues.task import find_task
     from dualcode.serving.running import find_team
+    from dualcode.together import ticking
     from dualcode.workflows.find import DEFAULT, workflow_files
     from dualcode.workflows.loading import check_roles
     from dualcode.workflows.work import WorkAsked, do_work, new_folder
@@ -261,9 +262,15 @@ def run(
         if not quiet:
             click.echo(line, err=True)
 
+    async def working() -> "Worked":
+        if any(node.body == "approval" for node in workflow.nodes):  # who is asked wants silence
+            return await do_work(asked, tell)
+        async with ticking(tell) as heard:
+            return await do_work(asked, heard)
+
     tell(f"{workflow.name} on {task.name}, in {folder}")
     try:
-        worked = asyncio.run(do_work(asked, tell))
+        worked = asyncio.run(working())
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"to go on: {spelled()} workflow run --resume {folder}", err=True)
         raise

@@ -28,6 +28,7 @@ from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.tiers import open_jail
 from dualcode.panel.rubric import find_rubric
 from dualcode.serving.running import find_team
+from dualcode.together import ticking
 
 Tell = Callable[[str], None]
 
@@ -128,7 +129,10 @@ async def run_duel(
     """
     refuse_other(prepared, folder)
     if left_of(prepared, folder) or _unjudged(prepared, folder):
-        async with open_duel(prepared, folder, make_hands, tell=tell, unsafe=unsafe) as opened:
+        async with (
+            ticking(tell) as tell,
+            open_duel(prepared, folder, make_hands, tell=tell, unsafe=unsafe) as opened,
+        ):
             most = concurrency or prepared.config.limits.concurrency
             await Duelling(opened.store, opened.means, concurrency=most, tell=tell).run()
             await judge_duel(opened.store, opened.means, prepared, tell)

@@ -1,6 +1,5 @@
 """What daily work is done at: the team behind a ledger of its own, a sandbox, and the journal."""
 
-import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -68,25 +67,6 @@ async def desk(
         keys = [api_key(name, config.endpoints[name]) for name in served]
         journal = Journal(secrets=[key for key in keys if key], tell=tell)
         yield Desk(team.at_work(roles, SandboxBench(sandbox)), config, served, sandbox.tier, journal)
-
-
-@contextlib.asynccontextmanager
-async def ticking(tell: Callable[[str], None]) -> AsyncGenerator[None]:
-    """Say now and then that work goes on: after 3 seconds, then every 10."""
-
-    async def tick() -> None:
-        seconds = 3
-        await asyncio.sleep(seconds)
-        while True:
-            tell(f"… {seconds} s")
-            seconds += 10
-            await asyncio.sleep(10)
-
-    task = asyncio.create_task(tick())
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 def cores() -> int:

@@ -10,7 +10,7 @@ from dualcode.grading.grader import SandboxGrader
 from dualcode.models.ledger import FOLDER
 from dualcode.record import Record
 from dualcode.reviews.cases import Case, make_cases
-from dualcode.reviews.desk import cores, desk, ticking
+from dualcode.reviews.desk import cores, desk
 from dualcode.reviews.prompt_sets import BUILT_IN, find_form
 from dualcode.reviews.trial import Reviewer, hold
 from dualcode.runs.lines import read_lines
@@ -18,6 +18,7 @@ from dualcode.sandbox import open_sandbox
 from dualcode.serving.running import find_team
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
+from dualcode.together import ticking
 
 Thinking = Literal["both", "on", "off"]
 CASES = "cases.jsonl"
@@ -101,7 +102,7 @@ async def try_reviewers(asked: TrialOptions, tell: Callable[[str], None]) -> Tri
         at_once = asked.concurrency or sum(
             config.endpoints[name].concurrency for name in {config.roles[role] for role in asked.roles}
         )
-        async with ticking(tell):  # a slow server answers the first review after minutes
+        async with ticking(tell) as heard:  # a slow server answers the first review after minutes
             reviews = await hold(
                 cases,
                 {task.id: task for task in suite.tasks},
@@ -109,7 +110,7 @@ async def try_reviewers(asked: TrialOptions, tell: Callable[[str], None]) -> Tri
                 place.team.bench,
                 folder / FILE,
                 at_once=at_once,
-                tell=tell,
+                tell=heard,
             )
     return trial_of(suite, folder, cases, missing, len(cases) * len(reviewers), reviews)
 

@@ -13,7 +13,7 @@ from dualcode.errors import InputError
 from dualcode.journal import entry_of
 from dualcode.record import Record
 from dualcode.reviews import git
-from dualcode.reviews.desk import Desk, cores, desk, ticking
+from dualcode.reviews.desk import Desk, cores, desk
 from dualcode.reviews.diffs import is_diff, read_diff
 from dualcode.reviews.forms import pieces
 from dualcode.reviews.mending import Mend, mend
@@ -21,6 +21,7 @@ from dualcode.reviews.review import Heard, Reviewed, review
 from dualcode.reviews.sources import MOST_CHARACTERS, STDIN, Cut, Source, cut, decoded, read_files
 from dualcode.serving.running import find_team
 from dualcode.team import Seat
+from dualcode.together import ticking
 
 FailOn = Literal["confirmed", "any", "never"]
 MOST_SPEC = 64 << 10
@@ -103,7 +104,7 @@ async def do_review(
     config = find_team(asked.team)
     roles: list[Role] = ["reviewer", "coder"] if asked.test_command else ["reviewer"]
     async with (
-        ticking(tell),
+        ticking(tell) as tell,
         desk(config, roles, ledger=asked.ledger, unsafe=asked.unsafe, workers=cores(), tell=tell) as place,
     ):
         tell(f"reviewing {pieces(len(found.pieces))}; programs are tried in: {place.tier.name}")

@@ -135,6 +135,8 @@ def check(line: str, *, whole: bool) -> None:
                 words.insert(0, "start")
             if name == "reviewer" and words and words[0] not in called.commands:
                 words.insert(0, "judge")
+            if name == "duel" and words and words[0] not in called.commands:
+                words.insert(0, "run")
             if not words:
                 return
             name = words.pop(0)

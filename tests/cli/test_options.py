@@ -62,6 +62,7 @@ def test_every_command_stands_in_the_file_of_its_name_and_no_file_is_forgotten()
     assert {main.command(name).name for name in main.COMMANDS} == set(main.COMMANDS)
     folder = Path(main.__file__).parent
     files = {path.stem for path in folder.glob("*.py") if "@click.command" in path.read_text()}
+    files -= {"duel_report"}  # half of `duel`
     groups = {path.stem for path in folder.glob("*.py") if "@click.group" in path.read_text()} - {"main"}
     assert files | groups == set(main.COMMANDS)
 

@@ -28,6 +28,8 @@ LINES = {
     "datasets": [["datasets"]],
     "suite": [["suite", "new", "ours"]],
     "issues": [["issues", "list"], ["issues", "show", "flask-4041"]],
+    "workflow": [["workflow", "list"], ["workflow", "show", "plan-implement"]],
+    "duel": [["duel", "show", "nowhere"]],
     "panel": [["panel", "rubrics"], ["panel", "check", "--judge", "reviewer", "--team", "team.toml"]],
     "score": [["score", "samples.jsonl", "--dataset", "mini"]],
     "extract": [["extract", "replies.jsonl", "--dataset", "mini", "-o", "made.jsonl"]],

@@ -302,6 +302,14 @@ def fault(run: Run, folder: Path) -> int:
     return subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode
 
 
+def spent(run: Run, folder: Path) -> int:
+    """As a duel ends at its limit of money, which tests/duels/test_command.py has whole."""
+    told = "from dualcode.errors import MoneyError as E; raise E('spent', hint='more')"
+    script = f"import dualcode.cli.main as m; m.command = lambda *_: exec({told!r}); m.main()"
+    words = [sys.executable, "-c", script, "show"]
+    return subprocess.run(words, capture_output=True, check=False).returncode
+
+
 def typed(*words: str) -> Callable[[Run, Path], int]:
     def scenario(run: Run, folder: Path) -> int:
         return run(*words)[0]
@@ -322,6 +330,7 @@ SCENARIOS: dict[int, tuple[Callable[[Run, Path], int], ...]] = {
     4: (errored,),
     5: (leak,),
     EXIT_REFUSED: (refused,),
+    7: (spent,),
     130: (interrupted,),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dualcode.call import Message, Request
-from dualcode.cli.main import cli
+from dualcode.cli.main import cli, main
 from dualcode.duels import duel as room
 from dualcode.errors import DualcodeError
 from dualcode.issues.jail.jail import CommandJail
@@ -101,6 +101,30 @@ def test_run_again_asks_no_server(fought: Result, config: Path, server: FakeServ
     (condition,) = json.loads(again.stdout)["conditions"]
     assert (condition["done"], condition["solved"], condition["cost"]) == (1, 1, {"$": 4 * CHARGE})
     assert len(server.requests) + len(server.asked) == made
+
+
+def test_at_its_limit_of_money_it_stops_with_a_code_of_its_own_and_goes_on_with_a_higher_one(
+    config: Path, jail: CommandJail, environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def benches(tasks: dict[str, IssueTask], *_: object) -> dict[str, Any]:
+        return {name: shop.make_bench(task, environment, jail) for name, task in tasks.items()}
+
+    monkeypatch.setattr(room, "open_benches", benches)
+    file = config.parent / "poor.toml"
+    limits = '[limits]\nmoney = {{ "$" = {} }}\n'
+    price = (
+        "\n[endpoints.m.price]\ninput_per_million = 1\noutput_per_million = 1\ncached_input_per_million = 1\n"
+    )
+    team = config.parent / "priced.toml"
+    team.write_text((config.parent / "team.toml").read_text() + price)
+    file.write_text(config.read_text() + f'team = "priced.toml"\n{limits.format(CHARGE / 2)}')
+    arguments = ("duel", str(file), "--duels", str(tmp_path), "--quiet")
+    monkeypatch.setattr("sys.argv", ["dualcode", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 7
+    file.write_text(config.read_text() + f'team = "priced.toml"\n{limits.format(9)}')
+    assert run(*arguments[1:]).exit_code == 0
 
 
 def test_a_forecast_says_what_is_assumed_and_what_is_unknown(config: Path, tmp_path: Path) -> None:

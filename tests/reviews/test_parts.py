@@ -1,6 +1,5 @@
 """The parts of daily work: a user's tests on the bench, a project's copy, forms of reviews, the desk."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from dualcode.bench.scripted import ScriptedBench
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import InputError, TeamError, UnreachableError
 from dualcode.reviews import project
-from dualcode.reviews.desk import desk, ticking
+from dualcode.reviews.desk import desk
 from dualcode.reviews.own_tests import OwnTestsBench, read_tests
 from dualcode.reviews.prompt_sets import BUILT_IN, Form, find_form
 from dualcode.reviews.sources import decoded
@@ -206,27 +205,6 @@ async def test_a_desk_without_its_server_or_role_is_not_opened() -> None:
     with pytest.raises(TeamError, match="needs the role 'coder'"):
         async with desk(config("http://127.0.0.1:1/v1"), ["coder"]):
             pass
-
-
-async def test_work_that_lasts_says_so_and_work_that_does_not_is_silent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    told, waits = list[str](), list[float]()
-    real = asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        await real(0)
-
-    async with ticking(told.append):
-        pass
-    assert told == []
-    monkeypatch.setattr("dualcode.reviews.desk.asyncio.sleep", sleep)
-    async with ticking(told.append):
-        while len(told) < 3:
-            await real(0)
-    assert told[:3] == ["… 3 s", "… 13 s", "… 23 s"]
-    assert waits[:3] == [3, 10, 10]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_one_table_in_one_form(runs: Path) -> None:
     printed = called(runs, "--name", "table-2", "--format", "json")
     (table,) = json.loads(printed.stdout)
     assert table["name"] == "table-2"
-    assert called(runs, "--name", "table-2", "--format", "tex").stdout.count(r"\begin{table}") == 1
+    assert called(runs, "--name", "table-2", "--format", "tex").stdout.count(r"\label{") == 1
 
 
 def test_folder_gets_all_forms_or_the_asked_one(runs: Path, tmp_path: Path) -> None:
