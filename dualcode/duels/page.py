@@ -70,7 +70,9 @@ def lead(found: Findings) -> list[str]:
     """Return the result in sentences: who solved most, what it cost, and how much of that can be claimed."""
     best = [row for row in found.standings if row.solved]
     said: list[str] = []
-    if best and (top := best[0]).solved:
+    if best and not any(row.solved and row.solved.passed for row in best):
+        said.append("No condition solved an issue.")
+    elif best and (top := best[0]).solved:
         alike = [row for row in best if row.solved and row.solved.value == top.solved.value]
         names = ", ".join(row.id for row in alike[:4]) + (
             f" and {len(alike) - 4} more" if len(alike) > 4 else ""

@@ -119,6 +119,13 @@ def test_the_lead_claims_no_more_than_the_contests() -> None:
     assert "Cheapest for a solved issue: opus->kimi, $0.39" in said
 
 
+def test_the_lead_calls_nobody_best_where_nobody_solved_anything() -> None:
+    lost = cell(SOLO, "a", solved=False)
+    said = lead(find(records([SOLO], [lost], issues=("a",))))
+    assert said[0] == "No condition solved an issue."
+    assert "most" not in " ".join(said)
+
+
 def test_the_lead_of_one_cell_a_condition_says_that_nothing_is_ranked() -> None:
     assert "nothing is ranked" in " ".join(lead(find(whole(matrix(), ("flask-4041",), 1))))
 
