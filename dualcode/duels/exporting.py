@@ -100,6 +100,7 @@ def condition(found: Findings, row: Standing) -> dict[str, Any]:
         "completion_tokens": effort.completion_tokens if effort else None,
         "cached_share": effort.cached_share if effort else None,
         "out_of_scope": row.out_of_scope,
+        "scope": row.scope.mean if row.scope else None,
         "dropped": row.dropped,
         "tampered": row.tampered,
     }

@@ -96,6 +96,8 @@ class Standing(Record):
     effort: Effort | None
     out_of_scope: int
     """Cells that changed a file that the task does not name."""
+    scope: Spread | None
+    """Scope discipline by rule, 10 to 1, of the cells whose task names a scope."""
     dropped: int
     """Cells of whose change something did not count, such as test machinery."""
     tampered: int
@@ -187,6 +189,7 @@ def standing(records: DuelRecords, condition: Condition, scores: Mapping[Key, Ce
         ),
         effort=_effort(known),
         out_of_scope=sum(bool(each.verdict and each.verdict.out_of_scope) for each in known),
+        scope=spread_of(each.verdict.scope if each.verdict else None for each in known),
         dropped=sum(bool(each.left_out or (each.verdict and each.verdict.dropped)) for each in known),
         tampered=sum(bool(each.verdict and each.verdict.tampered) for each in known),
     )

@@ -23,6 +23,7 @@ from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Ended, Room
 from dualcode.issues.packages import Environment
 from dualcode.issues.report import Case, read_report
+from dualcode.issues.scope import scope_score
 from dualcode.issues.screen import Screened, screen
 from dualcode.issues.task import IssueTask
 from dualcode.issues.verdict import Dropped, IssueVerdict, Phases
@@ -108,6 +109,9 @@ class Bench:
             "dropped": tuple(map(Dropped.of, screened.dropped)),
             "counted": screened.counted,
             "out_of_scope": tuple(path for path in screened.counted if not self.task.in_scope(path)),
+            "scope": scope_score(
+                screened.counted, self.task.in_scope if self.task.settings.paths_in_scope else None
+            ),
             "output": _shortened(run.ended.output),
             "phases": phases,
             "failing": failing,

@@ -37,6 +37,10 @@ PATCHER = Script(
 """Mends nothing, and patches pytest from within the package."""
 
 
+SPRAWLER = Script(edits=(MEND, "for each in 0 1 2 3 4 5 6 7 8 9; do echo more > unrelated-$each.txt; done"))
+"""Mends it, and writes ten files that nobody asked for."""
+
+
 def litterer(outside: str, mark: str) -> Script:
     """Return who mends it, and leaves a repository with a command in the tree, a link out of it, a daemon."""
     planted = (

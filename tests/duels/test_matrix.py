@@ -8,11 +8,13 @@ import pytest
 
 from dualcode.duels.preparing import Prepared
 from dualcode.duels.records import Cell, DuelRecords
+from dualcode.duels.scores import Spread
+from dualcode.duels.standing import board
 from dualcode.duels.store import Place, read_duel
 from dualcode.issues.bases import open_base
 from dualcode.issues.task import IssueTask
 from tests.duels.acting import Ground, write_duel
-from tests.duels.plays import CHEAT, PATCHER, RIGHT, WRONG, litterer
+from tests.duels.plays import CHEAT, PATCHER, RIGHT, SPRAWLER, WRONG, litterer
 from tests.duels.scripted import ScriptedModel
 from tests.issues.attacks import command_lines
 
@@ -119,6 +121,7 @@ def attacked(ground: Ground, issue: IssueTask, tmp_path_factory: pytest.TempPath
     outside.mkdir(mode=0o777)
     outside.chmod(0o777)
     scripts = {"cheat": CHEAT, "patcher": PATCHER, "litterer": litterer(str(outside), folder.name)}
+    scripts["sprawler"] = SPRAWLER
     chats = {name: ScriptedModel(name, script.play) for name, script in scripts.items()}
     path = write_duel(folder, tuple(scripts), issue.folder, arms=["no-plan"])
     found = Fought(ground.prepared(path), folder / "duels" / "duel", chats)
@@ -134,6 +137,17 @@ def test_what_makes_tests_pass_without_a_fix_does_not_count(attacked: Fought) ->
         "conftest.py", "pytest.ini", "sitecustomize.py",
         "tests/conftest.py", "tests/test_issue.py", "tests/test_price.py",
     }  # fmt: skip
+
+
+def test_ten_unrelated_files_lose_the_points_for_scope_and_solve_the_issue_all_the_same(
+    attacked: Fought,
+) -> None:
+    verdict = attacked.cell("no-plan:sprawler").verdict
+    assert verdict is not None
+    assert (verdict.solved, verdict.scope, len(verdict.out_of_scope)) == (True, 1, 10)
+    rows = {row.id: row for row in board(read_duel(attacked.folder)).standings}
+    assert rows["no-plan:sprawler"].scope == Spread(mean=1, std=None, cells=1)
+    assert rows["no-plan:patcher"].scope == Spread(mean=10, std=None, cells=1)
 
 
 def test_a_package_that_patches_pytest_is_caught(attacked: Fought) -> None:

@@ -46,7 +46,7 @@ async def test_a_wrong_fix_is_not_and_names_the_tests(bench: Bench) -> None:
     assert verdict.solved is False
     assert verdict.failing == ("tests/test_issue.py::test_all_count",)
     assert verdict.broken == ("tests/test_price.py::test_nothing", "tests/test_price.py::test_first_is_free")
-    assert verdict.out_of_scope == ("notes.txt",)
+    assert (verdict.out_of_scope, verdict.scope) == (("notes.txt",), 9)
     assert verdict.verdict().parts["pass_to_pass"].status == "failed"
 
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from dualcode.issues.scope import scope_score
 from dualcode.panel.measures import Key, Makers, PanelMeasured, measure
 from dualcode.panel.panel import Score
-from dualcode.panel.scope import scope_score
 
 MODELS = ("ann", "bob")
 MAKERS = {
