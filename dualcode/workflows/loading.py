@@ -73,7 +73,8 @@ def _validated(source: Source) -> Written:
         # As JSON, so that a list becomes a tuple and nothing else becomes anything else.
         written = Written.model_validate_json(json.dumps(source.content))
     except ValidationError as error:
-        refuse([*faults, *(_fault(source, detail) for detail in error.errors())])
+        told = (each for each in error.errors() if each["type"] != "too_short" or not each["input"])
+        refuse([*faults, *(_fault(source, each) for each in told)])  # without "no nodes" where each is faulty
         raise
     refuse(faults)
     _check_graph(source, written.nodes, faults)

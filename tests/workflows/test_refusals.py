@@ -110,6 +110,7 @@ def test_a_node_is_refused_with_its_line(tmp_path: Path, nodes: str, line: int, 
     assert f"{path}:{line}: " in str(refused.value)
     lines = [each for each in str(refused.value).splitlines() if each.startswith(f"{path}:{line}: ")]
     assert any(told in each for each in lines), refused.value
+    assert "at least 1 item" not in str(refused.value), "a faulty node is one"
 
 
 FILES: list[tuple[str, int, str]] = [
