@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dualcode.cli.approvals import approver, decisions_of
 from dualcode.cli.options import (
     EXIT_ERRORED,
     EXIT_FOUND,
@@ -18,12 +19,12 @@ from dualcode.cli.options import (
     team_options,
     unsafe_option,
 )
+from dualcode.cli.worked import print_worked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dualcode.config import TeamConfig
-    from dualcode.workflows.hands import Approver
     from dualcode.workflows.store import WorkManifest
     from dualcode.workflows.work import Worked
     from dualcode.workflows.workflow import Workflow
@@ -236,7 +237,7 @@ def run(
     if dry_run:
         _print_rehearsal(workflow, task, own, _rehearsing(team, base_url, model, roles), as_json)
         return
-    decisions = _decisions(workflow, _pairs(approvals, "--approve"))
+    decisions = decisions_of(workflow, _pairs(approvals, "--approve"))
     config = _bound(find_team(team_of(team, base_url, model)), roles, workflow)
     check_roles(workflow, list(config.roles))
     folder = resume or into or new_folder(workflow, task, Path("worked"))
@@ -247,7 +248,7 @@ def run(
         folder=folder,
         inputs=own,
         limits=AgentLimits.model_validate(given),
-        approver=_approver(decisions),
+        approver=approver(decisions),
         archives=archives,
         unsafe=unsafe,
         named=(
@@ -277,7 +278,7 @@ def run(
     if as_json:
         click.echo(json.dumps(worked.to_json()))
     else:
-        _print_worked(worked)
+        print_worked(worked)
     if worked.faulted:
         click.echo(f"to go on: {spelled()} workflow run --resume {folder}", err=True)
         sys.exit(EXIT_ERRORED)
@@ -386,86 +387,3 @@ def _print_rehearsal(
         for key, text in node["texts"].items():
             click.echo(f"   {key}:")
             click.echo("\n".join(f"     | {line}".rstrip() for line in text.rstrip().splitlines()))
-
-
-def _decisions(workflow: "Workflow", given: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the decisions that were made beforehand; refuse work that would wait for nobody."""
-    from dualcode.errors import UnknownNameError, WorkflowError
-
-    gates = {node.id: node.approval for node in workflow.nodes if node.approval is not None}
-    found: dict[str, tuple[str, str]] = {}
-    for name, text in given.items():
-        if (gate := gates.get(name)) is None:
-            raise UnknownNameError(
-                "approval node", name, gates, hint=f"dualcode workflow show {workflow.path}"
-            )
-        decision, _, words = text.partition(":")
-        if decision not in gate.decisions:
-            raise UnknownNameError("decision", decision, gate.decisions, hint=f"--approve {name}=DECISION")
-        found[name] = (decision, words.strip())
-    missing = [name for name in gates if name not in found]
-    if missing and not sys.stdin.isatty():
-        raise WorkflowError(
-            f"{workflow.path}: node {missing[0]!r} asks for a decision, and stdin is no terminal",
-            hint=f"--approve {missing[0]}={gates[missing[0]].decisions[0]}",
-        )
-    return found
-
-
-def _approver(decided: dict[str, tuple[str, str]]) -> "Approver":
-    """Return who decides: what was said beforehand, or whoever sits at the terminal."""
-    one = asyncio.Lock()
-
-    async def approve(node: str, message: str, decisions: tuple[str, ...]) -> tuple[str, str]:
-        if node in decided:
-            click.echo(f"{node}: {decided[node][0]}, as --approve says", err=True)
-            return decided[node]
-        async with one:  # two questions at a time are none
-            click.echo(f"\n{message.rstrip()}\n", err=True)
-            while True:
-                click.echo(f"{node}: {' | '.join(decisions)} [words]? ", err=True, nl=False)
-                word, _, words = (await _line()).strip().partition(" ")
-                if word in decisions:
-                    return word, words.strip()
-
-    return approve
-
-
-async def _line() -> str:
-    """Return a line of the terminal; waiting for it can be interrupted."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sys.stdin.fileno(), lambda: ready.done() or ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
-    line = sys.stdin.readline()
-    if not line:
-        raise click.Abort
-    return line
-
-
-def _print_worked(worked: "Worked") -> None:
-    """Print the diff, and below it each node and the grading."""
-    click.echo(worked.diff or "(no change)\n", nl=False)
-    click.echo()
-    for node in worked.nodes:
-        steps = sum(each.steps for each in node.runs)
-        told = f"{steps} steps, {node.seconds:.0f} s" if node.runs else f"{node.seconds:.0f} s"
-        why = f": {node.reason}" if node.reason else ""
-        click.echo(f"{node.node:<16}{node.status:<11}{told}{why}")
-    usage = worked.usage
-    click.echo(f"{worked.calls} calls, {usage.prompt_tokens:,} tokens in, {usage.completion_tokens:,} out")
-    for each in worked.left_out:
-        click.echo(f"left out: {each.path}: {each.why}")
-    verdict = worked.verdict
-    if verdict is None:
-        click.echo("not graded")
-    else:
-        click.echo(f"graded: {verdict.reason}")
-        for each in verdict.dropped:
-            click.echo(f"did not count: {each.path}: {each.why}")
-        if verdict.out_of_scope:
-            click.echo(f"out of scope: {', '.join(verdict.out_of_scope)}")
-    click.echo(f"on record: {worked.folder}")
