@@ -10,8 +10,6 @@ One process owns it. Whenever it is killed, lines are whole or dropped, and what
 that were not done is asked of the ledger again, and written again.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from dualcode.duels.conditions import Key, keys_of
 from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement
 from dualcode.errors import RunError
 from dualcode.record import Record
-from dualcode.runs.lines import append_whole, drop_torn_line, read_lines, replace, writing
+from dualcode.runs.lines import append_whole, drop_torn_line, own, read_lines, replace, writing
 from dualcode.workflows.records import NodeResult
 from dualcode.workflows.running import kept
 from dualcode.workflows.workflow import Workflow
@@ -109,7 +107,7 @@ class DuelStore:
         `differences` tells what keeps a duel on record from being gone on with, in words. Raises RunError if
         there is anything, or another process works on it.
         """
-        lock = _lock(folder)
+        lock = own(folder, choose="--duels FOLDER", beside="a duel")
         try:
             if (folder / MANIFEST).exists():
                 found = read_manifest(folder)
@@ -234,27 +232,6 @@ def other_configuration(folder: Path, why: Sequence[str]) -> RunError:
         f"{folder} is a duel of another configuration: {'; '.join(why)}",
         hint="--fresh begins one beside it, or put back what differs",
     )
-
-
-def _lock(folder: Path) -> IO[str]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("a+")
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error}", hint="--folder FOLDER") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        lock.close()
-        raise RunError(
-            f"process {owner} is working on {folder}", hint="wait for it, or --fresh for a duel beside it"
-        ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
 
 
 def _text(text: str) -> str:

@@ -70,7 +70,8 @@ def parts_of(name: str) -> Iterator[str]:
         pieces = re.split(r"[-_.:\s]+", last)
         stem = re.match(r"[A-Za-z]{3,}(?=\d)", pieces[0])
         letters = [each for each in pieces[1:] if re.match(r"[A-Za-z]{4}", each)]
-        for each in {model.strip(), last, pieces[0], stem[0] if stem else last, *letters}:
+        versions = re.findall(r"(?<![A-Za-z0-9])[A-Za-z]+\d+\.\d+(?![A-Za-z0-9])", last)
+        for each in {model.strip(), last, pieces[0], stem[0] if stem else last, *letters, *versions}:
             if each.lower() not in _COMMON and _tells(each):
                 yield each
 
@@ -78,7 +79,7 @@ def parts_of(name: str) -> Iterator[str]:
 def _tells(name: str) -> bool:
     """Whether it could name a model: it is no single letter, no two of them, no number or size."""
     short = len(name) < 2 or (len(name) == 2 and name.isalpha())
-    return not short and re.fullmatch(r"[vVqQkK]?\d+(?:\.\d+)*[bBmMkK]?", name) is None
+    return not short and re.fullmatch(r"[vVqQ]?\d+(?:\.\d+)*[bBmMkK]?", name) is None
 
 
 def _pattern(name: str) -> str:

@@ -1,12 +1,13 @@
 """Files of lines, each a record: appended whole, replaced whole, and read beyond what is damaged."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
@@ -138,3 +139,31 @@ def writing(path: Path) -> Generator[None]:
     except OSError as error:
         hint = "free the disk, then the same command to resume"
         raise RunError(f"cannot write {path}: {error}", hint=hint) from error
+
+
+def own(folder: Path, *, choose: str, beside: str) -> IO[str]:
+    """Own a folder of records, made if need be, until what is returned is closed or its process ends.
+
+    Raises RunError, with the option that chooses another folder, where it cannot be written or another
+    process owns it; `beside` is what `--fresh` begins then.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error}", hint=choose) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise RunError(
+            f"another process is working on {folder}: {owner}",
+            hint=f"wait for it, or --fresh for {beside} beside it",
+        ) from None
+    with contextlib.suppress(OSError):  # for people alone
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+    return lock

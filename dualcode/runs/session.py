@@ -1,6 +1,5 @@
 """A run that is worked on: one process appends its records, each whole or not at all."""
 
-import fcntl
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from dualcode.call import Call
 from dualcode.clock import now
 from dualcode.errors import RunError
 from dualcode.record import Record
-from dualcode.runs.lines import append_whole, each_line, replace, writing
+from dualcode.runs.lines import append_whole, each_line, own, replace, writing
 from dualcode.runs.manifest import Manifest, Session
 from dualcode.runs.monitor import Reading
 from dualcode.runs.recovery import Survey, recovered
@@ -47,7 +46,7 @@ class RunStore:
 
         Raises RunError if another process works on it, or if it holds a run of another configuration.
         """
-        lock = _lock(folder)
+        lock = own(folder, choose="--run-dir FOLDER", beside="a run")
         try:
             return cls(folder, lock, recovered(folder, manifest))
         except BaseException:
@@ -165,19 +164,3 @@ class _Kept(Sequence[Verdict]):
     def __getitem__(self, index: slice) -> list[Verdict]: ...
     def __getitem__(self, index: int | slice) -> Verdict | list[Verdict]:
         return list(self)[index]
-
-
-def _lock(folder: Path) -> IO[str]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error}", hint="--run-dir FOLDER") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise RunError(
-            f"another process is working on {folder}", hint="wait for it, or --fresh for a run beside it"
-        ) from None
-    return lock

@@ -149,7 +149,7 @@ def test_two_processes_do_not_work_on_one_duel(ground: Ground, issue: IssueTask,
     duel = prepared(ground, tmp_path, issue, ("a",))
     with (
         ground.opened(duel, tmp_path / "duel", {"a": ScriptedModel("a", RIGHT.play)}),
-        pytest.raises(RunError, match=r"process \d+ is working on"),
+        pytest.raises(RunError, match=r"another process is working on .*: \d+"),
         ground.opened(duel, tmp_path / "duel", {}),
     ):
         pass

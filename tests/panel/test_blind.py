@@ -35,12 +35,20 @@ WAYS = [
     "{}",
     "# written by {}\nx = 1",
     "Co-Authored-By: {} <bot@example.org>",
-    "see /root/.cache/dualcode/issues/worktrees/{}/1/src/shop",
+    f"see {resources.cache_folder()}/issues/worktrees/{{}}/1/src/shop",
     "class {}Client: ...",
     "my_{}_client = 1",
     "「{}」",
 ]
 """Ways in which a name may stand in a text."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", SPOKEN)
+def test_a_model_s_name_as_people_say_it_goes_wherever_it_stands(way: str, name: str) -> None:
+    blind = Blind([*MODELS, *MODELS.values(), *CONDITIONS])
+    for spelled in (name, name.upper(), name.lower()):
+        assert not found_in(name, blind.text(way.format(spelled)))
 
 
 def found_in(name: str, text: str) -> bool:
@@ -74,7 +82,7 @@ async def test_no_name_condition_or_path_occurs_in_any_prompt(
         seed=1,
         record=lambda _: None,
         names={*MODELS, *MODELS.values()},
-        paths=["/work/trees"],
+        paths=["/srv/trees"],
     )
     for request in chat.requests:
         text = judges.shown(request)
@@ -84,7 +92,7 @@ async def test_no_name_condition_or_path_occurs_in_any_prompt(
 
 
 def test_what_is_no_name_stays_to_the_letter() -> None:
-    blind = Blind([*MODELS, *MODELS.values(), *CONDITIONS], ["/work/trees"])
+    blind = Blind([*MODELS, *MODELS.values(), *CONDITIONS], ["/srv/trees"])
     code = (
         "def coder(model, reviewer):\n    total = small + high * instruct  # 8B of -O2\n"
         "    return opusculum(K2, alicex)\n    sha = '0123456789abcdef0123456789abcdef01234567'\n"
@@ -106,12 +114,12 @@ def test_code_stays_code() -> None:
         ("Fix it.\n\nCo-authored-by: Bob <b@x.org>\nGenerated with Claude Code\n", "Fix it.\n\n"),
         ("at 0123456789abcdef0123456789abcdef01234567 it", "at a-commit it"),
         ("/home/ann/shop/a.py and /Users/bob/b.py", "/repo/shop/a.py and /repo/b.py"),
-        ("/work/trees/x/a.py /work/trees-2", "/repo/x/a.py /work/trees-2"),
+        ("/srv/trees/x/a.py /srv/trees-2", "/repo/x/a.py /srv/trees-2"),
         ("Claude, ChatGPT, Kimi-K2, DeepSeek-R1", ", ".join([STAND_IN] * 4)),
     ],
 )
 def test_signatures_hashes_and_paths_go_whoever_is_in_the_team(text: str, left: str) -> None:
-    assert Blind([], ["/work/trees"]).text(text) == left
+    assert Blind([], ["/srv/trees"]).text(text) == left
 
 
 def test_a_models_name_gives_its_family_and_no_common_word() -> None:
