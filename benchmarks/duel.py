@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from dualcode.duels.config import load_duel
-from dualcode.duels.hands import hands_of
-from dualcode.duels.opening import Models, open_benches, seated
+from dualcode.duels.running import hands_of
+from dualcode.duels.duel import Models, open_benches, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.running import Duelling, Means

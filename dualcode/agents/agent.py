@@ -12,10 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dualcode import prompts
 from dualcode.agents import mini
 from dualcode.agents.bridge import Bridge, Stopped
 from dualcode.agents.records import AgentRun, Step
-from dualcode.agents.work import WorkAtHand
+from dualcode.agents.work import MARKER, WorkAtHand
 from dualcode.call import Message
 from dualcode.errors import DualcodeError, EndpointError
 from dualcode.issues.jail.jail import CommandJail
@@ -42,7 +43,7 @@ class Brief:
 
     node: str
     system: str
-    """Of its surroundings: `briefs.surroundings`."""
+    """Of its `surroundings`."""
     instance: str
     """The first message: what is to be done."""
     continuing: tuple[Message, ...] = ()
@@ -73,6 +74,29 @@ class AgentLimits(BaseModel):
     context: int | None = Field(default=None, ge=256)
     """Tokens of prompt and reply together; None: as many as the seat's server takes, where it tells that, and
     else until it refuses."""
+
+
+def surroundings(place: Workplace, limits: AgentLimits, *, visible_test: str = "") -> str:
+    """Return the system message: how to reply, where commands run, how to finish; of its work others tell."""
+    places = place.jail.places(place.room)
+    return prompts.render(
+        "agent_system",
+        tree=places.tree,
+        scratch=places.scratch,
+        scratch_is_kept=place.room.scratch is not None,
+        writable=place.room.writable,
+        seconds=f"{place.limits.command_seconds:g}",
+        memory_mb=place.limits.memory_mb,
+        output_chars=f"{limits.observation_chars:,}",
+        steps=limits.steps,
+        visible_test=visible_test,
+        marker=MARKER,
+    )
+
+
+def answered(answer: str) -> str:
+    """Say what is wrong with an empty answer where others build on it."""
+    return "" if answer else f"print your answer on the lines after {MARKER}, by the same command."
 
 
 async def run_agent(

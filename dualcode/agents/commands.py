@@ -1,11 +1,17 @@
-"""The one command of a reply: what stands in its fenced block.
+"""The one command of a reply: what stands in its fenced block, and what it aims at.
 
 mini-swe-agent's own expression ends a block at the first line that begins with three ticks, and so in the
 middle of a file that a command writes: a plan with code in it, a page of documentation. Here a block ends
 where its command does: not within a here-document, and not at fewer ticks than it was opened with.
+
+Whether a command was to change a file of the tree is a guess from its words, and only used for a count and
+for a line that the model is shown: a shell's language cannot be read without running it. What a command did
+change is seen in the tree, never guessed.
 """
 
 import re
+import shlex
+from itertools import dropwhile, pairwise
 
 from dualcode.extraction import strip_thinking
 from dualcode.record import Record
@@ -106,3 +112,71 @@ def without_documents(command: str) -> tuple[str, str]:
         documents += lines[at + 1 : behind]
         at = behind
     return "\n".join(kept), "\n".join(documents)
+
+
+_EDITORS = frozenset(
+    {"patch", "ed", "ex", "tee", "truncate", "mv", "rm", "cp", "rmdir", "unlink", "ln", "dd"}
+)
+_IN_PLACE = frozenset({"sed", "perl", "ruby", "gawk"})
+_INTERPRETERS = re.compile(r"(?:python[\d.]*|perl|ruby|node)$")
+_WRITES = re.compile(
+    r"write_text|write_bytes|\.write(?:lines)?\(|open\([^)\n]*,\s*(?:mode\s*=\s*)?['\"][rb]*[wax+]"
+    r"|fileinput|os\.(?:remove|rename|replace|unlink)|shutil\.|writeFile"
+)
+_APPLIES = frozenset({"apply", "checkout", "restore", "am", "stash", "mv", "rm", "reset", "revert"})
+_REDIRECTIONS = (">", ">>", ">|", "&>")
+_SEPARATORS = frozenset(
+    {";", "|", "||", "&", "&&", "(", ")", "{", "}", "do", "then", "else", "!", ";;", "|&"}
+)
+_BEFORE = frozenset({"sudo", "env", "time", "command", "xargs", "exec", "nohup", "timeout"})
+
+
+def aims_at_tree(command: str, elsewhere: tuple[str, ...]) -> bool:
+    """Tell whether a command would change a file outside the folders `elsewhere`, such as /tmp."""
+    line, documents = without_documents(command)
+    lexer = shlex.shlex(line.replace("\\\n", " ").replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        words = list(lexer)
+    except ValueError:  # a quote that never ends: the shell will say so
+        return bool(re.search(r"\bsed\s+-i|>\s*[\w./]", line))
+    away = (*elsewhere, "/dev/", "$TMPDIR", "~", "$HOME")
+    for word, target in pairwise(words):
+        if word in _REDIRECTIONS and target and not target.startswith((*away, "&")):
+            return True
+    return any(_changes(each, documents, away) for each in _simple_commands(words))
+
+
+def _simple_commands(words: list[str]) -> list[list[str]]:
+    """Return the simple commands of a line, without what stands before a command's own name."""
+    found: list[list[str]] = [[]]
+    for word in words:
+        if word in _SEPARATORS:
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [
+        list(dropwhile(lambda word: word in _BEFORE or re.match(r"\w+=|-|[\d.]+s?$", word), each))
+        for each in found
+    ]
+
+
+def _changes(words: list[str], documents: str, away: tuple[str, ...]) -> bool:
+    if not words:
+        return False
+    name, rest = words[0].rpartition("/")[2], words[1:]
+    operands = [each for each in rest if not each.startswith("-")]
+    if name in _EDITORS:
+        changed = operands[-1:] if name in ("cp", "ln") else operands
+        return name in ("patch", "ed", "ex") or any(not each.startswith(away) for each in changed)
+    if name in _IN_PLACE and any(re.match(r"-(?!-)\w*i|--in-place", each) for each in rest):
+        return not operands or not operands[-1].startswith(away)
+    if name == "git":
+        return bool(_APPLIES.intersection(operands[:1]))
+    if _INTERPRETERS.match(name):
+        program = " ".join(rest) + documents * any(each.startswith("<<") for each in rest)
+        named = re.findall(r"['\"]([^'\"\s]*/[^'\"\s]*)['\"]", program)
+        only_away = bool(named) and all(each.startswith(away) for each in named)
+        return bool(_WRITES.search(program)) and not only_away
+    return False

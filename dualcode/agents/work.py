@@ -12,8 +12,7 @@ from dualcode import prompts
 from dualcode.agents import mini
 from dualcode.agents.bridge import Bridge
 from dualcode.agents.changes import Changes
-from dualcode.agents.commands import Turn, read_turn
-from dualcode.agents.edits import aims_at_tree
+from dualcode.agents.commands import Turn, aims_at_tree, read_turn
 from dualcode.agents.mini import Said
 from dualcode.agents.records import AgentEnding, AgentRun, Step, standing
 from dualcode.agents.watch import OverError, watched
@@ -126,7 +125,11 @@ class WorkAtHand:
         refusals = 0
         while True:
             self._require_room()
-            sent = self._fitting(messages)
+            try:
+                sent = self._window.fit(messages)
+            except FullError:
+                told = f"the conversation does not fit the context of {self._seat.endpoint}, even shortened"
+                raise OverError("tokens", told) from None
             try:
                 turn = await self._sent(sent)
             except ContextOverflowError:
@@ -158,13 +161,6 @@ class WorkAtHand:
             raise OverError("tokens", f"its replies had {self._tokens:,} of {self._limits.tokens:,} tokens")
         if self._seconds >= self._limits.seconds:
             raise OverError("time", f"it worked for {self._seconds:.0f} of {self._limits.seconds:g} seconds")
-
-    def _fitting(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        try:
-            return self._window.fit(messages)
-        except FullError:
-            told = f"the conversation does not fit the context of {self._seat.endpoint}, even shortened"
-            raise OverError("tokens", told) from None
 
     def _heard(self, call: Call) -> None:
         self._calls.append(call)

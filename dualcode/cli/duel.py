@@ -84,8 +84,8 @@ def run(
     """
     from dualcode.duels.config import load_duel
     from dualcode.duels.duel import folder_of, forecast_of, run_duel
-    from dualcode.duels.hands import hands_of
     from dualcode.duels.preparing import prepare
+    from dualcode.duels.running import hands_of
 
     prepared = prepare(load_duel(config))
     folder = folder_of(prepared, root, fresh=fresh)

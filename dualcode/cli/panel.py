@@ -11,7 +11,7 @@ import click
 from dualcode.cli.options import EXIT_ERRORED, EXIT_FOUND, WholeSummaries, team_of, team_options
 
 if TYPE_CHECKING:
-    from dualcode.panel.checking import JudgeTried
+    from dualcode.panel.calibration import JudgeTried
     from dualcode.panel.panel import Score
     from dualcode.panel.rubric import Rubric
 
@@ -85,7 +85,7 @@ def check(
       dualcode panel check --judge reviewer --issue flask-4041 --issue sqlparse-742 --json
     """
     from dualcode.issues.task import find_task
-    from dualcode.panel.checking import open_judge, try_judge
+    from dualcode.panel.calibration import open_judge, try_judge
     from dualcode.panel.renderings import Bounds
     from dualcode.panel.rubric import find_rubric
     from dualcode.serving.running import find_team

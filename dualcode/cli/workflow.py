@@ -367,9 +367,8 @@ def _print_rehearsal(
     team: "tuple[TeamConfig | None, tuple[str, ...]]",
     as_json: bool,
 ) -> None:
-    from dualcode.workflows.dry import rehearse
     from dualcode.workflows.loading import check_roles
-    from dualcode.workflows.work import inputs_of
+    from dualcode.workflows.running import inputs_of, rehearse
 
     config = team[0] and _bound(team[0], team[1], workflow)
     if config is not None:

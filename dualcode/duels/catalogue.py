@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from dualcode.duels import claims, judges, tables
+from dualcode.duels import judges, tables
 from dualcode.duels.findings import Findings
 from dualcode.errors import UnknownNameError
 from dualcode.published.duels import PublishedDuels, load_published_duels
@@ -12,8 +12,8 @@ Made = Table | str
 """A table, or why there is none."""
 OURS: dict[str, Callable[[Findings], Made]] = {
     "leaderboard": tables.leaderboard,
-    "contests": claims.contests,
-    "effects": claims.effects,
+    "contests": tables.contests,
+    "effects": tables.effects,
     "costs": tables.costs,
     "work": tables.work,
     "issues": tables.issues,
@@ -21,8 +21,8 @@ OURS: dict[str, Callable[[Findings], Made]] = {
     "judges": judges.table,
 }
 PUBLISHED: dict[str, Callable[[Findings, PublishedDuels], Made]] = {
-    "duobench": claims.duobench,
-    "archon": claims.archon,
+    "duobench": tables.duobench,
+    "archon": tables.archon,
 }
 """What others published: always tables of their own."""
 NAMES = (*OURS, *PUBLISHED)

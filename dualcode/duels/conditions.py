@@ -3,16 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from dualcode.duels.config import DuelConfig
-from dualcode.duels.records import Arm, Condition
+from dualcode.duels.records import JOIN, Arm, Condition, Key
 
-JOIN = "+"
-"""Between models that share a role."""
 EXPLORER, PLANNER, IMPLEMENTER, REVIEWER = "explorer", "planner", "implementer", "reviewer"
 ROLES = (EXPLORER, PLANNER, IMPLEMENTER, REVIEWER)
 """The roles that a duel can bind. Who plans also explores; who implements reviews his own work."""
-
-Key = tuple[str, str, int]
-"""Condition, issue, trial."""
 
 
 def conditions_of(config: DuelConfig, roles: Mapping[str, Sequence[str]]) -> tuple[Condition, ...]:

@@ -13,7 +13,7 @@ from dualcode.analysis.clusters import Clusters
 from dualcode.analysis.statistics import Standing as Claim
 from dualcode.analysis.statistics import Tested, corrected
 from dualcode.duels.amounts import paid, single
-from dualcode.duels.records import Cell, Condition, DuelRecords
+from dualcode.duels.records import Cell, Condition, DuelRecords, Key
 from dualcode.duels.scores import scores_of
 
 QUESTIONS: dict[str, str] = {
@@ -92,7 +92,6 @@ def controls(of: Condition, among: Sequence[Condition]) -> Iterator[tuple[str, C
     planner, implementer = of.planner, of.implementer
     second = planner or of.roles.get("reviewer")
     for other in among:
-        mixed = set(other.implementer.split("+"))
         if of.arm == "pair" and other.arm == "solo" and other.implementer == implementer:
             yield "planner", other
         elif of.arm == "pair" and other.arm == "solo" and other.planner == planner:
@@ -101,20 +100,16 @@ def controls(of: Condition, among: Sequence[Condition]) -> Iterator[tuple[str, C
             yield "plan", other
         elif of.arm == "review" and other.arm == "no-plan" and other.implementer == implementer:
             yield "review", other
-        elif of.arm == "pair" and other.arm == "review" and _mirrors(other, of):
-            yield "order", other
-        elif of.arm in ("pair", "review") and other.arm == "drawn" and {implementer, second} <= mixed:
+        elif (of.arm, other.arm) == ("pair", "review") and other.implementer == implementer:
+            if other.roles.get("reviewer") == planner:  # who plans here reviews there
+                yield "order", other
+        elif of.arm in ("pair", "review") and other.arm == "drawn" and {implementer, second} <= other.models:
             yield "chance", other
-
-
-def _mirrors(review: Condition, pair: Condition) -> bool:
-    """Whether who plans in the pair reviews here, and the same model implements."""
-    return (review.implementer, review.roles.get("reviewer")) == (pair.implementer, pair.planner)
 
 
 def _contest(
     records: DuelRecords,
-    cells: Mapping[tuple[str, str, int], Cell],
+    cells: Mapping[Key, Cell],
     condition: str,
     control: str,
     question: str,

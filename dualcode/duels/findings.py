@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dualcode.duels.contests import Contest, Effect, contests, effects
-from dualcode.duels.records import Cell, Condition, DuelRecords
-from dualcode.duels.scores import CellScore, Key, scores_of
+from dualcode.duels.records import JOIN, Cell, Condition, DuelRecords, Key
+from dualcode.duels.scores import CellScore, scores_of
 from dualcode.duels.standing import Board, Standing, board
 from dualcode.panel.measures import Makers, PanelMeasured, measure
 
@@ -68,4 +68,4 @@ def makers(condition: Condition, models: Mapping[str, str]) -> Makers:
 
 
 def _served(names: str | None, models: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(models.get(name, name) for name in (names or "").split("+") if name)
+    return frozenset(models.get(name, name) for name in (names or "").split(JOIN) if name)

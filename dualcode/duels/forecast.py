@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from dualcode.call import Usage
 from dualcode.config import Price
 from dualcode.duels.assembling import shared_nodes
-from dualcode.duels.conditions import JOIN, Key, keys_of
+from dualcode.duels.conditions import keys_of
 from dualcode.duels.preparing import Prepared
-from dualcode.duels.records import Cell, Condition, Judgement
+from dualcode.duels.records import JOIN, Cell, Condition, Judgement, Key
 from dualcode.panel.exhibit import CALIBRATIONS
 from dualcode.pricing import charge
 from dualcode.record import Record
@@ -88,7 +88,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
     todo = [key for key in keys if key not in finished]
     conditions = {each.id: each for each in prepared.conditions}
     known, sums = _known(done), defaultdict[str, list[tuple[Taken, Taken, int]]](list)
-    plans = set[tuple[str, str, int]]()
+    plans = set[Key]()
     for key in todo:
         for node, model in _asked(prepared, conditions[key[0]], key, plans):
             for one in model.split(JOIN):
@@ -98,7 +98,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
     wanted = RENDERINGS * (len(keys) + len(CALIBRATIONS) * known_fixes)
     judgements = 0
     for judge in config.judges:
-        settled = sum(each.judge == judge and each.cause != "server" for each in judged)
+        settled = sum(each.judge == judge and each.settled for each in judged)
         left = max(0, wanted - settled)
         each = _guess(1, cached=False, prompt=JUDGED, reply=JUDGEMENT)
         sums[judge] += [(each, each, 0)] * left
@@ -108,9 +108,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
     return DuelForecast(cells=len(todo), of=len(keys), plans=len(plans), judgements=judgements, models=models)
 
 
-def _asked(
-    prepared: Prepared, condition: Condition, key: Key, plans: set[tuple[str, str, int]]
-) -> Iterator[tuple[Node, str]]:
+def _asked(prepared: Prepared, condition: Condition, key: Key, plans: set[Key]) -> Iterator[tuple[Node, str]]:
     """Yield the nodes that a cell asks models for, with who is asked; a plan's once for all who share it."""
     workflow = prepared.workflows[condition.workflow]
     shared = set[str]()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from dualcode.duels.findings import Findings, makers
 from dualcode.duels.notes import general
@@ -12,6 +11,8 @@ from dualcode.tables import cells
 from dualcode.tables.cells import MINUS, NOTHING, decimal
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.table import Table
+
+_BELIEVABLE = {None: "unknown", True: "yes", False: "no"}
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,9 @@ def judges(found: Findings) -> list[Judge]:
             if scores := score.by_judge.get(measured.judge):
                 known = [scores[name] for name in found.panel.dimensions if name in scores]
                 given.setdefault(condition, []).extend([fmean(known)] if known else [])
-        own = [
-            each for id_, scores in given.items() if measured.model in whose.get(id_, ()) for each in scores
-        ]
-        rest = [
-            each
-            for id_, scores in given.items()
-            if measured.model not in whose.get(id_, ())
-            for each in scores
-        ]
+        own, rest = list[float](), list[float]()
+        for id_, scores in given.items():
+            (own if measured.model in whose.get(id_, ()) else rest).extend(scores)
         made.append(
             Judge(
                 measured,
@@ -85,10 +80,14 @@ def table(found: Findings) -> Table | str:
         right("beyond peers", lambda row: estimate(row.preference.excess), drop=1),
         right("moved by looks", lambda row: estimate(row.measured.sensitivity, signed=False), drop=4),
         right("AUC", lambda row: decimal(row.measured.auc, 2)),
-        left("calibrated", lambda row: _calibrated(row.measured)),
+        left("calibrated", lambda row: _BELIEVABLE[row.measured.calibrated.believable]),
     ]
     return Grid(judges(found), fields).table(
-        "judges", f"{found.board.name}: the judges, judged", values=_values,
+        "judges", f"{found.board.name}: the judges, judged",
+        values=lambda row: {"ours": {
+            **row.measured.model_dump(mode="json"), "own": row.own, "other": row.other,
+            "by_condition": row.by_condition,
+        }, "published": []},
         notes=[*general(found), *_notes(panel)], runs=[found.board.name],
     )  # fmt: skip
 
@@ -103,19 +102,6 @@ def estimate(of: Estimate, *, signed: bool = True) -> str:
 
     inside = f" [{text(of.low)}, {text(of.high)}]" if of.low is not None and of.high is not None else ""
     return text(of.value) + inside
-
-
-def _calibrated(of: JudgeMeasured) -> str:
-    known = of.calibrated.believable
-    return "unknown" if known is None else "yes" if known else "no"
-
-
-def _values(row: Judge) -> dict[str, Any]:
-    return {
-        "ours": {**row.measured.model_dump(mode="json"), "own": row.own, "other": row.other,
-                 "by_condition": row.by_condition},
-        "published": [],
-    }  # fmt: skip
 
 
 def _notes(panel: PanelMeasured) -> list[str]:

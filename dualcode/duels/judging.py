@@ -29,7 +29,7 @@ async def judge(store: DuelStore, means: Means, rubric: Rubric, tell: Callable[[
     cells = [cell for cell in store.cells() if cell.status != "errored"]
     exhibits = tuple(exhibits_of(store.folder, cells, tasks))
     known = [each for each in store.judgements() if each.checksum == rubric.checksum]
-    done = {_asked(each) for each in known if each.cause != "server"}
+    done = {_asked(each) for each in known if each.settled}
     names = {*duel.models, *duel.models.values(), *(each.model for each in team.endpoints.values())}
     tell(f"judging: {len(exhibits)} fixes, {len(duel.judges)} judges, two renderings")
 
@@ -56,51 +56,32 @@ def exhibits_of(folder: Path, cells: Sequence[Cell], tasks: Mapping[str, IssueTa
     for task in tasks.values():
         yield from calibrations_of(task)
     for cell in cells:
+        # What the tree's own tests said at the end: judges are held against the hidden ones.
+        checks = {phase.name for phase in cell.phases if phase.kind == "check"}
+        said = [node.output for node in Place(cell_folder(folder, cell.key)).nodes() if node.node in checks]
         yield Exhibit(
             key=cell.key,
             issue=cell.issue,
             instruction=tasks[cell.issue].instruction,
             plan=cell.plan,
             diff=cell.diff,
-            tests=_visible_tests(folder, cell),
+            tests=said[-1] if said else "",
         )
-
-
-def _visible_tests(folder: Path, cell: Cell) -> str:
-    """Return what the tree's own tests said at the end: judges are held against the hidden ones."""
-    checks = {phase.name for phase in cell.phases if phase.kind == "check"}
-    said = [node.output for node in Place(cell_folder(folder, cell.key)).nodes() if node.node in checks]
-    return said[-1] if said else ""
 
 
 def judgement_of(score: Score, price: Price | None) -> Judgement:
     """Return a score as it is on record, with its price."""
     paid = charge(price, score.usage, score.seconds)
     return Judgement(
-        condition=score.condition,
-        issue=score.issue,
-        trial=score.trial,
-        judge=score.judge,
-        model=score.model,
-        rubric=score.rubric,
-        rendering=score.rendering,
-        same=score.same,
-        calibration=score.calibration,
-        scores=score.scores,
-        reasons=score.reasons,
-        why_missing=score.why_missing,
-        usage=score.usage,
-        seconds=score.seconds,
+        **score.model_dump(exclude={"repaired", "shown", "from_ledger"}),
         money={paid.currency: paid.amount} if paid else None,
         source=paid.source if paid else "unknown",
-        checksum=score.checksum,
-        cause=score.cause,
     )
 
 
 def unjudged(duel: Duel, cells: Sequence[Cell], judgements: Sequence[Judgement]) -> bool:
     """Whether a judge has something left to say of the cells that are done."""
-    done = {_asked(each) for each in judgements if each.cause != "server"}
+    done = {_asked(each) for each in judgements if each.settled}
     return any(
         Asked(cell.key, judge, rendering) not in done
         for cell in cells
@@ -111,5 +92,4 @@ def unjudged(duel: Duel, cells: Sequence[Cell], judgements: Sequence[Judgement])
 
 
 def _asked(judgement: Judgement) -> Asked:
-    key = (judgement.condition, judgement.issue, judgement.trial)
-    return Asked(key, judgement.judge, judgement.rendering, judgement.calibration)
+    return Asked(judgement.key, judgement.judge, judgement.rendering, judgement.calibration)

@@ -1,6 +1,6 @@
 """What a reader must know before the first number: of every table, figure and page of a duel."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from dualcode.duels.findings import Findings
 from dualcode.duels.standing import LEAST_CELLS, Standing
@@ -12,10 +12,15 @@ NO_RANK = (
 MOST_NAMES = 4
 
 
-def named(rows: list[Standing]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return names in one line, shortened where they are many."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def named(rows: Sequence[Standing]) -> str:
     """Return the ids of conditions, shortened where they are many."""
-    more = f" and {len(rows) - MOST_NAMES} more" if len(rows) > MOST_NAMES else ""
-    return ", ".join(row.id for row in rows[:MOST_NAMES]) + more
+    return some([row.id for row in rows])
 
 
 def general(found: Findings) -> list[str]:
@@ -40,29 +45,27 @@ def _cells(number: int) -> str:
 
 def of_solved(found: Findings) -> list[str]:
     """Return how solved and rank are to be read."""
-    return list(_of_solved(found))
-
-
-def _of_solved(found: Findings) -> Iterator[str]:
     rows, trials = found.standings, found.records.duel.trials
+    notes: list[str] = []
     if not found.board.ranked:
-        yield NO_RANK
+        notes.append(NO_RANK)
     else:
         few = [row for row in rows if row.rank is None]
         then = "quality for money" if any(row.quality for row in rows) else "cost, as nobody judged"
-        yield (
+        notes.append(
             f"Rank: by solved, then by {then}. It is an order, no claim: what can be claimed is in the table "
             "of contests."
         )
         if few:
-            yield f"No rank with fewer than {LEAST_CELLS} graded cells: {named(few)}."
+            notes.append(f"No rank with fewer than {LEAST_CELLS} graded cells: {named(few)}.")
     if trials > 1:
-        yield (
+        notes.append(
             f"95 %: Wilson's interval for as many trials as {trials} of an issue are worth. pass^{trials}: "
             "issues that every trial solves. flips: how often two trials of an issue disagree."
         )
     if len({row.cells for row in rows}) > 1:
-        yield "Conditions are over different cells; contests pair what both have."
+        notes.append("Conditions are over different cells; contests pair what both have.")
+    return notes
 
 
 def of_quality(found: Findings) -> list[str]:
@@ -71,8 +74,7 @@ def of_quality(found: Findings) -> list[str]:
     if not any(row.quality for row in rows):
         return []
     judges = tuple(dict.fromkeys(each.judge for each in found.records.judgements))
-    models = {name for each in duel.conditions for role in each.roles.values() for name in role.split("+")}
-    contestants = [each for each in judges if each in models]
+    contestants = [each for each in judges if each in duel.contestants]
     notes = [
         f"quality: what {' and '.join(judges)} said ({duel.rubric}), mean ± deviation over cells; it "
         "never decides whether something is solved."

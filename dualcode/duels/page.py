@@ -1,4 +1,7 @@
-"""A duel as one HTML file: where its conditions stand, and each cell's plan, change and transcript."""
+"""A duel as one HTML file: where its conditions stand, and each cell's plan, change and transcript.
+
+Texts of a cell stand once in its `texts`; everywhere else is their index.
+"""
 
 import time
 from collections.abc import Sequence
@@ -6,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from dualcode import __version__
+from dualcode.agents.records import Step
 from dualcode.duels import catalogue
-from dualcode.duels.cells import cell_data
 from dualcode.duels.findings import Findings
-from dualcode.duels.records import Cell
+from dualcode.duels.notes import named
+from dualcode.duels.records import Cell, Judgement, Key, Phase
 from dualcode.duels.standing import Standing
 from dualcode.duels.tables import amount, within
 from dualcode.errors import RunError
 from dualcode.figures.drawn import Drawn
+from dualcode.issues.verdict import Dropped, IssueVerdict
 from dualcode.report.file import fill, image, write_page
 from dualcode.report.pack import Packed, pack
-from dualcode.report.template import as_json
+from dualcode.report.template import as_json, cleaned
+from dualcode.report.transcript import Texts
 from dualcode.tables.cells import NOTHING
 
+Data = dict[str, Any]
 MOST_BYTES = 20_000_000
 """Of the file: beyond it, observations, then replies are cut in their middle; plans and changes never are."""
 _SCRIPTS = ("dom.js", "code.js", "transcript.js", "duel.js")
@@ -36,7 +43,7 @@ def write_duel(found: Findings, figures: Sequence[Drawn], target: Path) -> Path:
     places = {each.key: at for at, each in enumerate(records.cells)}
     made, absent = catalogue.build(found)
     by_name = {table.name: table for table in made}
-    values: dict[str, Any] = {
+    values: Data = {
         "title": f"Duel {records.duel.name}",
         "duel": records.duel,
         "lead": lead(found),
@@ -62,7 +69,7 @@ def write_duel(found: Findings, figures: Sequence[Drawn], target: Path) -> Path:
     return target
 
 
-def _page(values: dict[str, Any], packed: Packed) -> str:
+def _page(values: Data, packed: Packed) -> str:
     return fill("duel.html.j2", ("report.css", "duel.css"), _SCRIPTS, packed=packed, **values)
 
 
@@ -74,10 +81,7 @@ def lead(found: Findings) -> list[str]:
         said.append("No condition solved an issue.")
     elif best and (top := best[0]).solved:
         alike = [row for row in best if row.solved and row.solved.value == top.solved.value]
-        names = ", ".join(row.id for row in alike[:4]) + (
-            f" and {len(alike) - 4} more" if len(alike) > 4 else ""
-        )
-        said.append(f"{names} solved most: {top.solved.passed} of {top.solved.total}.")
+        said.append(f"{named(alike)} solved most: {top.solved.passed} of {top.solved.total}.")
     known = [row for row in best if row.cost and row.cost.per_solved and found.board.currency]
     if known:
         cheap = min(known, key=lambda row: (row.cost.per_solved or {})[found.board.currency or ""])  # pyright: ignore
@@ -94,7 +98,7 @@ def lead(found: Findings) -> list[str]:
     return said
 
 
-def _glance(row: Standing) -> dict[str, Any]:
+def _glance(row: Standing) -> Data:
     return {
         "name": row.id,
         "rate": row.solved,
@@ -107,13 +111,19 @@ def _glance(row: Standing) -> dict[str, Any]:
     }
 
 
-def _row(found: Findings, row: Standing, places: dict[tuple[str, str, int], int]) -> dict[str, Any]:
-    cells = {each.key: each for each in found.cells(row.id)}
+def _row(found: Findings, row: Standing, places: dict[Key, int]) -> Data:
+    signs = {
+        each.key: {
+            "sign": SIGNS[each.solved],
+            "said": f"{each.condition} on {each.issue}, trial {each.trial}: {WORDS[each.solved]}",
+        }
+        for each in found.cells(row.id)
+    }
     return {
         "name": row.id,
         "issues": [
             [
-                _sign(cells.get(key := (row.id, issue, trial)), places.get(key), trial)
+                {"trial": trial, "at": places.get(key := (row.id, issue, trial)), **signs.get(key, {})}
                 for trial in range(1, found.records.duel.trials + 1)
             ]
             for issue in found.records.duel.issues
@@ -121,14 +131,7 @@ def _row(found: Findings, row: Standing, places: dict[tuple[str, str, int], int]
     }
 
 
-def _sign(cell: Cell | None, at: int | None, trial: int) -> dict[str, Any]:
-    if cell is None:
-        return {"at": None, "trial": trial}
-    said = f"{cell.condition} on {cell.issue}, trial {trial}: {WORDS[cell.solved]}"
-    return {"at": at, "trial": trial, "sign": SIGNS[cell.solved], "said": said}
-
-
-def index(found: Findings) -> dict[str, Any]:
+def index(found: Findings) -> Data:
     """Return what the page's scripts know of every cell before it is unpacked."""
     duel = found.records.duel
     order = {row.id: at for at, row in enumerate(found.standings)}
@@ -148,4 +151,85 @@ def index(found: Findings) -> dict[str, Any]:
             }
             for each in found.records.cells
         ],
+    }
+
+
+def cell_data(found: Findings, cell: Cell) -> Data:
+    """Return what became of a cell, with `texts` and their `kinds`."""
+    texts = Texts()
+    judged = [each for each in found.records.judgements if each.calibration is None and each.key == cell.key]
+    data: Data = {
+        "sign": {True: "p", False: "f", None: "e"}[cell.solved],
+        "reason": cell.reason,
+        "plan": texts.add(cell.plan, "program") if cell.plan else None,
+        "diff": texts.add(cell.diff, "program") if cell.diff else None,
+        "left_out": _dropped(cell.left_out),
+        "verdict": _verdict(cell.verdict, texts) if cell.verdict else None,
+        "judgements": [_judgement(each, texts) for each in judged],
+        "phases": [_phase(each) for each in cell.phases],
+        "steps": [_step(each, texts) for each in found.records.steps.get(cell.key, ())],
+    }
+    return cleaned(data) | {"texts": texts.all, "kinds": texts.kinds}
+
+
+def _dropped(found: tuple[Dropped, ...]) -> list[list[str]]:
+    return [[each.path, each.why] for each in found]
+
+
+def _verdict(verdict: IssueVerdict, texts: Texts) -> Data:
+    return {
+        "solved": verdict.solved,
+        "reason": verdict.reason,
+        "failing": list(verdict.failing),
+        "broken": list(verdict.broken),
+        "tampered": verdict.tampered,
+        "dropped": _dropped(verdict.dropped),
+        "out_of_scope": list(verdict.out_of_scope),
+        "output": texts.add(verdict.output, "reply") if verdict.output else None,
+    }
+
+
+def _judgement(each: Judgement, texts: Texts) -> Data:
+    return {
+        "judge": each.judge,
+        "model": each.model,
+        "rendering": each.rendering,
+        "why_missing": each.why_missing,
+        "scores": None
+        if each.scores is None
+        else [
+            [name.replace("_", " "), score, texts.add(each.reasons.get(name), "reply")]
+            for name, score in each.scores.items()
+        ],
+    }
+
+
+def _phase(phase: Phase) -> Data:
+    usage = phase.usage
+    free = phase.money is None and not phase.calls
+    return {
+        "name": phase.name,
+        "model": phase.model,
+        "status": phase.status,
+        "endings": [run.ending for run in phase.runs],
+        "calls": phase.calls,
+        "tokens": [usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens],
+        "seconds": phase.seconds,
+        "money": amount({} if free else phase.money),
+        "source": "–" if free else phase.source,
+        "shared": phase.shared,
+    }
+
+
+def _step(step: Step, texts: Texts) -> Data:
+    return {
+        "node": step.node,
+        "number": step.number,
+        "said": texts.add(step.said, "reply"),
+        "command": texts.add(step.command, "reply"),
+        "observation": texts.add(step.observation, "message") if step.observation else None,
+        "ending": step.ending,
+        "exit_code": step.exit_code,
+        "failed_edit": step.failed_edit,
+        "seconds": step.seconds,
     }

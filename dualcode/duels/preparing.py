@@ -8,21 +8,18 @@ from typing import Any, cast
 
 from dualcode import __version__
 from dualcode.clock import now
-from dualcode.config import Price, TeamConfig
-from dualcode.duels.conditions import JOIN, PLANNER, ROLES, conditions_of
+from dualcode.config import Price
+from dualcode.duels.conditions import PLANNER, ROLES, conditions_of
 from dualcode.duels.config import DuelConfig, Setting
 from dualcode.duels.purse import cautions, refuse_unknown_prices
 from dualcode.duels.records import Condition, Duel
 from dualcode.errors import InputError
-from dualcode.issues.task import IssueTask
 from dualcode.panel.rubric import find_rubric
 from dualcode.workflows.find import find_workflow
 from dualcode.workflows.loading import load_workflow
-from dualcode.workflows.running import ARGUMENTS, check_inputs
+from dualcode.workflows.running import check_inputs, inputs_of
 from dualcode.workflows.workflow import Workflow
 
-VISIBLE_TEST = "VISIBLE_TEST"
-"""The input of a workflow that is the shell line of the tree's own tests."""
 _MAY_GROW = ("models", "planners", "implementers", "reviewers", "issues", "trials", "arms")
 _MAY_CHANGE = ("name", "team", "archives", "judges", "rubric", "limits.concurrency", "limits.money")
 _OF_SERVERS = {"base_url", "server", "api_key_env", "concurrency", "attempts", "silence_seconds"}
@@ -58,14 +55,10 @@ class Prepared:
         config, found = self.config, list(cautions(self.prices))
         if contestants := [each for each in config.judges if each in config.contestants]:
             found.append(f"{', '.join(contestants)} may judge its own work: the report has own minus other")
-        if config.trials > 1 and not self._varies:
+        temperatures = (self.setting.team.sampling.for_role(role).plain.temperature for role in ROLES)
+        if config.trials > 1 and not any(temperatures):
             found.append("all models sample at temperature 0: trials differ by seed and by chance alone")
         return found
-
-    @property
-    def _varies(self) -> bool:
-        profile = self.setting.team.sampling
-        return any(profile.for_role(role).plain.temperature > 0 for role in ROLES)
 
 
 def prepare(setting: Setting) -> Prepared:
@@ -100,13 +93,6 @@ def _check(workflow: Workflow, setting: Setting, *, plans: bool) -> None:
         check_inputs(workflow, inputs_of(workflow, task))
 
 
-def inputs_of(workflow: Workflow, task: IssueTask) -> dict[str, str]:
-    """Return what a workflow is told of an issue: its text, and how the tree's own tests are run."""
-    known = {VISIBLE_TEST: task.settings.visible_test}
-    given = {name: text for name, text in known.items() if name in workflow.inputs}
-    return {ARGUMENTS: task.instruction, **given}
-
-
 def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Duel:
     """Return what is on record of a duel before its first cell."""
     setting, config, team = prepared.setting, prepared.config, prepared.setting.team
@@ -127,7 +113,13 @@ def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Due
         note=team.note,
         settings={
             "config": config.model_dump(mode="json"),
-            "team": _of_team(team, prepared.models),
+            "team": {
+                "endpoints": {
+                    name: team.endpoints[name].model_dump(mode="json", exclude=_OF_SERVERS)
+                    for name in prepared.models
+                },
+                "sampling": team.sampling.model_dump(mode="json"),
+            },
             "workflows": {
                 name: hashlib.sha256(each.path.read_bytes()).hexdigest()
                 for name, each in prepared.workflows.items()
@@ -137,11 +129,6 @@ def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Due
         },
         issue_hashes={name: hash_of(task.folder) for name, task in setting.tasks.items()},
     )
-
-
-def _of_team(team: TeamConfig, models: Sequence[str]) -> dict[str, Any]:
-    endpoints = {name: team.endpoints[name].model_dump(mode="json", exclude=_OF_SERVERS) for name in models}
-    return {"endpoints": endpoints, "sampling": team.sampling.model_dump(mode="json")}
 
 
 def hash_of(folder: Path) -> str:
@@ -173,27 +160,18 @@ def differences(found: Duel, wanted: Duel) -> list[str]:
             told.append(f"the task {issue} was changed")
     if found.trials > wanted.trials:
         told.append(f"trials was {found.trials}, is {wanted.trials}")
+    today = dict(_flat(wanted.settings))
     told += (
-        f"{key} was {was!r}, is {today!r}"
-        for key, was, today in _changed(found.settings, wanted.settings)
-        if not _is_free(key, found)
+        f"{key} was {was!r}, is {today.get(key)!r}"
+        for key, was in _flat(found.settings)
+        if was != today.get(key) and not _is_free(key, found)
     )
     return told
 
 
-def _changed(then: Mapping[str, Any], today: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    wanted = dict(_flat(today))
-    for key, was in _flat(then):
-        if wanted.get(key) != was:
-            yield key, was, wanted.get(key)
-
-
 def _is_free(key: str, duel: Duel) -> bool:
     """Whether a setting may be another one than the cells on record were made with."""
-    contestants = {
-        name for each in duel.conditions for role in each.roles.values() for name in role.split(JOIN)
-    }
-    judging = (each for each in duel.judges if each not in contestants)
+    judging = (each for each in duel.judges if each not in duel.contestants)
     free = [*(f"config.{each}" for each in (*_MAY_GROW, *_MAY_CHANGE))]
     free += (f"{table}.{each}" for each in judging for table in ("team.endpoints", "served"))
     return any(key == each or key.startswith(f"{each}.") for each in free)

@@ -118,17 +118,14 @@ class Purse:
             await asyncio.wait({working, emptied}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
                 working.cancel()
-                await self._drain()
+                self._draining.set()
+                while flying := [each for each in self._flying if not each.done()]:
+                    await asyncio.wait(flying)
         finally:
             for each in (working, emptied):
                 each.cancel()
             await asyncio.wait({working, emptied})
         return None if working.cancelled() else working.result()
-
-    async def _drain(self) -> None:
-        self._draining.set()
-        while flying := [each for each in self._flying if not each.done()]:
-            await asyncio.wait(flying)
 
 
 class PaidChat:

@@ -17,6 +17,12 @@ Arm = Literal["pair", "solo", "no-plan", "review", "drawn"]
 plan; `review`: one implements, another reviews, the first mends; `drawn`: a model drawn anew at each step."""
 
 
+JOIN = "+"
+"""Between models that share a role."""
+Key = tuple[str, str, int]
+"""Condition, issue, trial."""
+
+
 class Condition(Record):
     """One arm with its models: a row of the leaderboard."""
 
@@ -37,6 +43,11 @@ class Condition(Record):
     def implementer(self) -> str:
         """The model that implements."""
         return self.roles["implementer"]
+
+    @property
+    def models(self) -> frozenset[str]:
+        """All who have a part in it, those that are drawn included."""
+        return frozenset(name for role in self.roles.values() for name in role.split(JOIN))
 
 
 class Phase(Record):
@@ -83,7 +94,7 @@ class Cell(Record):
     seconds: float = 0.0
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> Key:
         """What it is, within its duel."""
         return self.condition, self.issue, self.trial
 
@@ -123,6 +134,16 @@ class Judgement(Record):
     cause: Literal["", "judge", "server"] = ""
     """Whose fault it is that scores are missing; a server's is asked again on resume."""
 
+    @property
+    def key(self) -> Key:
+        """The cell that was judged; a calibration's is no cell's."""
+        return self.condition, self.issue, self.trial
+
+    @property
+    def settled(self) -> bool:
+        """Whether it need not be asked again."""
+        return self.cause != "server"
+
 
 class Duel(Record):
     """The manifest of a duel."""
@@ -147,6 +168,11 @@ class Duel(Record):
     """The resolved configuration, whole."""
     issue_hashes: dict[str, str] = Field(default_factory=dict[str, str])
 
+    @property
+    def contestants(self) -> frozenset[str]:
+        """The models whose work is measured."""
+        return frozenset[str]().union(*(each.models for each in self.conditions))
+
 
 @dataclass(frozen=True)
 class DuelRecords:
@@ -156,7 +182,5 @@ class DuelRecords:
     cells: tuple[Cell, ...]
     """At most one per condition, issue and trial, in that order; those not done yet are missing."""
     judgements: tuple[Judgement, ...] = ()
-    steps: Mapping[tuple[str, str, int], tuple[Step, ...]] = field(
-        default_factory=dict[tuple[str, str, int], tuple[Step, ...]]
-    )
+    steps: Mapping[Key, tuple[Step, ...]] = field(default_factory=dict[Key, tuple[Step, ...]])
     """By a cell's key."""

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dualcode.agents.agent import AgentLimits
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
-from dualcode.duels.conditions import Key, keys_of
-from dualcode.duels.preparing import inputs_of
+from dualcode.duels.conditions import keys_of
+from dualcode.duels.config import DuelConfig
 from dualcode.duels.purse import Purse
-from dualcode.duels.records import Cell, Condition
+from dualcode.duels.records import Cell, Condition, Key
 from dualcode.duels.seats import Seating
-from dualcode.duels.store import CALLS, DIFF, NODES, PLAN, TESTS, DuelStore, Place
+from dualcode.duels.store import CALLS, DIFF, NODES, PLAN, STEPS, TESTS, DuelStore, Place
 from dualcode.errors import DualcodeError, GraderError, MoneyError, RunError, SuiteError
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.room import Room
@@ -22,9 +23,9 @@ from dualcode.issues.verdict import Dropped, IssueVerdict
 from dualcode.issues.worktrees import Change, Worktree, worktree
 from dualcode.team import Team
 from dualcode.together import first_failure
-from dualcode.workflows.hands import Site, restore
+from dualcode.workflows.hands import RepositoryHands, Site, restore
 from dualcode.workflows.records import Hands, NodeResult
-from dualcode.workflows.running import run_workflow
+from dualcode.workflows.running import inputs_of, run_workflow
 from dualcode.workflows.workflow import Workflow
 
 MOST_ERRORED = 3
@@ -48,6 +49,28 @@ class MakeHands(Protocol):
     def __call__(self, post: Post) -> Hands:
         """Return the hands."""
         ...
+
+
+def hands_of(config: DuelConfig) -> MakeHands:
+    """Return what makes the hands of each cell and plan: models in the jail, within the duel's limits."""
+    limits = AgentLimits(
+        steps=config.limits.steps,
+        tokens=config.limits.tokens,
+        seconds=config.limits.seconds,
+        idle_seconds=config.limits.idle_seconds,
+    )
+
+    def made(post: Post) -> Hands:
+        return RepositoryHands(
+            post.team,
+            post.site,
+            post.place.steps(),
+            record=lambda step: post.place.add(STEPS, step),
+            limits=limits,
+            tell=post.tell,
+        )
+
+    return made
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,7 @@ class Duelling:
         self._conditions = {each.id: each for each in duel.conditions}
         self._keys = keys_of(duel.conditions, duel.issues, duel.trials)
         self._slots = asyncio.Semaphore(concurrency)
-        self._planned: dict[tuple[str, str, int], asyncio.Lock] = {}
+        self._planned: dict[Key, asyncio.Lock] = {}
         self._progress = Progress(tell, total=len(self._keys))
 
     async def run(self) -> list[Cell]:
@@ -129,7 +152,9 @@ class Duelling:
             raise  # of the disk, or of another process: nothing can be put on record
         except Exception as error:
             told = error.message if isinstance(error, DualcodeError) else f"{type(error).__name__}: {error}"
-            cell = _errored(key, told)
+            cell = Cell(
+                condition=key[0], issue=issue, trial=trial, status="errored", reason=told, started=now()
+            )
         self._store.keep(cell)
         self._heard(cell)
 
@@ -138,7 +163,11 @@ class Duelling:
         state.done += cell.status != "errored"
         state.errored += cell.status == "errored"
         state.in_a_row = state.in_a_row + 1 if cell.status == "errored" else 0
-        came = f"errored: {cell.reason}" if cell.status == "errored" else _outcome(cell)
+        came = "solved" if cell.solved else "not solved"
+        if cell.status == "errored":
+            came = f"errored: {cell.reason}"
+        elif cell.status != "complete":
+            came = f"{came} ({cell.status}: {cell.reason})"
         name = "/".join(map(str, cell.key))
         state.tell(f"{state.done} of {state.total}  {name}  {came}")
         if state.in_a_row >= MOST_ERRORED:
@@ -191,7 +220,12 @@ class Duelling:
         if plan and condition.planner is not None:
             calls = [*self._store.plan_place(condition.planner, key[1], key[2]).calls(), *calls]
         prices = self._means.prices
-        shared = frozenset(plan) if self._sharing(condition) > 1 else frozenset[str]()
+        sharing = [
+            each
+            for each in self._conditions.values()
+            if each.arm in ("pair", "solo") and each.planner == condition.planner
+        ]
+        shared = frozenset(plan) if len(sharing) > 1 else frozenset[str]()
         phases = phases_of(condition, workflow, results, calls, prices, shared=shared)
         return Cell.model_validate(
             {
@@ -211,13 +245,6 @@ class Duelling:
             }
         )
 
-    def _sharing(self, condition: Condition) -> int:
-        """Return how many conditions have this one's plan."""
-        return sum(
-            each.arm in ("pair", "solo") and each.planner == condition.planner
-            for each in self._conditions.values()
-        )
-
     async def _done(
         self,
         workflow: Workflow,
@@ -235,7 +262,8 @@ class Duelling:
             self._progress.tell(f"{name}  {line}")
 
         with worktree(bench.base, self._tree_of(key)) as tree:
-            await asyncio.to_thread(_restore, tree, place, done)
+            ended = [each for each in place.nodes() if each.node in done]
+            await asyncio.to_thread(restore, tree, place.folder, ended)
             site = self._site(tree, bench, condition, key, place)
             team = self._means.seating.team_of(
                 condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
@@ -269,18 +297,3 @@ class Duelling:
         """Return the name of a cell's worktree: the same in each session, and no other duel's."""
         duel = hashlib.sha256(str(self._store.folder.resolve()).encode()).hexdigest()[:8]
         return f"duel-{duel}-{hashlib.sha256(repr(key).encode()).hexdigest()[:12]}"
-
-
-def _restore(tree: Worktree, place: Place, done: Mapping[str, NodeResult]) -> None:
-    """Make the tree what it was when the last of the nodes that are done had ended."""
-    restore(tree, place.folder, [each for each in place.nodes() if each.node in done])
-
-
-def _errored(key: Key, reason: str) -> Cell:
-    condition, issue, trial = key
-    return Cell(condition=condition, issue=issue, trial=trial, status="errored", reason=reason, started=now())
-
-
-def _outcome(cell: Cell) -> str:
-    solved = "solved" if cell.solved else "not solved"
-    return solved if cell.status == "complete" else f"{solved} ({cell.status}: {cell.reason})"

@@ -6,10 +6,8 @@ Scores are those of the plain rendering, as in `panel.measures`; the other one t
 from collections.abc import Iterable
 from statistics import fmean, stdev
 
-from dualcode.duels.records import Judgement
+from dualcode.duels.records import Judgement, Key
 from dualcode.record import Record
-
-Key = tuple[str, str, int]
 
 
 class Spread(Record):
@@ -49,7 +47,7 @@ def scores_of(judgements: Iterable[Judgement]) -> dict[Key, CellScore]:
     asked: dict[Key, dict[str, dict[str, int] | None]] = {}
     for each in judgements:
         if each.calibration is None and each.rendering == "plain":
-            asked.setdefault((each.condition, each.issue, each.trial), {})[each.judge] = each.scores
+            asked.setdefault(each.key, {})[each.judge] = each.scores
     return {
         key: CellScore(
             by_judge={judge: scores for judge, scores in judges.items() if scores},

@@ -1,20 +1,48 @@
 """The seats of one cell: each role of its workflow bound to a model of the duel."""
 
+import hashlib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dualcode.call import Call
+from dualcode.call import Call, Reply, Request
 from dualcode.config import TeamConfig
-from dualcode.duels.conditions import JOIN, Key
-from dualcode.duels.drawing import DrawnChat
-from dualcode.models.chat import ChatModel
+from dualcode.duels.records import JOIN, Key
+from dualcode.models.chat import ChatModel, Meter
 from dualcode.sampling import SamplingProfile
 from dualcode.team import Seat, Team
 
 _STRIDE = 15_485_863
 """So that a trial's seeds are no other trial's, nor those of `Sampling.drawn`."""
 _SEEDS = 1 << 31
+
+
+class DrawnChat:
+    """A ChatModel that asks one of several, drawn for each request: the control that any pair has to beat.
+
+    The draw is a function of the seed and of what was said so far, so that a resumed run draws the same.
+    """
+
+    def __init__(self, chats: Sequence[ChatModel], seed: str) -> None:
+        """`seed`: what sets this trial's draws apart from those of others."""
+        self._chats, self._seed = tuple(chats), seed
+        self.name = JOIN.join(each.name for each in chats)
+        self.model = JOIN.join(each.model for each in chats)
+        self.meter = Meter()
+
+    def draw(self, request: Request) -> ChatModel:
+        """Return who answers a request."""
+        said = hashlib.sha256(self._seed.encode())
+        for message in request.messages:
+            said.update(f"\n{message.role}\n{message.content}".encode("utf-8", "surrogatepass"))
+        return self._chats[int.from_bytes(said.digest()[:8]) % len(self._chats)]
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer by the one who is drawn; see ChatModel."""
+        return await self.draw(request).complete(request)
+
+    async def close(self) -> None:
+        """Do nothing: the models are others' too."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +68,8 @@ class Seating:
         for role, model in roles.items():
             names = model.split(JOIN)
             endpoints = [self.team.endpoints[name] for name in names]
-            chat = self.chats[model] if len(names) == 1 else self._drawn(names, key)
+            chats = [self.chats[name] for name in names]
+            chat = chats[0] if len(chats) == 1 else DrawnChat(chats, f"{self.seed}/{key[1]}/{key[2]}")
             contexts = [told for name in names if (told := self.contexts.get(name)) is not None]
             budgets = [each.thinking_budget for each in endpoints if each.thinking == "switch"]
             seats[role] = Seat(
@@ -56,9 +85,6 @@ class Seating:
                 numbers=numbers,
             )
         return Team(seats)
-
-    def _drawn(self, names: list[str], key: Key) -> DrawnChat:
-        return DrawnChat([self.chats[name] for name in names], f"{self.seed}/{key[1]}/{key[2]}")
 
     def _sampling(self, role: str, trial: int) -> SamplingProfile:
         profile = self.team.sampling.for_role(role)

@@ -12,8 +12,8 @@ from statistics import fmean
 from dualcode.analysis.clusters import clustered_rate
 from dualcode.call import Usage
 from dualcode.duels.amounts import Money, divided, mean, paid, single, spread, total
-from dualcode.duels.records import Cell, Condition, DuelRecords, Phase
-from dualcode.duels.scores import CellScore, Key, Spread, scores_of, spread_of
+from dualcode.duels.records import Cell, Condition, DuelRecords, Key, Phase
+from dualcode.duels.scores import CellScore, Spread, scores_of, spread_of
 from dualcode.metrics import Rate
 from dualcode.record import Record
 

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from dualcode.agents.records import Step, standing
 from dualcode.call import Call
-from dualcode.duels.conditions import Key, keys_of
-from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement
+from dualcode.duels.conditions import keys_of
+from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement, Key
 from dualcode.errors import RunError
 from dualcode.record import Record
 from dualcode.runs.lines import append_whole, drop_torn_line, own, read_lines, replace, writing
@@ -197,7 +197,7 @@ def read_judgements(folder: Path, duel: Duel) -> tuple[Judgement, ...]:
     found: dict[tuple[object, ...], Judgement] = {}
     for each in read_lines(folder / JUDGEMENTS, Judgement, []):
         if each.judge in duel.judges and each.rubric == duel.rubric:
-            key = (each.condition, each.issue, each.trial, each.judge, each.rendering, each.calibration)
+            key = (each.key, each.judge, each.rendering, each.calibration)
             found[key] = each
     return tuple(found.values())
 

@@ -5,6 +5,7 @@ Nothing of a model's is involved. Everything runs in the jail, without a network
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from dualcode.issues.grading import Bench, TestRun
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Room
 from dualcode.issues.task import IssueTask
-from dualcode.issues.worktrees import Worktree, worktree
+from dualcode.issues.worktrees import worktree
 from dualcode.record import Record
 
 TIMES = 2
@@ -76,8 +77,11 @@ async def prove_issue(
         return _proof(task, faults, seconds)
     bench = Bench(task, base, environment, jail)
     solution = task.solution.read_text("utf-8", "surrogateescape") if task.solution.exists() else None
+    fixes = {"base": "", "solution": solution}
+    if task.wrong.exists():
+        fixes["wrong fix"] = task.wrong.read_text("utf-8", "surrogateescape")
     for number in range(TIMES):
-        for what, diff in (("base", ""), ("solution", solution)):
+        for what, diff in fixes.items():
             if diff is not None:
                 tell(f"tests of the {what}, run {number + 1} of {TIMES}")
                 faults += [each async for each in _tested(bench, what, diff, seconds)]
@@ -100,14 +104,15 @@ def _proof(task: IssueTask, faults: Sequence[str], seconds: dict[str, float]) ->
 
 
 async def _tested(bench: Bench, what: str, diff: str, seconds: dict[str, float]) -> AsyncGenerator[str]:
-    """Yield what is wrong with one run of the tests on the base, or on the base with the solution."""
+    """Yield what is wrong with one run of the tests on the base, or on the base with one of the two fixes."""
     began = time.monotonic()
-    with worktree(bench.base, f"check-{what}") as tree:
+    with worktree(bench.base, f"check-{what.replace(' ', '-')}") as tree:
         seconds["worktree"] = round(time.monotonic() - began, 3)
         try:
             await asyncio.to_thread(tree.apply, diff)
         except SuiteError as error:
-            yield f"{bench.task.solution}: {error.message}"
+            patch = bench.task.solution if what == "solution" else bench.task.wrong
+            yield f"{patch}: {error.message}"
             return
         began = time.monotonic()
         run = await bench.run(tree)
@@ -117,13 +122,17 @@ async def _tested(bench: Bench, what: str, diff: str, seconds: dict[str, float])
 
 
 def _faults(task: IssueTask, what: str, run: TestRun) -> Iterator[str]:
-    named = "the base" if what == "base" else "the solution"
+    named = f"the {what}"
     if run.ended.ending != "finished" or run.cases is None:
         tail = " ".join(run.ended.output.split())[-300:]
         yield f"the tests of {named} did not run ({run.ended.ending}, code {run.ended.exit_code}): {tail}"
         return
     if run.forged or not run.quiet:
         yield f"a test that must fail, or one that must pass, did not with {named}"
+    if what == "wrong fix":
+        if all(map(run.passed, (*task.fail_to_pass, *task.pass_to_pass))):
+            yield f"{task.wrong}: every hidden test passes with it, so it is not known to be wrong"
+        return
     for test in task.fail_to_pass:
         if run.passed(test) == (what == "base"):
             yield f"{test} {'passes' if what == 'base' else 'does not pass'} with {named}"
@@ -145,7 +154,12 @@ async def _readable(bench: Bench, solution: str) -> list[str]:
     with worktree(bench.base, "check-search") as tree:
         files, lines = _of_fix(solution, bench.base)
         spec = tree.base.folder / "search.json"
-        packs = sorted(_own_packages(tree, bench.task))
+        packs = sorted(
+            path.name
+            for root in bench.task.settings.pythonpath
+            for path in (tree.path / root).iterdir()
+            if (path / "__init__.py").is_file() and path.name not in ("tests", "test", "docs")
+        )
         spec.write_text(json.dumps({"names": packs, "files": files, "lines": lines}))
         given = ((_SEARCH, "searching.py"), (spec, "search.json"))
         room = Room(tree, bench.environment, bench.task.settings.pythonpath, files=given)
@@ -162,8 +176,11 @@ async def _readable(bench: Bench, solution: str) -> list[str]:
 
 def _of_fix(solution: str, base: Base) -> tuple[list[str], list[str]]:
     """Return the names of the files that a fix changes, and lines that only it has."""
-    files = [line[6:].rpartition("/")[2] for line in solution.splitlines() if line.startswith("+++ b/")]
-    added = {line[1:].strip() for line in solution.splitlines() if line.startswith("+") and line[1:2] != "+"}
+    given = solution.encode("utf-8", "surrogateescape")
+    told = git(None, "apply", "--numstat", "-z", "-", given=given, allowed=(0, 1, 128))
+    paths = (os.fsdecode(each.split(b"\t", 2)[2]) for each in told.split(b"\0") if each)
+    files = [path.rpartition("/")[2] for path in paths]
+    added = {line[1:].strip() for line in solution.split("\n") if line.startswith("+") and line[1:2] != "+"}
     lines = sorted(line for line in added if len(line) >= _SHORTEST and any(map(str.isalpha, line)))
     known = (
         git(
@@ -179,11 +196,3 @@ def _of_fix(solution: str, base: Base) -> tuple[list[str], list[str]]:
         else ""
     )
     return files, [line for line in lines if line not in known]
-
-
-def _own_packages(tree: Worktree, task: IssueTask) -> Iterator[str]:
-    """Yield the names of the packages that the tree itself holds."""
-    for root in task.settings.pythonpath:
-        for path in (tree.path / root).iterdir():
-            if (path / "__init__.py").is_file() and path.name not in ("tests", "test", "docs"):
-                yield path.name

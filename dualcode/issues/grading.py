@@ -8,30 +8,35 @@ then the one that must fail passes, too. That is a tripwire, and no proof.
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import shutil
-import tempfile
 import time
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from dualcode.errors import RunError, SandboxError, SuiteError
 from dualcode.issues.bases import Base
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Ended, Room
 from dualcode.issues.packages import Environment
-from dualcode.issues.report import Case, read_report
-from dualcode.issues.scope import scope_score
 from dualcode.issues.screen import Screened, screen
 from dualcode.issues.task import IssueTask
 from dualcode.issues.verdict import Dropped, IssueVerdict, Phases
-from dualcode.issues.worktrees import Worktree, give, worktree
+from dualcode.issues.worktrees import Worktree, give, temporary_folder, worktree
 
 INSIDE = Path(__file__).with_name("inside.py")
 _REPORT = "report.xml"
 _OUTPUT = 4_000
+MOST_BYTES = 64 << 20
+"""Of a report."""
+Status = Literal["passed", "failed", "error", "skipped"]
+_TAGS: tuple[tuple[str, Status], ...] = (("error", "error"), ("failure", "failed"), ("skipped", "skipped"))
+_WORSE = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 _CANARY = """
 
 def {passes}():
@@ -41,6 +46,15 @@ def {passes}():
 def {fails}():
     assert not {value!r}, {value!r}
 """
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test of a run."""
+
+    status: Status
+    text: str
+    """What pytest says of a failure; empty if it passed."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class Bench:
             with worktree(self.base, name or f"grade-{secrets.token_hex(6)}") as tree:
                 made = time.monotonic()
                 try:
-                    screened = await asyncio.to_thread(self._lay, tree, diff)
+                    screened = await asyncio.to_thread(screen, tree, diff, self.task, self.environment)
                 except SuiteError as error:
                     return self._verdict(False, error.message)
                 applied = time.monotonic()
@@ -96,11 +110,6 @@ class Bench:
             return self._verdict(None, f"the grader had trouble: {error}")
         return await self._judge(run, screened, phases)
 
-    def _lay(self, tree: Worktree, diff: str) -> Screened:
-        screened = screen(tree.screened(diff), self.task, self.environment)
-        tree.checkout(screened.tree)
-        return screened
-
     async def _judge(self, run: TestRun, screened: Screened, phases: Phases) -> IssueVerdict:
         """Say what a run of a fix's tests means. Without a result, the base tells whose trouble it is."""
         failing = tuple(each for each in self.task.fail_to_pass if not run.passed(each))
@@ -109,9 +118,7 @@ class Bench:
             "dropped": tuple(map(Dropped.of, screened.dropped)),
             "counted": screened.counted,
             "out_of_scope": tuple(path for path in screened.counted if not self.task.in_scope(path)),
-            "scope": scope_score(
-                screened.counted, self.task.in_scope if self.task.settings.paths_in_scope else None
-            ),
+            "scope": self.task.scope_score(screened.counted),
             "output": _shortened(run.ended.output),
             "phases": phases,
             "failing": failing,
@@ -154,20 +161,16 @@ class Bench:
 
     async def run(self, tree: Worktree) -> TestRun:
         """Lay the hidden tests over a tree and run all graded ones."""
-        results = Path(tempfile.mkdtemp(prefix="dualcode-results-"))
-        try:
+        with temporary_folder() as results, temporary_folder() as given:
             give(results)
             canaries = await asyncio.to_thread(lay_tests, tree, self.task)
-            with tempfile.TemporaryDirectory(prefix="dualcode-given-") as given:
-                room = self._room(tree, results, Path(given))
-                limits = self.task.limits
-                limits = limits.model_copy(update={"command_seconds": limits.test_seconds})
-                places = self.jail.places(room)
-                command = f"exec python -I -S -B {places.given}/inside.py {places.given}/spec.json"
-                ended = await self.jail.run(command, room, limits)
+            room = self._room(tree, results, given)
+            limits = self.task.limits
+            limits = limits.model_copy(update={"command_seconds": limits.test_seconds})
+            places = self.jail.places(room)
+            command = f"exec python -I -S -B {places.given}/inside.py {places.given}/spec.json"
+            ended = await self.jail.run(command, room, limits)
             return _read(ended, results / _REPORT, canaries)
-        finally:
-            shutil.rmtree(results, ignore_errors=True)
 
     def _room(self, tree: Worktree, results: Path, given: Path) -> Room:
         given.chmod(0o755)
@@ -224,6 +227,42 @@ def lay_tests(tree: Worktree, task: IssueTask) -> Canaries:
         path.write_bytes(content)
     tree.give()
     return Canaries(frozenset(passes), fails)
+
+
+def read_report(path: Path) -> dict[str, Case] | None:
+    """Return the cases of JUnit's XML by pytest's id; None if there is no report that can be read.
+
+    A file that could not be imported stands among them under its dotted name, as an error.
+    An id that comes twice has the worse of its outcomes: a test can pass, and fail in its teardown.
+    """
+    try:
+        flags = os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(path, "rb", opener=lambda name, how: os.open(name, how | flags)) as file:
+            content = file.read(MOST_BYTES + 1) or b""  # a pipe that somebody holds has nothing yet
+    except OSError:
+        return None
+    if len(content) > MOST_BYTES or re.search(rb"<!(DOCTYPE|ENTITY)|\0", content):
+        return None  # pytest escapes all that is not its own: this was written by somebody else
+    try:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, LookupError, ValueError):
+        return None
+    found: dict[str, Case] = {}
+    for element in root.iter("testcase"):
+        case = Case("passed", "")
+        for tag, status in _TAGS:
+            if (child := element.find(tag)) is not None:
+                expected = status == "skipped" and child.get("type") == "pytest.xfail"
+                text = f"{child.get('message') or ''}\n{child.text or ''}".strip()
+                case = Case("passed" if expected else status, text)
+                break
+        name = next(
+            (each.get("value") for each in element.iter("property") if each.get("name") == "nodeid"), None
+        )
+        name = name or ".".join(filter(None, (element.get("classname"), element.get("name"))))
+        if name not in found or _WORSE[found[name].status] < _WORSE[case.status]:
+            found[name] = case
+    return found
 
 
 def _read(ended: Ended, report: Path, canaries: Canaries) -> TestRun:

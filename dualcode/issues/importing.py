@@ -6,9 +6,10 @@ What needs a Docker image to be run (Harbor's environments, SWE-smith, R2E-Gym, 
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from dualcode.errors import ConfigError, SuiteError
 from dualcode.issues.bases import git_dir_of, resolve
 from dualcode.issues.git import GitError, also_objects_of, git
 from dualcode.issues.task import TASK
-from dualcode.issues.writing import write_folder
+from dualcode.issues.writing import refuse_taken, write_folder
 
 Refused = tuple[str, str]
 """A row's or folder's name, and why it is not imported."""
@@ -72,10 +73,16 @@ def import_tasks(source: Path, target: Path, wanted: Wanted) -> tuple[list[Path]
         raise SuiteError(
             f"{source} is not there", hint="a file of rows, or the folder of the polyglot benchmark"
         )
-    makers = dict(_exercises(source, target, wanted) if source.is_dir() else _rows(source, target, wanted))
+    makers: list[tuple[str, Callable[[], Path]]] = []
+    if source.is_dir():
+        makers += ((each.name, partial(_of_exercise, each, target, wanted)) for each in _exercises(source))
+    else:
+        for number, row in enumerate(_read_rows(source), 1):
+            name = str(row.get("instance_id") or row.get("repo") or f"row {number}")
+            makers.append((name, partial(_of_row, row, name, target, wanted)))
     written: list[Path] = []
     refused: list[Refused] = []
-    for name, make in makers.items():
+    for name, make in makers:
         if fnmatchcase(name, wanted.only):
             try:
                 written.append(make())
@@ -84,16 +91,6 @@ def import_tasks(source: Path, target: Path, wanted: Wanted) -> tuple[list[Path]
     if not written and not refused:
         raise SuiteError(f"{source} has no row or exercise named like {wanted.only!r}", hint="another --only")
     return written, refused
-
-
-def _rows(source: Path, target: Path, wanted: Wanted) -> Iterator[tuple[str, Callable[[], Path]]]:
-    for number, row in enumerate(_read_rows(source), 1):
-        name = str(row.get("instance_id") or row.get("repo") or f"row {number}")
-
-        def make(row: Mapping[str, Any] = row, name: str = name) -> Path:
-            return _of_row(row, name, target, wanted)
-
-        yield name, make
 
 
 def _read_rows(source: Path) -> list[Mapping[str, Any]]:
@@ -107,7 +104,7 @@ def _read_rows(source: Path) -> list[Mapping[str, Any]]:
     except ValueError as error:
         raise SuiteError(f"{source} is no JSON: {error}", hint="a list of rows, or a row a line") from None
     rows: list[Mapping[str, Any]] = []
-    lines = cast("list[object]", found) if isinstance(found, list) else text.splitlines()
+    lines = cast("list[object]", found) if isinstance(found, list) else text.split("\n")
     for number, line in enumerate(lines, 1):
         if isinstance(line, str) and not line.strip():
             continue
@@ -186,8 +183,8 @@ def _patched(repository: Path, commit: str, patch: str) -> dict[str, bytes]:
         return {each: git(own, "cat-file", "blob", f":{each}", more=more) for each in names}
 
 
-def _exercises(source: Path, target: Path, wanted: Wanted) -> Iterator[tuple[str, Callable[[], Path]]]:
-    """Yield the Python exercises of a polyglot folder, of its Python track, or one exercise."""
+def _exercises(source: Path) -> list[Path]:
+    """Return the Python exercises of a polyglot folder, of its Python track, or one exercise."""
     if (source / TASK).exists() and not (source / ".meta").exists():
         docker = (source / "environment" / "Dockerfile").exists()
         why = "is a task of Harbor's whose environment is a Dockerfile, which dualcode does not run"
@@ -201,41 +198,40 @@ def _exercises(source: Path, target: Path, wanted: Wanted) -> Iterator[tuple[str
     if not exercises:
         hint = "a folder with python/exercises/practice/NAME/.meta/config.json, or a file of rows"
         raise SuiteError(f"{source} holds no exercise", hint=hint)
-    for folder in exercises:
-
-        def make(folder: Path = folder) -> Path:
-            return _of_exercise(folder, target, wanted)
-
-        yield folder.name, make
+    return exercises
 
 
 def _of_exercise(folder: Path, target: Path, wanted: Wanted) -> Path:
     try:
-        files: dict[str, list[str]] = json.loads((folder / ".meta/config.json").read_text())["files"]
+        files: dict[str, list[str]] = json.loads((folder / ".meta/config.json").read_text("utf-8"))["files"]
         solution, tests, example = files["solution"], files["test"], files.get("example", [])
-        stubs = {name: (folder / name).read_text() for name in solution}
+        stubs = {name: (folder / name).read_text("utf-8") for name in solution}
         hidden = {name: (folder / name).read_bytes() for name in tests}
         parts = [
             folder / ".docs" / name
             for name in ("introduction.md", "instructions.md", "instructions.append.md")
         ]
-        texts = [part.read_text().strip() for part in parts if part.exists()]
-        answers = [(folder / name).read_text() for name in example[: len(solution)]]
+        texts = [part.read_text("utf-8").strip() for part in parts if part.exists()]
+        answers = [(folder / name).read_text("utf-8") for name in example[: len(solution)]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SuiteError(f"{folder} is no exercise of the polyglot's form: {error!r}") from None
-    if any(not name.endswith(".py") for name in solution):
-        raise SuiteError(f"{solution[0]} is no Python, and only Python's exercises are imported")
+    if odd := next((name for name in solution if not name.endswith(".py")), None):
+        raise SuiteError(f"{odd} is no Python, and only Python's exercises are imported")
+    failing = _unittests(hidden)
+    if not solution or not failing:
+        raise SuiteError(f"{folder} names no {'test' if solution else 'file to be completed'}")
     made = target / _slug(folder.name)
+    refuse_taken(made)
     repository = made / "repository.git"
     commit = _commit(repository, stubs)
     told = f"\n\nThe files to be completed: {', '.join(solution)}. Their names and signatures stay."
     write_folder(
-        made.with_name(made.name),
+        made,
         "\n\n".join(texts) + told,
         hidden,
         "".join(_as_patch(name, stubs[name], text) for name, text in zip(solution, answers, strict=False)),
         source={"path": repository.name, "revision": commit},
-        fail_to_pass=_unittests(hidden),
+        fail_to_pass=failing,
         pass_to_pass=(),
         python=wanted.python,
         pins=wanted.pins,
@@ -247,8 +243,6 @@ def _of_exercise(folder: Path, target: Path, wanted: Wanted) -> Path:
 
 def _commit(repository: Path, files: Mapping[str, str]) -> str:
     """Make a bare repository of one commit with some files."""
-    if repository.exists():
-        raise SuiteError(f"{repository.parent} is there already", hint="another FOLDER")
     repository.parent.mkdir(parents=True, exist_ok=True)
     git(None, "init", "--quiet", "--bare", "--template=", str(repository))
     lines: list[str] = []
@@ -282,7 +276,7 @@ def _unittests(files: Mapping[str, bytes]) -> list[str]:
         for line in content.decode(errors="replace").splitlines():
             if match := re.match(r"class (\w+)", line):
                 around = f"{match[1]}::"
-            elif match := re.match(r"(\s*)def (test\w*)", line):
+            elif match := re.match(r"(\s*)(?:async )?def (test\w*)", line):
                 found.append(f"{name}::{around if match[1] else ''}{match[2]}")
     return list(dict.fromkeys(found))
 

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,11 @@ def only_one(path: Path) -> Generator[None]:
         yield
 
 
+def normal(name: str) -> str:
+    """Return the one spelling of a project's or an archive's name: registries have several."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def archive(source: Source, near: Sequence[Path] = ()) -> Path:
     """Return the file of a source's archive, from `near` folders, the cache, or by pip from the registry.
 
@@ -65,7 +71,7 @@ def archive(source: Source, near: Sequence[Path] = ()) -> Path:
     assert source.sha256 is not None
     for folder in near:
         for path in sorted(folder.glob("*.tar.gz")):
-            if path.name.lower().startswith(f"{source.sdist}-{source.version}".lower()):
+            if normal(path.name.removesuffix(".tar.gz")) == normal(f"{source.sdist}-{source.version}"):
                 return _checked(path, source)
     kept = store() / "archives" / f"{source.sha256}.tar.gz"
     if kept.exists():

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from dualcode.issues.git import git
 from dualcode.issues.packages import Environment
 from dualcode.issues.task import IssueTask
-from dualcode.issues.worktrees import LeftOut, Staged
+from dualcode.issues.worktrees import LeftOut, Worktree
 
 MACHINERY = {
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg",
@@ -23,18 +24,66 @@ _MODULE = 0o160000
 class Screened:
     """A diff after the screen."""
 
-    tree: str
-    """The tree object that is graded."""
     dropped: tuple[LeftOut, ...]
     """What did not count although the diff has it, with reasons."""
     counted: tuple[str, ...]
     """Paths whose changes count."""
 
 
-def screen(staged: Staged, task: IssueTask, environment: Environment) -> Screened:
-    """Put back what a fix may not decide. The diff is in an index: no file has been written."""
+class Staged:
+    """A diff applied to the base in an index, where paths can be put back before any file is written."""
+
+    def __init__(self, worktree: Worktree, diff: str) -> None:
+        """Apply it. Raises SuiteError if it does not fit the base."""
+        self._worktree = worktree
+        index = worktree.admin / "screen-index"
+        index.unlink(missing_ok=True)
+        self._more = {**worktree.objects(), "GIT_INDEX_FILE": str(index)}
+        self._git("read-tree", worktree.base.commit)
+        worktree.apply(diff, index=index)
+
+    def changes(self) -> list[tuple[str, int]]:
+        """Return the paths that differ from the base, with their new mode; 0: removed."""
+        fields = self._git("diff-index", "--cached", "--no-renames", "-z", self._worktree.base.commit).split(
+            b"\0"
+        )
+        pairs = zip(fields[::2], fields[1::2], strict=False)
+        return [(os.fsdecode(name), int(about.split()[1], 8)) for about, name in pairs]
+
+    def link(self, path: str) -> str:
+        """Return where a symbolic link leads."""
+        return os.fsdecode(self._git("cat-file", "blob", f":{path}"))
+
+    def put_back(self, paths: list[str]) -> None:
+        """Make these what they are in the base."""
+        if paths:
+            listed = self._git(
+                "ls-tree", "-z", self._worktree.base.commit, "--", *(f":(literal){p}" for p in paths)
+            )
+            there = {os.fsdecode(line.split(b"\t", 1)[1]) for line in listed.split(b"\0") if line}
+            gone = b"".join(
+                b"0 %s\t%s\0" % (b"0" * 40, os.fsencode(path)) for path in paths if path not in there
+            )
+            self._git("update-index", "-z", "--index-info", given=gone + listed)
+
+    def tree(self) -> str:
+        """Return the tree object of what stands now."""
+        return self._git("write-tree").decode().strip()
+
+    def _git(self, *arguments: str, given: bytes = b"") -> bytes:
+        return git(self._worktree.admin, *arguments, tree=self._worktree.path, given=given, more=self._more)
+
+
+def screen(tree: Worktree, diff: str, task: IssueTask, environment: Environment) -> Screened:
+    """Make the tree its base with what counts of a diff: what a fix may not decide is put back first.
+
+    Raises SuiteError if the diff does not fit.
+    """
+    staged = Staged(tree, diff)
     changes = staged.changes()
-    there = _importable(environment)
+    # What comes from elsewhere: Python's own modules, and the environment's packages.
+    names = {path.name.partition(".")[0] for path in environment.packages.iterdir() if "-" not in path.name}
+    there = {*sys.stdlib_module_names, *names, "pytest"} - {"bin", "tests", "test", ""}
     roots, hidden = task.test_roots(), {name for name, _ in task.hidden_files()}
     dropped: list[LeftOut] = []
     for path, mode in changes:
@@ -46,7 +95,8 @@ def screen(staged: Staged, task: IssueTask, environment: Environment) -> Screene
             )
     out = {each.path for each in dropped}
     staged.put_back(sorted(out))
-    return Screened(staged.tree(), tuple(dropped), tuple(path for path, _ in changes if path not in out))
+    tree.checkout(staged.tree())
+    return Screened(tuple(dropped), tuple(path for path, _ in changes if path not in out))
 
 
 def _why(staged: Staged, path: str, mode: int, roots: Iterable[str], there: set[str]) -> str:
@@ -65,9 +115,3 @@ def _why(staged: Staged, path: str, mode: int, roots: Iterable[str], there: set[
         if mode and inner is not None and inner.parts[0].partition(".")[0] in there:
             return f"would stand in for the module {inner.parts[0].partition('.')[0]}"
     return ""
-
-
-def _importable(environment: Environment) -> set[str]:
-    """Return the names of modules that come from elsewhere: Python's own, and the environment's packages."""
-    names = {path.name.partition(".")[0] for path in environment.packages.iterdir() if "-" not in path.name}
-    return {*sys.stdlib_module_names, *names, "pytest"} - {"bin", "tests", "test", ""}

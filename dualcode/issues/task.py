@@ -3,12 +3,13 @@
 TASK/task.toml              Harbor's fields as they are, and ours
 TASK/instruction.md         the issue, all that a model is told
 TASK/tests/                 hidden: laid over the tree at its own paths when a fix is graded
-TASK/solution/solution.patch    a fix, for `dualcode issues check` alone
+TASK/solution/solution.patch    a fix, for `dualcode issues check` and for trying judges; no grade needs it
+TASK/solution/wrong.patch       a fix that looks like one, and with which a hidden test fails; for the same
 """
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, cast
@@ -20,7 +21,10 @@ from dualcode.config import explain
 from dualcode.errors import SuiteError, UnknownNameError
 from dualcode.record import Record
 
-TASK, INSTRUCTION, TESTS, SOLUTION = "task.toml", "instruction.md", "tests", "solution/solution.patch"
+TASK, INSTRUCTION, TESTS = "task.toml", "instruction.md", "tests"
+SOLUTION, WRONG = "solution/solution.patch", "solution/wrong.patch"
+HIGHEST, LOWEST = 10, 1
+"""Points of scope discipline."""
 HARBOR_SCRIPT = "test.sh"
 """Harbor's own verifier, at the root of `tests/`; ours neither runs nor lays it over."""
 HINT = "docs/issues.md has an example"
@@ -151,6 +155,11 @@ class IssueTask(Record):
         """The patch that is known to be right; need not exist."""
         return self.folder / SOLUTION
 
+    @property
+    def wrong(self) -> Path:
+        """The patch that looks right and is known to be wrong; need not exist."""
+        return self.folder / WRONG
+
     def test_roots(self) -> tuple[str, ...]:
         """Return the folders and files of the tree that hold graded tests: each comes from the base."""
         ids = (*self.fail_to_pass, *self.pass_to_pass)
@@ -167,6 +176,16 @@ class IssueTask(Record):
         """Tell whether a fix may be expected to change this file."""
         wanted = self.settings.paths_in_scope
         return not wanted or any(fnmatchcase(path, pattern) for pattern in wanted)
+
+    def scope_score(self, changed: Collection[str]) -> int | None:
+        """Return 10, less a point for each changed file out of scope, and no less than 1: it needs no judge.
+
+        None where there is nothing to score: no file was changed, or the task has no opinion. Ten unrelated
+        files lose all that can be lost, however large the fix is; one costs one point.
+        """
+        if not changed or not self.settings.paths_in_scope:
+            return None
+        return max(LOWEST, HIGHEST - sum(not self.in_scope(path) for path in set(changed)))
 
 
 def test_root(file: str) -> str:
@@ -280,7 +299,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")  # some editors begin with a mark of the order of bytes
     except UnicodeDecodeError as error:
         raise SuiteError(f"{path} is no UTF-8 text: byte {error.start}", hint="write it as UTF-8") from None
     except OSError as error:

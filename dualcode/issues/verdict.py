@@ -47,7 +47,7 @@ class IssueVerdict(Record):
     out_of_scope: tuple[str, ...] = ()
     """Those of them that the task does not name among `paths_in_scope`."""
     scope: int | None = None
-    """Scope discipline by rule, 10 to 1 (`scope_score`); None: nothing changed, or the task names none."""
+    """Scope discipline by rule, 10 to 1: `IssueTask.scope_score`, which says when there is none."""
     output: str = ""
     """What the test run printed, shortened."""
     attempts: int = 1

@@ -10,7 +10,10 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import stat
+import tempfile
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +32,7 @@ MOST_FILES = 20_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 _BUILT = re.compile(rb"(^|/)(__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache)(/|$)|\.py[co]$")
 _KEPT = "kept"
+_TEMPORARY, _YOUNG_SECONDS = "dualcode-room-", 60
 
 
 @dataclass(frozen=True)
@@ -67,29 +71,32 @@ class Worktree:
         """Leave the tree in its place when its owner is done: for someone to look at."""
         self.kept = True
 
-    def apply(self, diff: str) -> None:
-        """Apply a diff to the tree. Raises SuiteError with git's words if it does not fit."""
-        if diff.strip():
-            try:
-                git(self.admin, "apply", "--whitespace=nowarn", "-", tree=self.path, given=_bytes(diff))
-            except GitError as error:
-                raise SuiteError(
-                    f"the patch does not apply: {error.message}", hint="git diff --binary"
-                ) from None
+    def apply(self, diff: str, *, index: Path | None = None) -> None:
+        """Apply a diff to the tree, or to an index alone.
+
+        Raises SuiteError with git's words if it does not fit.
+        """
+        if not diff.strip():
+            return
+        more = {**self.objects(), "GIT_INDEX_FILE": str(index)} if index else None
+        given = diff.encode("utf-8", "surrogateescape")
+        try:
+            self._git(
+                "apply", *(["--cached"] if index else []), "--whitespace=nowarn", "-", given=given, more=more
+            )
+        except GitError as error:
+            raise SuiteError(f"the patch does not apply: {error.message}", hint="git diff --binary") from None
+        if not index:
             self.give()
 
     def checkout(self, tree: str) -> None:
         """Make the files those of a tree object that the base, or this worktree's own store, has."""
-        git(self.admin, "read-tree", "--reset", "-u", tree, tree=self.path, more=self._objects())
+        git(self.admin, "read-tree", "--reset", "-u", tree, tree=self.path, more=self.objects())
         self.give()
 
     def give(self) -> None:
         """Hand the tree to the user that commands run as."""
         give(self.path)
-
-    def screened(self, diff: str) -> "Staged":
-        """Return a diff, applied to the base in an index of its own, before any file is written."""
-        return Staged(self, diff)
 
     def restore(self, diff: str) -> None:
         """Make the tree its base with a diff applied, whatever stands in it now. Raises as `apply`."""
@@ -105,7 +112,7 @@ class Worktree:
         Raises SuiteError if it cannot be read.
         """
         change = self.change()
-        self._git("update-ref", "--no-deref", "HEAD", change.commit, more=self._objects())
+        self._git("update-ref", "--no-deref", "HEAD", change.commit, more=self.objects())
         return change
 
     def change(self) -> Change:
@@ -113,11 +120,11 @@ class Worktree:
         left: list[LeftOut] = []
         wanted = sorted(self._files(left))
         ignored = self._ignored(wanted)
-        objects = self._objects()
+        objects = self.objects()
         index = self.admin / "index"
         known = {each for each in self._git("ls-files", "-z").split(b"\0") if each}
         new = [each for each in wanted if each not in known and each not in ignored]
-        left += (LeftOut(_shown(each), f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
+        left += (LeftOut(os.fsdecode(each), f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
         taken = {*new[:MOST_FILES], *(each for each in wanted if each in known)}
         lists = (("--add", taken), ("--force-remove", known - taken))
         scratch = {**objects, "GIT_INDEX_FILE": str(self.admin / "commit-index")}
@@ -137,12 +144,14 @@ class Worktree:
 
     def _difference(self, tree: str) -> tuple[str, tuple[str, ...]]:
         between = ("--no-renames", "--no-ext-diff", "--no-textconv", self.base.commit, tree)
-        more = self._objects()
+        more = self.objects()
         diff = self._git(
             "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-color", *between, more=more
         )
         names = self._git("diff-tree", "-r", "-z", "--name-only", *between, more=more)
-        return _text(diff), tuple(_shown(each) for each in names.split(b"\0") if each)
+        return diff.decode("utf-8", "surrogateescape"), tuple(
+            os.fsdecode(each) for each in names.split(b"\0") if each
+        )
 
     def _files(self, left: list[LeftOut]) -> Iterator[bytes]:
         """Yield the files and links of the tree, no link followed, and tell what is none of a fix's."""
@@ -153,7 +162,7 @@ class Worktree:
             try:
                 entries = list(os.scandir(os.path.join(top, inner)))  # noqa: PTH118 - bytes
             except OSError as error:
-                left.append(LeftOut(_shown(inner), f"cannot be read: {error.strerror}"))
+                left.append(LeftOut(os.fsdecode(inner), f"cannot be read: {error.strerror}"))
                 continue
             for entry in entries:
                 path = inner + b"/" + entry.name if inner else entry.name
@@ -161,12 +170,14 @@ class Worktree:
                 if entry.name.lower() == b".git":
                     if inner:
                         left.append(
-                            LeftOut(_shown(inner), "a nested repository: its files count, its history not")
+                            LeftOut(
+                                os.fsdecode(inner), "a nested repository: its files count, its history not"
+                            )
                         )
                 elif stat.S_ISDIR(mode):
                     waiting.append(path)
                 elif why := self._unfit(entry, path, mode):
-                    left.append(LeftOut(_shown(path), why))
+                    left.append(LeftOut(os.fsdecode(path), why))
                 else:
                     yield path
 
@@ -176,18 +187,16 @@ class Worktree:
             around = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120
             out = target.startswith(b"/") or around == b".." or around.startswith(b"../")
             inside = around.split(b"/")[0].lower() == b".git"
-            return f"a link out of the tree, to {_shown(target)}" if out or inside else ""
+            return f"a link out of the tree, to {os.fsdecode(target)}" if out or inside else ""
         if not stat.S_ISREG(mode):
             return "neither a file, a folder nor a link"
         size = entry.stat(follow_symlinks=False).st_size
-        if size > LARGEST_FILE and not self._in_base(path):
+        in_base = ("ls-files", "-z", "--", os.fsdecode(b":(literal)" + path))
+        if size > LARGEST_FILE and not self._git(*in_base):
             return f"{size:,} bytes, and a new file may have {LARGEST_FILE:,}"
         if os.geteuid() and not mode & stat.S_IRUSR:
             return "cannot be read"
         return ""
-
-    def _in_base(self, path: bytes) -> bool:
-        return bool(self._git("ls-files", "-z", "--", os.fsdecode(b":(literal)" + path)))
 
     def _ignored(self, paths: list[bytes]) -> set[bytes]:
         """Return those that the base's own rules ignore, and what Python and its tools leave behind."""
@@ -199,7 +208,7 @@ class Worktree:
         )  # fmt: skip
         return built | {each for each in listed.split(b"\0") if each}
 
-    def _objects(self) -> dict[str, str]:
+    def objects(self) -> dict[str, str]:
         """Return the settings by which what this worktree makes lies with it, and not in the base."""
         own = self.admin / "objects"
         own.mkdir(exist_ok=True)
@@ -215,56 +224,6 @@ def give(top: Path) -> None:
         for folder, folders, files in os.walk(top):
             for each in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):  # noqa: PTH118
                 os.chown(each, JAIL_USER, JAIL_USER, follow_symlinks=False)
-
-
-class Staged:
-    """A diff applied to the base in an index, where paths can be put back before any file is written."""
-
-    def __init__(self, worktree: Worktree, diff: str) -> None:
-        """Apply it. Raises SuiteError if it does not fit the base."""
-        self._worktree = worktree
-        index = worktree.admin / "screen-index"
-        index.unlink(missing_ok=True)
-        self._more = {**worktree._objects(), "GIT_INDEX_FILE": str(index)}  # pyright: ignore[reportPrivateUsage]
-        self._git("read-tree", worktree.base.commit)
-        if diff.strip():
-            try:
-                self._git("apply", "--cached", "--whitespace=nowarn", "-", given=_bytes(diff))
-            except GitError as error:
-                raise SuiteError(
-                    f"the patch does not apply: {error.message}", hint="git diff --binary"
-                ) from None
-
-    def changes(self) -> list[tuple[str, int]]:
-        """Return the paths that differ from the base, with their new mode; 0: removed."""
-        fields = self._git("diff-index", "--cached", "--no-renames", "-z", self._worktree.base.commit).split(
-            b"\0"
-        )
-        pairs = zip(fields[::2], fields[1::2], strict=False)
-        return [(os.fsdecode(name), int(about.split()[1], 8)) for about, name in pairs]
-
-    def link(self, path: str) -> str:
-        """Return where a symbolic link leads."""
-        return os.fsdecode(self._git("cat-file", "blob", f":{path}"))
-
-    def put_back(self, paths: list[str]) -> None:
-        """Make these what they are in the base."""
-        if paths:
-            listed = self._git(
-                "ls-tree", "-z", self._worktree.base.commit, "--", *(f":(literal){p}" for p in paths)
-            )
-            there = {os.fsdecode(line.split(b"\t", 1)[1]) for line in listed.split(b"\0") if line}
-            gone = b"".join(
-                b"0 %s\t%s\0" % (b"0" * 40, os.fsencode(path)) for path in paths if path not in there
-            )
-            self._git("update-index", "-z", "--index-info", given=gone + listed)
-
-    def tree(self) -> str:
-        """Return the tree object of what stands now."""
-        return self._git("write-tree").decode().strip()
-
-    def _git(self, *arguments: str, given: bytes = b"") -> bytes:
-        return git(self._worktree.admin, *arguments, tree=self._worktree.path, given=given, more=self._more)
 
 
 @contextlib.contextmanager
@@ -357,6 +316,41 @@ def _clear(base: Base, name: str) -> None:
                 entry.parent.rmdir()
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Generator[Path]:
+    """Lend an empty folder that is removed in the end; what a kill leaves of it, `clear_abandoned` finds."""
+    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+    owned = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(owned, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(owned)
+
+
+def clear_abandoned() -> int:
+    """Remove this user's temporary folders whose owner was killed, and return how many.
+
+    The kernel released their locks. One that was made just now may not be locked yet, and stays.
+    """
+    removed = 0
+    for path in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                about = os.fstat(folder)
+                mine = about.st_uid in {os.geteuid(), os.geteuid() or JAIL_USER}
+                if mine and time.time() - about.st_ctime > _YOUNG_SECONDS:
+                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fence.clear(str(path))
+                    path.rmdir()
+                    removed += 1
+            finally:
+                os.close(folder)
+    return removed
+
+
 def recover(base: Base) -> list[str]:
     """Remove what killed processes left behind, and return the names; kept and owned trees stay."""
     removed: list[str] = []
@@ -379,15 +373,3 @@ def _kept(base: Base) -> set[str]:
         if gitdir.exists() and entry.read_text().strip() == _KEPT:
             found.add(Path(gitdir.read_text().strip()).parent.name)
     return found
-
-
-def _bytes(diff: str) -> bytes:
-    return diff.encode("utf-8", "surrogateescape")
-
-
-def _text(diff: bytes) -> str:
-    return diff.decode("utf-8", "surrogateescape")
-
-
-def _shown(path: bytes) -> str:
-    return os.fsdecode(path)

@@ -18,6 +18,8 @@ _FIRST_TEST = '''"""Hidden: what a fix of the issue has to do. The ids stand in 
 def test_the_issue_is_fixed():
     raise NotImplementedError("write what has to hold after any right fix, and fails before it")
 '''
+_TEST_NAME = re.compile(rb"^(?:async )?def (test\w*)", re.MULTILINE)
+"""A test at a file's top level, as far as its text tells."""
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
 
 
@@ -43,7 +45,11 @@ def write_task(
     solution, failing = "", ["tests/test_issue.py::test_the_issue_is_fixed"]
     if fix is not None:
         tests, solution = _of_fix(repository, commit, resolve(repository, fix))
-        failing = [f"{name}::{test}" for name, text in sorted(tests.items()) for test in _names(text)]
+        failing = [
+            f"{name}::{test.decode()}"
+            for name, text in sorted(tests.items())
+            for test in _TEST_NAME.findall(text)
+        ]
         if not failing:
             raise SuiteError(
                 f"{fix} changes no test file from which hidden tests could be taken",
@@ -63,6 +69,14 @@ def write_task(
     )
 
 
+def refuse_taken(folder: Path, beside: Sequence[str] = ()) -> None:
+    """Refuse a folder that holds something, or more than `beside`. Raises SuiteError."""
+    if folder.exists() and any(each.name not in beside for each in folder.iterdir()):
+        raise SuiteError(
+            f"{folder} is there already", hint=f"another FOLDER, or dualcode issues check {folder}"
+        )
+
+
 def write_folder(
     folder: Path,
     issue: str,
@@ -78,10 +92,7 @@ def write_folder(
     beside: Sequence[str] = (),
 ) -> list[Path]:
     """Write a folder that is not there yet, or holds nothing but `beside`, and return its files."""
-    if folder.exists() and any(each.name not in beside for each in folder.iterdir()):
-        raise SuiteError(
-            f"{folder} is there already", hint=f"another FOLDER, or dualcode issues check {folder}"
-        )
+    refuse_taken(folder, beside)
     roots = sorted({test_root(each.partition("::")[0]) for each in fail_to_pass})
     table = {
         "python": python,
@@ -135,8 +146,3 @@ def _of_fix(repository: Path, commit: str, fix: str) -> tuple[dict[str, bytes], 
     options = ("-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv")
     diff = git(git_dir, "diff-tree", "-r", *options, commit, fix, "--", *rest) if rest else b""
     return found, diff.decode("utf-8", "surrogateescape")
-
-
-def _names(text: bytes) -> list[str]:
-    """Return the tests at a file's top level, as far as its text tells."""
-    return [each.decode() for each in re.findall(rb"^(?:async )?def (test\w*)", text, re.MULTILINE)]

@@ -59,7 +59,9 @@ def _edits(lines: Sequence[str], *, whole_head: bool) -> Edits | None:
     """
     if not any(line.strip() for line in lines):
         return {}
-    levels = _levels(lines)
+    # The indents above which the fragment begins, so that it may come back to them.
+    indents = [line[: len(line) - len(line.lstrip())] for line in lines if line.strip()]
+    levels = sorted({each for each in indents if len(each) < len(indents[0])}, key=len)
     padded = [*(f"{level}if 1:" for level in levels), *lines]
     tokens: list[TokenInfo] = []
     try:
@@ -80,12 +82,6 @@ def _edits(lines: Sequence[str], *, whole_head: bool) -> Edits | None:
             line = padded[first]
             edits[first] = f"{line[: len(line) - len(line.lstrip())]}..."
     return {row - len(levels): text for row, text in edits.items() if row >= len(levels)}
-
-
-def _levels(lines: Sequence[str]) -> list[str]:
-    """Return the indents above which the fragment begins, so that it may come back to them."""
-    indents = [line[: len(line) - len(line.lstrip())] for line in lines if line.strip()]
-    return sorted({each for each in indents if len(each) < len(indents[0])}, key=len)
 
 
 def _is_code(tokens: Sequence[TokenInfo]) -> bool:

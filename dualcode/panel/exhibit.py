@@ -69,6 +69,9 @@ def ask_of(
         texts[part] = blind.text(shortened).strip()
         cut += [part] if gone else []
     shown = diff.shown.model_copy(update={"cut": tuple(cut)})
+    lines = shown.lines_left_out
+    left_out = [f"{lines} lines of the diff are not shown"] if lines else []
+    left_out += [f"the text of the {part} is shortened" for part in shown.cut]
     dimensions = rubric.asked(plan=exhibit.plan is not None)
     asked = prompts.render(
         "judge_exhibit",
@@ -78,7 +81,7 @@ def ask_of(
         summary=diff.summary,
         diff=diff.text,
         tests=texts["tests"],
-        left_out=_left_out(shown),
+        left_out="; ".join(left_out),
         stand_in=STAND_IN,
         rubric=rubric,
         dimensions=dimensions,
@@ -93,12 +96,6 @@ def ask_of(
         shown=shown,
         repair=prompts.render("repair_scores", rubric=rubric, dimensions=dimensions),
     )
-
-
-def _left_out(shown: Shown) -> str:
-    parts = [f"{shown.lines_left_out} lines of the diff are not shown"] if shown.lines_left_out else []
-    parts += [f"the text of the {part} is shortened" for part in shown.cut]
-    return "; ".join(parts)
 
 
 def _fence(drawn: str, content: str) -> Fence:

@@ -208,7 +208,7 @@ def measure(
 
     plain, other = table("plain", mean), table("other", mean)
     tables = {key: table("plain", lambda scores, key=key: scores.get(key)) for key in every}
-    solved = np.array([_number((truth or {}).get(fix)) for fix in fixes], dtype=float)
+    solved = np.array([(truth or {}).get(fix) for fix in fixes], dtype=float)  # None is NaN
     told = not np.isnan(solved).all() if len(solved) else False
     return PanelMeasured(
         judges=tuple(
@@ -311,7 +311,3 @@ def _others(table: Floats, at: int) -> Floats:
 
 def _key(row: Row) -> Key:
     return row.condition, row.issue, row.trial
-
-
-def _number(solved: bool | None) -> float:
-    return float("nan") if solved is None else float(solved)

@@ -18,7 +18,6 @@ from dualcode.panel.exhibit import Calibration, Exhibit, Question, ask_of
 from dualcode.panel.renderings import RENDERINGS, Bounds, Rendering, Shown
 from dualcode.panel.rubric import Dimension, Rubric
 from dualcode.record import Record
-from dualcode.sampling import SamplingProfile
 from dualcode.steps import schema
 from dualcode.team import Seat
 from dualcode.together import all_or_nothing
@@ -165,12 +164,15 @@ async def _score(sitting: Sitting, seat: Seat, rubric: Rubric) -> Score:
         calls.append(call)
         seat.record(call)
 
+    # Greedily, where it does not think, so that asked again it says the same.
+    greedy = seat.sampling.plain.model_copy(update={"temperature": 0.0})
+    sampling = seat.sampling.model_copy(update={"plain": greedy})
     question = sitting.question
     reader = Reader(rubric, question.dimensions)
     marks: Marks | None = None
     why, cause = "", cast("Cause", "")
     try:
-        marks = await replace(seat, record=keep, sampling=_steady(seat)).ask(
+        marks = await replace(seat, record=keep, sampling=sampling).ask(
             STEP,
             question.messages,
             read=reader.read,
@@ -250,12 +252,6 @@ class Reader:
     def _refuse(self, complaint: str) -> None:
         self.complaint = complaint
         raise ValueError(complaint)
-
-
-def _steady(seat: Seat) -> SamplingProfile:
-    """Return how a judge samples: greedily, where it does not think, so that asked again it says the same."""
-    plain = seat.sampling.plain.model_copy(update={"temperature": 0.0})
-    return seat.sampling.model_copy(update={"plain": plain})
 
 
 def _short(value: Any) -> str:

@@ -14,12 +14,9 @@ def misfit(schema: Mapping[str, Any], data: Mapping[str, Any] | None) -> str:
         return "there is no object in the answer"
     registry: Registry[Any] = Registry()  # an empty one: nothing is fetched
     validator: Any = Draft202012Validator(schema, registry=registry)
-    error: ValidationError | None = min(validator.iter_errors(data), key=_depth, default=None)
-    if error is None:
+    errors: list[ValidationError] = list(validator.iter_errors(data))
+    if not errors:
         return ""
+    error = min(errors, key=lambda each: len(each.absolute_path))
     where = ".".join(str(each) for each in error.absolute_path)
     return f"{where}: {error.message}" if where else error.message
-
-
-def _depth(error: ValidationError) -> int:
-    return len(error.absolute_path)

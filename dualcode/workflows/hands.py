@@ -5,16 +5,17 @@ through, so that an interrupted node goes on where it was: its replies come from
 from the record, and no command is run twice.
 """
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from dualcode.agents.agent import AgentLimits, Brief, Workplace, run_agent
-from dualcode.agents.briefs import answered, surroundings
+from dualcode.agents.agent import AgentLimits, Brief, Workplace, answered, run_agent, surroundings
 from dualcode.agents.changes import Changes
 from dualcode.agents.records import AgentRun, Step
 from dualcode.call import Call, Message
@@ -29,7 +30,6 @@ from dualcode.steps.schema import read_object
 from dualcode.team import Seat, Team
 from dualcode.workflows.answers import misfit
 from dualcode.workflows.records import NodeResult, Work
-from dualcode.workflows.shared_tree import SharedTree
 
 CHANGES, CONVERSATIONS = "changes", "conversations"
 """Folders beside a run's records: what its tree held, by checksum; what was said, by node."""
@@ -43,6 +43,37 @@ async def nobody(node: str, message: str, decisions: tuple[str, ...]) -> tuple[s
         f"{node} asks for a decision, and nobody is here to make it: {message}",
         hint=f"--approve {node}={decisions[0]}",
     )
+
+
+class SharedTree:
+    """One tree for several nodes: any number may read it at a time, and who may change it has it alone."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Condition()
+        self._readers = 0
+        self._alone = False
+
+    @contextlib.asynccontextmanager
+    async def lent(self, *, alone: bool) -> AsyncGenerator[None]:
+        """Lend the tree as soon as nobody is in the way."""
+        async with self._free:
+            await self._free.wait_for(lambda: not self._alone and not (alone and self._readers))
+            if alone:
+                self._alone = True
+            else:
+                self._readers += 1
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._give_back(alone))
+
+    async def _give_back(self, alone: bool) -> None:
+        async with self._free:
+            if alone:
+                self._alone = False
+            else:
+                self._readers -= 1
+            self._free.notify_all()
 
 
 class Answer(Record):
@@ -143,7 +174,9 @@ class RepositoryHands:
         at, place = self._nodes[work.node], self._place(work)
         calls: list[Call] = []
         seat = self._seat(work, at, calls)
-        limits = self._limits(work)
+        names = {"timeout": "seconds", "idle_timeout": "idle_seconds"}
+        own = {names[name]: each for name, each in (work.limits or {}).items()}
+        limits = self.limits.model_copy(update=own)
         brief = Brief(
             node=work.node,
             system=surroundings(place, limits, visible_test=self.site.visible_test),
@@ -179,7 +212,9 @@ class RepositoryHands:
             fault = run.ending in ("endpoint", "cancelled", "infrastructure")
             reason = f"{run.ending}: {run.why}" if run.why else run.ending
             return NodeResult(node=work.node, status="failed", reason=reason, runs=(run,), fault=fault)
-        self._keep_conversation(work, said)
+        folder = self.site.folder / CONVERSATIONS
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / f"{work.node}.json", [_MESSAGES.dump_json(said)])
         result = NodeResult(node=work.node, status="completed", output=run.answer or "", runs=(run,))
         if work.output_format is not None:
             return await self._formed(work, seat, brief, result, calls)
@@ -196,11 +231,6 @@ class RepositoryHands:
                 seat.record(call)
 
         return replace(seat, record=heard)
-
-    def _limits(self, work: Work) -> AgentLimits:
-        own = work.limits or {}
-        names = {"timeout": "seconds", "idle_timeout": "idle_seconds"}
-        return self.limits.model_copy(update={names[name]: each for name, each in own.items()})
 
     def _keep(self, at: "_AtNode", step: Step) -> None:
         """Record a step by its number among all of its node's."""
@@ -260,11 +290,6 @@ class RepositoryHands:
             f"{work.node} continues the conversation of {work.context}, which is not in {self.site.folder}",
             hint="begin the run anew",
         )
-
-    def _keep_conversation(self, work: Work, said: tuple[Message, ...]) -> None:
-        folder = self.site.folder / CONVERSATIONS
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / f"{work.node}.json", [_MESSAGES.dump_json(said)])
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from graphlib import CycleError
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dualcode import resources
-from dualcode.workflows.archon import NODE_KEYS, REPLACED
 from dualcode.workflows.checks import check_node
 from dualcode.workflows.source import Fault, Place, Source, read_source, refuse
 from dualcode.workflows.variables import references
@@ -29,6 +28,60 @@ from dualcode.workflows.workflow import (
 
 COMMANDS = "commands"
 """The folder of prompts beside a workflow."""
+_MODEL = "use role:, and bind that role in the team's file"
+_TOOLS = "use writable: false for a node that may only read"
+_LATER = "its nodes have to be written out"
+_SANDBOX = "every command runs in the jail, in a worktree"
+
+REPLACED: Mapping[str, str] = {
+    "provider": _MODEL,
+    "model": _MODEL,
+    "fallbackModel": _MODEL,
+    "effort": "use the sampling of the role in the team's file",
+    "betas": "use the endpoint in the team's file",
+    "settingSources": "a prompt says all that a model is told",
+    "webSearchMode": "there is no network",
+    "allowed_tools": _TOOLS,
+    "denied_tools": _TOOLS,
+    "mutates_checkout": _TOOLS,
+    "hooks": "use a bash node before or after",
+    "mcp": "there is no network; use bash",
+    "skills": "write it into the prompt",
+    "plugins": "write it into the prompt",
+    "agents": "use nodes",
+    "systemPrompt": "write it into the prompt",
+    "maxBudgetUsd": "use timeout, or a limit of the run",
+    "script": "use bash",
+    "runtime": "use bash",
+    "deps": "the task's environment is fixed",
+    "on_timeout": "what timed out has failed",
+    "loop_group": _LATER,
+    "include": _LATER,
+    "workflow": _LATER,
+    "fan_out": _LATER,
+    "with": "use $ID.output and inputs",
+    "wait": "use approval",
+    "interactive": "use an approval node",
+    "gate_message": "use an approval node",
+    "output_type": "use output_format",
+    "returns": "every node's output is on record",
+    "outcome_field": "every node's output is on record",
+    "persist_session": "use context within a run",
+    "persist_sessions": "use context within a run",
+    "worktree": _SANDBOX,
+    "container": _SANDBOX,
+    "sandbox": _SANDBOX,
+    "evidence_policy": "a fix is graded by hidden tests",
+    "requires": "nothing outside is needed",
+    "tags": "write it into the description",
+    "deprecated": "write it into the description",
+    "steps": "use nodes with depends_on",
+}
+"""Archon's keys that dualcode does not have, and what is written instead."""
+NODE_KEYS: Mapping[str, str] = {
+    key: REPLACED[key] for key in ("script", "loop_group", "include", "workflow", "wait")
+}
+"""Those that are a node's body."""
 _KEYS: dict[str, Collection[str]] = {
     "loop": Loop.model_fields,
     "approval": Approval.model_fields,
@@ -45,7 +98,7 @@ def load_workflow(path: Path) -> Workflow:
     texts: dict[str, Source] = {}
     nodes = tuple(
         _with_command(source, places[each.id], each, texts, faults).model_copy(
-            update={"role": _role(each, written.role)}
+            update={"role": each.role or (written.role if each.needs_role else None)}
         )
         for each in _in_order(source, written.nodes, places)
     )
@@ -53,6 +106,10 @@ def load_workflow(path: Path) -> Workflow:
     for node in nodes:
         faults += check_node(source, places[node.id], node, nodes, above[node.id], written.inputs, texts)
     refuse(faults)
+    role_lines: dict[str, tuple[str, int]] = {}
+    for node in nodes:
+        if node.role is not None:
+            role_lines.setdefault(node.role, (node.id, source.line((*places[node.id], "role"))))
     used = (each.name for node in nodes for _, text in node.texts() for each in references(text))
     return Workflow(
         path=path,
@@ -60,7 +117,7 @@ def load_workflow(path: Path) -> Workflow:
         description=written.description,
         inputs=written.inputs,
         nodes=nodes,
-        role_lines=_role_lines(source, places, nodes),
+        role_lines=role_lines,
         wants_arguments=not {"ARGUMENTS", "USER_MESSAGE"}.isdisjoint(used),
     )
 
@@ -146,7 +203,10 @@ def _fault(source: Source, detail: ErrorDetails) -> Fault:
     elif "context" in place:
         told = "context is fresh, shared or {resume: ID}"
     else:
-        told = f"{_dotted(place)}: found {_short(detail['input'])}; {detail['msg'].lower()}"
+        within = place[2:] if len(place) > 2 and place[0] == "nodes" else place
+        found = repr(detail["input"])
+        found = found if len(found) <= 60 else f"{found[:57]}…"
+        told = f"{'.'.join(map(str, within))}: found {found}; {detail['msg'].lower()}"
     return Fault(str(source.path), line, f"{lead.strip()}: {told}" if lead else told)
 
 
@@ -162,16 +222,6 @@ def _unknown_key(place: Place, key: str) -> str:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; {near[0]} is nearest" if near else f"; known: {', '.join(known)}" if known else ""
     return f"unknown key {key!r}{hint}"
-
-
-def _dotted(place: Place) -> str:
-    shown = place[2:] if len(place) > 2 and place[0] == "nodes" else place
-    return ".".join(str(each) for each in shown)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _check_graph(source: Source, nodes: tuple[Node, ...], faults: list[Fault]) -> None:
@@ -205,25 +255,22 @@ def _with_command(
     line = source.line((*place, "command") if node.command else (*place, "loop", "command"))
     path = find_command(source.path, name)
     try:
-        text = path.read_text("utf-8").strip("\n") if path else ""
+        written = path.read_text("utf-8") if path else ""
     except (OSError, UnicodeDecodeError) as error:
         faults.append(Fault(str(source.path), line, f"node {node.id!r}: {path} cannot be read: {error}"))
         return node
-    if path is None or not text.strip():
+    if path is None or not written.strip():
         beside = source.path.parent / COMMANDS / f"{name}.md"
         why = f"{path} is empty" if path else f"there is no prompt {name!r}; it would be {beside}"
         faults.append(Fault(str(source.path), line, f"node {node.id!r}: {why}"))
         return node
-    texts[node.id] = Source(path, {}, {}, {(): 1 + _leading_lines(path)})
+    leading = len(written) - len(written.lstrip("\n"))
+    texts[node.id] = Source(path, {}, {}, {(): 1 + leading})
+    text = written.strip("\n")
     if node.command:
         return node.model_copy(update={"prompt": text})
     assert node.loop is not None
     return node.model_copy(update={"loop": node.loop.model_copy(update={"prompt": text})})
-
-
-def _leading_lines(path: Path) -> int:
-    content = path.read_text("utf-8")
-    return len(content) - len(content.lstrip("\n"))
 
 
 def find_command(workflow: Path, name: str) -> Path | None:
@@ -232,18 +279,3 @@ def find_command(workflow: Path, name: str) -> Path | None:
         return None
     folders = (workflow.parent, *resources.rooms("workflows"))
     return next((path for each in folders if (path := each / COMMANDS / f"{name}.md").is_file()), None)
-
-
-def _role(node: Node, default: str | None) -> str | None:
-    asks = node.asks or (node.approval is not None and node.approval.on_reject is not None)
-    return node.role or (default if asks else None)
-
-
-def _role_lines(
-    source: Source, places: dict[str, tuple[str, int]], nodes: tuple[Node, ...]
-) -> dict[str, tuple[str, int]]:
-    found: dict[str, tuple[str, int]] = {}
-    for node in nodes:
-        if node.role is not None:
-            found.setdefault(node.role, (node.id, source.line((*places[node.id], "role"))))
-    return found

@@ -7,20 +7,24 @@ ours came in between, and what was decided on that.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from dualcode.config import TeamConfig
 from dualcode.errors import WorkflowError
+from dualcode.issues.task import IssueTask
 from dualcode.together import first_failure
 from dualcode.workflows.answers import misfit
 from dualcode.workflows.conditions import parse_condition
 from dualcode.workflows.records import Hands, NodeResult, Work
-from dualcode.workflows.triggers import blocked
 from dualcode.workflows.variables import UnresolvedError, Values, fill
-from dualcode.workflows.workflow import Approval, Loop, Node, Workflow, json_schema_of
+from dualcode.workflows.workflow import Approval, Loop, Node, TriggerRule, Workflow, json_schema_of
 
 ARGUMENTS = "ARGUMENTS"
 """The input that `$ARGUMENTS` stands for."""
+VISIBLE_TEST = "VISIBLE_TEST"
+"""The input that is the shell line of the tree's own tests."""
 
 
 async def run_workflow(
@@ -45,6 +49,13 @@ async def run_workflow(
     run = _Run(workflow, hands, words, given, record, tell, sleep, kept(workflow, done or {}))
     await run.everything()
     return {node.id: run.results[node.id] for node in workflow.nodes}
+
+
+def inputs_of(workflow: Workflow, task: IssueTask, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a workflow is told of an issue, where it asks for it, and `more` that it is given."""
+    known = {VISIBLE_TEST: task.settings.visible_test}
+    own = {name: each for name, each in known.items() if name in workflow.inputs}
+    return {ARGUMENTS: task.instruction, **own, **(more or {})}
 
 
 def check_inputs(workflow: Workflow, inputs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -73,6 +84,74 @@ def kept(workflow: Workflow, done: Mapping[str, NodeResult]) -> dict[str, NodeRe
     faulted = workflow.downstream([name for name, each in done.items() if each.fault])
     again = faulted | {node.id for node in workflow.nodes if node.always_run}
     return {node.id: done[node.id] for node in workflow.nodes if node.id in done and node.id not in again}
+
+
+def rehearse(workflow: Workflow, inputs: Mapping[str, str], team: TeamConfig | None) -> list[dict[str, Any]]:
+    """Return what each node would do, in order: by whom, when, and told what, as far as that is known.
+
+    Raises WorkflowError for inputs that do not fit.
+    """
+    values = Values(*check_inputs(workflow, inputs))
+    found: list[dict[str, Any]] = []
+    for node in workflow.nodes:
+        endpoint = team.roles.get(node.role) if team and node.role else None
+        found.append(
+            {
+                "id": node.id,
+                "body": node.body,
+                "role": node.role,
+                "endpoint": endpoint,
+                "model": team.endpoints[endpoint].model if team and endpoint else None,
+                "depends_on": list(node.depends_on),
+                "when": node.when,
+                "trigger_rule": node.trigger_rule,
+                "context": node.continues or "fresh",
+                "writable": node.writable,
+                "texts": {
+                    ".".join(keys): fill(
+                        text, values, shell=keys[-1] in ("bash", "until_bash"), known_only=True
+                    )
+                    for keys, text in node.texts()
+                },
+            }
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why a node is skipped."""
+
+    reason: str
+    failed_upstream: str | None
+    """The failed node that it comes from; None where a branch was only not taken."""
+
+
+def blocked(rule: TriggerRule, upstream: Sequence[NodeResult]) -> Blocked | None:
+    """Return why a node is skipped; None if it is done.
+
+    | rule | done if |
+    |---|---|
+    | `all_success` | all completed |
+    | `one_success` | one completed |
+    | `none_failed_min_one_success` | one completed, none failed, none was skipped for a failure |
+    | `all_done` | always |
+    """
+    if not upstream or rule == "all_done":
+        return None
+    completed = [each for each in upstream if each.status == "completed"]
+    failed = [each for each in upstream if each.status == "failed" or each.failed_upstream is not None]
+    done = {
+        "all_success": len(completed) == len(upstream),
+        "one_success": bool(completed),
+        "none_failed_min_one_success": bool(completed) and not failed,
+    }[rule]
+    if done:
+        return None
+    others = [each for each in upstream if each.status != "completed"]
+    told = ", ".join(f"{each.node} {each.status}" for each in others)
+    cause = failed[0] if failed else None
+    return Blocked(f"{rule}: {told}", cause and (cause.failed_upstream or cause.node))
 
 
 class _EndedError(Exception):

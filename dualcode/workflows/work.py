@@ -16,12 +16,11 @@ from dualcode.call import Call, Usage
 from dualcode.config import TeamConfig
 from dualcode.errors import RunError
 from dualcode.issues.checking import open_bench
-from dualcode.issues.grading import Bench
 from dualcode.issues.jail.room import Room
 from dualcode.issues.jail.tiers import open_jail
 from dualcode.issues.task import IssueTask
 from dualcode.issues.verdict import Dropped, IssueVerdict
-from dualcode.issues.worktrees import Change, recover, worktree
+from dualcode.issues.worktrees import recover, worktree
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
 from dualcode.models.probe import ask_endpoints
@@ -30,12 +29,10 @@ from dualcode.team import Team, build_team
 from dualcode.workflows.hands import Approver, RepositoryHands, Site, nobody, restore
 from dualcode.workflows.loading import check_roles
 from dualcode.workflows.records import NodeResult
-from dualcode.workflows.running import ARGUMENTS, check_inputs, run_workflow
+from dualcode.workflows.running import check_inputs, inputs_of, run_workflow
 from dualcode.workflows.store import CALLS, NODES, STEPS, WorkManifest, WorkStore, checksum
 from dualcode.workflows.workflow import Workflow
 
-VISIBLE_TEST = "VISIBLE_TEST"
-"""The input of a workflow that is the task's visible test command."""
 Tell = Callable[[str], None]
 
 
@@ -90,13 +87,6 @@ class Worked(Record):
         return {**self.model_dump(mode="json"), "solved": self.solved}
 
 
-def inputs_of(workflow: Workflow, task: IssueTask, more: Mapping[str, str]) -> dict[str, str]:
-    """Return a run's inputs: what it is given, and what the task says where the workflow asks for it."""
-    known = {VISIBLE_TEST: task.settings.visible_test}
-    own = {name: each for name, each in known.items() if name in workflow.inputs}
-    return {ARGUMENTS: task.instruction, **own, **more}
-
-
 async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
     """Run a workflow on an issue, and grade the change; begin the run, or go on with it.
 
@@ -112,7 +102,9 @@ async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
     bench = await open_bench(asked.task, jail, asked.archives)
     await asyncio.to_thread(recover, bench.base)
     began = time.monotonic()
-    with worktree(bench.base, _tree_name(asked.folder)) as tree:
+    # The same name each time, and no other run's.
+    name = f"workflow-{hashlib.sha256(str(asked.folder.resolve()).encode()).hexdigest()[:16]}"
+    with worktree(bench.base, name) as tree:
         store = _store(asked, inputs, jail.tier.name)
         done = store.begin(asked.workflow)
         site = Site(
@@ -142,7 +134,10 @@ async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
                 tell=tell,
             )
         change = await asyncio.to_thread(tree.commit)
-    verdict = await _graded(bench, change, results, tell)
+    verdict: IssueVerdict | None = None
+    if not any(each.fault or each.status == "cancelled" for each in results.values()):
+        tell("grading")
+        verdict = await bench.grade(change.diff)
     store.end(change.diff, verdict)
     calls = store.calls()
     return Worked(
@@ -156,16 +151,6 @@ async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
         usage=sum((call.usage for call in calls), Usage()),
         seconds=time.monotonic() - began,
     )
-
-
-async def _graded(
-    bench: Bench, change: Change, results: Mapping[str, NodeResult], tell: Tell
-) -> IssueVerdict | None:
-    """Grade what was made; nothing is graded of a run that a fault broke off, or that a node ended."""
-    if any(each.fault or each.status == "cancelled" for each in results.values()):
-        return None
-    tell("grading")
-    return await bench.grade(change.diff)
 
 
 def _store(asked: WorkAsked, inputs: Mapping[str, str], tier: str) -> WorkStore:
@@ -199,11 +184,6 @@ def _store(asked: WorkAsked, inputs: Mapping[str, str], tier: str) -> WorkStore:
     return store
 
 
-def _tree_name(folder: Path) -> str:
-    """Return the name of a run's worktree: the same each time, and no other run's."""
-    return f"workflow-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
-
-
 @contextlib.asynccontextmanager
 async def _team(asked: WorkAsked, store: WorkStore, tell: Tell) -> AsyncGenerator[Team]:
     """Open the models behind the run's own ledger; the servers are asked first who they are."""
@@ -223,13 +203,9 @@ async def _team(asked: WorkAsked, store: WorkStore, tell: Tell) -> AsyncGenerato
         def keep(call: Call) -> None:
             store.add(CALLS, call)
 
-        yield _numbered(team.for_task(asked.task.name, keep), first=len(store.calls()) + 1)
-
-
-def _numbered(team: Team, *, first: int) -> Team:
-    """Return the team with its calls numbered from `first`: those before are on record."""
-    numbers = itertools.count(first)
-    return Team({role: replace(seat, numbers=numbers) for role, seat in team.seats.items()})
+        team = team.for_task(asked.task.name, keep)
+        numbers = itertools.count(len(store.calls()) + 1)  # those before are on record
+        yield Team({role: replace(seat, numbers=numbers) for role, seat in team.seats.items()})
 
 
 def new_folder(workflow: Workflow, task: IssueTask, within: Path) -> Path:

@@ -146,6 +146,11 @@ class Node(_Table):
         own = {"idle_timeout": self.idle_timeout, "timeout": self.timeout}
         return {name: each / 1000 for name, each in own.items() if each is not None} or None
 
+    @property
+    def needs_role(self) -> bool:
+        """Whether a model is asked, if only after a rejection."""
+        return self.asks or (self.approval is not None and self.approval.on_reject is not None)
+
     def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield each text with variables in it, with its keys within the node; a command's is its file's."""
         for key in ("prompt", "bash", "cancel"):

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dualcode.agents.agent import AgentLimits, Workplace, run_agent
-from dualcode.agents.briefs import answered
+from dualcode.agents.agent import AgentLimits, Workplace, answered, run_agent
 from dualcode.agents.records import AgentRun, Step
 from dualcode.agents.work import MARKER
 from dualcode.call import Reply, Request, Usage

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dualcode.agents.agent import AgentLimits, Workplace
-from dualcode.agents.briefs import answered, surroundings
+from dualcode.agents.agent import AgentLimits, Workplace, answered, surroundings
 from dualcode.agents.changes import NOTHING
 from dualcode.agents.commands import blocks, read_turn
 from dualcode.agents.work import MARKER

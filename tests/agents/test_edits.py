@@ -2,7 +2,7 @@
 
 import pytest
 
-from dualcode.agents.edits import aims_at_tree
+from dualcode.agents.commands import aims_at_tree
 
 EDITS = [
     "sed -i 's/a/b/' x.py",

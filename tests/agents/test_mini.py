@@ -14,7 +14,7 @@ from dualcode.errors import ConfigError
 IMPORTS = """
 import json, os, sys
 before = dict(os.environ)
-from dualcode.agents import agent, briefs, trajectory, mini
+from dualcode.agents import agent, trajectory, mini
 early = sorted(name for name in sys.modules if name.startswith(("minisweagent", "litellm")))
 loop = mini.load().loop(lambda messages: {}, lambda action: {}, steps=1, format_errors=1)
 unwanted = ("litellm", "datasets", "textual", "prompt_toolkit", "openai")

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.duels.config import load_duel
-from dualcode.duels.duel import Opened
-from dualcode.duels.hands import hands_of
-from dualcode.duels.opening import Models, seated
+from dualcode.duels.duel import Models, Opened, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell
-from dualcode.duels.running import Duelling, Means
+from dualcode.duels.running import Duelling, Means, hands_of
 from dualcode.duels.store import DuelStore
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail

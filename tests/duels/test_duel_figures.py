@@ -12,8 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from dualcode.duels.figures.bars import costs, solved
 from dualcode.duels.figures.catalogue import FIGURES, draw_duel
 from dualcode.duels.figures.content import LOOKS
-from dualcode.duels.figures.dimensions import dimensions
-from dualcode.duels.figures.preference import preference
+from dualcode.duels.figures.opinions import dimensions, preference
 from dualcode.duels.figures.value import LINES, Point, iso_lines, value, worth
 from dualcode.duels.findings import Findings, find
 from dualcode.duels.notes import NO_RANK

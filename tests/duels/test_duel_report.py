@@ -16,10 +16,9 @@ from dualcode.cli.duel import command
 from dualcode.cli.duel_report import FIGURES as FIGURE_NAMES
 from dualcode.cli.duel_report import TABLES
 from dualcode.duels import catalogue
-from dualcode.duels.cells import cell_data
 from dualcode.duels.figures.catalogue import FIGURES
 from dualcode.duels.findings import find
-from dualcode.duels.page import index, lead, write_duel
+from dualcode.duels.page import cell_data, index, lead, write_duel
 from dualcode.duels.records import DuelRecords
 from dualcode.duels.store import DuelStore
 from dualcode.errors import InputError, RunError, UnknownNameError

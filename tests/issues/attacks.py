@@ -18,8 +18,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dualcode.issues.jail import unwrapped
-from dualcode.issues.jail.jail import CommandJail
+from dualcode.issues.jail.jail import CommandJail, host_places
 from dualcode.issues.jail.room import Ended, Places, Room
 from dualcode.issues.jail.tiers import TIERS, describe, probe, room_for_tests
 from dualcode.issues.packages import interpreter
@@ -161,7 +160,7 @@ class Bare:
     forks = LIMITS.processes + 6
 
     def places(self, room: Room) -> Places:
-        return unwrapped.places(room)
+        return host_places(room)
 
     async def run(self, command: str, room: Room, limits: Limits) -> Ended:
         return await asyncio.to_thread(self._run, command, room, limits)

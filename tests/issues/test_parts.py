@@ -12,8 +12,14 @@ import pytest
 from dualcode.errors import SuiteError
 from dualcode.issues.bases import Base, open_base, resolve
 from dualcode.issues.git import GitError, git
-from dualcode.issues.jail import bubblewrap, tiers, unwrapped
-from dualcode.issues.jail.jail import CommandJail, _measure, _memory, _Output  # pyright: ignore[reportPrivateUsage]
+from dualcode.issues.jail import bubblewrap, tiers
+from dualcode.issues.jail.jail import (
+    CommandJail,
+    _measure,  # pyright: ignore[reportPrivateUsage]
+    _memory,  # pyright: ignore[reportPrivateUsage]
+    _Output,  # pyright: ignore[reportPrivateUsage]
+    landlock_rules,
+)
 from dualcode.issues.jail.launch import descendants
 from dualcode.issues.jail.room import Room
 from dualcode.issues.packages import Environment, Interpreter, interpreter
@@ -92,7 +98,7 @@ def test_a_room_to_read_in_has_no_tree_to_write_to() -> None:
     with tiers.room_for_tests() as room:
         reading = Room(room.worktree, room.environment, writable=False)
         parts, _ = bubblewrap.arguments("/usr/bin/bwrap", reading, {})
-        rules = unwrapped.rules(reading)
+        rules = landlock_rules(reading)
     assert "--bind" not in parts
     assert str(room.worktree.path) in rules["readable"]
     assert str(room.worktree.path) not in rules["writable"]
@@ -104,7 +110,7 @@ def test_packages_of_any_interpreter_are_hidden(tmp_path: Path) -> None:
     found = bubblewrap.package_folders(Interpreter(tmp_path / "bin/python", tmp_path, (3, 12, 0)))
     assert str(packages) in found
     with tiers.room_for_tests() as room:
-        hidden = unwrapped.rules(room)["hidden"]
+        hidden = landlock_rules(room)["hidden"]
     assert set(hidden) == set(bubblewrap.package_folders(room.environment.interpreter))
 
 
@@ -187,8 +193,7 @@ def test_each_file_that_decides_how_tests_run_is_put_back(
         shop.write(tree.path, {**dict.fromkeys(names, "x = 1\n"), **shop.RIGHT})
         diff = tree.commit().diff
     with worktree(base, "again") as tree:
-        found = screen(tree.screened(diff), task, environment)
-        tree.checkout(found.tree)
+        found = screen(tree, diff, task, environment)
         assert not any((tree.path / "shop" / name).exists() for name in MACHINERY)
         assert (tree.path / "setup.cfg").read_text() == shop.FILES["setup.cfg"]
         assert (tree.path / "shop/price.py").read_text() == shop.RIGHT["shop/price.py"]
@@ -205,7 +210,7 @@ def test_what_would_stand_in_for_another_module_is_put_back(
         shop.write(tree.path, {"x.pth": "import os\n", "shop/y.pth": "import os\n"})
         diff = tree.commit().diff
     with worktree(base, "again") as tree:
-        found = screen(tree.screened(diff), task, environment)
+        found = screen(tree, diff, task, environment)
     assert {each.path for each in found.dropped} == {*names, "x.pth", "shop/y.pth"}
 
 
@@ -215,7 +220,7 @@ def test_a_renamed_file_counts_as_both(base: Base, task: IssueTask, environment:
         shop.write(tree.path, {"shop/__init__.py": "from shop.prices import total\n"})
         diff = tree.commit().diff
     with worktree(base, "again") as tree:
-        found = screen(tree.screened(diff), task, environment)
+        found = screen(tree, diff, task, environment)
     assert found.counted == ("shop/__init__.py", "shop/price.py", "shop/prices.py")
 
 

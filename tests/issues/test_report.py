@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.issues.report import MOST_BYTES, Case, read_report
+from dualcode.issues.grading import MOST_BYTES, Case, read_report
 from dualcode.issues.verdict import Dropped, IssueVerdict
 
 WHOLE = """<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite>

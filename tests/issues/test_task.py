@@ -129,3 +129,19 @@ def test_graded_tests_lie_in_the_outermost_folder_of_tests(file: str, root: str)
 def test_the_instruction_is_all_that_is_for_models(tmp_path: Path) -> None:
     task: IssueTask = shop.make_task(tmp_path / "shop-1", Path("repository"), REVISION)
     assert task.instruction == "# The first price is not counted\n\nIt should be.\n"
+
+
+@pytest.mark.parametrize(
+    ("outside", "points"), [(0, 10), (1, 9), (3, 7), (9, 1), (10, 1), (200, 1)]
+)  # fmt: skip
+def test_each_file_out_of_scope_costs_a_point(tmp_path: Path, outside: int, points: int) -> None:
+    task = shop.make_task(tmp_path / "shop-1", Path("repository"), REVISION)
+    changed = ["shop/a.py", *(f"unrelated/{n}.py" for n in range(outside))]
+    assert task.scope_score(changed) == task.scope_score([*changed, *changed]) == points
+
+
+def test_scope_has_no_score_without_a_change_or_an_opinion(tmp_path: Path) -> None:
+    task = shop.make_task(tmp_path / "shop-1", Path("repository"), REVISION)
+    assert task.scope_score([]) is None
+    free = task.settings.model_copy(update={"paths_in_scope": ()})
+    assert task.model_copy(update={"settings": free}).scope_score(["a"]) is None

@@ -60,7 +60,7 @@ def test_a_commit_has_what_was_changed_added_and_removed(base: Base) -> None:
         )
         (tree.path / "setup.cfg").unlink()
         change = tree.commit()
-        parents = git(tree.admin, "rev-list", "--parents", "-n1", "HEAD", more=tree._objects())  # pyright: ignore[reportPrivateUsage]
+        parents = git(tree.admin, "rev-list", "--parents", "-n1", "HEAD", more=tree.objects())
     assert change.files == ("setup.cfg", "shop/new file's.py", "shop/price.py")
     assert parents.decode().split() == [change.commit, base.commit]
     assert change.left_out == ()

@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from dualcode.issues.scope import scope_score
 from dualcode.panel.measures import Key, Makers, PanelMeasured, measure
 from dualcode.panel.panel import Score
 
@@ -137,17 +136,3 @@ def test_without_truth_votes_are_a_lower_bound_and_say_so() -> None:
 def test_nothing_at_all_is_a_panel_without_judges() -> None:
     found = measured([])
     assert found.judges == () and found.fixes == 0 and found.votes is None
-
-
-@pytest.mark.parametrize(
-    "outside, points", [(0, 10), (1, 9), (3, 7), (9, 1), (10, 1), (200, 1)]
-)  # fmt: skip
-def test_each_file_out_of_scope_costs_a_point(outside: int, points: int) -> None:
-    changed = ["src/a.py", *(f"unrelated/{n}.py" for n in range(outside))]
-    assert scope_score(changed, lambda path: path.startswith("src/")) == points
-    assert scope_score([*changed, *changed], lambda path: path.startswith("src/")) == points
-
-
-def test_scope_has_no_score_without_a_change_or_an_opinion() -> None:
-    assert scope_score([], lambda _: True) is None
-    assert scope_score(["a"], None) is None

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from dualcode.errors import UnknownNameError, WorkflowError
-from dualcode.workflows.archon import REPLACED
 from dualcode.workflows.find import find_workflow, workflow_files
-from dualcode.workflows.loading import check_roles, load_workflow
+from dualcode.workflows.loading import REPLACED, check_roles, load_workflow
 from dualcode.workflows.running import check_inputs
 from dualcode.workflows.workflow import Node, Written
 from tests.workflows.made import HEAD, made, written

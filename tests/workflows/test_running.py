@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from dualcode.agents.records import AgentRun
 from dualcode.errors import RunError, WorkflowError
 from dualcode.workflows.records import NodeResult, Work
-from dualcode.workflows.running import run_workflow
-from dualcode.workflows.triggers import blocked
+from dualcode.workflows.running import blocked, run_workflow
 from dualcode.workflows.workflow import TriggerRule
 from tests.workflows.made import Did, ScriptedHands, always, completed, failed, made
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dualcode.duels.figures import bars, dimensions, preference, value
+from dualcode.duels.figures import bars, opinions, value
 from dualcode.duels.findings import Findings
 from dualcode.figures.drawing import Making, draw_all
 from dualcode.figures.drawn import FORMS, Drawn, Form
@@ -13,8 +13,8 @@ FIGURES: dict[str, tuple[Callable[[Findings], Any], Callable[[Any], Any]]] = {
     "value": (value.value, value.draw_value),
     "solved": (bars.solved, bars.draw_solved),
     "costs": (bars.costs, bars.draw_costs),
-    "dimensions": (dimensions.dimensions, dimensions.draw_dimensions),
-    "judges": (preference.preference, preference.draw_preference),
+    "dimensions": (opinions.dimensions, opinions.draw_dimensions),
+    "judges": (opinions.preference, opinions.draw_preference),
 }
 """What makes the data, and what draws it."""
 

@@ -1,12 +1,11 @@
 """What all figures of a duel say of it, and how its arms look."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.lines import Line2D
 
 from dualcode.duels.findings import Findings
-from dualcode.duels.notes import MOST_NAMES, NO_RANK
+from dualcode.duels.notes import NO_RANK
 from dualcode.duels.records import Arm
 from dualcode.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION
 
@@ -51,9 +50,3 @@ def entry(arm: Arm) -> Any:
         [], [], color=color, marker=marker, linestyle="none", markersize=4.5, markeredgecolor=BLACK,
         markeredgewidth=0.4, label=words,
     )  # fmt: skip
-
-
-def some(names: Sequence[str]) -> str:
-    """Return names in one line, shortened where they are many."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more

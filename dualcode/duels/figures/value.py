@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.duels.amounts import single
-from dualcode.duels.figures.content import LOOKS, about, entry, some
+from dualcode.duels.figures.content import LOOKS, about, entry
 from dualcode.duels.findings import Findings
+from dualcode.duels.notes import some
 from dualcode.duels.records import Arm
 from dualcode.figures.content import Content, nothing
 from dualcode.figures.sheet import MARGIN, Sheet

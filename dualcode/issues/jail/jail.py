@@ -7,16 +7,15 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from dualcode.errors import SandboxError
-from dualcode.issues.jail import bubblewrap, launch, unwrapped
+from dualcode.issues.jail import bubblewrap, launch
 from dualcode.issues.jail.filter import compile_filter
 from dualcode.issues.jail.room import Ended, Ending, Places, Room
 from dualcode.issues.task import Limits
-from dualcode.issues.worktrees import JAIL_USER
+from dualcode.issues.worktrees import JAIL_USER, temporary_folder
 from dualcode.sandbox.sandbox import Tier
 
 LONGEST = 100_000
@@ -26,6 +25,8 @@ _LOOK_SECONDS = 0.25
 _DISK_SECONDS = 1.0
 _MOST_FILES = 200_000
 _MIB = 1 << 20
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
 class CommandJail:
@@ -37,7 +38,7 @@ class CommandJail:
 
     def places(self, room: Room) -> Places:
         """Return where a command in this room finds things."""
-        return bubblewrap.PLACES if self.tier.name == "bubblewrap" else unwrapped.places(room)
+        return bubblewrap.PLACES if self.tier.name == "bubblewrap" else host_places(room)
 
     async def run(self, command: str, room: Room, limits: Limits | None = None) -> Ended:
         """Run a shell line; `limits` of the room's task by default those of `Limits`.
@@ -48,8 +49,8 @@ class CommandJail:
         limits = limits or Limits()
         if len(command.encode(errors="surrogateescape")) > LONGEST:
             return Ended(ending="too long", exit_code=None, output="", seconds=0.0)
-        with tempfile.TemporaryDirectory(prefix="dualcode-jail-") as folder:
-            spec = self._spec(command, room, limits, folder)
+        with temporary_folder() as folder:
+            spec = self._spec(command, room, limits, str(folder))
             return await _Run(spec, room, limits).ended()
 
     def _spec(self, command: str, room: Room, limits: Limits, folder: str) -> dict[str, object]:
@@ -80,8 +81,39 @@ class CommandJail:
             return spec | more | {"argv": [*argv, *limited, *called], "sources": sources}
         if self.tier.name == "landlock":
             filtered = base64.b64encode(compile_filter(sockets=False)).decode()
-            spec |= {"landlock": unwrapped.rules(room), "seccomp": filtered}
+            spec |= {"landlock": landlock_rules(room), "seccomp": filtered}
         return spec
+
+
+def scratch_of(room: Room) -> Path:
+    """Return the host's folder for temporary files: the room's own, or one beside the worktree's git dir."""
+    return room.scratch or room.worktree.base.folder / "scratch" / room.worktree.name
+
+
+def host_places(room: Room) -> Places:
+    """Return where a command that no bubblewrap holds finds things: the host's own paths."""
+    return Places(
+        tree=str(room.worktree.path),
+        packages=str(room.environment.packages),
+        tools=str(room.environment.packages.parent / "bin"),
+        scratch=str(scratch_of(room)),
+        results=str(room.results or ""),
+        given=str(room.files[0][0].parent) if room.files else "",
+    )
+
+
+def landlock_rules(room: Room) -> dict[str, list[str]]:
+    """Return what Landlock lets a command read, write, and what stays hidden beneath the readable."""
+    interpreter, tree = room.environment.interpreter, room.worktree.path
+    own = [each for each in _SYSTEM if Path(each).exists() and not Path(each).is_symlink()]
+    readable = [*own, *bubblewrap.system_paths(interpreter)]
+    readable += [str(room.environment.packages.parent), *(str(file) for file, _ in room.files)]
+    git_dir = room.worktree.base.git_dir
+    readable += [str(each) for each in git_dir.iterdir() if each.name != "worktrees"]
+    readable.append(str(room.worktree.admin))
+    writable = [str(scratch_of(room)), *_DEVICES, *([str(room.results)] if room.results else [])]
+    (writable if room.writable else readable).append(str(tree))
+    return {"readable": readable, "writable": writable, "hidden": bubblewrap.package_folders(interpreter)}
 
 
 def _environment(places: Places, room: Room) -> dict[str, str]:
@@ -124,7 +156,9 @@ class _Run:
         before = await asyncio.to_thread(_measure, self._folders)
         told, telling = os.pipe()
         with open(told, "rb") as status:  # noqa: PTH123, ASYNC230 - a pipe, read at its end
-            given = _in_memory({**self._spec, "status": telling, "parent": os.getpid()})
+            # As an argument it could be too long: a command may be, once escaped.
+            spec = json.dumps({**self._spec, "status": telling, "parent": os.getpid()})
+            given = launch.in_memory(spec.encode("ascii"), os.MFD_CLOEXEC)
             try:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-I", "-S", "-B", _LAUNCH, str(given),
@@ -218,15 +252,6 @@ class _Run:
     def _exceeds(self, before: tuple[int, int], after: tuple[int, int]) -> bool:
         grown = after[0] - before[0]
         return grown > self._limits.disk_mb * _MIB or after[1] - before[1] > _MOST_FILES
-
-
-def _in_memory(spec: dict[str, object]) -> int:
-    """Return a file with the spec. As an argument it could be too long: a command may be, once escaped."""
-    file = os.memfd_create("spec", os.MFD_CLOEXEC)
-    with open(file, "w", encoding="ascii", closefd=False) as text:
-        json.dump(spec, text)
-    os.lseek(file, 0, os.SEEK_SET)
-    return file
 
 
 class _Output:

@@ -45,7 +45,7 @@ def main(spec: dict[str, Any]) -> None:
         sources = _stage(spec["stage"], sources)
     argv = [sources[int(each[1:])] if each[:1] == "\0" else each for each in argv]
     if spec["seccomp"] and not spec["landlock"]:
-        argv[argv.index("\1")] = str(_in_memory(base64.b64decode(spec["seccomp"])))
+        argv[argv.index("\1")] = str(in_memory(base64.b64decode(spec["seccomp"]), 0))
         argv[argv.index("\2")] = str(spec["status"])
     guard = _guard(spec["parent"])
     if spec["user"]:
@@ -80,8 +80,9 @@ def _stage(folder: str, sources: list[str]) -> list[str]:
     return staged
 
 
-def _in_memory(content: bytes) -> int:
-    descriptor = os.memfd_create("filter", 0)
+def in_memory(content: bytes, flags: int) -> int:
+    """Return the descriptor of a file that has no place; `flags` say whether who is executed has it, too."""
+    descriptor = os.memfd_create("given", flags)
     os.write(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor

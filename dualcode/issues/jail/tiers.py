@@ -17,7 +17,7 @@ from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Ended, Room
 from dualcode.issues.packages import Environment, interpreter, write_tools
 from dualcode.issues.task import Limits
-from dualcode.issues.worktrees import Worktree, give
+from dualcode.issues.worktrees import Worktree, clear_abandoned, give
 from dualcode.sandbox.sandbox import Tier
 
 TIERS = ("bubblewrap", "landlock")
@@ -128,6 +128,7 @@ async def open_jail(wanted: str | None = None, *, unsafe: bool = False) -> Comma
         )
     if wanted == "unsafe" and not unsafe:
         raise SandboxError("the jail `unsafe` contains nothing and must be allowed", hint="--unsafe")
+    clear_abandoned()
     failures: dict[str, SandboxError] = {}
     for name in TIERS if wanted is None else () if wanted == "unsafe" else (wanted,):
         failure = await probe(name)
@@ -246,10 +247,9 @@ def _victim() -> Generator[int]:
 
 def _installed() -> str:
     """Return a file of a package that is installed for the interpreter of the jail, or a name of none."""
-    for folder in bubblewrap.package_folders(interpreter(">=3.8")):
-        for path in sorted(Path(folder).glob("*/__init__.py")):
-            return str(path)
-    return "/none"
+    folders = bubblewrap.package_folders(interpreter(">=3.8"))
+    packages = (path for each in folders for path in sorted(Path(each).glob("*/__init__.py")))
+    return str(next(packages, "/none"))
 
 
 def _command_lines() -> str:
