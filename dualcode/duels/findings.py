@@ -46,14 +46,14 @@ def find(records: DuelRecords) -> Findings:
         contests(records),
         effects(records),
         scores_of(records.judgements),
-        measured(records) if records.judgements else None,
+        measured(records) if any(not each.by_rule for each in records.judgements) else None,
     )
 
 
 def measured(records: DuelRecords) -> PanelMeasured:
     """Return what the judges' scores are worth, by whose work a fix is and by what the tests say of it."""
     return measure(
-        records.judgements,
+        [each for each in records.judgements if not each.by_rule],
         makers={each.id: makers(each, records.duel.models) for each in records.duel.conditions},
         truth={each.key: each.solved for each in records.cells},
         seed=records.duel.seed,

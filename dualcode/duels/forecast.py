@@ -62,7 +62,7 @@ class DuelForecast(Record):
     plans: int
     """Plans that are left to make, each for all who implement by it."""
     judgements: int
-    """At most: a cell that errors is not judged."""
+    """At most: of a cell that errors, or changes nothing, no judge is asked."""
     models: tuple[ModelForecast, ...]
 
     @property

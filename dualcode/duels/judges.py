@@ -5,6 +5,7 @@ from statistics import fmean
 
 from dualcode.duels.findings import Findings, makers
 from dualcode.duels.notes import general
+from dualcode.duels.scores import scores_of
 from dualcode.panel.agreement import Estimate, Preference
 from dualcode.panel.measures import JudgeMeasured, PanelMeasured
 from dualcode.tables import cells
@@ -42,11 +43,12 @@ def judges(found: Findings) -> list[Judge]:
     if found.panel is None:
         return []
     models = found.records.duel.models
+    asked = scores_of(each for each in found.records.judgements if not each.by_rule)
     whose = {each.id: makers(each, models).implementer for each in found.records.duel.conditions}
     made: list[Judge] = []
     for measured in found.panel.judges:
         given: dict[str, list[float]] = {}
-        for (condition, _, _), score in found.scores.items():
+        for (condition, _, _), score in asked.items():
             if scores := score.by_judge.get(measured.judge):
                 known = [scores[name] for name in found.panel.dimensions if name in scores]
                 given.setdefault(condition, []).extend([fmean(known)] if known else [])

@@ -11,6 +11,7 @@ from dualcode.issues.task import IssueTask
 from dualcode.panel.calibration import calibrations_of
 from dualcode.panel.exhibit import Exhibit
 from dualcode.panel.panel import Asked, Score, judge_all
+from dualcode.panel.renderings import RENDERINGS
 from dualcode.panel.rubric import Rubric
 from dualcode.pricing import charge
 
@@ -18,7 +19,8 @@ from dualcode.pricing import charge
 async def judge(store: DuelStore, means: Means, rubric: Rubric, tell: Callable[[str], None]) -> None:
     """Let the duel's judges score what they have not scored yet; each score is on record as it comes.
 
-    A judge that fails is missing, never zero, and asked again another time if it was its server's fault.
+    A judge that fails is missing, never zero, and asked again another time if it was its server's fault. A
+    cell that changed nothing needs no judge: it has the lowest score by rule.
     """
     duel = store.duel
     if not duel.judges:
@@ -27,10 +29,15 @@ async def judge(store: DuelStore, means: Means, rubric: Rubric, tell: Callable[[
     seats = means.seating.team_of({name: name for name in duel.judges}, ("judging", "", 1), lambda _: None)
     tasks = {name: bench.task for name, bench in means.benches.items()}
     cells = [cell for cell in store.cells() if cell.status != "errored"]
-    exhibits = tuple(exhibits_of(store.folder, cells, tasks))
+    exhibits = tuple(exhibits_of(store.folder, [cell for cell in cells if cell.diff.strip()], tasks))
     known = [each for each in store.judgements() if each.checksum == rubric.checksum]
     done = {_asked(each) for each in known if each.settled}
     names = {*duel.models, *duel.models.values(), *(each.model for each in team.endpoints.values())}
+    for cell in cells:
+        if not cell.diff.strip():
+            made = (unchanged(cell, name, seats[name].chat.model, rubric) for name in duel.judges)
+            for each in (each for both in made for each in both if _asked(each) not in done):
+                store.add_judgement(each)
     tell(f"judging: {len(exhibits)} fixes, {len(duel.judges)} judges, two renderings")
 
     def record(score: Score) -> None:
@@ -79,6 +86,30 @@ def judgement_of(score: Score, price: Price | None) -> Judgement:
     )
 
 
+def unchanged(cell: Cell, judge: str, model: str, rubric: Rubric) -> Iterator[Judgement]:
+    """Yield what stands for a judge's two judgements of a cell that changed nothing.
+
+    Missing would favour who gives up: its other cells alone would make its mean.
+    """
+    names = [each.key for each in rubric.asked(plan=cell.plan is not None)]
+    for rendering in RENDERINGS:
+        yield Judgement(
+            condition=cell.condition,
+            issue=cell.issue,
+            trial=cell.trial,
+            judge=judge,
+            model=model,
+            rubric=rubric.name,
+            checksum=rubric.checksum,
+            rendering=rendering,
+            same=True,
+            scores=dict.fromkeys(names, rubric.lowest),
+            reasons=dict.fromkeys(names, "by rule: nothing was changed, and nobody was asked"),
+            money={},
+            by_rule=True,
+        )
+
+
 def unjudged(duel: Duel, cells: Sequence[Cell], judgements: Sequence[Judgement]) -> bool:
     """Whether a judge has something left to say of the cells that are done."""
     done = {_asked(each) for each in judgements if each.settled}
@@ -87,7 +118,7 @@ def unjudged(duel: Duel, cells: Sequence[Cell], judgements: Sequence[Judgement])
         for cell in cells
         if cell.status != "errored"
         for judge in duel.judges
-        for rendering in ("plain", "other")
+        for rendering in RENDERINGS
     )
 
 

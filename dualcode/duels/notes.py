@@ -83,6 +83,11 @@ def of_quality(found: Findings) -> list[str]:
         notes.append(f"Judges that are contestants, too: {', '.join(contestants)}.")
     if len(judges) == 1:
         notes.append("A single judge: nobody checks it.")
+    if unasked := len({each.key for each in found.records.judgements if each.by_rule}):
+        notes.append(
+            f"{_cells(unasked)} changed nothing: no judge was asked, and by rule the score is the lowest in "
+            "every dimension."
+        )
     if missing := [row for row in rows if row.unjudged]:
         number = sum(row.unjudged for row in missing)
         notes.append(f"A judge's score is missing of {_cells(number)} ({named(missing)}): missing, not zero.")

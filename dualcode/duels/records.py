@@ -133,6 +133,8 @@ class Judgement(Record):
     """Of the rubric: scores of another wording are other scores."""
     cause: Literal["", "judge", "server"] = ""
     """Whose fault it is that scores are missing; a server's is asked again on resume."""
+    by_rule: bool = False
+    """Whether nobody was asked: the cell changed nothing, and has the lowest score in every dimension."""
 
     @property
     def key(self) -> Key:

@@ -133,13 +133,15 @@ def _of_row(row: Mapping[str, Any], name: str, target: Path, wanted: Wanted) -> 
     for key, ids in lists.items():
         if odd := next((each for each in ids if "::" not in each), None):
             raise SuiteError(f"{key}: {odd!r} is no id of pytest's, and only pytest is run here")
+    if not lists["FAIL_TO_PASS"]:
+        raise SuiteError("FAIL_TO_PASS: it names no test, so nothing tells whether the issue is fixed")
     repository = wanted.repository(str(row["repo"]))
     commit = resolve(repository, str(row["base_commit"]))
     folder = target / _slug(name)
     write_folder(
         folder,
         str(row["problem_statement"]),
-        _patched(repository, commit, str(row["test_patch"])),
+        _patched(repository, commit, str(row["test_patch"]), lists["FAIL_TO_PASS"]),
         str(row.get("patch") or ""),
         source={"path": str(repository.resolve()), "revision": commit},
         fail_to_pass=lists["FAIL_TO_PASS"],
@@ -164,8 +166,11 @@ def _ids(row: Mapping[str, Any], key: str) -> list[str]:
     return list(dict.fromkeys(str(each) for each in cast("list[object]", value)))
 
 
-def _patched(repository: Path, commit: str, patch: str) -> dict[str, bytes]:
-    """Return the files of a patch of tests as it leaves them; nothing is written into the repository."""
+def _patched(repository: Path, commit: str, patch: str, ids: Sequence[str]) -> dict[str, bytes]:
+    """Return the files of a patch of tests as it leaves them, and those of `ids` that it does not change.
+
+    Nothing is written into the repository.
+    """
     with tempfile.TemporaryDirectory(prefix="dualcode-import-") as name:
         own = Path(name, "own.git")
         git(None, "init", "--quiet", "--bare", "--template=", str(own))
@@ -180,7 +185,14 @@ def _patched(repository: Path, commit: str, patch: str) -> dict[str, bytes]:
             own, "diff-index", "--cached", "-z", "--name-only", "--diff-filter=AM", commit, more=more
         )
         names = [each.decode("utf-8", "surrogateescape") for each in changed.split(b"\0") if each]
-        return {each: git(own, "cat-file", "blob", f":{each}", more=more) for each in names}
+        names += (each.partition("::")[0] for each in ids)
+        try:
+            read = {
+                each: git(own, "cat-file", "blob", f":{each}", more=more) for each in dict.fromkeys(names)
+            }
+        except GitError as error:
+            raise SuiteError(f"of a test in test_patch or FAIL_TO_PASS: {error.message}") from None
+        return read
 
 
 def _exercises(source: Path) -> list[Path]:
@@ -282,4 +294,4 @@ def _unittests(files: Mapping[str, bytes]) -> list[str]:
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "task"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:100] or "task"

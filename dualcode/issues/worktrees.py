@@ -102,7 +102,7 @@ class Worktree:
         """Make the tree its base with a diff applied, whatever stands in it now. Raises as `apply`."""
         fence.clear(str(self.path))
         (self.path / ".git").write_text(f"gitdir: {self.admin}\n")
-        self._git("checkout-index", "--all", "--force")
+        self._git("read-tree", "--reset", "-u", self.base.commit, more=self.objects())
         self.apply(diff)
         self.give()
 
@@ -118,7 +118,8 @@ class Worktree:
     def change(self) -> Change:
         """Return what `commit` would, and leave HEAD: who goes on working compares with the base."""
         left: list[LeftOut] = []
-        wanted = sorted(self._files(left))
+        stays: set[bytes] = set()
+        wanted = sorted(self._files(left, stays))
         ignored = self._ignored(wanted)
         objects = self.objects()
         index = self.admin / "index"
@@ -126,7 +127,8 @@ class Worktree:
         new = [each for each in wanted if each not in known and each not in ignored]
         left += (LeftOut(os.fsdecode(each), f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
         taken = {*new[:MOST_FILES], *(each for each in wanted if each in known)}
-        lists = (("--add", taken), ("--force-remove", known - taken))
+        gone = {each for each in known - taken if not any(_beneath(each, above) for above in stays)}
+        lists = (("--add", taken), ("--force-remove", gone))
         scratch = {**objects, "GIT_INDEX_FILE": str(self.admin / "commit-index")}
         (self.admin / "commit-index").write_bytes(index.read_bytes())
         for option, paths in lists:
@@ -153,8 +155,11 @@ class Worktree:
             os.fsdecode(each) for each in names.split(b"\0") if each
         )
 
-    def _files(self, left: list[LeftOut]) -> Iterator[bytes]:
-        """Yield the files and links of the tree, no link followed, and tell what is none of a fix's."""
+    def _files(self, left: list[LeftOut], stays: set[bytes]) -> Iterator[bytes]:
+        """Yield the files and links of the tree, no link followed, and tell what is none of a fix's.
+
+        What does not count, but stands in the place of what the base has, removes nothing: that `stays`.
+        """
         waiting = [b""]
         top = os.fsencode(self.path)
         while waiting:
@@ -163,6 +168,7 @@ class Worktree:
                 entries = list(os.scandir(os.path.join(top, inner)))  # noqa: PTH118 - bytes
             except OSError as error:
                 left.append(LeftOut(os.fsdecode(inner), f"cannot be read: {error.strerror}"))
+                stays.add(inner)
                 continue
             for entry in entries:
                 path = inner + b"/" + entry.name if inner else entry.name
@@ -178,6 +184,7 @@ class Worktree:
                     waiting.append(path)
                 elif why := self._unfit(entry, path, mode):
                     left.append(LeftOut(os.fsdecode(path), why))
+                    stays.add(path)
                 else:
                     yield path
 
@@ -187,7 +194,12 @@ class Worktree:
             around = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120
             out = target.startswith(b"/") or around == b".." or around.startswith(b"../")
             inside = around.split(b"/")[0].lower() == b".git"
-            return f"a link out of the tree, to {os.fsdecode(target)}" if out or inside else ""
+            if not out and not inside:
+                return ""
+            of_base = ("cat-file", "blob", f"{self.base.commit}:{os.fsdecode(path)}")
+            if git(self.base.git_dir, *of_base, allowed=(0, 128)) == target:
+                return ""  # nothing that anybody made of it
+            return f"a link out of the tree, to {os.fsdecode(target)}"
         if not stat.S_ISREG(mode):
             return "neither a file, a folder nor a link"
         size = entry.stat(follow_symlinks=False).st_size
@@ -224,6 +236,10 @@ def give(top: Path) -> None:
         for folder, folders, files in os.walk(top):
             for each in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):  # noqa: PTH118
                 os.chown(each, JAIL_USER, JAIL_USER, follow_symlinks=False)
+
+
+def _beneath(path: bytes, above: bytes) -> bool:
+    return not above or path == above or path.startswith(above + b"/")
 
 
 @contextlib.contextmanager

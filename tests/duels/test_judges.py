@@ -7,6 +7,7 @@ import pytest
 
 from dualcode.duels.findings import find, makers, measured
 from dualcode.duels.judges import estimate, judges, table
+from dualcode.duels.notes import of_quality
 from dualcode.panel.agreement import Estimate
 from tests.duels.made import MODELS, cell, condition, found, judgement, matrix, records, whole
 
@@ -67,3 +68,29 @@ def test_nobody_was_asked() -> None:
 def test_an_estimate_has_its_sign_and_its_interval_where_there_is_one(of: Estimate, text: str) -> None:
     assert estimate(of) == text
     assert estimate(Estimate(value=0.5), signed=False) == "0.50"
+
+
+def test_a_change_that_is_empty_lowers_quality_and_says_nothing_of_its_judges() -> None:
+    """By rule, not by a judge: agreement, preference and what a judge gave are of fixes that it saw."""
+    solo = condition("solo", "kimi", "kimi")
+    cells = [cell(solo, "a"), cell(solo, "b", solved=False, diff="")]
+    seen = [judgement(solo.id, "a", 1, each, 7) for each in ("gpt", "opus")]
+    ruled = [judgement(solo.id, "b", 1, each, 1, by_rule=True, money={}) for each in ("gpt", "opus")]
+    whole = find(records([solo], cells, [*seen, *ruled], issues=("a", "b")))
+    without = find(records([solo], cells, seen, issues=("a", "b")))
+    assert whole.panel == without.panel
+    assert [(each.own, each.other) for each in judges(whole)] == [(None, 7), (None, 7)]
+    (row,), (other,) = whole.standings, without.standings
+    assert row.quality and other.quality
+    assert (row.quality.mean, row.quality.cells, row.unjudged) == (4, 2, 0)
+    assert (other.quality.mean, other.quality.cells, other.unjudged) == (7, 1, 1)
+    assert "1 cell changed nothing: no judge was asked" in "\n".join(of_quality(whole))
+    assert "changed nothing" not in "\n".join(of_quality(without))
+
+
+def test_a_duel_of_empty_changes_alone_has_no_panel() -> None:
+    solo = condition("solo", "kimi", "kimi")
+    ruled = [judgement(solo.id, "a", 1, "gpt", 1, by_rule=True)]
+    only = find(records([solo], [cell(solo, "a", solved=False, diff="")], ruled, issues=("a",)))
+    assert (only.panel, judges(only), table(only)) == (None, [], "nothing was judged")
+    assert only.standings[0].quality and only.standings[0].quality.mean == 1

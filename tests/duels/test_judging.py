@@ -38,6 +38,8 @@ def scores(request: Request) -> str:
 class Judged:
     """A duel with one cell done and one errored, and who judges it."""
 
+    diff = DIFF
+
     def __init__(self, ground: Ground, issue: IssueTask, folder: Path) -> None:
         self.ground, self.folder = ground, folder / "duel"
         if not issue.solution.exists():
@@ -56,6 +58,7 @@ class Judged:
                 phases=(Phase(name="validate", kind="check"),),
                 verdict=IssueVerdict(task="shop-1", solved=True, reason="solved"),
             )  # fmt: skip
+            cell = cell.model_copy(update={"diff": self.diff})
             if store.cell(cell.key) is None:
                 place = store.place(cell.key)
                 place.folder.mkdir(parents=True)
@@ -131,3 +134,29 @@ def test_a_judge_sees_the_visible_tests_and_nobody_s_name(judged: Judged) -> Non
     judged.run(judge=looks)
     assert sum("2 passed" in each for each in seen) == 2
     assert not any("a->b" in each or str(judged.folder) in each for each in seen)
+
+
+@pytest.mark.parametrize("diff", ["", " \n"])
+def test_a_change_that_is_empty_is_shown_to_no_judge_and_has_the_lowest_score(
+    judged: Judged, diff: str
+) -> None:
+    judged.diff = diff
+    seen = list[str]()
+
+    def looks(request: Request) -> str:
+        seen.append(request.messages[-1].content)
+        return scores(request)
+
+    judged.run(judge=looks, b=looks)
+    ruled = [each for each in judged.judgements if each.by_rule]
+    assert {(each.condition, each.judge, each.rendering) for each in ruled} == {
+        ("a->b", judge, rendering) for judge in ("judge", "b") for rendering in ("plain", "other")
+    }
+    assert {score for each in ruled for score in (each.scores or {}).values()} == {1}
+    assert all(each.money == {} and not each.cause and "by rule" in str(each.reasons) for each in ruled)
+    asked = [each for each in judged.judgements if not each.by_rule]
+    assert all(each.calibration for each in asked)
+    assert len(seen) == len(asked) == 2 * 3 * 2
+    before = (judged.folder / "judgements.jsonl").read_bytes()
+    judged.run()
+    assert (judged.folder / "judgements.jsonl").read_bytes() == before

@@ -15,7 +15,7 @@ from dualcode.issues.git import git
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Room
 from dualcode.issues.packages import Environment
-from dualcode.issues.task import IssueTask
+from dualcode.issues.task import IssueTask, Source
 from dualcode.issues.worktrees import recover, worktree
 from tests.issues import shop
 
@@ -279,3 +279,48 @@ def test_submodules_are_refused_by_name(task: IssueTask, repository: Path, tmp_p
     settings = task.settings.model_copy(update={"source": source})
     with pytest.raises(SuiteError, match="has submodules, which are not fetched: vendored"):
         open_base(task.model_copy(update={"settings": settings}))
+
+
+def test_a_link_out_of_the_tree_that_the_base_has_is_no_change(task: IssueTask, repository: Path) -> None:
+    (repository / "out").symlink_to("/etc/hostname")
+    (repository / "moved").symlink_to("../elsewhere")
+    shop.git(repository, "add", "-A")
+    shop.git(repository, "commit", "-qm", "links")
+    source = Source(path=repository, revision=shop.git(repository, "rev-parse", "HEAD").strip())
+    settings = task.settings.model_copy(update={"source": source})
+    with worktree(open_base(task.model_copy(update={"settings": settings})), "trial") as tree:
+        untouched = tree.change()
+        (tree.path / "moved").unlink()
+        (tree.path / "moved").symlink_to("/etc/passwd")
+        change = tree.change()
+        (tree.path / "out").unlink()
+        (tree.path / "moved").unlink()
+        gone = tree.change()
+    assert (untouched.diff, untouched.left_out) == ("", ())
+    assert (change.diff, [each.path for each in change.left_out]) == ("", ["moved"])
+    assert (gone.files, gone.left_out) == (("moved", "out"), ())
+
+
+def test_what_does_not_count_removes_nothing_of_the_base_s(base: Base) -> None:
+    """A pipe or a link out of the tree in a file's place is left out, and so is that the file is gone."""
+    with worktree(base, "trial") as tree:
+        for name in ("setup.cfg", "shop/price.py"):
+            (tree.path / name).unlink()
+        os.mkfifo(tree.path / "setup.cfg")
+        (tree.path / "shop/price.py").symlink_to("/etc/passwd")
+        (tree.path / ".gitignore").unlink()
+        change = tree.change()
+    assert change.files == (".gitignore",)
+    assert {each.path for each in change.left_out} == {"setup.cfg", "shop/price.py"}
+
+
+def test_a_tree_is_its_base_again_whatever_was_checked_out_in_it(base: Base) -> None:
+    with worktree(base, "trial") as tree:
+        shop.write(tree.path, {**shop.RIGHT, "new.txt": "new"})
+        diff = tree.change().diff
+    with worktree(base, "again") as tree:
+        tree.apply(diff)
+        tree.checkout(shop.git(tree.path, "rev-parse", f"{base.commit}:shop").strip())
+        for wanted in (diff, "", diff):
+            tree.restore(wanted)
+            assert tree.change().diff == wanted
