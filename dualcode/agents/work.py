@@ -138,7 +138,12 @@ class WorkAtHand:
                     raise
                 self._window.refused(sent)
             else:
-                self._window.learn(sent, _prompt_tokens(self._calls[-1]))
+                told = [
+                    each.usage
+                    for each in self._calls[-1].attempts
+                    if each.outcome == "ok" and each.kind == "chat"
+                ]
+                self._window.learn(sent, told[-1].prompt_tokens if told and not told[-1].untold else 0)
                 return turn
 
     async def _sent(self, messages: tuple[Message, ...]) -> Turn:
@@ -292,9 +297,3 @@ def _opening(brief: "Brief") -> tuple[Message, ...]:
         *earlier,
         Message(role="user", content=instance),
     )
-
-
-def _prompt_tokens(call: Call) -> int:
-    """Return how many tokens the server read of what was sent last; 0: it did not tell."""
-    told = [each.usage for each in call.attempts if each.kind == "chat" and each.outcome == "ok"]
-    return told[-1].prompt_tokens if told and not told[-1].untold else 0

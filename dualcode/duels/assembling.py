@@ -37,19 +37,25 @@ def phases_of(
 ) -> tuple[Phase, ...]:
     """Return a cell's phases in the workflow's order; `calls` are its own and those of the plan it has.
 
+    All before the first change counts as the plan.
+
     `shared` names the nodes that other cells of the duel paid for, too.
     """
     found: list[Phase] = []
+    changing = {each.id for each in workflow.nodes if each.asks and each.writable}
+    above = upstream(workflow.nodes)
     for node in workflow.nodes:
         if (result := results.get(node.id)) is None:
             continue
         own = [call for call in calls if call.step == node.id]
         money, source = bill(own, prices)
         role = result.role or node.role
+        kind: Kind = "implement" if node.writable else "review" if changing & above[node.id] else "plan"
+        kind = kind if node.asks else "check"
         found.append(
             Phase(
                 name=node.id,
-                kind=_kind(node, workflow),
+                kind=kind,
                 role=role,
                 model=condition.roles.get(role) if role else None,
                 status=result.status,
@@ -63,16 +69,6 @@ def phases_of(
             )
         )
     return tuple(found)
-
-
-def _kind(node: Node, workflow: Workflow) -> Kind:
-    """Return what a node's cost counts as: all before the first change is the plan."""
-    if not node.asks:
-        return "check"
-    if node.writable:
-        return "implement"
-    changing = {each.id for each in workflow.nodes if each.asks and each.writable}
-    return "review" if changing & upstream(workflow.nodes)[node.id] else "plan"
 
 
 def ending_of(workflow: Workflow, results: Mapping[str, NodeResult]) -> tuple[str, str]:

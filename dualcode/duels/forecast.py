@@ -87,7 +87,12 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
     keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), config.trials)
     todo = [key for key in keys if key not in finished]
     conditions = {each.id: each for each in prepared.conditions}
-    known, sums = _known(done), defaultdict[str, list[tuple[Taken, Taken, int]]](list)
+    known = defaultdict[tuple[str, str], list[Taken]](list)
+    for phase in (phase for cell in done for phase in cell.phases):
+        if phase.model is not None and phase.calls and not phase.usage.untold:
+            seconds = sum(run.seconds for run in phase.runs) or None
+            known[phase.name, phase.model].append(Taken(phase.calls, phase.usage, seconds))
+    sums = defaultdict[str, list[tuple[Taken, Taken, int]]](list)
     plans = set[Key]()
     for key in todo:
         for node, model in _asked(prepared, conditions[key[0]], key, plans):
@@ -121,16 +126,6 @@ def _asked(prepared: Prepared, condition: Condition, key: Key, plans: set[Key]) 
     for node in workflow.nodes:
         if node.asks and node.role is not None and (node.id not in shared or first):
             yield node, condition.roles[node.role]
-
-
-def _known(done: Sequence[Cell]) -> Mapping[tuple[str, str], list[Taken]]:
-    found = defaultdict[tuple[str, str], list[Taken]](list)
-    for cell in done:
-        for phase in cell.phases:
-            if phase.model is not None and phase.calls and not phase.usage.untold:
-                seconds = sum(run.seconds for run in phase.runs) or None
-                found[phase.name, phase.model].append(Taken(phase.calls, phase.usage, seconds))
-    return found
 
 
 def _ends(

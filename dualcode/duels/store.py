@@ -188,7 +188,13 @@ def read_duel(folder: Path) -> DuelRecords:
     duel = read_manifest(folder)
     cells = tuple(_cells(folder, duel))
     judgements = read_judgements(folder, duel)
-    steps = {each.key: tuple(_steps(folder, duel, each)) for each in cells}
+    planners = {each.id: each.planner for each in duel.conditions}
+    steps: dict[Key, tuple[Step, ...]] = {}
+    for each in cells:
+        own = Place(cell_folder(folder, each.key)).steps()
+        planner = planners[each.condition]
+        shared = plan_place(folder, planner, each.issue, each.trial).steps() if planner is not None else []
+        steps[each.key] = (*shared, *own)
     return DuelRecords(duel=duel, cells=cells, judgements=judgements, steps=steps)
 
 
@@ -208,14 +214,6 @@ def _cells(folder: Path, duel: Duel) -> Iterator[Cell]:
     for key in sorted(keys, key=lambda key: (places[key[0]], duel.issues.index(key[1]), key[2])):
         if (cell := read_cell(folder, key)) is not None:
             yield cell
-
-
-def _steps(folder: Path, duel: Duel, cell: Cell) -> Iterator[Step]:
-    """Yield a cell's steps, those of the plan that it shares first."""
-    condition = next(each for each in duel.conditions if each.id == cell.condition)
-    if condition.planner is not None:
-        yield from plan_place(folder, condition.planner, cell.issue, cell.trial).steps()
-    yield from Place(cell_folder(folder, cell.key)).steps()
 
 
 def _read(path: Path, kind: type[R], *, hint: str) -> R:

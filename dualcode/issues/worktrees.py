@@ -127,7 +127,8 @@ class Worktree:
         new = [each for each in wanted if each not in known and each not in ignored]
         left += (LeftOut(os.fsdecode(each), f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
         taken = {*new[:MOST_FILES], *(each for each in wanted if each in known)}
-        gone = {each for each in known - taken if not any(_beneath(each, above) for above in stays)}
+        closed = tuple(each and each + b"/" for each in stays)
+        gone = {each for each in known - taken if each not in stays and not each.startswith(closed)}
         lists = (("--add", taken), ("--force-remove", gone))
         scratch = {**objects, "GIT_INDEX_FILE": str(self.admin / "commit-index")}
         (self.admin / "commit-index").write_bytes(index.read_bytes())
@@ -236,10 +237,6 @@ def give(top: Path) -> None:
         for folder, folders, files in os.walk(top):
             for each in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):  # noqa: PTH118
                 os.chown(each, JAIL_USER, JAIL_USER, follow_symlinks=False)
-
-
-def _beneath(path: bytes, above: bytes) -> bool:
-    return not above or path == above or path.startswith(above + b"/")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ A text is replaced once: a value that itself has a variable in it is not looked 
 value is quoted, so that it is one word, whatever it holds.
 """
 
+import contextlib
 import json
 import re
 import shlex
@@ -97,23 +98,18 @@ class Values:
         if not reference.fields:
             return result.output
         name = reference.fields[0]
-        data = result.data if result.data is not None else _object(result.output)
-        if data is None or name not in data:
+        data: Any = result.data
+        if data is None:
+            with contextlib.suppress(ValueError, RecursionError):
+                data = json.loads(result.output)
+        if not isinstance(data, dict) or name not in data:
             raise UnresolvedError(f"{reference.text}: the output of {reference.name} has no field {name!r}")
-        return shown(data[name])
+        return shown(cast("dict[str, Any]", data)[name])
 
 
 def shown(value: Any) -> str:
     """Return a field's value as text: a string as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _object(output: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(output)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def references(text: str) -> Iterator[Reference]:

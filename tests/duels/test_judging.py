@@ -156,7 +156,7 @@ def test_a_change_that_is_empty_is_shown_to_no_judge_and_has_the_lowest_score(
     assert all(each.money == {} and not each.cause and "by rule" in str(each.reasons) for each in ruled)
     asked = [each for each in judged.judgements if not each.by_rule]
     assert all(each.calibration for each in asked)
-    assert len(seen) == len(asked) == 2 * 3 * 2
+    assert 0 < len(seen) <= len(asked) == 2 * 3 * 2  # who is asked the same twice is asked once
     before = (judged.folder / "judgements.jsonl").read_bytes()
     judged.run()
     assert (judged.folder / "judgements.jsonl").read_bytes() == before

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualcode.agents.records import Step
@@ -98,6 +98,7 @@ def test_the_steps_that_count_are_told_node_by_node(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=60))
 def test_any_bytes_of_a_change_are_kept_as_they_are(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
@@ -168,7 +169,8 @@ def asking(*contents: str) -> Request:
     return Request(messages=messages, sampling=PAPER.plain, answer_tokens=16)
 
 
-@given(st.lists(st.text(), min_size=1, max_size=3), st.text(max_size=5))
+@settings(max_examples=20)
+@given(st.lists(st.text(max_size=9), min_size=1, max_size=3), st.text(max_size=5))
 def test_who_is_drawn_is_told_by_the_seed_and_by_what_was_said_alone(said: list[str], seed: str) -> None:
     chats = [ScriptedChat([], name=name) for name in "ab"]
     drawn = DrawnChat(chats, seed).draw(asking(*said))

@@ -64,6 +64,17 @@ def test_no_link_is_followed_and_no_pipe_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe", "missing"):
         assert read_report(tmp_path / name) is None
+    holder = os.open(tmp_path / "pipe", os.O_RDWR)  # somebody who could still write to it
+    assert read_report(tmp_path / "pipe") is None
+    os.close(holder)
+
+
+def test_a_folder_in_the_report_s_place_is_none_and_keeps_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "report.xml").mkdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        assert read_report(tmp_path / "report.xml") is None
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_report_without_end_is_not_read_whole(tmp_path: Path) -> None:

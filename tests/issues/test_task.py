@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dualcode.errors import SuiteError, UnknownNameError
 from dualcode.issues.task import IssueTask, find_task, read_task, shipped_folders, test_root
@@ -145,3 +147,108 @@ def test_scope_has_no_score_without_a_change_or_an_opinion(tmp_path: Path) -> No
     assert task.scope_score([]) is None
     free = task.settings.model_copy(update={"paths_in_scope": ()})
     assert task.model_copy(update={"settings": free}).scope_score(["a"]) is None
+
+
+HARBOR = """\
+version = "1.0"
+
+[metadata]
+author_name = "Somebody"
+author_email = "somebody@example.com"
+difficulty = "easy"
+category = "programming"
+tags = ["trivial", "größe"]
+
+[verifier]
+timeout_sec = 120.0
+
+[agent]
+timeout_sec = 120.0
+
+[environment]
+build_timeout_sec = 600.0
+cpus = 1
+memory = "2G"
+storage = "10G"
+"""
+OURS = """
+[metadata.dualcode]
+fail_to_pass = ["tests/test_issue.py::test_all_count"]
+
+[metadata.dualcode.source]
+path = "repository"
+revision = "main"
+"""
+
+
+def written(folder: Path, toml: str | bytes, instruction: str | bytes = "# Wrong\n") -> Path:
+    """Write a task's folder, byte by byte, and return it."""
+    shop.write(folder, {"tests/tests/test_issue.py": shop.HIDDEN})
+    for name, text in (("task.toml", toml), ("instruction.md", instruction)):
+        (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return folder
+
+
+def test_a_task_of_harbor_s_form_needs_our_table_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"has no table \[metadata.dualcode\]$"):
+        read_task(written(tmp_path / "theirs", HARBOR))
+    task = read_task(written(tmp_path / "ours", HARBOR + OURS))
+    assert task.limits.command_seconds == 120
+    assert (task.pass_to_pass, task.settings.pins, task.in_scope("any.py")) == ((), (), True)
+    assert task.settings.source.named == "repository at main"
+
+
+@pytest.mark.parametrize("metadata", ["metadata = 1", "[metadata]\ndualcode = []", "[[metadata]]\nx = 1"])
+def test_a_table_of_another_kind_is_none(tmp_path: Path, metadata: str) -> None:
+    with pytest.raises(SuiteError, match="has no table"):
+        read_task(written(tmp_path / "task", metadata))
+
+
+def test_a_file_may_come_from_any_editor(tmp_path: Path) -> None:
+    """A mark of the order of bytes, and another machine's ends of lines, are nothing that a model reads."""
+    windows = (HARBOR + OURS).replace("\n", "\r\n")
+    folder = written(
+        tmp_path / "task", b"\xef\xbb\xbf" + windows.encode(), b"\xef\xbb\xbf# Wr\xc3\xb6ng\r\nyes\r\n"
+    )
+    assert read_task(folder).instruction == "# Wröng\nyes\n"
+
+
+@pytest.mark.parametrize(
+    ("toml", "instruction", "told"),
+    [
+        (HARBOR + OURS, "", "instruction.md is empty"),
+        (HARBOR + OURS, " \n\t\n", "instruction.md is empty"),
+        (HARBOR + OURS, b"gr\xf6\xdfe", "instruction.md is no UTF-8 text: byte 2"),
+        ((HARBOR + OURS).encode("utf-16"), "x", "task.toml is no UTF-8 text: byte 0"),
+        (HARBOR + OURS + OURS, "x", "task.toml: not TOML"),
+        (b"x = 1\0", "x", "task.toml: not TOML"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_file(
+    tmp_path: Path, toml: str | bytes, instruction: str | bytes, told: str
+) -> None:
+    with pytest.raises(SuiteError, match=told):
+        read_task(written(tmp_path / "task", toml, instruction))
+
+
+def test_a_missing_instruction_and_a_folder_of_no_name_are_told(tmp_path: Path) -> None:
+    folder = written(tmp_path / "task", HARBOR + OURS)
+    (folder / "instruction.md").unlink()
+    with pytest.raises(SuiteError, match="instruction.md cannot be read: No such file"):
+        read_task(folder)
+    with pytest.raises(SuiteError, match="'größe' cannot be a task's name"):
+        read_task(written(tmp_path / "größe", HARBOR + OURS))
+
+
+PARTS = st.lists(st.sampled_from(["tests", "test", "src", "pkg", "a b", "ü"]), max_size=4)
+
+
+@given(PARTS, st.sampled_from(["test_a.py", "tests", "a b.py"]))
+def test_a_root_of_tests_is_a_part_of_its_file_s_path_and_the_outermost(parts: list[str], name: str) -> None:
+    file = "/".join([*parts, name])
+    root = test_root(file)
+    assert file == root or file.startswith(f"{root}/")
+    inner = root.split("/")[:-1]
+    assert not {"tests", "test", "testing"} & set(inner)
+    assert root == file or root.split("/")[-1] in ("tests", "test", "testing")
+    assert test_root(root) == root

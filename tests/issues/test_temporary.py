@@ -1,5 +1,6 @@
 """Temporary folders: gone with their owner, found when it was killed, and nobody else's touched."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dualcode.issues import worktrees
+from dualcode.issues.jail.tiers import open_jail
 from dualcode.issues.worktrees import clear_abandoned, temporary_folder
 
 _OWNER = """
@@ -58,6 +60,12 @@ def test_what_a_killed_process_left_is_removed_and_what_a_live_one_has_is_not(
         assert theirs.is_dir()
         assert clear_abandoned() == 1
         assert own.is_dir()
+    assert list(here.iterdir()) == []
+
+
+def test_who_opens_a_jail_clears_what_was_left(here: Path) -> None:
+    (here / "dualcode-room-left" / "inner").mkdir(parents=True)
+    asyncio.run(open_jail("unsafe", unsafe=True))
     assert list(here.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualcode.errors import RunError, SandboxError
@@ -70,6 +70,7 @@ def bench() -> Told:
 SCREENED = Screened((LeftOut("conftest.py", "test machinery"),), ("src/a.py", "other.py"))
 
 
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from([*IDS, "t/a.py::more"]), st.sampled_from(STATUSES)),
     st.booleans(),
