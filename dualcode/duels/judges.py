@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from dualcode.duels.findings import Findings, makers
-from dualcode.duels.notes import general
+from dualcode.duels.notes import heading
 from dualcode.duels.scores import scores_of
 from dualcode.panel.agreement import Estimate, Preference
 from dualcode.panel.measures import JudgeMeasured, PanelMeasured
@@ -85,12 +85,11 @@ def table(found: Findings) -> Table | str:
         left("calibrated", lambda row: _BELIEVABLE[row.measured.calibrated.believable]),
     ]
     return Grid(judges(found), fields).table(
-        "judges", f"{found.board.name}: the judges, judged",
+        "judges", **heading(found, "the judges, judged", *_notes(panel)),
         values=lambda row: {"ours": {
             **row.measured.model_dump(mode="json"), "own": row.own, "other": row.other,
             "by_condition": row.by_condition,
         }, "published": []},
-        notes=[*general(found), *_notes(panel)], runs=[found.board.name],
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What a reader must know before the first number: of every table, figure and page of a duel."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from dualcode.duels.findings import Findings
 from dualcode.duels.standing import LEAST_CELLS, Standing
@@ -37,6 +38,12 @@ def general(found: Findings) -> list[str]:
     if undone:
         notes.append(f"{_cells(sum(row.undone for row in undone))} not done yet ({named(undone)}).")
     return notes
+
+
+def heading(found: Findings, what: str, *more: str) -> dict[str, Any]:
+    """Return title, notes and source of a table of this duel; `more` are the notes of this one alone."""
+    name = found.board.name
+    return {"title": f"{name}: {what}", "notes": [*general(found), *more], "runs": [name]}
 
 
 def _cells(number: int) -> str:

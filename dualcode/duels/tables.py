@@ -10,7 +10,7 @@ from typing import Any
 from dualcode.analysis.changes import LEVEL
 from dualcode.duels.contests import QUESTIONS, Contest, Contested, Effect
 from dualcode.duels.findings import Findings
-from dualcode.duels.notes import general, of_costs, of_quality, of_solved
+from dualcode.duels.notes import heading, of_costs, of_quality, of_solved
 from dualcode.duels.scores import Spread
 from dualcode.duels.standing import Standing
 from dualcode.metrics import Rate
@@ -72,10 +72,10 @@ def leaderboard(found: Findings) -> Table | str:
         else None,
         right("of solved", lambda row: decimal(row.efficiency_solved), drop=8) if judged else None,
     ]
-    notes = [*general(found), *of_solved(found), *of_quality(found), *of_costs(found)]
+    notes = (*of_solved(found), *of_quality(found), *of_costs(found))
     return Grid(rows, fields).table(
-        "leaderboard", f"{found.board.name}: conditions by issues solved", values=ours, notes=notes,
-        runs=[found.board.name], tones=lambda row: "bold" if row.rank == 1 else "",
+        "leaderboard", **heading(found, "conditions by issues solved", *notes), values=ours,
+        tones=lambda row: "bold" if row.rank == 1 else "",
     )  # fmt: skip
 
 
@@ -109,10 +109,8 @@ def costs(found: Findings) -> Table | str:
         right("cached", lambda row: _share(row.effort.cached_share) if row.effort else NOTHING, drop=1),
         right("out", lambda row: count(row.effort.completion_tokens) if row.effort else NOTHING, drop=2),
     ]
-    notes = [*general(found), *of_costs(found)]
-    return Grid(rows, fields).table(
-        "costs", f"{found.board.name}: what a cell cost", values=ours, notes=notes, runs=[found.board.name]
-    )
+    shown = heading(found, "what a cell cost", *of_costs(found))
+    return Grid(rows, fields).table("costs", **shown, values=ours)
 
 
 def work(found: Findings) -> Table | str:
@@ -134,16 +132,15 @@ def work(found: Findings) -> Table | str:
         right("dropped", lambda row: f"{row.dropped}/{row.cells}", drop=4),
         right("forged", lambda row: f"{row.tampered}/{row.cells}", drop=5),
     ]
-    notes = [
-        *general(found),
+    shown = heading(
+        found,
+        "how cells ended",
         "Steps, failed edits and time are means of the graded cells. off scope: cells that changed a file "
         "which the task does not name; scope: 10, less a point for each such file; dropped: cells of "
         "whose change something did not count, such as test machinery; forged: cells whose tests were made "
         "to pass.",
-    ]
-    return Grid(found.standings, fields).table(
-        "work", f"{found.board.name}: how cells ended", values=ours, notes=notes, runs=[found.board.name]
     )
+    return Grid(found.standings, fields).table("work", **shown, values=ours)
 
 
 def dimensions(found: Findings) -> Table | str:
@@ -161,10 +158,9 @@ def dimensions(found: Findings) -> Table | str:
         right("quality", lambda row: within(row.quality)),
         right("cells", lambda row: str(row.quality.cells) if row.quality else NOTHING, drop=len(names)),
     ]
-    return Grid(rows, fields).table(
-        "dimensions", f"{found.board.name}: scores by dimension, mean ± standard deviation over cells",
-        values=ours, notes=[*general(found), *of_quality(found)], runs=[found.board.name],
-    )  # fmt: skip
+    title = "scores by dimension, mean ± standard deviation over cells"
+    shown = heading(found, title, *of_quality(found))
+    return Grid(rows, fields).table("dimensions", **shown, values=ours)
 
 
 def issues(found: Findings) -> Table | str:
@@ -183,9 +179,9 @@ def issues(found: Findings) -> Table | str:
         right("solved", lambda row: counted(row.solved)),
         *(right(each, lambda row, each=each: text(row, each)) for each in found.records.duel.issues),
     ]
-    notes = [*general(found), "Solved trials of graded ones; err: errored, in no rate."]
+    note = "Solved trials of graded ones; err: errored, in no rate."
     return Grid(found.standings, fields).table(
-        "issues", f"{found.board.name}: issues by condition", notes=notes, runs=[found.board.name],
+        "issues", **heading(found, "issues by condition", note),
         values=lambda row: {"ours": {
             "condition": row.id,
             "issues": {each: text(row, each) for each in found.records.duel.issues},
@@ -204,10 +200,8 @@ def contests(found: Findings) -> Table | str:
         right("+/−", lambda row: f"{row.gained}/{row.lost}", drop=1),
         *_tested(),
     ]
-    return Grid(found.contests, fields).table(
-        "contests", f"{found.board.name}: conditions against their controls", values=ours,
-        notes=[*general(found), *_claims(found.contests)], runs=[found.board.name],
-    )  # fmt: skip
+    shown = heading(found, "conditions against their controls", *_claims(found.contests))
+    return Grid(found.contests, fields).table("contests", **shown, values=ours)
 
 
 def effects(found: Findings) -> Table | str:
@@ -228,15 +222,9 @@ def effects(found: Findings) -> Table | str:
         right("quality", lambda row: NOTHING if row.quality is None else cells.signed(row.quality), drop=2),
         right("cost", cost, drop=1),
     ]
-    notes = [
-        *general(found),
-        "A model in a role less the others in it, beside the same partners, over pairs and solo.",
-        *_claims(found.effects),
-    ]
-    return Grid(found.effects, fields).table(
-        "effects", f"{found.board.name}: what a model does as planner and as implementer", values=ours,
-        notes=notes, runs=[found.board.name],
-    )  # fmt: skip
+    note = "A model in a role less the others in it, beside the same partners, over pairs and solo."
+    shown = heading(found, "what a model does as planner and as implementer", note, *_claims(found.effects))
+    return Grid(found.effects, fields).table("effects", **shown, values=ours)
 
 
 def _tested() -> Iterable[Field[Contested]]:

@@ -190,7 +190,7 @@ def written(folder: Path, toml: str | bytes, instruction: str | bytes = "# Wrong
 
 
 def test_a_task_of_harbor_s_form_needs_our_table_and_nothing_else(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"has no table \[metadata.dualcode\]$"):
+    with pytest.raises(SuiteError, match=r"has no table \[metadata.dualcode\]"):
         read_task(written(tmp_path / "theirs", HARBOR))
     task = read_task(written(tmp_path / "ours", HARBOR + OURS))
     assert task.limits.command_seconds == 120
