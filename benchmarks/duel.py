@@ -19,11 +19,10 @@ import time
 from pathlib import Path
 
 from dualcode.duels.config import load_duel
-from dualcode.duels.running import hands_of
 from dualcode.duels.duel import Models, open_benches, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
-from dualcode.duels.running import Duelling, Means
+from dualcode.duels.running import Duelling, Means, hands_of
 from dualcode.duels.store import DuelStore, read_duel
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail

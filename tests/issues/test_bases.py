@@ -188,9 +188,9 @@ def test_the_archive_beside_one_whose_name_begins_alike_is_found(task: IssueTask
     """Registries spell a project's name in several ways, and a version may begin another one."""
     near = tmp_path / "near"
     near.mkdir()
-    for name in ("shop-1.0.1.tar.gz", "shop-1.0rc1.tar.gz", "shop-1.0.post1.tar.gz"):
+    for name in ("Shop-1.0.1.tar.gz", "SHOP-1.0rc1.tar.gz", "Shop-1.0.post1.tar.gz"):
         make_archive(near / name, {"other/x": "another version"})
-    right = make_archive(near / "Shop-1.0.tar.gz", {"shop-1.0/x": "x"})
+    right = make_archive(near / "shop-1.0.tar.gz", {"shop-1.0/x": "x"})
     base = open_base(of_archive(task, right), [near])
     assert git(base.git_dir, "cat-file", "blob", f"{base.commit}:x") == b"x"
 
