@@ -130,7 +130,7 @@ def unpacked(path: Path) -> bytes:
 
 
 def found_in_folder(path: Path) -> bytes:
-    """Return the content of a file that nobody named: a pipe or a device there would never end. Raises OSError."""
+    """Return the content of a file that nobody named: a pipe or a device would never end. Raises OSError."""
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is no regular file")
     with path.open("rb") as file:
