@@ -40,11 +40,16 @@ class DualcodeError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _visible(message)
+        self.hint = hint and _visible(hint)
 
     def __str__(self) -> str:
         return f"{self.message}\n  try: {self.hint}" if self.hint else self.message
+
+
+def _visible(text: str) -> str:
+    """Return a text that moves no terminal's cursor: names and values in it are from files of anybody's."""
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
 
 
 class ConfigError(DualcodeError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.suites.files import input_rows
+from dualcode.suites.files import input_rows, text_in_folder
 from dualcode.suites.registry import owner_of
 from dualcode.suites.suite import Suite
 
@@ -81,7 +81,7 @@ def _folder(path: Path, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
         for folder in sorted(folders, key=lambda each: (order.get(each.name, -1), each.name)):
             for file in sorted(folder.glob("*.py"), key=lambda each: (len(each.name), each.name)):
                 task_id = ids.get(folder.name) or folder.name.replace("_", "/", 1)
-                yield str(file), {"task_id": task_id, "solution": file.read_text(encoding="utf-8")}
+                yield str(file), {"task_id": task_id, "solution": text_in_folder(file, "utf-8")}
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="a folder with HumanEval_0/0.py") from error
 

@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from pydantic import model_validator
 
@@ -28,6 +28,8 @@ _OWNERS = {
     "mini-lean": "dualcode",
 }
 """Whose data the suites with published or shipped data are of."""
+LARGEST = 512 << 20
+"""Bytes of a file, unpacked. A few megabytes of gzip can hold more than the machine has memory for."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _SHOWN = 60
 
@@ -119,8 +121,32 @@ def unpacked(path: Path) -> bytes:
 
     Raises one of UNREADABLE.
     """
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+    with path.open("rb") as file:
+        content = _whole(file)
+    if not content.startswith(_GZIP_MAGIC):
+        return content
+    with gzip.open(io.BytesIO(content)) as opened:
+        return _whole(opened)
+
+
+def found_in_folder(path: Path) -> bytes:
+    """Return the content of a file that nobody named: a pipe or a device would never end. Raises OSError."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no regular file")
+    with path.open("rb") as file:
+        return _whole(file)
+
+
+def text_in_folder(path: Path, encoding: str) -> str:
+    """Return such a file's text, as `Path.read_text`. Raises OSError and UnicodeDecodeError."""
+    return io.TextIOWrapper(io.BytesIO(found_in_folder(path)), encoding).read()
+
+
+def _whole(file: IO[bytes]) -> bytes:
+    content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(f"more than {LARGEST >> 20} MiB, unpacked")
+    return content
 
 
 def json_rows(content: bytes, flaw: Callable[[int, str], DualcodeError]) -> Iterator[Row]:

@@ -28,7 +28,7 @@ from dualcode.config import explain
 from dualcode.errors import SuiteError
 from dualcode.suites import source
 from dualcode.suites.calls import NeedsReferenceError, literal_calls
-from dualcode.suites.files import Located
+from dualcode.suites.files import Located, found_in_folder, text_in_folder
 from dualcode.suites.rows import Tasks
 from dualcode.suites.source import Flaw
 from dualcode.suites.suite import HiddenTests, Terms
@@ -61,6 +61,13 @@ class Settings(BaseModel):
     """A file of rows that lies elsewhere, from the suite's folder."""
     only: str = "*"
     """A pattern of the rows' ids that are wanted, as the shell's."""
+
+    @field_validator("title", "version")
+    @classmethod
+    def _on_a_line(cls, value: str | None) -> str | None:
+        if value is not None and not value.isprintable():
+            raise ValueError("it does not fit on a line")
+        return value
 
     @field_validator("python")
     @classmethod
@@ -151,7 +158,7 @@ def counted(folder: Path) -> list[Path]:
 def checksum_content(folder: Path) -> bytes:
     """Return what the suite's checksum is of: a line with name and SHA-256 for every file that counts."""
     lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {os.path.relpath(path, folder)}\n"
+        f"{hashlib.sha256(found_in_folder(path)).hexdigest()}  {os.path.relpath(path, folder)}\n"
         for path in counted(folder)
     ]
     return "".join(lines).encode()
@@ -280,7 +287,7 @@ def _listed(folder: Path) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return text_in_folder(path, "utf-8-sig")
     except UnicodeDecodeError as error:
         raise SuiteError(f"{path} is no UTF-8 text: byte {error.start}", hint="write it as UTF-8") from None
     except OSError as error:

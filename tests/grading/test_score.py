@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from dualcode.grading.score import Score, score
 from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples, warnings_of
 from dualcode.metrics import Counts
 from dualcode.sandbox.sandbox import Tier
+from dualcode.suites import files
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
 from dualcode.tables.forms import to_terminal
@@ -182,6 +184,46 @@ def test_a_missing_file_an_empty_folder_and_a_cut_gzip_are_refused(tmp_path: Pat
     ):
         with pytest.raises(InputError, match=message):
             read_samples(path, suite)
+
+
+def test_a_file_of_more_than_the_limit_is_refused_packed_or_not(
+    tmp_path: Path, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, packed = tmp_path / "s.jsonl", tmp_path / "s.jsonl.gz"
+    plain.write_bytes(b" " * (2 << 20) + json.dumps(sample()).encode())
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert len(read_samples(packed, suite)) == 1
+    monkeypatch.setattr(files, "LARGEST", 1 << 20)
+    for path in (plain, packed):
+        with pytest.raises(InputError, match="cannot be read: more than 1 MiB"):
+            read_samples(path, suite)
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "folder"])
+def test_what_never_ends_is_no_program_of_a_folder(tmp_path: Path, suite: Suite, what: str) -> None:
+    file = tmp_path / "MiniRich_0" / "0.py"
+    file.parent.mkdir()
+    {"pipe": lambda: os.mkfifo(file), "device": lambda: file.symlink_to("/dev/zero"), "folder": file.mkdir}[
+        what
+    ]()
+    with pytest.raises(InputError, match=r"0\.py is no regular file"):
+        read_samples(tmp_path, suite)
+
+
+def test_a_pipe_that_somebody_named_is_read(tmp_path: Path, suite: Suite) -> None:
+    receiving, sending = os.pipe()
+    os.write(sending, json.dumps(sample()).encode())
+    os.close(sending)
+    assert len(read_samples(Path(f"/dev/fd/{receiving}"), suite)) == 1
+    os.close(receiving)
+
+
+def test_an_error_shows_a_row_s_codes_for_a_terminal(tmp_path: Path, suite: Suite) -> None:
+    row = {"task_id": "MiniRich/0", "solution\x1b]0;title\x07\x9b2J\u202e\r": ""}
+    with pytest.raises(InputError, match="neither solution nor completion") as caught:
+        read_samples(write_rows(tmp_path / "s.jsonl", row), suite)
+    assert r"solution\x1b]0;title\x07\x9b2J\u202e\r" in str(caught.value)
+    assert str(caught.value).replace("\n", "").isprintable()
 
 
 async def test_nothing_is_graded_if_the_last_row_is_bad(tmp_path: Path, suite: Suite) -> None:

@@ -523,6 +523,7 @@ def test_a_demand_for_python_counts_the_places_that_it_names(
     ("text", "message"),
     [
         ("title = 'a'\ncolour = 1\n", r"suite\.toml, line 2: .*colour"),
+        ('title = "\\u001b[2J"', r"suite\.toml, line 1: .*title"),
         ("\ncall_seconds = 0\n", r"suite\.toml, line 2: .*call_seconds"),
         ("python = 'new'\n", r"suite\.toml, line 1: .*'new' is no version"),
         ("title = \n", r"suite\.toml: not TOML.*line 1"),
