@@ -142,7 +142,7 @@ def text_in_folder(path: Path, encoding: str) -> str:
     return io.TextIOWrapper(io.BytesIO(found_in_folder(path)), encoding).read()
 
 
-def _whole(file: IO[bytes]) -> bytes:
+def _whole(file: IO[bytes] | gzip.GzipFile) -> bytes:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise OSError(f"more than {LARGEST >> 20} MiB, unpacked")
