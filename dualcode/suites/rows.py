@@ -1,5 +1,6 @@
 """Suites as rows: a file of JSON lines, a task a line, in EvalPlus's form or in HumanEval's."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -119,6 +120,8 @@ def _flaws(fields: Mapping[str, Any], form: Form) -> Iterator[str]:
         return
     if not fields["base_input"]:
         yield "base_input is empty, so there are no tests"
+    if not 0 <= fields["atol"] < math.inf:
+        yield f"atol is {fields['atol']}: with it a wrong number passes, or a right one fails"
     for key in ("base_input", "plus_input"):
         for number, arguments in enumerate(fields[key]):
             if not isinstance(arguments, list):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -620,6 +621,9 @@ INPUTS = {"test": None, "base_input": [[1]], "plus_input": [], "atol": 0}
         ([row(test="x = 1")], r"line 1: a/1: test defines no check\(candidate\)"),
         ([row(**INPUTS | {"base_input": []})], r"line 1: a/1: base_input is empty"),
         ([row(**INPUTS | {"base_input": [3]})], r"line 1: a/1: base_input\[0\] is no list"),
+        ([row(**INPUTS | {"atol": math.inf})], r"line 1: a/1: atol is inf"),
+        ([row(**INPUTS | {"atol": math.nan})], r"line 1: a/1: atol is nan"),
+        ([row(**INPUTS | {"atol": -1})], r"line 1: a/1: atol is -1"),
         ([row(entry_point="A.double")], r"line 1: a/1: the entry point 'A\.double' is a method"),
         ([row(prompt="class double:\n", canonical_solution="    x = 1\n")], r"line 1: a/1: .*is a class"),
         ([row(prompt="def double(n:\n")], r"line 1: a/1: prompt and canonical_solution together: does not"),
