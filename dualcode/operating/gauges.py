@@ -1,5 +1,6 @@
 """What a server tells of itself at /metrics, and what two readings say of the time between them."""
 
+import contextlib
 import math
 import re
 import time
@@ -88,8 +89,9 @@ def parse(page: str, at: float) -> Gauges | None:
     """
     found: dict[str, list[float]] = {}
     for name, _, value in _LINE.findall(page):
-        if name in _FIELDS and (number := _finite(value)) is not None:
-            found.setdefault(_FIELDS[name], []).append(number)
+        with contextlib.suppress(ValueError):
+            if name in _FIELDS and math.isfinite(number := float(value)):
+                found.setdefault(_FIELDS[name], []).append(number)
     values = {name: max(each) if name == "kv_cache" else sum(each) for name, each in found.items()}
     return Gauges(at=at, **values) if values else None
 
@@ -102,14 +104,6 @@ def cache_facts(page: str) -> Mapping[str, str]:
     return {}
 
 
-def _finite(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 async def fetch(client: httpx.AsyncClient, root: str) -> str | None:
     """Return the page at `root`/metrics; None for a server that has none or does not answer."""
     try:
@@ -117,6 +111,13 @@ async def fetch(client: httpx.AsyncClient, root: str) -> str | None:
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
     return answer.text if answer.is_success else None
+
+
+async def answers(client: httpx.AsyncClient, root: str) -> bool:
+    """Whether the server's API answers, be it with a refusal."""
+    with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
+        return (await client.get(f"{root}/v1/models")).status_code < 500
+    return False
 
 
 async def read(client: httpx.AsyncClient, root: str) -> Gauges | None:

@@ -1,7 +1,6 @@
 """What servers, GPUs and runs do at this moment: one value, taken again and again."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -113,7 +112,7 @@ class Watcher:
         page = await gauges.fetch(client, root)
         now = gauges.parse(page, time.monotonic()) if page is not None else None
         if now is None:
-            return ServerNow(up=page is not None or await _answers(client, root), **shown)
+            return ServerNow(up=page is not None or await gauges.answers(client, root), **shown)
         history = [*self._before.get(root, ()), now][-3:]
         self._before = {**self._before, root: history}
         rates = [after.since(before) for before, after in pairwise(history)]
@@ -130,9 +129,3 @@ class Watcher:
             failures=tuple(each.failure.name for each in failures.in_gauges(*rates)) if rates else (),
             **shown,
         )
-
-
-async def _answers(client: httpx.AsyncClient, root: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
-        return (await client.get(f"{root}/v1/models")).status_code < 500
-    return False

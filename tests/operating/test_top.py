@@ -14,8 +14,7 @@ import yaml
 from dualcode.config import TeamConfig
 from dualcode.errors import ServingError
 from dualcode.operating.cards import Cards
-from dualcode.operating.forms import lines, tables
-from dualcode.operating.prometheus import NAMES, expose, text
+from dualcode.operating.forms import NAMES, expose, lines, tables, text
 from dualcode.operating.top import Snapshot, Watcher
 from tests.fake_server import FakeServer, serve
 from tests.made import write_run
