@@ -3,6 +3,7 @@
 What is on this machine is here; what is asked of each server is in `servers.py`.
 """
 
+import contextlib
 import os
 import platform
 import re
@@ -76,12 +77,12 @@ async def examine(
 
 def versions() -> Iterator[Check]:
     """Say which dualcode, Python and vLLM there are."""
-    memory = psutil.virtual_memory()
-    yield passed(
-        "machine",
-        f"dualcode {dualcode.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
-        f"{memory.total / GIB:.0f} GiB of memory, {memory.available / GIB:.0f} free",
-    )
+    told = "memory not told"
+    with contextlib.suppress(OSError, ValueError, KeyError):  # a container may have no /proc/meminfo
+        memory = psutil.virtual_memory()
+        told = f"{memory.total / GIB:.0f} GiB of memory, {memory.available / GIB:.0f} free"
+    told = f"Python {platform.python_version()}, {os.cpu_count()} cores, {told}"
+    yield passed("machine", f"dualcode {dualcode.__version__}, {told}")
     try:
         found = interpreter.find()
     except DualcodeError as error:
@@ -101,9 +102,13 @@ def limits(run_dir: Path) -> Iterator[Check]:
     places = {"runs": run_dir, "state": resources.state_folder(), "cache": resources.cache_folder()}
     free: dict[int, tuple[int, list[str]]] = {}
     for name, place in places.items():
-        there = next(each for each in (place.absolute(), *place.absolute().parents) if each.exists())
-        amount = shutil.disk_usage(there).free
-        free.setdefault(there.stat().st_dev, (amount, []))[1].append(f"{name} ({there})")
+        try:
+            there = next(each for each in (place.absolute(), *place.absolute().parents) if each.exists())
+            amount = shutil.disk_usage(there).free
+            free.setdefault(there.stat().st_dev, (amount, []))[1].append(f"{name} ({there})")
+        except OSError as error:
+            told = f"{place} cannot be looked at: {error.strerror or error}"
+            yield failed("disk", told, "another folder for it, or its permissions")
     for amount, names in free.values():
         told = f"{amount / GIB:.1f} GiB free for {', '.join(names)}"
         remedy = "dualcode clean shows what can be made again"
@@ -169,7 +174,9 @@ def _gpu(card: Card) -> Iterator[Check]:
 
 def _kernel_log() -> list[str] | None:
     try:
-        done = subprocess.run(["dmesg"], capture_output=True, text=True, timeout=10, env=scrubbed())
+        done = subprocess.run(
+            ["dmesg"], capture_output=True, text=True, errors="replace", timeout=10, env=scrubbed()
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.splitlines() if done.returncode == 0 else None
@@ -229,7 +236,12 @@ def logs(state: Path | None = None) -> Iterator[Check]:
     if not files:
         yield skipped("logs", "no server was started here")
     for file in files:
-        about, found = f"log of {file.stem}", failures.in_log(last_lines(file, 5000))
+        about = f"log of {file.stem}"
+        try:
+            found = failures.in_log(last_lines(file, 5000))
+        except OSError as error:
+            yield skipped(about, f"{file} cannot be read: {error.strerror or error}")
+            continue
         if not found:
             yield passed(about, f"no known failure ({file})")
         for each in found:

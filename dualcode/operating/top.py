@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import httpx
 
-from dualcode.config import TeamConfig
+from dualcode.config import TeamConfig, load_team
+from dualcode.errors import TeamError
 from dualcode.operating import gauges
 from dualcode.operating.cards import Card, Cards
 from dualcode.operating.gauges import Gauges
@@ -71,6 +72,7 @@ class Watcher:
         self._cards = cards or Cards()
         self._before: Mapping[str, Sequence[Gauges]] = {}
         self._clients = dict[str, httpx.AsyncClient]()
+        self._known = dict[str, list[tuple[str, str]]]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,15 +93,26 @@ class Watcher:
     def _servers(self) -> dict[str, list[tuple[str, str]]]:
         """Return root address -> (endpoint, model) of what the team names; nothing where there is none.
 
-        Raises TeamError for a team that was given and is wrong.
+        Raises TeamError for a team that was given and is wrong. One that was right stays known: a server that
+        dies meanwhile is what somebody watches for.
         """
         pair = recorded()
         if self._team is None and (pair is None or not pair.ready):
             return {}
-        config, found = find_team(self._team), dict[str, list[tuple[str, str]]]()
+        try:
+            if self._team is None and pair is not None:
+                config = load_team(pair.team_file).resolved(pair.base_urls())
+            else:
+                config = find_team(self._team)
+        except TeamError:
+            if not self._known:
+                raise
+            return self._known
+        found = dict[str, list[tuple[str, str]]]()
         for name, endpoint in config.endpoints.items():
             root = (endpoint.base_url or "").rstrip("/").removesuffix("/v1")
             found.setdefault(root, []).append((name, endpoint.model))
+        self._known = found
         return found
 
     async def _server(self, root: str, names: Sequence[tuple[str, str]]) -> ServerNow:

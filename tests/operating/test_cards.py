@@ -143,3 +143,46 @@ def test_xids_are_found_in_the_kernels_log() -> None:
     assert "1 Xid in the kernel's log, the last 79 at PCI:0000:00:1e" in found.found
     assert doctor.xids(["all is well"]).status == "pass"
     assert doctor.xids(None).status == "skip"
+
+
+@pytest.mark.parametrize(
+    "scripted",
+    [
+        {"DeviceGetName": b"NVIDIA \xff A10G"},
+        {"DeviceGetComputeRunningProcesses": [SimpleNamespace(pid=2**22 + 1, usedGpuMemory=5)]},
+        {"DeviceGetComputeRunningProcesses": ()},
+        {"DeviceGetCount": 0},
+        {"SystemGetCudaDriverVersion": 0},
+        {"DeviceGetTemperature": 0, "DeviceGetPowerUsage": 0},
+    ],
+)
+def test_an_odd_answer_of_a_driver_breaks_nothing(scripted: dict[str, Any]) -> None:
+    for each in Cards(nvml(**scripted)).read():
+        assert (each.name.startswith("NVIDIA"), each.uuid) == (True, "GPU-1")
+    assert {each.status for each in looked_at(**scripted)} <= {"pass", "skip"}
+
+
+def test_a_process_of_another_container_holds_memory_under_its_number_alone() -> None:
+    [held] = first(
+        DeviceGetComputeRunningProcesses=[SimpleNamespace(pid=2**22 + 1, usedGpuMemory=None)]
+    ).holders
+    assert (held.name, held.used_bytes) == ("a process that is not seen from here", None)
+
+
+@pytest.mark.parametrize(
+    ("celsius", "reasons", "told"),
+    [(84, 0, None), (85, 0, "85 °C"), (90, 64, "clocks are lowered: HwThermalSlowdown")],
+)
+def test_heat_is_told_from_where_clocks_fall_and_once(celsius: int, reasons: int, told: str | None) -> None:
+    lines = looked_at(DeviceGetTemperature=celsius, reasons=reasons, DeviceGetCount=1)
+    assert [each.found for each in lines[1:]] == ([told] if told else [])
+
+
+def test_a_narrow_bus_of_an_idle_gpu_is_its_way_to_save_power() -> None:
+    idle = {"DeviceGetCurrPcieLinkWidth": 1, "DeviceGetUtilizationRates": SimpleNamespace(gpu=0)}
+    assert {each.status for each in looked_at(**idle)} == {"pass"}
+
+
+def test_clocks_are_read_by_the_older_name_where_the_newer_is_not_known() -> None:
+    older = nvml(lacks=["DeviceGetCurrentClocksEventReasons"], DeviceGetCurrentClocksThrottleReasons=64)
+    assert Cards(older).read()[0].throttled == ("HwThermalSlowdown",)

@@ -39,6 +39,8 @@ def instance(form: schema.Schema, text: str = "area([1])", most: bool = False) -
         return form["enum"][0]
     if form["type"] == "string":
         return "x" * form["maxLength"] if most else text
+    if form["type"] == "integer":
+        return form.get("maximum", 9999) if most else form["minimum"]
     if form["type"] == "array":
         count = form["maxItems"] if most else form["minItems"]
         return [instance(form["items"], text, most) for _ in range(count)]
