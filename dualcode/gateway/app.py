@@ -244,12 +244,15 @@ class _Pair(_Work):
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> str:
         """Answer with what the work says, as it says it or whole."""
         voice = Voice(self._chat.stops)
-        work = asyncio.create_task(self._done(voice))
+        work = asyncio.create_task(self._gateway.chat(self._piece, self._chat, self._way, voice))
+        work.add_done_callback(lambda _: voice.close())
         try:
             if self._asked.stream:
                 return await self._streamed(voice, work, send)
             thought = [event.text async for event in _said(voice) if event.kind == "thought"]
-            outcome = await work
+            await work
+            outcome = self._piece.outcome
+            assert outcome is not None
             self._head["x-dualcode-path"] = outcome.path
             body = dump(whole(self._piece.choice.id, outcome, self._piece.usage, "".join(thought)))
             await Response(body, 200, self._head, "application/json")(scope, receive, send)
@@ -261,15 +264,7 @@ class _Pair(_Work):
             await asyncio.gather(work, return_exceptions=True)
         return "200"
 
-    async def _done(self, voice: Voice):  # noqa: ANN202 - an Outcome
-        try:
-            await self._gateway.chat(self._piece, self._chat, self._way, voice)
-            assert self._piece.outcome is not None
-            return self._piece.outcome
-        finally:
-            voice.close()
-
-    async def _streamed(self, voice: Voice, work: "asyncio.Task[object]", send: Send) -> str:
+    async def _streamed(self, voice: Voice, work: "asyncio.Task[None]", send: Send) -> str:
         chunks = Chunks(self._piece.choice.id)
         await self._open(send)
         await _write(send, chunks.opening())

@@ -75,8 +75,11 @@ def read_edits(text: str) -> tuple[Block, ...]:
         found += diffs or [block]
         covered.append((block.start, block.end))
     found += [each for each in _diffs(text, 0) if not _inside(each.start, covered)]
-    if not found and (bare := _bare(text)) is not None:
-        found.append(bare)
+    if not found:
+        tree, code = read_tree(text), Function | ast.ClassDef | ast.Import | ast.ImportFrom
+        # Such a statement makes it code: a word alone is an expression, too.
+        if isinstance(tree, ast.Module) and any(isinstance(node, code) for node in tree.body):
+            found.append(Block(kind="bare", file="", language="python", body=text, start=0, end=len(text)))
     return tuple(sorted(found, key=lambda block: block.start))
 
 
@@ -248,16 +251,6 @@ def read_tree(body: str) -> ast.Module | Fault:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler remarks on is the client's, not ours
         return parse(textwrap.dedent(body))
-
-
-def _bare(text: str) -> Block | None:
-    tree = read_tree(text)
-    if isinstance(tree, Fault):
-        return None
-    code = Function | ast.ClassDef | ast.Import | ast.ImportFrom
-    if not any(isinstance(node, code) for node in tree.body):
-        return None  # a word alone is an expression, too
-    return Block(kind="bare", file="", language="python", body=text, start=0, end=len(text))
 
 
 def faults(blocks: Sequence[Block]) -> list[str]:

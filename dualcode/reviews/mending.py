@@ -155,7 +155,12 @@ def _replaced(text: str, name: str, answer: str) -> str:
         if isinstance(node, ast.Import | ast.ImportFrom) and ast.dump(node) not in known
     ]
     made = [*lines[: first - 1], *_documented(text, name, answer, theirs, begin, end), *lines[last:]]
-    at = _behind_imports(text)
+    at = 0  # the line before which an import is too early: behind the docstring, then the first imports
+    for node in ast.parse(text).body:
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not (is_text or isinstance(node, ast.Import | ast.ImportFrom)):
+            break
+        at = node.end_lineno or at
     return "\n".join([*made[:at], *added, *made[at:]]) + "\n"
 
 
@@ -169,17 +174,6 @@ def _documented(text: str, name: str, answer: str, theirs: list[str], begin: int
         return theirs[begin - 1 : end]
     docstring = lines_of(text)[kept.lineno - 1 : kept.end_lineno]
     return [*theirs[begin - 1 : at - 1], *docstring, *theirs[at - 1 : end]]
-
-
-def _behind_imports(text: str) -> int:
-    """Return the number of lines before which an import is too early: docstring, then the first imports."""
-    at = 0
-    for node in ast.parse(text).body:
-        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if not (is_text or isinstance(node, ast.Import | ast.ImportFrom)):
-            break
-        at = node.end_lineno or at
-    return at
 
 
 def _definition(text: str, found: Found) -> str:

@@ -55,7 +55,8 @@ def test_what_changes_no_record_changes_no_fingerprint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["steps/writing.py", "sandbox/harness.py", "grading/oracles.py", "models/ledger/store.py", "call.py"]
+    "name",
+    ["steps/writing.py", "sandbox/harness.py", "grading/oracles.py", "models/ledger/store.py", "call.py"],
 )
 def test_changed_rooms_are_another_run(tmp_path: Path, name: str) -> None:
     before, after = hashes(tmp_path, {name: CODE})
