@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dualcode.reviews.forms import FORMS, summary, to_github, to_gitlab, to_sarif, to_text
@@ -192,6 +192,10 @@ SOME = st.builds(
 )  # fmt: skip
 
 
+ENDS = FOUND[0].model_copy(update={"path": "a\r\nb", "actual": "a\rb\r\n::error::c", "status": "untried"})
+
+
+@example([ENDS], ["a\r::b"], ["\x1b[2J"])
 @given(st.lists(SOME, max_size=3), st.lists(WORDS, max_size=2), st.lists(WORDS, max_size=2))
 @settings(deadline=None, max_examples=60)
 def test_whatever_is_found_each_form_is_one_that_its_reader_takes(
