@@ -2,16 +2,19 @@
 
 import json
 import stat
+import string
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
 from dualcode.config import Price
 from dualcode.errors import InputError
-from dualcode.journal import Entry, Findings, Journal, by_day, entry_of, scrubbed_text, since
+from dualcode.journal import Entry, Findings, Journal, by_day, entry_of, scrubbed, scrubbed_text, since
 from dualcode.sampling import PAPER
 from dualcode.steps.review import Finding, Review
 from tests.cli.conftest import run
@@ -212,3 +215,88 @@ def test_the_command_shows_prunes_and_says_what_is_missing(run: Run, tmp_path: P
     assert run("records", "--since", "x")[0] == 2
     assert run("records", "prune", "--all")[1].startswith("deleted 2 days")
     assert "there are no records" in run("records")[1]
+
+
+@given(
+    st.text(alphabet=string.ascii_letters + string.digits, min_size=8, max_size=30),
+    st.text(max_size=40),
+    st.text(max_size=40),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_secret_that_the_process_holds_is_in_no_text_wherever_it_stands(
+    secret: str, before: str, after: str
+) -> None:
+    found = scrubbed({"a": [f"{before}{secret}{after}", {"b": secret}], "n": 1, "x": None}, [secret])
+    assert secret not in json.dumps(found, ensure_ascii=False)
+    assert (found["n"], found["x"], found["a"][1]) == (1, None, {"b": "[secret]"})
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None, max_examples=60)
+def test_what_was_scrubbed_once_is_not_changed_again(text: str) -> None:
+    once = scrubbed_text(text)
+    assert scrubbed_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ASIA{'A1' * 8}", f"AIza{SECRET}0123456789", f"ya29.{SECRET}", f"npm_{SECRET}", f"pypi-{SECRET}",
+        f"dop_v1_{SECRET}", f"Proxy-Authorization: Basic {SECRET}", f"Set-Cookie: {SECRET}",
+        f"AUTHORIZATION:{SECRET}", f'"passphrase" : "{SECRET}"', f"GITHUB_TOKEN={SECRET}",
+        f"redis://:{SECRET}@host:6379", f"    Co-authored-by: Ann <{SECRET}@example.org>",
+    ],
+)  # fmt: skip
+def test_secrets_in_other_spellings_are_taken_out(text: str) -> None:
+    found = scrubbed_text(f"before\r\n{text}\r\nafter")
+    assert "[secret]" in found
+    assert text.rpartition(SECRET)[1] == "" or SECRET not in found
+    assert found.startswith("before")
+
+
+def test_a_moment_belongs_to_its_day_in_utc_wherever_the_machine_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    time.tzset()
+    try:
+        journal = Journal(tmp_path)
+        midnight = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
+        for at in (midnight - 0.001, midnight, 0.0):
+            journal.add(entry(call(), at=at))
+        assert [str(day) for day in journal.days()] == ["1970-01-01", "2026-11-27", "2026-11-28"]
+        assert [len(journal.read(day)[0]) for day in journal.days()] == [3, 2, 1]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_files_that_are_no_days_are_nobodys(tmp_path: Path) -> None:
+    for name in ("2026-13-45.jsonl", "abcd-ef-gh.jsonl", "2026-11-27.json", "x2026-11-27.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    journal = Journal(tmp_path)
+    assert (journal.days(), journal.read(), journal.prune()) == ([], ([], []), [])
+    assert len(list(tmp_path.iterdir())) == 4
+    assert Journal(tmp_path / "none").read() == ([], [])
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), max_size=5))
+def test_findings_add_up_in_any_order(counts: list[tuple[int, int, int]]) -> None:
+    each = [Findings(confirmed=a, refuted=b, untried=c) for a, b, c in counts]
+    total = sum(each, Findings())
+    assert total == sum(reversed(each), Findings())
+    assert tuple(total.model_dump().values()) == tuple(map(sum, zip(*counts, (0, 0, 0), strict=True)))
+
+
+def test_a_day_as_json_says_null_for_money_that_nobody_knows() -> None:
+    unpriced = entry(call()).model_copy(update={"money": None, "outcome": "errored"})
+    [day] = by_day([unpriced])
+    assert (day.to_json()["money"], day.unpriced, day.errored) == (None, 1, 1)
+    assert by_day([]) == []
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "1.5d", "7 d", "7h", "2026-02-30", "123456d", "now"])
+def test_what_is_no_day_is_refused_with_two_that_are(text: str) -> None:
+    with pytest.raises(InputError, match="is no day") as raised:
+        since(text)
+    assert raised.value.hint == "7d, or 2026-11-28"

@@ -15,7 +15,7 @@ from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
 from dualcode.sandbox.scripted import ScriptedSandbox, ended
 from dualcode.solution import Program
-from dualcode.steps.plan import Plan
+from dualcode.steps.writing import Plan
 from dualcode.team import Seat, Team, build_team
 from tests.fake_server import FakeServer, serve
 

@@ -75,7 +75,7 @@ async def _watch(
     from rich.live import Live
 
     from dualcode.cli.terminal import console
-    from dualcode.operating.forms import lines, tables
+    from dualcode.operating.forms import expose, lines, tables
     from dualcode.operating.top import Watcher
     from dualcode.tables.forms import to_terminal
 
@@ -83,8 +83,6 @@ async def _watch(
     async with contextlib.AsyncExitStack() as parts:
         watcher = await parts.enter_async_context(Watcher(team, run_dir))
         if port is not None:
-            from dualcode.operating.prometheus import expose
-
             latest.append(await watcher.take())
             parts.callback(expose(lambda: latest[-1], host, port))
             click.echo(f"metrics at http://{host}:{port}/metrics")

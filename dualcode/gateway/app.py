@@ -18,8 +18,7 @@ from starlette.types import Receive, Scope, Send
 from dualcode import __version__
 from dualcode.errors import DualcodeError
 from dualcode.gateway.answers import ALIVE, Chunks, dump, error_line, whole
-from dualcode.gateway.description import describe
-from dualcode.gateway.protocol import Asked, ChatRequest, RefusedError, read_body
+from dualcode.gateway.protocol import Asked, ChatRequest, RefusedError, describe, read_body
 from dualcode.gateway.raw import TOOLS, Alone
 from dualcode.gateway.routing import Route, route
 from dualcode.gateway.service import Gateway, Piece, fault, refusal
@@ -59,7 +58,7 @@ def build(gateway: Gateway, *, closing: Callable[[], Awaitable[None]] | None = N
             Path("/metrics", api.metrics, methods=["GET"]),
         ],
         middleware=[cors] if gateway.settings.origins else [],
-        exception_handlers={HTTPException: _unknown, Exception: _fault},
+        exception_handlers={HTTPException: _unknown, Exception: lambda _, error: refused(fault(error))},
         lifespan=lifespan,
     )
 
@@ -80,10 +79,6 @@ async def _unknown(request: Request, error: Exception) -> Response:
     what = f"{request.method} {request.url.path[:100]}"
     code = "method_not_allowed" if status == 405 else "not_found"
     return refused(RefusedError(status, f"{what} is not served here; served: {paths}", code=code))
-
-
-async def _fault(_: Request, error: Exception) -> Response:
-    return refused(fault(error))
 
 
 class _Api:
@@ -198,7 +193,7 @@ class _Work(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = "left"
         leaving = asyncio.create_task(self._until_gone(receive))
-        work = asyncio.create_task(self._answer(scope, receive, send))
+        work = asyncio.create_task(self.answer(scope, receive, send))
         try:
             await asyncio.wait({leaving, work}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -217,7 +212,7 @@ class _Work(Response):
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> str:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> str:
         """Answer, and return the status: `200`, or that of an error."""
         raise NotImplementedError
 
@@ -246,14 +241,18 @@ class _Pair(_Work):
         super().__init__(gateway, piece, asked, way)
         self._chat, self._way = asked, way
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> str:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> str:
+        """Answer with what the work says, as it says it or whole."""
         voice = Voice(self._chat.stops)
-        work = asyncio.create_task(self._done(voice))
+        work = asyncio.create_task(self._gateway.chat(self._piece, self._chat, self._way, voice))
+        work.add_done_callback(lambda _: voice.close())
         try:
             if self._asked.stream:
                 return await self._streamed(voice, work, send)
             thought = [event.text async for event in _said(voice) if event.kind == "thought"]
-            outcome = await work
+            await work
+            outcome = self._piece.outcome
+            assert outcome is not None
             self._head["x-dualcode-path"] = outcome.path
             body = dump(whole(self._piece.choice.id, outcome, self._piece.usage, "".join(thought)))
             await Response(body, 200, self._head, "application/json")(scope, receive, send)
@@ -265,15 +264,7 @@ class _Pair(_Work):
             await asyncio.gather(work, return_exceptions=True)
         return "200"
 
-    async def _done(self, voice: Voice):  # noqa: ANN202 - an Outcome
-        try:
-            await self._gateway.chat(self._piece, self._chat, self._way, voice)
-            assert self._piece.outcome is not None
-            return self._piece.outcome
-        finally:
-            voice.close()
-
-    async def _streamed(self, voice: Voice, work: "asyncio.Task[object]", send: Send) -> str:
+    async def _streamed(self, voice: Voice, work: "asyncio.Task[None]", send: Send) -> str:
         chunks = Chunks(self._piece.choice.id)
         await self._open(send)
         await _write(send, chunks.opening())
@@ -316,7 +307,8 @@ class _Alone(_Work):
         super().__init__(gateway, piece, named, way)
         self._path, self._sent = path, sent
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> str:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> str:
+        """Answer as the server does, event by event or whole."""
         tally, opened, answer = Stream(), False, dict[str, object]()
         try:
             async with self._on_record(tally):

@@ -5,7 +5,7 @@ request decides the form: a correction that would lose a file, a block or the fo
 and the draft stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from dualcode import prompts
@@ -19,8 +19,8 @@ from dualcode.gateway.voice import Drafting, Thinking, Voice, say_whole, until
 from dualcode.models.chat import listening
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
-from dualcode.steps.plan import PLAN_TOKENS, read_plan
 from dualcode.steps.review import MOST_FINDINGS, REVIEW_TOKENS, Finding, Review, read_review, review_schema
+from dualcode.steps.writing import PLAN_TOKENS, read_plan
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 
@@ -147,8 +147,8 @@ class Talk:
         if review.approves:
             self.voice.tell("Approved.\n")
             return outcome
-        for number, each in enumerate(review.findings, start=1):
-            self.voice.tell(f"{number}. {each.where}: {each.actual} Expected: {each.expected}\n")
+        for line in _numbered(review.findings):
+            self.voice.tell(line)
         refusal = fixed = ""
         for _ in range(flow.attempts):
             self.voice.tell(f"Correcting ({writer.chat.model}).\n")
@@ -222,22 +222,21 @@ class Talk:
         if not self.live:
             say_whole(self.voice, outcome.answer)
         elif outcome.amended:
-            say_whole(self.voice, f"\n\n---\n{self._amendment(outcome)}")
+            found = "".join(_numbered(outcome.findings))
+            amendment = f"Amended after the review:\n{found}\n{outcome.answer}"
+            if any(block.kind not in ("fence", "bare") for block in read_edits(outcome.answer)):
+                amendment = (
+                    f"The review found:\n{found}\nThe correction is not given here, for edits of this form "
+                    "would apply twice. Ask for it, or use the name without `:stream`."
+                )
+            say_whole(self.voice, f"\n\n---\n{amendment}")
         self.voice.finish()
         return outcome.model_copy(update={"answer": self.voice.said})
 
-    def _amendment(self, outcome: Outcome) -> str:
-        """Return what follows a draft that was handed over. Edits said again would apply twice."""
-        found = "".join(
-            f"{number}. {each.where}: {each.actual} Expected: {each.expected}\n"
-            for number, each in enumerate(outcome.findings, start=1)
-        )
-        if any(block.kind not in ("fence", "bare") for block in read_edits(outcome.answer)):
-            return (
-                f"The review found:\n{found}\nThe correction is not given here, for edits of this form would "
-                "apply twice. Ask for it, or use the name without `:stream`."
-            )
-        return f"Amended after the review:\n{found}\n{outcome.answer}"
+
+def _numbered(findings: Sequence[Finding]) -> Iterator[str]:
+    for number, each in enumerate(findings, start=1):
+        yield f"{number}. {each.where}: {each.actual} Expected: {each.expected}\n"
 
 
 def read_answer(text: str | None) -> Answer | None:

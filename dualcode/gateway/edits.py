@@ -61,7 +61,10 @@ class Block:
 
 def read_edits(text: str) -> tuple[Block, ...]:
     """Return the code in an answer, in order."""
-    lines = _lines(text)
+    lines, offset = list[tuple[int, str]](), 0  # each with its offset, without its end
+    for line in text.split("\n"):
+        lines.append((offset, line.removesuffix("\r")))
+        offset += len(line) + 1
     searches = list(_searches(lines, text))
     covered = [(block.start, block.end) for block in searches]
     elements = list(_elements(lines, text))
@@ -72,19 +75,12 @@ def read_edits(text: str) -> tuple[Block, ...]:
         found += diffs or [block]
         covered.append((block.start, block.end))
     found += [each for each in _diffs(text, 0) if not _inside(each.start, covered)]
-    if not found and (bare := _bare(text)) is not None:
-        found.append(bare)
+    if not found:
+        tree, code = read_tree(text), Function | ast.ClassDef | ast.Import | ast.ImportFrom
+        # Such a statement makes it code: a word alone is an expression, too.
+        if isinstance(tree, ast.Module) and any(isinstance(node, code) for node in tree.body):
+            found.append(Block(kind="bare", file="", language="python", body=text, start=0, end=len(text)))
     return tuple(sorted(found, key=lambda block: block.start))
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Return each line with its offset, without its end."""
-    found: list[tuple[int, str]] = []
-    offset = 0
-    for line in text.split("\n"):
-        found.append((offset, line.removesuffix("\r")))
-        offset += len(line) + 1
-    return found
 
 
 def _inside(offset: int, spans: Sequence[tuple[int, int]]) -> bool:
@@ -157,15 +153,11 @@ def _fences(
             continue
         if opened is None:
             opened = (at, found["fence"], found["info"].strip())
-        elif _closes(found, opened[1]):
+        elif found["fence"].startswith(opened[1]) and not found["info"].strip():
             yield from _fence(lines, text, opened, offset, covered, closed=True)
             opened = None
     if opened is not None:
         yield from _fence(lines, text, opened, len(text), covered, closed=False)
-
-
-def _closes(found: re.Match[str], fence: str) -> bool:
-    return found["fence"][0] == fence[0] and len(found["fence"]) >= len(fence) and not found["info"].strip()
 
 
 def _fence(
@@ -259,16 +251,6 @@ def read_tree(body: str) -> ast.Module | Fault:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler remarks on is the client's, not ours
         return parse(textwrap.dedent(body))
-
-
-def _bare(text: str) -> Block | None:
-    tree = read_tree(text)
-    if isinstance(tree, Fault):
-        return None
-    code = Function | ast.ClassDef | ast.Import | ast.ImportFrom
-    if not any(isinstance(node, code) for node in tree.body):
-        return None  # a word alone is an expression, too
-    return Block(kind="bare", file="", language="python", body=text, start=0, end=len(text))
 
 
 def faults(blocks: Sequence[Block]) -> list[str]:

@@ -26,6 +26,8 @@ CONNECT = 15.0
 PATIENCE = 10
 """How many times a stream's longest silence an answer as one object may take."""
 TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
+_TOOLLESS = (400, 404, 422, 500, 501)
+"""Statuses with which servers refuse tools."""
 
 
 class Alone:
@@ -80,7 +82,9 @@ class Alone:
             if response.status_code != 200:
                 async with asyncio.timeout(CONNECT):
                     page = await response.aread()
-                if self._refuses_tools(response.status_code, page, sent):
+                # vLLM without a parser cannot call tools, and editors' agents always bring some.
+                tools = any(sent.get(name) for name in TOOLS) and not self.toolless
+                if tools and response.status_code in _TOOLLESS and b"tool" in page.lower():
                     self.toolless = True
                     await response.aclose()
                     response = await self._sent(path, sent, asked)
@@ -100,11 +104,6 @@ class Alone:
                 return await self._client.send(request, stream=True)
         except (httpx.HTTPError, TimeoutError) as error:
             raise self._lost(error) from error
-
-    def _refuses_tools(self, status: int, page: bytes, sent: Mapping[str, Any]) -> bool:
-        """Whether a server cannot call tools, as vLLM without a parser: editors' agents always bring some."""
-        has = any(sent.get(name) for name in TOOLS) and not self.toolless
-        return has and status in (400, 404, 422, 500, 501) and b"tool" in page.lower()
 
     async def whole(self, path: str, sent: Mapping[str, Any], asked: Asked, tally: Stream) -> dict[str, Any]:
         """Return the answer as one object."""
@@ -157,7 +156,8 @@ class Alone:
             return None
         table = cast("dict[str, Any]", event)
         if table.get("error"):
-            return self._line({"error": self._error(table["error"])})
+            told = f"{self.name}: {short(self._clean(words_of(table['error'])))}"
+            return self._line(RefusedError(502, told, kind="upstream_error").body())
         try:
             tally.take(table)
         except TransientError as error:
@@ -183,10 +183,6 @@ class Alone:
                 if thought := part.get("reasoning") or part.get("reasoning_content"):
                     choice[name] = part | reasoning(thought)
         return answer
-
-    def _error(self, said: object) -> dict[str, Any]:
-        told = short(self._clean(words_of(said)))
-        return {"message": f"{self.name}: {told}", "type": "upstream_error", "param": None, "code": None}
 
     def _clean(self, words: str) -> str:
         return words.replace(self._key, "…") if self._key else words

@@ -4,19 +4,20 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from dualcode.bench.bench import Bench
 from dualcode.call import Call, Usage
 from dualcode.config import Role, TeamConfig
 from dualcode.errors import ContextOverflowError, DualcodeError, EndpointError, UnreachableError
-from dualcode.gateway.admission import Admission
 from dualcode.gateway.catalogue import ALONE, OWN_TOKENS, Catalogue, Choice
 from dualcode.gateway.conversation import Outcome, Talk, solve_function, told
-from dualcode.gateway.meters import Meters
 from dualcode.gateway.protocol import ChatRequest, RefusedError
 from dualcode.gateway.raw import Alone
 from dualcode.gateway.routing import Route
@@ -28,6 +29,9 @@ from dualcode.steps.review import REVIEW_TOKENS
 from dualcode.team import Seat, Team
 
 _LOG = logging.getLogger("dualcode.gateway")
+LONGEST_RETRY = 120
+"""Seconds after which a client that is turned away may come back, at most."""
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
 CHARACTERS = 3
 """Of code a token, at least: what a context surely holds."""
 
@@ -79,6 +83,105 @@ class Piece:
         return time.monotonic() - self.began
 
 
+class Admission:
+    """A finite queue: first come, first served."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._slots = asyncio.Semaphore(at_once)
+        self._at_once = at_once
+        self._most = at_once + waiting
+        self.inside = 0
+        """At work or waiting."""
+        self._typical = 5.0
+        """Seconds that a piece of work takes, lately."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return max(0, self.inside - self._at_once)
+
+    def enter(self) -> None:
+        """Take a place, to be given back by `leave`. Raises RefusedError where all are taken."""
+        if self.inside >= self._most:
+            after = self._typical * (self.waiting + 1) / self._at_once
+            raise RefusedError(
+                503,
+                f"{self.inside} requests are at work or waiting, which is all that this gateway takes; come "
+                "back later",
+                kind="server_error",
+                code="overloaded",
+                retry_after=min(LONGEST_RETRY, max(1, math.ceil(after))),
+            )
+        self.inside += 1
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self.inside -= 1
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncGenerator[None]:
+        """Wait for the turn to work, and work."""
+        async with self._slots:
+            began = asyncio.get_running_loop().time()
+            try:
+                yield
+            finally:
+                took = asyncio.get_running_loop().time() - began
+                self._typical += 0.2 * (took - self._typical)
+
+
+class Meters:
+    """The counters, on a registry of their own."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "dualcode_gateway_requests_total", "Requests by model, way and how they ended",
+            ["model", "path", "status"], registry=self._registry,
+        )  # fmt: skip
+        self.tokens = Counter(
+            "dualcode_gateway_tokens_total", "Tokens of all calls", ["kind"], registry=self._registry
+        )
+        self.reviewed = Counter(
+            "dualcode_gateway_drafts_total", "Drafts that were reviewed, by what came of it", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.findings = Counter(
+            "dualcode_gateway_findings_total", "Findings of reviews, untried", registry=self._registry
+        )
+        self.first = Histogram(
+            "dualcode_gateway_first_delta_seconds", "Time to the first delta", buckets=_SECONDS,
+            registry=self._registry,
+        )  # fmt: skip
+        self.whole = Histogram(
+            "dualcode_gateway_request_seconds", "Time to the end", ["path"], buckets=_SECONDS,
+            registry=self._registry,
+        )  # fmt: skip
+        inside = Gauge(
+            "dualcode_gateway_requests_inside", "Requests at work or waiting", registry=self._registry
+        )
+        inside.set_function(lambda: admission.inside)
+        waiting = Gauge("dualcode_gateway_requests_waiting", "Requests waiting", registry=self._registry)
+        waiting.set_function(lambda: admission.waiting)
+
+    def count(self, usage: Usage) -> None:
+        """Count the tokens of a piece of work."""
+        self.tokens.labels("prompt").inc(usage.prompt_tokens)
+        self.tokens.labels("completion").inc(usage.completion_tokens)
+        self.tokens.labels("reasoning").inc(usage.reasoning_tokens)
+
+    def judge(self, outcome: Outcome) -> None:
+        """Count what came of a review."""
+        if outcome.amended is not None:
+            word = "refused" if outcome.refused else "amended" if outcome.amended else "stood"
+            self.reviewed.labels(word).inc()
+        self.findings.inc(len(outcome.findings))
+
+    def page(self) -> bytes:
+        """Return the page."""
+        return generate_latest(self._registry)
+
+
 class Gateway:
     """The team at work for clients."""
 
@@ -116,42 +219,32 @@ class Gateway:
     async def chat(self, piece: Piece, request: ChatRequest, way: Route, voice: Voice) -> None:
         """Work on a request in its turn, and say what goes on and what came of it. Raises RefusedError."""
         async with self._kept(piece), self.admission.slot():
-            piece.outcome = await self._worked(piece, request, way, voice)
+            pipeline, flow = piece.choice.pipeline, piece.choice.flow
+            if way.task is not None and pipeline is not None:
 
-    async def _worked(self, piece: Piece, request: ChatRequest, way: Route, voice: Voice) -> Outcome:
-        pipeline, flow = piece.choice.pipeline, piece.choice.flow
-        if way.task is not None and pipeline is not None:
+                def record(call: Call) -> None:
+                    piece.calls.append(call)
+                    voice.tell(told(call))
 
-            def record(call: Call) -> None:
-                piece.calls.append(call)
-                voice.tell(told(call))
+                with self._at_work(pipeline.roles, record) as team:
+                    if "coder" in team.seats:
+                        team.seats["coder"] = self._as_asked(team.coder, request)
+                    piece.outcome = await solve_function(pipeline, way.task, team, piece.calls, voice)
+                return
+            assert flow is not None
+            live, room = piece.choice.live, self._room(flow.critic)
+            talk = Talk(way.turns, voice, piece.calls, stops=request.stops, live=live, room=room)
+            roles = [role for role in (flow.writer, flow.critic, flow.planner) if role]
+            with self._at_work(roles, piece.calls.append) as team:
+                outcome = await talk.run(flow, self._as_asked(team[flow.writer], request), team)
+            piece.outcome = talk.hand_over(outcome)
 
-            team = self._at_work(pipeline.roles, record)
-            if "coder" in team.seats:
-                team.seats["coder"] = self._as_asked(team.coder, request)
-            return await self._ending(team, solve_function(pipeline, way.task, team, piece.calls, voice))
-        assert flow is not None
-        roles = [role for role in (flow.writer, flow.critic, flow.planner) if role]
-        team = self._at_work(roles, piece.calls.append)
-        talk = Talk(
-            way.turns,
-            voice,
-            piece.calls,
-            stops=request.stops,
-            live=piece.choice.live,
-            room=self._room(flow.critic),
-        )
-        writer = self._as_asked(team[flow.writer], request)
-        outcome = await self._ending(team, talk.run(flow, writer, team))
-        return talk.hand_over(outcome)
-
-    def _at_work(self, roles: Sequence[Role], record: Callable[[Call], None]) -> Team:
+    @contextlib.contextmanager
+    def _at_work(self, roles: Sequence[Role], record: Callable[[Call], None]) -> Generator[Team]:
         team = self._team if self._bench is None else self._team.at_work(roles, self._bench)
-        return team.for_task("request", record)
-
-    async def _ending(self, team: Team, work: Awaitable[Outcome]) -> Outcome:
+        team = team.for_task("request", record)
         try:
-            return await work
+            yield team
         finally:
             team.end_task()
 
@@ -169,7 +262,7 @@ class Gateway:
         return max(0, served.max_model_len - REVIEW_TOKENS - budget - OWN_TOKENS) * CHARACTERS
 
     @contextlib.asynccontextmanager
-    async def _kept(self, piece: Piece):  # noqa: ANN202 - a context
+    async def _kept(self, piece: Piece) -> AsyncGenerator[None]:
         """Around a piece of work: its errors become the protocol's, and it goes on record however it ends."""
         try:
             yield
@@ -181,9 +274,7 @@ class Gateway:
             raise refusal(error) from error
         except RefusedError:
             raise
-        except (
-            Exception
-        ) as error:  # of a pipeline, or ours: the client hears of it in its protocol all the same
+        except Exception as error:  # of a pipeline, or ours: the client hears of it in its protocol
             _LOG.exception("%s failed", piece.choice.id)
             raise fault(error) from error
         finally:

@@ -25,6 +25,8 @@ class Voice:
         self.said = ""
         """All of the answer that was said so far."""
         self._until = Until(stops)
+        self._next: Event | None = None
+        """Taken from the queue already: it could not be joined to the one before."""
 
     def tell(self, text: str) -> None:
         """Say how the work goes on, as a thought."""
@@ -49,22 +51,15 @@ class Voice:
 
     async def next(self) -> Event:
         """Return what comes next; pieces of one kind that wait already are one."""
-        event = await self.events.get()
+        event, self._next = self._next or await self.events.get(), None
         text = [event.text]
         while event.text and not self.events.empty():
             following = self.events.get_nowait()
             if following.kind != event.kind:
-                self._put_back(following)
+                self._next = following
                 break
             text.append(following.text)
         return Event(event.kind, "".join(text))
-
-    def _put_back(self, event: Event) -> None:
-        waiting = [event]
-        while not self.events.empty():
-            waiting.append(self.events.get_nowait())
-        for each in waiting:
-            self.events.put_nowait(each)
 
 
 class Until:

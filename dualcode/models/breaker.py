@@ -41,7 +41,7 @@ class Breaker:
     async def passed(self) -> None:
         """Return once the server is there, as far as is known. Raises as `lost`."""
         if self._looking is not None:
-            await self._shared(self._looking)
+            await asyncio.shield(self._looking)
 
     async def lost(self, why: str, *, hung: bool = False) -> bool:
         """Look whether the server is there; if it is not, wait for it. Return whether it had been away.
@@ -51,10 +51,7 @@ class Breaker:
         """
         if self._looking is None:
             self._looking = asyncio.create_task(self._look(why, hung))
-        return await self._shared(self._looking)
-
-    async def _shared(self, looking: asyncio.Task[bool]) -> bool:
-        return await asyncio.shield(looking)
+        return await asyncio.shield(self._looking)
 
     async def close(self) -> None:
         """Look no more."""

@@ -161,7 +161,7 @@ async def _asked(
         plain = [await chat.complete(_request(each)) for each in samplings]
         update: dict[str, Any] = {
             "usage": not any(reply.attempts[-1].usage.untold for reply in plain),
-            "unasked_thoughts": any(map(_thinks, plain)),
+            "unasked_thoughts": any(_place(reply) != "none" for reply in plain),
             "context": context,
         }
         update |= await _structured(chat, endpoint, samplings[-1])
@@ -220,13 +220,9 @@ def _held(reply: Reply, left: Sequence[str]) -> bool | None:
 
 
 def _place(reply: Reply) -> str:
-    if reply.reasoning:
+    if (reply.reasoning or "").strip():
         return "apart"
     return "in the answer" if "<think>" in (reply.content or "") else "none"
-
-
-def _thinks(reply: Reply) -> bool:
-    return bool((reply.reasoning or "").strip()) or "<think>" in (reply.content or "")
 
 
 async def _ignored(chat: OpenAIChat) -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def _holder(process: Any) -> Holder:
 
 
 def _text(found: Any) -> str | None:
-    return found.decode() if isinstance(found, bytes) else found
+    return found.decode(errors="replace") if isinstance(found, bytes) else found
 
 
 def _thousandth(found: int | None) -> float | None:

@@ -1,5 +1,6 @@
 """What a server tells of itself at /metrics, and what two readings say of the time between them."""
 
+import contextlib
 import math
 import re
 import time
@@ -25,6 +26,12 @@ _FIELDS = {
     "corrupted_requests_total": "corrupted",
 }
 """vLLM's name -> ours."""
+_FORMER = {
+    "gpu_cache_usage_perc": "kv_cache_usage_perc",
+    "gpu_prefix_cache_queries_total": "prefix_cache_queries_total",
+    "gpu_prefix_cache_hits_total": "prefix_cache_hits_total",
+}
+"""Names that vLLM had up to 0.9 -> those that followed; the versions in between tell both."""
 
 
 class Gauges(Record):
@@ -53,7 +60,9 @@ class Gauges(Record):
     @property
     def prefix_share(self) -> float | None:
         """0..1: the share of looked-up prompt tokens that the prefix cache had, since the start."""
-        return self.prefix_hits / self.prefix_queries if self.prefix_hits and self.prefix_queries else None
+        if self.prefix_hits is None or not self.prefix_queries:
+            return None
+        return self.prefix_hits / self.prefix_queries
 
     def since(self, before: "Gauges") -> dict[str, float | None]:
         """Return what the catalogue of failures is held against: gauges, and rates since an earlier reading.
@@ -88,9 +97,17 @@ def parse(page: str, at: float) -> Gauges | None:
     """
     found: dict[str, list[float]] = {}
     for name, _, value in _LINE.findall(page):
-        if name in _FIELDS and (number := _finite(value)) is not None:
-            found.setdefault(_FIELDS[name], []).append(number)
-    values = {name: max(each) if name == "kv_cache" else sum(each) for name, each in found.items()}
+        with contextlib.suppress(ValueError):
+            if name in (_FIELDS | _FORMER) and math.isfinite(number := float(value)):
+                found.setdefault(name, []).append(number)
+    for former, name in _FORMER.items():
+        if former in found:
+            told = found.pop(former)
+            found.setdefault(name, told)
+    values = {
+        _FIELDS[name]: max(each) if name == "kv_cache_usage_perc" else sum(each)
+        for name, each in found.items()
+    }
     return Gauges(at=at, **values) if values else None
 
 
@@ -102,14 +119,6 @@ def cache_facts(page: str) -> Mapping[str, str]:
     return {}
 
 
-def _finite(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 async def fetch(client: httpx.AsyncClient, root: str) -> str | None:
     """Return the page at `root`/metrics; None for a server that has none or does not answer."""
     try:
@@ -117,6 +126,13 @@ async def fetch(client: httpx.AsyncClient, root: str) -> str | None:
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
     return answer.text if answer.is_success else None
+
+
+async def answers(client: httpx.AsyncClient, root: str) -> bool:
+    """Whether the server's API answers, be it with a refusal."""
+    with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
+        return (await client.get(f"{root}/v1/models")).status_code < 500
+    return False
 
 
 async def read(client: httpx.AsyncClient, root: str) -> Gauges | None:

@@ -46,7 +46,12 @@ async def look(
     except DualcodeError as error:
         yield failed(about, error.message, error.hint or "dualcode serve status")
         return
-    yield passed(about, _identity(listed[name], address))
+    served = listed[name]
+    parts = [f"{served.model} at {address}"]
+    parts += [served.root] if served.root not in (None, served.model) else []
+    parts += [f"vLLM {served.version}" if served.version else "no version told"]
+    parts += [f"context {served.context:,}" if served.context else "no context told"]
+    yield passed(about, ", ".join(parts))
     async with gauges.client_for(address) as client:
         page = await gauges.fetch(client, address)
         before = gauges.parse(page, time.monotonic()) if page else None
@@ -58,14 +63,6 @@ async def look(
             await asyncio.sleep(BETWEEN if before else 0)
         for each in _metrics(about, before, await gauges.read(client, address)):
             yield each
-
-
-def _identity(served: Served, address: str) -> str:
-    parts = [f"{served.model} at {address}"]
-    parts += [served.root] if served.root not in (None, served.model) else []
-    parts += [f"vLLM {served.version}" if served.version else "no version told"]
-    parts += [f"context {served.context:,}" if served.context else "no context told"]
-    return ", ".join(parts)
 
 
 async def _known(config: TeamConfig, name: str, roles: Sequence[Role], listed: dict[str, Served]) -> Check:
@@ -117,7 +114,7 @@ async def _under_load(
     except (EndpointError, TimeoutError) as error:
         told = error.message if isinstance(error, EndpointError) else f"no token within {DEADLINE:g} s"
         address = (endpoint.base_url or "").removesuffix("/v1")
-        alive = " while its API answers: the engine hangs" if await _answers(client, address) else ""
+        alive = " while its API answers: the engine hangs" if await gauges.answers(client, address) else ""
         yield failed(
             f"{about}: engine", f"{told}{alive}", "dualcode serve stop, then start; dualcode serve logs"
         )
@@ -141,13 +138,6 @@ async def _under_load(
         yield failed(f"{about}: speed", error.message, error.hint or "dualcode serve logs")
     finally:
         await chat.close()
-
-
-async def _answers(client: httpx.AsyncClient, address: str) -> bool:
-    try:
-        return (await client.get(f"{address}/v1/models")).status_code < 500
-    except httpx.HTTPError:
-        return False
 
 
 def _request(text: str, tokens: int) -> Request:

@@ -1,7 +1,6 @@
 """What servers, GPUs and runs do at this moment: one value, taken again and again."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -11,7 +10,8 @@ from typing import Any, Self
 
 import httpx
 
-from dualcode.config import TeamConfig
+from dualcode.config import TeamConfig, load_team
+from dualcode.errors import TeamError
 from dualcode.operating import gauges
 from dualcode.operating.cards import Card, Cards
 from dualcode.operating.gauges import Gauges
@@ -72,6 +72,7 @@ class Watcher:
         self._cards = cards or Cards()
         self._before: Mapping[str, Sequence[Gauges]] = {}
         self._clients = dict[str, httpx.AsyncClient]()
+        self._known = dict[str, list[tuple[str, str]]]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,15 +93,26 @@ class Watcher:
     def _servers(self) -> dict[str, list[tuple[str, str]]]:
         """Return root address -> (endpoint, model) of what the team names; nothing where there is none.
 
-        Raises TeamError for a team that was given and is wrong.
+        Raises TeamError for a team that was given and is wrong. One that was right stays known: a server that
+        dies meanwhile is what somebody watches for.
         """
         pair = recorded()
         if self._team is None and (pair is None or not pair.ready):
             return {}
-        config, found = find_team(self._team), dict[str, list[tuple[str, str]]]()
+        try:
+            if self._team is None and pair is not None:
+                config = load_team(pair.team_file).resolved(pair.base_urls())
+            else:
+                config = find_team(self._team)
+        except TeamError:
+            if not self._known:
+                raise
+            return self._known
+        found = dict[str, list[tuple[str, str]]]()
         for name, endpoint in config.endpoints.items():
             root = (endpoint.base_url or "").rstrip("/").removesuffix("/v1")
             found.setdefault(root, []).append((name, endpoint.model))
+        self._known = found
         return found
 
     async def _server(self, root: str, names: Sequence[tuple[str, str]]) -> ServerNow:
@@ -113,7 +125,7 @@ class Watcher:
         page = await gauges.fetch(client, root)
         now = gauges.parse(page, time.monotonic()) if page is not None else None
         if now is None:
-            return ServerNow(up=page is not None or await _answers(client, root), **shown)
+            return ServerNow(up=page is not None or await gauges.answers(client, root), **shown)
         history = [*self._before.get(root, ()), now][-3:]
         self._before = {**self._before, root: history}
         rates = [after.since(before) for before, after in pairwise(history)]
@@ -130,9 +142,3 @@ class Watcher:
             failures=tuple(each.failure.name for each in failures.in_gauges(*rates)) if rates else (),
             **shown,
         )
-
-
-async def _answers(client: httpx.AsyncClient, root: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
-        return (await client.get(f"{root}/v1/models")).status_code < 500
-    return False

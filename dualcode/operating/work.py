@@ -1,6 +1,7 @@
 """Runs under work: how far each is, from its records as they are written. Nothing is locked or changed."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,15 +67,14 @@ class _Tail:
     def lines(self) -> tuple[bool, list[bytes]]:
         """Return whether the file was written anew, and the whole lines that are new."""
         try:
-            found = self._path.stat()
+            source = self._path.open("rb")
         except OSError:
             return False, []
-        anew = self._file is not None and (found.st_ino != self._file or found.st_size < self._read)
-        self._read = 0 if anew else self._read
-        self._file = found.st_ino
-        if found.st_size == self._read:
-            return anew, []
-        with self._path.open("rb") as source:
+        with source:
+            found = os.fstat(source.fileno())
+            anew = self._file is not None and (found.st_ino != self._file or found.st_size < self._read)
+            self._read = 0 if anew else self._read
+            self._file = found.st_ino
             source.seek(self._read)
             whole = source.read().rpartition(b"\n")[0]
         self._read += len(whole) + 1 if whole else 0
@@ -108,8 +108,9 @@ class RunReader:
             self._take(call)
         self._samples |= {str(each.get("task_id")) for each in _objects(news["samples"][1])}
         for each in _objects(news["servers"][1]):
-            names = cast("list[object]", each.get("endpoints") or [])
-            self._requests[", ".join(map(str, names))] = int(each.get("in_flight") or 0)
+            if isinstance(names := each.get("endpoints"), list):
+                told = ", ".join(map(str, cast("list[object]", names)))
+                self._requests[told] = _number(each.get("in_flight"))
         for each in _objects(news["verdicts"][1]):
             try:
                 verdict = Verdict.model_validate(each)
@@ -126,8 +127,8 @@ class RunReader:
             self._failed += 1
             return
         usage = _table(reply.get("usage"))
-        self._prompt += int(usage.get("prompt_tokens") or 0)
-        self._completion += int(usage.get("completion_tokens") or 0)
+        self._prompt += _number(usage.get("prompt_tokens"))
+        self._completion += _number(usage.get("completion_tokens"))
         if step == "review":
             said = _table(_table(call.get("value")).get("data"))
             self._reviews[str(said.get("verdict") or "unread")] += 1
@@ -156,6 +157,10 @@ class RunReader:
 
 def _table(found: object) -> dict[str, Any]:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _number(found: object) -> int:
+    return found if isinstance(found, int) else 0
 
 
 def _objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ import json
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from dualcode import __version__
 from dualcode.bench.claims import Status
@@ -114,7 +115,7 @@ def to_sarif(reviewed: Reviewed, mends: Sequence[Mend] = ()) -> str:  # noqa: AR
 
 def _result(each: Found, rule: int) -> dict[str, Any]:
     place = {
-        "artifactLocation": {"uri": _uri(each.path), "uriBaseId": "%SRCROOT%"},
+        "artifactLocation": {"uri": quote(each.path.removeprefix("./"), safe="/"), "uriBaseId": "%SRCROOT%"},
         "region": {"startLine": each.line},
     }
     found: dict[str, Any] = {
@@ -130,12 +131,6 @@ def _result(each: Found, rule: int) -> dict[str, Any]:
         why = f"running it: {each.outcome}"
         found["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return found
-
-
-def _uri(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path.removeprefix("./"), safe="/")
 
 
 def message(each: Found) -> str:

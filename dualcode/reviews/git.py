@@ -50,7 +50,8 @@ def diff(folder: Path, revision: str) -> str:
     ]  # fmt: skip
     found = _git(root, asked, filters)
     if found.returncode:
-        raise InputError(f"git diff failed: {_said(found.stderr)}", hint=f"git diff {revision}")
+        *_, said = ["without a word", *found.stderr.decode("utf-8", "replace").strip().splitlines()]
+        raise InputError(f"git diff failed: {said}", hint=f"git diff {revision}")
     return found.stdout.decode("utf-8", "surrogateescape")
 
 
@@ -83,7 +84,3 @@ def _git(
         raise InputError(
             f"git took more than {SECONDS:.0f} s in {folder}", hint="git status, there"
         ) from None
-
-
-def _said(stderr: bytes) -> str:
-    return stderr.decode("utf-8", "replace").strip().splitlines()[-1] if stderr.strip() else "without a word"

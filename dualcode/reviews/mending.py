@@ -16,10 +16,9 @@ from dualcode.extraction import extract
 from dualcode.pipelines.guard import signature
 from dualcode.record import Record
 from dualcode.reviews.project import Tested, run_tests
-from dualcode.reviews.review import Found, run_call
+from dualcode.reviews.review import Found, as_program, run_call
 from dualcode.reviews.slices import root_name
-from dualcode.reviews.sources import STDIN, Source, decoded, lines_of
-from dualcode.solution import Program
+from dualcode.reviews.sources import STDIN, Source, decoded, first_line, lines_of
 from dualcode.steps.conversation import system, user
 from dualcode.task import Task
 from dualcode.team import Seat
@@ -91,7 +90,9 @@ async def mend(
         else:
             tell(f"mending {name} in {path}")
             text, why = await _mended(source, name, found, seat(f"{path}:{name}"), bench)
-            written, diff, output = _encoded(text, data), _diff(path, source.text, text), ""
+            before, after = lines_of(source.text), lines_of(text)
+            diff = "\n".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm=""))
+            written, output = _encoded(text, data), ""
             if not why:
                 tested = await run_tests(root, command, seconds, {path: written})
                 if tested.outcome != "passed":
@@ -131,7 +132,7 @@ async def _mended(
     if not program.compiles or not program.defines_entry_point:
         return source.text, f"the coder's answer holds no `{name}` that compiles"
     text = _replaced(source.text, name, program.text)
-    before, after = signature(_as_program(source.text), name), signature(_as_program(text), name)
+    before, after = signature(as_program(source.text), name), signature(as_program(text), name)
     if before is not None and before != after:
         return text, f"it changes the parameters of `{name}` from `({before})` to `({after})`"
     after_it = source.model_copy(update={"text": text})
@@ -154,7 +155,12 @@ def _replaced(text: str, name: str, answer: str) -> str:
         if isinstance(node, ast.Import | ast.ImportFrom) and ast.dump(node) not in known
     ]
     made = [*lines[: first - 1], *_documented(text, name, answer, theirs, begin, end), *lines[last:]]
-    at = _behind_imports(text)
+    at = 0  # the line before which an import is too early: behind the docstring, then the first imports
+    for node in ast.parse(text).body:
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not (is_text or isinstance(node, ast.Import | ast.ImportFrom)):
+            break
+        at = node.end_lineno or at
     return "\n".join([*made[:at], *added, *made[at:]]) + "\n"
 
 
@@ -170,17 +176,6 @@ def _documented(text: str, name: str, answer: str, theirs: list[str], begin: int
     return [*theirs[begin - 1 : at - 1], *docstring, *theirs[at - 1 : end]]
 
 
-def _behind_imports(text: str) -> int:
-    """Return the number of lines before which an import is too early: docstring, then the first imports."""
-    at = 0
-    for node in ast.parse(text).body:
-        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if not (is_text or isinstance(node, ast.Import | ast.ImportFrom)):
-            break
-        at = node.end_lineno or at
-    return at
-
-
 def _definition(text: str, found: Found) -> str:
     """Return the top-level function or class that a finding is in, or that its call names."""
     try:
@@ -189,22 +184,17 @@ def _definition(text: str, found: Found) -> str:
         return ""
     wanted = root_name(found.call)
     for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if begin <= found.line <= (node.end_lineno or begin):
-                return node.name
-    return (
-        wanted
-        if any(isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == wanted for n in body)
-        else ""
-    )
+        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if named and first_line(node) <= found.line <= (node.end_lineno or 0):
+            return node.name
+    names = (node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+    return wanted if wanted in names else ""
 
 
 def _span(text: str, name: str) -> tuple[int, int]:
     """Return the first and last line of the last definition of a name, decorators included."""
     node = _node(text, name)
-    begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-    return begin, node.end_lineno or begin
+    return first_line(node), node.end_lineno or node.lineno
 
 
 def _node(text: str, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef:
@@ -212,15 +202,6 @@ def _node(text: str, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
             return node
     raise ValueError(f"no definition of {name}")
-
-
-def _as_program(text: str) -> Program:
-    return Program(text=text, compiles=True, defines_entry_point=True, how="file")
-
-
-def _diff(path: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(lines_of(before), lines_of(after), f"a/{path}", f"b/{path}", lineterm="")
-    return "\n".join(lines)
 
 
 def _bytes(root: Path, source: Source) -> tuple[bytes, str]:

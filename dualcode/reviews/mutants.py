@@ -168,11 +168,7 @@ def _off_by_one(node: ast.AST) -> list[ast.AST] | None:
     return None
 
 
-def _statement(node: ast.AST) -> list[ast.AST] | None:
-    removable = (
-        ast.Assign | ast.AugAssign | ast.Expr | ast.Break | ast.Continue | ast.Raise | ast.For | ast.If
-    )
-    return [ast.Pass()] if isinstance(node, removable) else None
+_REMOVABLE = ast.Assign | ast.AugAssign | ast.Expr | ast.Break | ast.Continue | ast.Raise | ast.For | ast.If
 
 
 def _call(node: ast.AST) -> list[ast.AST] | None:
@@ -190,6 +186,6 @@ OPERATORS: dict[str, Change] = {
     "return": _return,
     "slice": _slice,
     "off by one": _off_by_one,
-    "statement removed": _statement,
+    "statement removed": lambda node: [ast.Pass()] if isinstance(node, _REMOVABLE) else None,
     "call dropped": _call,
 }

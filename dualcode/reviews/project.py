@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -55,9 +56,12 @@ async def run_tests(root: Path, command: str, seconds: float, changed: Mapping[s
 
 
 async def _run(base: Path, project: Path, command: str, seconds: float) -> Tested:
+    places = [str(each) for each in (project, project / "src") if each.is_dir()]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "dualcode.reviews.enclosed", str(seconds), str(base),
-        f"cd {_quoted(project)} && {_imports(project)}{command}",
+        # Python imports the copy where the project itself is installed for editing.
+        f"cd {shlex.quote(str(project))} && "
+        f'export PYTHONPATH={shlex.quote(":".join(places))}"${{PYTHONPATH:+:$PYTHONPATH}}"; {command}',
         cwd="/", env=_environment(base), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
@@ -87,16 +91,6 @@ async def _run(base: Path, project: Path, command: str, seconds: float) -> Teste
     return Tested(outcome=outcome, code=code, output=text)
 
 
-def _imports(folder: Path) -> str:
-    """Return what makes Python import the copy where the project itself is installed for editing."""
-    places = [str(each) for each in (folder, folder / "src") if each.is_dir()]
-    return f'export PYTHONPATH={_quoted(":".join(places))}"${{PYTHONPATH:+:$PYTHONPATH}}"; '
-
-
-def _quoted(path: Path | str) -> str:
-    return "'" + str(path).replace("'", "'\\''") + "'"
-
-
 def _environment(base: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
     package = str(Path(dualcode.__file__).parents[1])
@@ -117,12 +111,10 @@ def _copy(root: Path, target: Path) -> None:
     if git.root_of(root) == root:
         names = git.tracked(root)
     else:
-        names = [
-            os.path.relpath(os.path.join(folder, file), root)  # noqa: PTH118 - many files
-            for folder, inner, files in os.walk(root)
-            for file in files
-            if not inner.sort() and not _prune(inner)
-        ]
+        names = list[str]()
+        for folder, inner, files in os.walk(root):
+            inner[:] = sorted(each for each in inner if each not in SKIPPED)
+            names += [os.path.relpath(os.path.join(folder, file), root) for file in files]  # noqa: PTH118
     size = 0
     for name in names:
         source, place = root / name, target / name
@@ -138,7 +130,3 @@ def _copy(root: Path, target: Path) -> None:
     for name in LINKED:
         if (root / name).is_dir() and not (target / name).exists():
             (target / name).symlink_to((root / name).resolve())
-
-
-def _prune(folders: list[str]) -> None:
-    folders[:] = [each for each in folders if each not in SKIPPED]

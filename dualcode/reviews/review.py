@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from dualcode import prompts
@@ -66,12 +67,7 @@ class Reviewed(Record):
     @property
     def counts(self) -> Findings:
         """How many findings are confirmed, refuted and untried."""
-        statuses = [each.status for each in self.findings]
-        return Findings(
-            confirmed=statuses.count("confirmed"),
-            refuted=statuses.count("refuted"),
-            untried=statuses.count("untried"),
-        )
+        return Findings(**Counter(each.status for each in self.findings))
 
 
 Heard = Callable[[Piece, Sequence[Found] | str], None]
@@ -118,7 +114,7 @@ async def review(
     done = await together(*map(one, cut.pieces))
     found = [each for said, _, _ in done if not isinstance(said, str) for each in said]
     changed = {piece.source.path: piece.source.changed for piece in cut.pieces}
-    shown = [each for each in found if _is_shown(each, changed[each.path])]
+    shown = [each for each in found if (lines := changed[each.path]) is None or each.line in lines]
     return Reviewed(
         findings=tuple(sorted(shown, key=lambda each: (each.path, each.line))),
         pieces=len(cut.pieces),
@@ -131,10 +127,6 @@ async def review(
         seconds=time.monotonic() - started,
         tried_seconds=sum(seconds for _, _, seconds in done),
     )
-
-
-def _is_shown(found: Found, changed: Sequence[int] | None) -> bool:
-    return changed is None or found.line in changed
 
 
 async def _ask(seat: Seat, piece: Piece, spec: str) -> valued.Review | None:
@@ -195,12 +187,17 @@ async def run_call(bench: Bench, source: Source, call: str) -> Observation:
     for text in (source.text, slice_for(source.text, root_name(call))):
         if text is None:
             break
-        program = Program(text=text, compiles=True, defines_entry_point=True, how="file")
+        program = as_program(text)
         task = Task(id=source.path, prompt="", entry_point=root_name(call))
         [seen] = await bench.observe(task, program, [call])
         if not (seen.outcome.startswith(UNLOADED) and needs_project(source.text)):
             break
     return seen
+
+
+def as_program(text: str) -> Program:
+    """Return a file's text as what a bench runs."""
+    return Program(text=text, compiles=True, defines_entry_point=True, how="file")
 
 
 def _line(piece: Piece, finding: valued.ValuedFinding) -> int:

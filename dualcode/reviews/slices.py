@@ -44,7 +44,9 @@ def slice_for(text: str, name: str) -> str | None:
                 return None
             if at not in needed:
                 needed.add(at)
-                more = {each for each in _read(node) if each in binding or not _local(node, each)} - known
+                names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+                read = {each.id for each in names if isinstance(each.ctx, ast.Load)} - known
+                more = {each for each in read if each in binding or not _local(node, each)}
                 known |= more
                 waiting += more
     future = [
@@ -81,12 +83,6 @@ def _bound(node: ast.stmt) -> Iterator[str]:
                     yield each.name
 
 
-def _read(node: ast.stmt) -> set[str]:
-    return {
-        each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-    }
-
-
 def _local(node: ast.stmt, name: str) -> bool:
     """Whether a name is bound somewhere within a statement: an argument, a variable, an inner import."""
     for each in ast.walk(node):
@@ -99,15 +95,11 @@ def _local(node: ast.stmt, name: str) -> bool:
                 return True
             case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar() if each.name == name:
                 return True
-            case ast.Import() | ast.ImportFrom() if _imports(each, name):
+            case ast.Import() | ast.ImportFrom() if name in _bound(each):
                 return True
             case _:
                 pass
     return False
-
-
-def _imports(node: ast.Import | ast.ImportFrom, name: str) -> bool:
-    return any((alias.asname or alias.name.partition(".")[0]) == name for alias in node.names)
 
 
 def _is_standard(node: ast.Import | ast.ImportFrom) -> bool:

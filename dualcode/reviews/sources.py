@@ -186,18 +186,19 @@ def _blocks(source: Source, lines: Sequence[str]) -> list[tuple[int, int, str]]:
         body = []
     for node in body:
         if isinstance(node, ast.ClassDef) and (node.end_lineno or 0) - node.lineno > 40:
-            starts[_first(node)] = node.name
+            starts[first_line(node)] = node.name
             for each in node.body:
                 if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-                    starts[_first(each)] = f"{node.name}.{each.name}"
+                    starts[first_line(each)] = f"{node.name}.{each.name}"
         else:
             named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            starts[_first(node)] = node.name if named else ""
+            starts[first_line(node)] = node.name if named else ""
     begins = sorted({1, *(starts or range(1, len(lines) + 1, 40))})
     ends = [*(each - 1 for each in begins[1:]), len(lines)]
     return [(a, b, starts.get(a, "")) for a, b in zip(begins, ends, strict=True)]
 
 
-def _first(node: ast.stmt) -> int:
+def first_line(node: ast.stmt) -> int:
+    """Return the line on which a statement begins, decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(each.lineno for each in decorators)])

@@ -1,14 +1,15 @@
 """Reviewers on the bench: reviews alone, of programs whose truth is known, by form, thinking and model."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from dualcode.analysis.trial import TrialReview
 from dualcode.bench.bench import Bench
+from dualcode.bench.claims import is_call
 from dualcode.call import Call, Usage
 from dualcode.config import Price
 from dualcode.errors import EndpointError, RunError
@@ -19,7 +20,7 @@ from dualcode.reviews.prompt_sets import Form
 from dualcode.runs.lines import append_whole, read_lines
 from dualcode.solution import Program
 from dualcode.steps import valued
-from dualcode.steps.claims import Tried, state, try_claims
+from dualcode.steps.claims import Tried, defined, state, try_claims
 from dualcode.steps.review import Review
 from dualcode.task import Task
 from dualcode.team import Seat
@@ -113,11 +114,12 @@ async def review_case(case: Case, task: Task, reviewer: Reviewer, bench: Bench) 
     )
     tried: Sequence[Tried] = ()
     if isinstance(said, valued.Review):
-        tried = await try_claims(bench, task, program, said.findings, _runnable(said, task, program))
+        names = {task.entry_point} | defined(program.text)
+        claims = [each for each in said.claims if is_call(each.call, names)]
+        tried = await try_claims(bench, task, program, said.findings, claims)
     elif isinstance(said, Review) and said.findings:
         claims = await state(seat, task, program, said, asked_for_review=messages)
         tried = await try_claims(bench, task, program, said.findings, claims)
-    statuses = [each.status for each in tried]
     own, rest = calls[:1], calls[1:]
     usage, seconds = _usage(own), _seconds(own)
     paid = charge(reviewer.price, usage, seconds)
@@ -131,11 +133,7 @@ async def review_case(case: Case, task: Task, reviewer: Reviewer, bench: Bench) 
         thinking=reviewer.thinking,
         model=reviewer.model,
         verdict=None if said is None else said.verdict,
-        findings=Findings(
-            confirmed=statuses.count("confirmed"),
-            refuted=statuses.count("refuted"),
-            untried=statuses.count("untried"),
-        ),
+        findings=Findings(**Counter(each.status for each in tried)),
         seconds=seconds,
         usage=usage,
         money=paid and paid.amount,
@@ -143,14 +141,6 @@ async def review_case(case: Case, task: Task, reviewer: Reviewer, bench: Bench) 
         claim_seconds=_seconds(rest),
         claim_usage=_usage(rest),
     )
-
-
-def _runnable(said: valued.Review, task: Task, program: Program) -> list[Any]:
-    from dualcode.bench.claims import is_call
-    from dualcode.steps.claims import defined
-
-    names = {task.entry_point} | defined(program.text)
-    return [each for each in said.claims if is_call(each.call, names)]
 
 
 def _seconds(calls: Sequence[Call]) -> float:

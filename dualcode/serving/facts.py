@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from dualcode import resources
+from dualcode.config import explain
 from dualcode.errors import ProfileError, UnknownNameError
 from dualcode.record import Record
-from dualcode.serving.profiles import explain
 
 FILE = "facts.toml"
 GIB = 2**30
@@ -112,4 +112,4 @@ def load_facts() -> Facts:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"{file} cannot be read: {error}") from error
     except ValidationError as error:
-        raise ProfileError(f"{file}: {explain(error)}") from error
+        raise ProfileError(f"{file}: {explain(error, Facts)}") from error

@@ -30,7 +30,7 @@ def count() -> int:
     """Return the number of NVIDIA GPUs, 0 where there is no driver."""
     try:
         done = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, env=scrubbed()
+            ["nvidia-smi", "-L"], capture_output=True, text=True, errors="replace", timeout=30, env=scrubbed()
         )
     except (OSError, subprocess.SubprocessError):
         return sum(1 for _ in _DRIVER.iterdir()) if _DRIVER.is_dir() else 0
@@ -41,7 +41,9 @@ def smi(query: str, columns: int) -> list[list[str]]:
     """Return the rows of so many columns that nvidia-smi answers; none where it cannot be asked."""
     command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=scrubbed(), check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=30, env=scrubbed(), check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return []
     rows = csv.reader(done.stdout.splitlines(), skipinitialspace=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,8 +127,3 @@ def _ask(name: str, revision: str, environment: Mapping[str, str]) -> dict[str, 
         return {**found, "sha": found["sha"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise HubError(f"{hub} answered HTTP {reply.status_code} for {name}", "try again later") from error
-
-
-def here() -> Mapping[str, str]:
-    """Return the environment that decides for servers which this process starts."""
-    return os.environ

@@ -2,19 +2,27 @@
 
 import os
 import shlex
+import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from dualcode.errors import ProfileError, ServingError
 from dualcode.record import Record
-from dualcode.serving import environment, processes, router
+from dualcode.serving import environment, processes
 from dualcode.serving.hub import Weights
+from dualcode.serving.interpreter import CHECKOUT
 from dualcode.serving.profiles import Profile, Server, SmallModel, predecessors
 from dualcode.serving.running import Kind, RunningServer, log_folder
 
 ENTRY = "vllm.entrypoints.openai.api_server"
+ROUTER = "DUALCODE_VLLM_ROUTER"
+"""The environment variable that names vllm-router, which stands before the replicas of a model."""
+POLICY = "sticky_least_loaded"
+PATIENT_SECONDS = 86_400
+"""The router's own limit of a request: ours is the client's."""
 Ports = Mapping[str, int] | Literal["free"] | None
 
 
@@ -107,6 +115,7 @@ def launches(
             if each.name in predecessors(server, profile.servers)
             for name in names_of(each)
         ]
+        process = partial(Launch, server=server, weights=folder, commit=exact.commit if exact else None)
         own = names_of(server)[:-1] if server.routed else [server.name]
         for name, devices in zip(own, server.devices, strict=True):
             # Only the router speaks to replicas; a server without one is reached from where the user says.
@@ -114,7 +123,7 @@ def launches(
             command = [str(python), "-m", ENTRY, "--config", str(server.config)]
             command += ["--host", address, "--port", str(ports[name])]
             if make:
-                command += ["--model", str(models[make]), "--served-model-name", server.model]
+                command += ["--model", folder, "--served-model-name", server.model]
             if exact:
                 command += ["--revision", exact.commit, "--tokenizer-revision", exact.commit]
             share = cores.get(name)
@@ -122,47 +131,65 @@ def launches(
             if devices is not None:
                 settings["CUDA_VISIBLE_DEVICES"] = devices
             found.append(
-                Launch(
-                    server=server,
-                    weights=folder,
-                    commit=exact.commit if exact else None,
-                    name=name,
-                    kind="replica" if server.routed else "server",
-                    host=address,
-                    port=ports[name],
-                    command=tuple(command),
-                    settings=settings,
-                    cores=share,
+                process(
+                    name=name, kind="replica" if server.routed else "server", host=address,
+                    port=ports[name], command=tuple(command), settings=settings, cores=share,
                     log=log_folder(state) / f"{name}.log",
-                    missing_bytes=exact.missing_bytes if exact else 0,
-                    after=tuple(before),
+                    missing_bytes=exact.missing_bytes if exact else 0, after=tuple(before),
                 )
-            )
+            )  # fmt: skip
         if server.routed:
             workers = [*(f"http://127.0.0.1:{ports[name]}" for name in own), *server.worker_roots]
             (metrics,) = processes.free_ports(1, "127.0.0.1")
-            command = router.command(
-                router.find(), workers, host=host, port=ports[server.name], metrics_port=metrics,
+            command = router_command(
+                find_router(), workers, host=host, port=ports[server.name], metrics_port=metrics,
                 ready_seconds=server.spec.ready_seconds,
             )  # fmt: skip
             found.append(
-                Launch(
-                    server=server,
-                    weights=folder,
-                    commit=exact.commit if exact else None,
-                    name=server.name,
-                    kind="router",
-                    host=host,
-                    port=ports[server.name],
-                    command=tuple(command),
-                    settings={},
-                    cores=None,
-                    log=log_folder(state) / f"{server.name}.log",
-                    missing_bytes=0,
-                    after=tuple(own),
+                process(
+                    name=server.name, kind="router", host=host, port=ports[server.name],
+                    command=tuple(command), settings={}, cores=None,
+                    log=log_folder(state) / f"{server.name}.log", missing_bytes=0, after=tuple(own),
                 )
-            )
+            )  # fmt: skip
     return found
+
+
+def find_router() -> Path:
+    """Return the router's program; ServingError names where it was looked for."""
+    if named := os.environ.get(ROUTER):
+        if shutil.which(named):
+            return Path(named)
+        raise ServingError(f"${ROUTER} names no program: {named!r}", hint="scripts/setup.sh router")
+    own = CHECKOUT / ".venv-router/bin/vllm-router"
+    found = own if own.is_file() else shutil.which("vllm-router")
+    if found is None:
+        raise ServingError(
+            f"replicas need vllm-router, which is neither {own} nor on PATH", hint="scripts/setup.sh router"
+        )
+    return Path(found)
+
+
+def router_command(
+    program: Path, workers: Sequence[str], *, host: str, port: int, metrics_port: int, ready_seconds: float
+) -> list[str]:
+    """Return the command line of a router before these servers (their root URLs).
+
+    It is told to stay out of dualcode's records: it retries nothing, keeps no queue and opens no circuit, so
+    that an attempt of a call is one request to one server. A session's requests go to one replica, and a
+    session's first to the one with the fewest requests: a fix finds the prefix of its draft where it was
+    made. (Measured with 0.1.17: of 60 drafts and their fixes 60 met again and the halves were even;
+    `cache_aware` split them at random once requests overlapped, and tried a refused request three times in
+    spite of `--disable-retries`.)
+    """
+    return [
+        str(program), "--worker-urls", *workers, "--policy", POLICY, "--host", host, "--port", str(port),
+        "--disable-retries", "--disable-circuit-breaker", "--queue-size", "0",
+        "--max-concurrent-requests", "65536", "--request-timeout-secs", str(PATIENT_SECONDS),
+        "--worker-startup-timeout-secs", str(round(ready_seconds)),
+        "--health-check-interval-secs", "10", "--log-level", "warning",
+        "--prometheus-host", "127.0.0.1", "--prometheus-port", str(metrics_port),
+    ]  # fmt: skip
 
 
 def spawn(launch: Launch) -> RunningServer:

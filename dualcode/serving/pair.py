@@ -73,7 +73,11 @@ def start(
         before = recorded(state)
         if before is not None:
             _require_same(before, profile, host, wanted)
-        kept = [each for each in before.servers if _answers(each)] if before else []
+        kept = [
+            each
+            for each in (before.servers if before else ())
+            if each.ready_after is not None and processes.alive(each) and healthy(each, timeout=30)
+        ]  # one that hangs is started anew
         missing = [server for server in wanted if set(names_of(server)) - {each.name for each in kept}]
         if before and not missing:
             say(f"profile {profile.name!r} is already running: {_told(before.servers)}")
@@ -143,11 +147,6 @@ def _told(servers: Sequence[RunningServer]) -> str:
         f"{each.name} (pid {each.pid}, port {each.port}{'' if processes.alive(each) else ', dead'})"
         for each in servers
     )
-
-
-def _answers(server: RunningServer) -> bool:
-    """Whether a recorded process can be left as it is; one that hangs is started anew."""
-    return server.ready_after is not None and processes.alive(server) and healthy(server, timeout=30)
 
 
 def _check_workers(servers: Sequence[Server]) -> None:

@@ -45,7 +45,7 @@ def check(
         if looks_like_a_path(name):
             problems.append((f"the {server.name}'s model {name} is not there", f"correct {server.config}"))
             continue
-        environment = {**hub.here(), **server.spec.env}
+        environment = {**os.environ, **server.spec.env}
         try:
             key = (name, server.revision)
             asked[key] = found[server.name] = asked.get(key) or hub.weights(*key, environment)
@@ -70,7 +70,7 @@ def _disk_problems(wanted: Sequence[Weights]) -> list[Problem]:
     needed = sum(each.missing_bytes or 0 for each in wanted)
     if not needed:
         return []
-    folder = hub.cache(hub.here())
+    folder = hub.cache(os.environ)
     there = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(there).free
     if free >= needed + SPARE_BYTES:
@@ -134,18 +134,14 @@ def _flag_problems(card: gpus.GpuHere, server: Server) -> list[Problem]:
         remedy = f"take kv-cache-dtype out of {server.config} (and shorten max-model-len)"
         if capability < 8.0:
             problems.append((f"{what} has no kernels for a cache in fp8", remedy))
-        elif uses_flashinfer(server, capability) and not _nvcc():
+        elif uses_flashinfer(server, capability) and not (
+            shutil.which("nvcc") or Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin/nvcc").is_file()
+        ):
             problems.append((
                 f"{what} takes a cache in fp8 by FlashInfer alone, which compiles with nvcc; there is none",
                 f"{remedy}, or install a CUDA toolkit and set CUDA_HOME",
             ))  # fmt: skip
     return problems
-
-
-def _nvcc() -> str | None:
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    places = [Path(home) / "bin/nvcc"]
-    return shutil.which("nvcc") or next((str(place) for place in places if place.is_file()), None)
 
 
 def _card_problems(

@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from dualcode import resources
-from dualcode.config import TeamConfig, load_team
+from dualcode.config import TeamConfig, explain, load_team
 from dualcode.errors import ProfileError, UnknownNameError
 from dualcode.record import Record
 
@@ -155,7 +155,12 @@ def load(name: str) -> Profile:
     servers: object = cast(dict[str, object], table).get("servers")
     if not isinstance(servers, dict) or not servers:
         raise ProfileError(f"{folder / TEAM_FILE} has no [servers.NAME] table, so there is nothing to start")
-    _refuse_unknown(folder / TEAM_FILE, cast(dict[str, object], table))
+    # Refuse now what `eval` would refuse after the servers had started.
+    if unknown := [key for key in cast(dict[str, object], table) if key not in TeamConfig.model_fields]:
+        keys = ", ".join(TeamConfig.model_fields)
+        raise ProfileError(f"{folder / TEAM_FILE}: unknown key {', '.join(unknown)}; expected one of: {keys}")
+    if "endpoints" in cast(dict[str, object], table):
+        load_team(folder / TEAM_FILE)
     each = cast(dict[str, object], servers)
     profile = Profile(
         name=folder.name,
@@ -165,15 +170,6 @@ def load(name: str) -> Profile:
     _check_order(profile)
     _check_devices(profile)
     return profile
-
-
-def _refuse_unknown(file: Path, table: Mapping[str, object]) -> None:
-    """Refuse now what `eval` would refuse after the servers had started."""
-    if unknown := [key for key in table if key not in TeamConfig.model_fields]:
-        known = ", ".join(TeamConfig.model_fields)
-        raise ProfileError(f"{file}: unknown key {', '.join(unknown)}; expected one of: {known}")
-    if "endpoints" in table:
-        load_team(file)
 
 
 def _check_order(profile: Profile) -> None:
@@ -246,7 +242,7 @@ def _server(folder: Path, name: str, table: object) -> Server:
     try:
         spec = ServerSpec.model_validate(table)
     except ValidationError as error:
-        raise ProfileError(f"{folder / TEAM_FILE}, [servers.{name}]: {explain(error)}") from error
+        raise ProfileError(f"{folder / TEAM_FILE}, [servers.{name}]: {explain(error, ServerSpec)}") from error
     config = folder / spec.config
     flags = _read(config, yaml.safe_load)
     if not isinstance(flags, dict):
@@ -264,12 +260,4 @@ def _server(folder: Path, name: str, table: object) -> Server:
         )
     return Server(
         name=name, spec=spec, config=config, port=port, model=model, shutdown_timeout=patience, flags=settings
-    )
-
-
-def explain(error: ValidationError) -> str:
-    """Return a validation error as `key: what is wrong (got VALUE)`, one after the other."""
-    return "; ".join(
-        f"{'.'.join(map(str, issue['loc']))}: {issue['msg']} (got {issue['input']!r})"
-        for issue in error.errors()
     )

@@ -1,6 +1,7 @@
 """What a server that starts is doing, read from its log and from the cache that it downloads into."""
 
 import contextlib
+import os
 import re
 import shutil
 import sys
@@ -50,7 +51,7 @@ class Watch:
         return f"{self.name}: {self._download() or self._stage} ({time.monotonic() - self._began:.0f} s)"
 
     def _now_held(self) -> int:
-        return hub.held_bytes(self._weights, hub.here()) if self._weights else 0
+        return hub.held_bytes(self._weights, os.environ) if self._weights else 0
 
     def _download(self) -> str | None:
         """Return how far a download is; None if there is none, or the weights are being read already."""

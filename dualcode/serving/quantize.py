@@ -143,13 +143,13 @@ def _source(model: str, revision: str) -> Path:
         if looks_like_a_path(model):
             raise InputError(f"there is no folder {model}, and it is no name of the hub's (OWNER/NAME)")
         try:
-            commit = hub.weights(model, revision, hub.here()).commit
+            commit = hub.weights(model, revision, os.environ).commit
         except HubError as error:
             raise InputError(str(error), hint=error.remedy) from error
-        found = hub.snapshot(model, commit, hub.here())
+        found = hub.snapshot(model, commit, os.environ)
         if found is None:
             raise InputError(
-                f"{model} at {commit} is not in {hub.cache(hub.here())} yet",
+                f"{model} at {commit} is not in {hub.cache(os.environ)} yet",
                 hint=f"hf download {model} --revision {commit}",
             )
         folder = found

@@ -192,30 +192,29 @@ def healthy(server: RunningServer, *, timeout: float = 5) -> bool:
 
 def listing(server: RunningServer, *, timeout: float = 5) -> Listing:
     """Return what /v1/models says of the model, asked with the key in $VLLM_API_KEY if there is one."""
-    import httpx
-
-    key = os.environ.get(API_KEY, "").strip()
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=timeout, trust_env=False)
-        if reply.status_code == 401:
-            return Listing(locked=True)
-        models: list[dict[str, Any]] = reply.raise_for_status().json()["data"]
-    except (httpx.HTTPError, ValueError, KeyError):
-        return Listing()
-    return Listing(
-        max_model_len=next((each["max_model_len"] for each in models if each["id"] == server.model), None)
-    )
+    found = _models(server.base_url, timeout, trust_env=False)
+    if found == 401:
+        return Listing(locked=True)
+    models = {} if isinstance(found, int) else found
+    length = models.get(server.model, {}).get("max_model_len")
+    return Listing(max_model_len=length if isinstance(length, int) else None)
 
 
 def served_at(root: str, *, timeout: float = 10) -> list[str] | None:
     """Return the names that the server at this address serves; None if it does not answer."""
+    found = _models(f"{root}/v1", timeout, trust_env=True)
+    return None if isinstance(found, int) else list(found)
+
+
+def _models(base_url: str, timeout: float, *, trust_env: bool) -> dict[str, dict[str, Any]] | int:
+    """Return what a server lists, by name, asked with our key; else its status, 0 where it says nothing."""
     import httpx
 
-    key = os.environ.get(API_KEY, "").strip()
+    key, status = os.environ.get(API_KEY, "").strip(), 0
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        reply = httpx.get(f"{root}/v1/models", headers=headers, timeout=timeout)
-        return [str(each["id"]) for each in reply.raise_for_status().json()["data"]]
+        reply = httpx.get(f"{base_url}/models", headers=headers, timeout=timeout, trust_env=trust_env)
+        status = reply.status_code
+        return {str(each["id"]): each for each in reply.raise_for_status().json()["data"]}
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
-        return None
+        return status

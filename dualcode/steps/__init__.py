@@ -1,13 +1,9 @@
 """The vocabulary of interaction: each step is one purposeful exchange with a model."""
 
-from dualcode.steps.choice import Choice, choose
 from dualcode.steps.claims import Claim, Tried, state, try_claims, try_findings
-from dualcode.steps.draft import Failed, implement, synthesize, write
-from dualcode.steps.enrichment import Enrichment, enrich
-from dualcode.steps.fix import fix, mend
-from dualcode.steps.plan import plan
-from dualcode.steps.probes import Probe, probe
-from dualcode.steps.review import Finding, Review, critique
+from dualcode.steps.enrichment import Enrichment, Probe, enrich, probe
+from dualcode.steps.review import Choice, Finding, Review, choose, critique
+from dualcode.steps.writing import Failed, fix, implement, mend, plan, synthesize, write
 
 __all__ = [
     "Choice",

@@ -1,7 +1,7 @@
-"""The review: a judgement of a program against its specification."""
+"""The review: a judgement of a program against its specification; and the choice between two programs."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal, Protocol, TypeVar
 
 from dualcode import prompts
 from dualcode.call import Message
@@ -13,6 +13,8 @@ from dualcode.steps.enrichment import Enrichment
 from dualcode.task import Task
 from dualcode.team import Seat
 
+REASON_CHARACTERS = 300
+CHOICE_TOKENS = 512
 MOST_FINDINGS = 3
 FINDING_CHARACTERS = 160
 REVIEW_TOKENS = 1024
@@ -44,6 +46,16 @@ class Review(Record):
 
 
 APPROVAL = Review(verdict="approve", findings=())
+AnyReview = TypeVar("AnyReview", bound="_Judged")
+
+
+class _Judged(Protocol):
+    """A review of any form."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def findings(self) -> Sequence[object]: ...
 
 
 def review_schema() -> schema.Schema:
@@ -61,12 +73,12 @@ def read_review(text: str | None) -> Review | None:
 
     What stands around the object is forgiven; a contradiction between verdict and findings is not.
     """
-    return schema.read_object(text, _consistent)
+    return schema.read_object(text, lambda said: consistent(Review.model_validate(said)))
 
 
-def _consistent(said: dict[str, Any]) -> Review:
-    review = Review.model_validate(said)
-    if review.approves != (not review.findings):
+def consistent(review: AnyReview) -> AnyReview:
+    """Return a review as it is; ValueError if its verdict and its findings contradict each other."""
+    if (review.verdict == "approve") == bool(review.findings):
         raise ValueError("verdict and findings contradict each other")
     return review
 
@@ -104,3 +116,45 @@ async def critique(
         answer_tokens=REVIEW_TOKENS,
     )
     return APPROVAL if review is None else review
+
+
+class Choice(Record):
+    """Which of two programs a reviewer prefers."""
+
+    reason: str
+    better: Literal["A", "B"]
+
+
+def choice_schema() -> schema.Schema:
+    """Return the JSON schema of a choice: the reason first, so that it is thought of first."""
+    return schema.record({"reason": schema.text(REASON_CHARACTERS), "better": {"enum": ["A", "B"]}})
+
+
+def read_choice(text: str | None) -> Choice | None:
+    """Return the choice in a reply; None off the schema."""
+    return schema.read_object(text, Choice.model_validate)
+
+
+async def choose(
+    seat: Seat, task: Task, first: Program, second: Program, *, evidence: Sequence[str] = ()
+) -> Program:
+    """Ask which program meets the specification better (paper §3.3, 3), with thinking.
+
+    The first where no answer came.
+
+    `evidence` says on which inputs the two were seen to differ.
+    """
+    choice = await seat.ask(
+        "choose",
+        [
+            system("reviewer"),
+            user("choose", task=task, first=first, second=second, evidence=evidence),
+        ],
+        read=read_choice,
+        about=(first, second),
+        schema=choice_schema(),
+        repair=prompts.render("repair_choice"),
+        thinking=True,
+        answer_tokens=CHOICE_TOKENS,
+    )
+    return second if choice is not None and choice.better == "B" else first

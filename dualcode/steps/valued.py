@@ -8,7 +8,7 @@ from pydantic import field_validator
 from dualcode.record import Record
 from dualcode.steps import schema
 from dualcode.steps.claims import Claim
-from dualcode.steps.review import FINDING_CHARACTERS, MOST_FINDINGS, Finding
+from dualcode.steps.review import FINDING_CHARACTERS, MOST_FINDINGS, Finding, consistent
 
 VALUE_CHARACTERS = 160
 REVIEW_TOKENS = 1536
@@ -69,11 +69,4 @@ def review_schema(*, lines: bool) -> schema.Schema:
 
 def read_review(text: str | None) -> Review | None:
     """Return the review in a reply, or None where the reply is off the schema."""
-    return schema.read_object(text, _consistent)
-
-
-def _consistent(said: dict[str, Any]) -> Review:
-    review = Review.model_validate_json(json.dumps(said))
-    if review.approves != (not review.findings):
-        raise ValueError("verdict and findings contradict each other")
-    return review
+    return schema.read_object(text, lambda said: consistent(Review.model_validate_json(json.dumps(said))))

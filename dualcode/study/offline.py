@@ -1,5 +1,6 @@
 """A forecast before any server runs: speeds computed or from a table, downloads and disk beside them."""
 
+import os
 from collections.abc import Sequence
 
 from dualcode.config import TeamConfig, load_team
@@ -51,7 +52,7 @@ def offline(profile_name: str, gpu: str | None) -> tuple[TeamConfig, Known, dict
         for server in profile.servers
         if (name := server.weights)
         and (shape := facts.models.get(name))
-        and hub.snapshot(name, server.revision, {**hub.here(), **server.spec.env}) is None
+        and hub.snapshot(name, server.revision, {**os.environ, **server.spec.env}) is None
     ]
     served = {name: Served(model=each.model, root=None) for name, each in config.endpoints.items()}
     basis = Basis(profile=profile.name, gpu=card, rates=rates, sources=sources, download_gib=sum(missing))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.operating import machine, servers
+from dualcode.operating import doctor, servers
 from dualcode.operating.check import skipped
 from tests.cli.typed import Run
 from tests.fake_server import FakeServer, serve
@@ -15,7 +15,7 @@ from tests.fake_server import FakeServer, serve
 @pytest.fixture(autouse=True)
 def _without_the_suites(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """Leave out what takes seconds, where a test is about something else."""
-    monkeypatch.setattr(machine, "data", lambda: iter([skipped("data", "left out")]))
+    monkeypatch.setattr(doctor, "data", lambda: iter([skipped("data", "left out")]))
     monkeypatch.setattr(servers, "BETWEEN", 0.01)
 
 
@@ -76,7 +76,7 @@ def test_logs_of_servers_that_died_are_read(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_nearly_full_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "LOW_DISK", 2**60)
+    monkeypatch.setattr(doctor, "LOW_DISK", 2**60)
     code, out, _ = run("doctor", "--run-dir", "not/there/yet")
     assert (code, "fail disk: " in out, "dualcode clean" in out) == (3, True, True)
 

@@ -11,8 +11,7 @@ from dualcode.extraction.bounds import LONGEST, SHORT, grows
 from dualcode.extraction.source import Fault, compiles, parse
 from dualcode.runs.provenance import literals
 from dualcode.steps.conversation import imports_of
-from dualcode.steps.enrichment import normalized
-from dualcode.steps.probes import read_probes
+from dualcode.steps.enrichment import normalized, read_probes
 from dualcode.suites.source import Flaw
 from dualcode.suites.source import parse as read_suite_source
 from tests.contracts.attacks.growing import GROWING

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from dualcode.gateway.admission import LONGEST_RETRY, Admission
 from dualcode.gateway.protocol import RefusedError
+from dualcode.gateway.service import LONGEST_RETRY, Admission
 
 
 def fill(admission: Admission, places: int) -> None:

@@ -15,7 +15,7 @@ from dualcode.bench.scripted import ScriptedBench
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.gateway.app import build
 from dualcode.gateway.catalogue import Catalogue
-from dualcode.gateway.description import describe
+from dualcode.gateway.protocol import describe
 from dualcode.gateway.raw import Alone
 from dualcode.gateway.service import Gateway, Settings
 from dualcode.gateway.serving import bound

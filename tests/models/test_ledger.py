@@ -37,9 +37,8 @@ from dualcode.models.ledger import (
     identify,
     key_of,
 )
-from dualcode.models.ledger import chat as ledger_chat
-from dualcode.models.ledger.database import APPLICATION, FILE
 from dualcode.models.ledger.locks import Locks, place_of
+from dualcode.models.ledger.store import APPLICATION, FILE
 from dualcode.models.openai import OpenAIChat
 from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply
@@ -350,7 +349,7 @@ async def test_a_killed_asker_blocks_nobody(tmp_path: Path, ledger: Ledger) -> N
 async def test_a_stopped_asker_is_waited_for_only_so_long(
     tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_chat, "PATIENCE", 0.0)
+    monkeypatch.setattr("dualcode.models.ledger.PATIENCE", 0.0)
     locks = Locks(tmp_path / "ledger" / "claims.lock")
     assert locks.take(place_of(key_of(MODEL, ASKED)))
     assert (await LedgerChat(ScriptedChat(["mine"]), ledger, MODEL).complete(ASKED)).content == "mine"

@@ -21,10 +21,8 @@ from dualcode.pipelines import builtins
 from dualcode.runs.evaluate import run_id
 from dualcode.runs.manifest import Manifest, configure, manifest
 from dualcode.sampling import PAPER, RECOMMENDED
-from dualcode.steps.choice import choice_schema
-from dualcode.steps.enrichment import enrichment_schema
-from dualcode.steps.probes import probes_schema
-from dualcode.steps.review import review_schema
+from dualcode.steps.enrichment import enrichment_schema, probes_schema
+from dualcode.steps.review import choice_schema, review_schema
 from dualcode.suites.registry import load_suite
 from tests.dialect_servers import KINDS, evaluated
 from tests.dialects import DIALECTS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dualcode.operating import machine
+from dualcode.operating import doctor
 from dualcode.operating.cards import Card, Cards
 from dualcode.operating.check import Check
 
@@ -75,7 +75,7 @@ def first(**scripted: Any) -> Card:
 
 def looked_at(**scripted: Any) -> list[Check]:
     """Return what the doctor says of the GPUs themselves, without the kernel's log."""
-    return [each for each in machine.gpus(Cards(nvml(**scripted))) if each.about != "gpu faults"]
+    return [each for each in doctor.gpus(Cards(nvml(**scripted))) if each.about != "gpu faults"]
 
 
 def test_a_gpu_is_read_in_watts_degrees_and_bytes_with_who_holds_it() -> None:
@@ -107,9 +107,9 @@ def test_a_driver_that_tells_nothing_still_has_its_gpus() -> None:
 def test_without_a_driver_or_a_gpu_there_is_nothing_and_it_is_said_why() -> None:
     cards = Cards(nvml(driver=False))
     assert cards.read() == []
-    [said] = machine.gpus(cards)
+    [said] = doctor.gpus(cards)
     assert (said.status, said.found) == ("skip", "NVML: NVML Shared Library Not Found")
-    assert [each.found for each in machine.gpus(Cards(nvml(DeviceGetCount=0)))] == ["no NVIDIA GPU"]
+    assert [each.found for each in doctor.gpus(Cards(nvml(DeviceGetCount=0)))] == ["no NVIDIA GPU"]
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,51 @@ def test_idleness_and_the_power_limit_are_no_fault(reasons: int) -> None:
 
 def test_xids_are_found_in_the_kernels_log() -> None:
     line = "[12.3] NVRM: Xid (PCI:0000:00:1e): 79, pid=1234, GPU has fallen off the bus."
-    found = machine.xids(["[1.0] all is well", line])
+    found = doctor.xids(["[1.0] all is well", line])
     assert found.status == "fail"
     assert "1 Xid in the kernel's log, the last 79 at PCI:0000:00:1e" in found.found
-    assert machine.xids(["all is well"]).status == "pass"
-    assert machine.xids(None).status == "skip"
+    assert doctor.xids(["all is well"]).status == "pass"
+    assert doctor.xids(None).status == "skip"
+
+
+@pytest.mark.parametrize(
+    "scripted",
+    [
+        {"DeviceGetName": b"NVIDIA \xff A10G"},
+        {"DeviceGetComputeRunningProcesses": [SimpleNamespace(pid=2**22 + 1, usedGpuMemory=5)]},
+        {"DeviceGetComputeRunningProcesses": ()},
+        {"DeviceGetCount": 0},
+        {"SystemGetCudaDriverVersion": 0},
+        {"DeviceGetTemperature": 0, "DeviceGetPowerUsage": 0},
+    ],
+)
+def test_an_odd_answer_of_a_driver_breaks_nothing(scripted: dict[str, Any]) -> None:
+    for each in Cards(nvml(**scripted)).read():
+        assert (each.name.startswith("NVIDIA"), each.uuid) == (True, "GPU-1")
+    assert {each.status for each in looked_at(**scripted)} <= {"pass", "skip"}
+
+
+def test_a_process_of_another_container_holds_memory_under_its_number_alone() -> None:
+    [held] = first(
+        DeviceGetComputeRunningProcesses=[SimpleNamespace(pid=2**22 + 1, usedGpuMemory=None)]
+    ).holders
+    assert (held.name, held.used_bytes) == ("a process that is not seen from here", None)
+
+
+@pytest.mark.parametrize(
+    ("celsius", "reasons", "told"),
+    [(84, 0, None), (85, 0, "85 °C"), (90, 64, "clocks are lowered: HwThermalSlowdown")],
+)
+def test_heat_is_told_from_where_clocks_fall_and_once(celsius: int, reasons: int, told: str | None) -> None:
+    lines = looked_at(DeviceGetTemperature=celsius, reasons=reasons, DeviceGetCount=1)
+    assert [each.found for each in lines[1:]] == ([told] if told else [])
+
+
+def test_a_narrow_bus_of_an_idle_gpu_is_its_way_to_save_power() -> None:
+    idle = {"DeviceGetCurrPcieLinkWidth": 1, "DeviceGetUtilizationRates": SimpleNamespace(gpu=0)}
+    assert {each.status for each in looked_at(**idle)} == {"pass"}
+
+
+def test_clocks_are_read_by_the_older_name_where_the_newer_is_not_known() -> None:
+    older = nvml(lacks=["DeviceGetCurrentClocksEventReasons"], DeviceGetCurrentClocksThrottleReasons=64)
+    assert Cards(older).read()[0].throttled == ("HwThermalSlowdown",)

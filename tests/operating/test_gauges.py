@@ -1,8 +1,13 @@
 """What a server tells at /metrics, and what two readings say."""
 
+import math
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dualcode.operating.gauges import _FIELDS as FIELDS  # pyright: ignore[reportPrivateUsage]
+from dualcode.operating.gauges import _FORMER as FORMER_NAMES  # pyright: ignore[reportPrivateUsage]
 from dualcode.operating.gauges import Gauges, cache_facts, parse
 from tests.operating.pages import RECORDED, metrics
 
@@ -58,3 +63,79 @@ def test_every_gauge_that_is_read_has_a_name_that_vllm_has() -> None:
     unknown = FIELDS.keys() - names
     assert unknown == {"corrupted_requests_total"}  # vLLM has it with VLLM_COMPUTE_NANS_IN_LOGITS alone
     assert set(FIELDS.values()) <= Gauges.model_fields.keys()
+
+
+def test_a_cache_that_never_had_what_was_looked_for_has_a_share_of_nothing() -> None:
+    assert read(metrics(queries=40, hits=0)).prefix_share == 0.0
+    assert read(metrics(queries=0, hits=0)).prefix_share is None  # nobody asked: nothing is known
+
+
+FORMER = """\
+vllm:num_requests_running{model_name="m"} 1.0
+vllm:gpu_cache_usage_perc{model_name="m"} 0.25
+vllm:gpu_prefix_cache_queries_total{model_name="m"} 80.0
+vllm:gpu_prefix_cache_hits_total{model_name="m"} 20.0
+"""
+
+
+def test_names_of_older_servers_count_and_of_both_the_newer() -> None:
+    """vLLM up to 0.9 has the former names alone, 0.10 tells each cache under both."""
+    old = read(FORMER)
+    assert (old.running, old.kv_cache, old.prefix_share) == (1, 0.25, 0.25)
+    both = read(FORMER + FORMER.replace("vllm:gpu_cache", "vllm:kv_cache").replace("gpu_prefix", "prefix"))
+    assert (both.kv_cache, both.prefix_queries, both.prefix_hits) == (0.25, 80, 20)
+
+
+OTHERS = {
+    "SGLang": 'sglang:num_running_reqs{model_name="m"} 2.0\nsglang:token_usage{model_name="m"} 0.3\n',
+    "llama.cpp": "llamacpp:requests_processing 1\nllamacpp:kv_cache_usage_ratio 0.5\n",
+    "TGI": "tgi_batch_current_size 3\ntgi_queue_size 1\n",
+    "Ray's prefix": 'ray_vllm:num_requests_running{model_name="m"} 2.0\n',
+    "a comment": "# vllm:num_requests_running 3\n",
+    "a name that goes on": "vllm:num_requests_running_total 3\n",
+    "no value": "vllm:num_requests_running\n",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_other_servers_tell_is_not_taken_for_vllms(name: str) -> None:
+    assert parse(OTHERS[name], 0.0) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vllm:num_requests_running 3",
+        "vllm:num_requests_running{} 3.0",
+        "vllm:num_requests_running{} 3.0 1764000000000",
+        "vllm:num_requests_running\t3e0\r",
+        'vllm:num_requests_running{model_name="a } b 7",path="C:\\\\x\\"y"} 3',
+        'vllm:num_requests_running{model_name="Qwen/Qwen3-32B-AWQ \U0001f600"} 3',
+    ],
+)
+def test_a_line_is_read_in_every_form_that_prometheus_allows(line: str) -> None:
+    assert read(f"# HELP x y\n{line}\n").running == 3
+    assert read(line).running == 3  # at the end of a page that was cut off
+
+
+LABELS = st.sampled_from(["", "{}", '{engine="0"}', '{a="}"}', '{a="', "{", "\x00"])
+VALUES = st.one_of(st.floats(-1e300, 1e300).map(repr), st.text(max_size=6), st.just("NaN"), st.just("-Inf"))
+LINES = st.builds("vllm:{}{} {}".format, st.sampled_from([*FIELDS, *FORMER_NAMES, "other"]), LABELS, VALUES)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(LINES, max_size=8), st.sampled_from(["\n", "\r\n", "\r", " \n"]))
+def test_no_page_whatever_breaks_the_reader(lines: list[str], end: str) -> None:
+    found = parse(end.join(lines), 1.0)
+    for value in found.model_dump().values() if found else ():
+        assert value is None or math.isfinite(value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(0, 1e12), st.floats(0, 1e12), st.floats(0, 1e6))
+def test_a_rate_is_never_negative_and_unknown_without_time(then: float, now: float, span: float) -> None:
+    before, after = Gauges(at=5.0, preemptions=then), Gauges(at=5.0 + span, preemptions=now)
+    rate = after.since(before)["preemptions_per_second"]
+    assert (rate is None) == (now < then or after.at == before.at)
+    assert rate is None or rate >= 0
+    assert after.since(Gauges(at=0.0))["preemptions_per_second"] is None

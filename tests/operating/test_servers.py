@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from dualcode.config import TeamConfig
+from dualcode.models.capabilities import Capabilities
+from dualcode.models.endpoints import Served
 from dualcode.operating import servers
 from dualcode.operating.check import Check
 from tests.dialects import DIALECTS
@@ -179,3 +181,33 @@ async def test_two_endpoints_are_looked_at_each_by_its_own_roles() -> None:
 
         first, second = await asyncio.gather(one_of("a"), one_of("b"))
     assert [each[0].about for each in (first, second)] == ["server a", "server b"]
+
+
+@pytest.mark.parametrize(
+    ("found", "left_out", "status", "told"),
+    [
+        ({}, (), "warn", "structured answers: json_schema; takes all that is sent"),
+        ({"usage": True}, (), "pass", "takes all that is sent; tells its tokens"),
+        (
+            {"usage": True, "refused": ("json_schema",)},
+            ("json_schema",),
+            "warn",
+            "json_object; takes all that",
+        ),
+        ({"usage": True, "refused": ("min_p",)}, ("min_p",), "pass", "left out: min_p"),
+        ({"usage": True, "budget_kept": False}, (), "pass", "thinks beyond its budget"),
+        ({"usage": True, "budget_kept": True}, (), "pass", "keeps the thinking budget"),
+        ({"usage": True, "thoughts": "in the answer"}, (), "warn", "thoughts: in the answer"),
+        ({"usage": True, "ignored": ("top_k",)}, (), "pass", "ignores top_k"),
+        ({"usage": True, "given": ("usage",)}, (), "pass", "given by the team's file: usage"),
+    ],
+)
+def test_what_a_server_can_do_is_one_line_and_what_one_must_know_its_remedy(
+    found: dict[str, Any], left_out: tuple[str, ...], status: str, told: str
+) -> None:
+    endpoint = {"model": "m", "base_url": "http://x/v1"}
+    config = TeamConfig.model_validate({"endpoints": {"e": endpoint}, "roles": {"coder": "e"}})
+    served = Served(model="m", left_out=left_out, can=Capabilities.model_validate({"usage": False} | found))
+    line = servers.abilities(config, "e", ["coder"], served)
+    assert (line.about, line.status, told in line.found) == ("server e: can", status, True), line
+    assert bool(line.remedy) == (status == "warn")

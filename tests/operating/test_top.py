@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from dualcode.config import TeamConfig
-from dualcode.errors import ServingError
+from dualcode.errors import ServingError, TeamError
+from dualcode.operating import top
 from dualcode.operating.cards import Cards
-from dualcode.operating.forms import lines, tables
-from dualcode.operating.prometheus import NAMES, expose, text
-from dualcode.operating.top import Snapshot, Watcher
+from dualcode.operating.forms import NAMES, expose, lines, tables, text
+from dualcode.operating.top import ServerNow, Snapshot, Watcher
+from dualcode.serving.running import RunningPair, RunningServer
 from tests.fake_server import FakeServer, serve
 from tests.made import write_run
 from tests.operating.pages import RECORDED, metrics
@@ -235,3 +236,81 @@ def test_the_scrape_configuration_names_the_ports_of_the_profile() -> None:
         for name in ("coder", "reviewer")
     ]
     assert vllm == [f"127.0.0.1:{port}" for port in ports]
+
+
+def started(folder: Path, *servers: FakeServer) -> RunningPair:
+    """Return a pair as `dualcode serve start` leaves it on record; its processes are nobody's."""
+    file = folder / "team.toml"
+    endpoints = "".join(f'[endpoints.e{n}]\nserver = "s{n}"\nmodel = "m"\n' for n, _ in enumerate(servers))
+    tables = "".join(f'[servers.s{n}]\nconfig = "s.yaml"\n' for n, _ in enumerate(servers))
+    file.write_text(f'{tables}{endpoints}[roles]\ncoder = "e0"\n')
+    running = [
+        RunningServer(
+            name=f"s{n}", pid=2**22 + 1 + n, created=0.0, host="127.0.0.1", port=1, base_url=each.base_url,
+            model="m", weights="w", log=folder / "log", cores=None, shutdown_timeout=0, started=0.0,
+            ready_after=1.0,
+        )
+        for n, each in enumerate(servers)
+    ]  # fmt: skip
+    return RunningPair(
+        profile="p", team_file=file, vllm_python=folder / "python", vllm="0.32.0", servers=tuple(running)
+    )
+
+
+async def test_a_server_that_died_is_shown_beside_the_one_that_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is what somebody watches for: nothing may end with the server."""
+    with serve() as alive, serve() as dead:
+        pair = started(tmp_path, alive, dead)
+    with serve() as alive:
+        monkeypatch.setattr(top, "recorded", lambda: started(tmp_path, alive, dead))
+        async with Watcher(None, tmp_path, cards=NO_GPU) as watcher:
+            found = (await watcher.take()).servers
+            monkeypatch.setattr(top, "recorded", lambda: pair.model_copy(update={"servers": ()}))
+            later = (await watcher.take()).servers
+            monkeypatch.setattr(top, "recorded", lambda: None)
+            stopped = (await watcher.take()).servers
+    assert [(each.name, each.up) for each in found] == [("e0", True), ("e1", False)]
+    assert [each.name for each in later] == ["e0", "e1"]  # its file tells no addresses any more
+    assert stopped == ()
+
+
+async def test_a_team_is_refused_at_the_first_look_and_kept_at_a_later_one(tmp_path: Path) -> None:
+    file = tmp_path / "team.toml"
+    file.write_text("[endpoints\n")
+    with serve() as server:
+        async with Watcher(file, tmp_path, cards=NO_GPU) as watcher:
+            with pytest.raises(TeamError):
+                await watcher.take()
+            file.write_text(
+                f'[endpoints.e]\nbase_url = "{server.base_url}"\nmodel = "m"\n[roles]\ncoder = "e"\n'
+            )
+            first = (await watcher.take()).servers
+            file.write_text("[endpoints\n")  # somebody edits it
+            assert (await watcher.take()).servers == first
+
+
+def snapshot(**server: Any) -> Snapshot:
+    return Snapshot(
+        at=0.0, gpus=(), runs=(), servers=(ServerNow(name="e", model="m", address="http://x", **server),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("server", "state", "cells"),
+    [
+        ({"up": False}, "no answer", ("–",) * 7),
+        ({"up": True}, "up", ("–",) * 7),
+        ({"up": True, "kv_cache": 0.0, "prefix_share": 0.0}, "up", ("–", "–", "–", "–", "0%", "0%", "–")),
+        ({"up": True, "kv_cache": 1.0, "running": 1e6}, "up", ("–", "–", "1000000", "–", "100%", "–", "–")),
+        ({"up": True, "failures": ("engine hangs", "queue full")}, "engine hangs, queue full", ("–",) * 7),
+    ],
+)
+def test_what_a_server_does_not_tell_is_a_dash_and_nothing_is_a_nought(
+    server: dict[str, Any], state: str, cells: tuple[str, ...]
+) -> None:
+    [row] = next(tables(snapshot(**server))).rows
+    assert (row[2], tuple(each.replace(",", "").replace("\u202f", "") for each in row[3:])) == (state, cells)
+    [line] = lines(snapshot(**server))
+    assert line.startswith(f"00:00:00Z server e: {state}, {row[3]} tok/s, ")

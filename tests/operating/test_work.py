@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dualcode.operating import work
 from dualcode.operating.work import RunNow, Work
@@ -151,3 +153,70 @@ def test_a_manifest_that_cannot_be_read_is_passed_over(run: Path) -> None:
     (run / "manifest.json").write_text("{")
     with held(run):
         assert Work(run.parent).read() == []
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.just([]), st.just({}), st.just([[1]])
+)
+CALLS = st.fixed_dictionaries(
+    {},
+    optional={
+        "task_id": ODD, "step": ODD, "value": ODD, "endpoints": ODD, "in_flight": ODD,
+        "reply": st.one_of(ODD, st.fixed_dictionaries({"usage": st.one_of(
+            ODD, st.fixed_dictionaries({"prompt_tokens": ODD, "completion_tokens": ODD})
+        )})),
+    },
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CALLS, min_size=1, max_size=4))
+def test_no_line_whatever_stands_in_it_keeps_others_from_being_told(
+    run: Path, lines: list[dict[str, Any]]
+) -> None:
+    """A field of another type, as a newer version or a broken disk may leave, is nobody's traceback."""
+    for name in ("calls", "samples", "verdicts", "servers"):
+        add(run / f"{name}.jsonl", *(f"{json.dumps(each)}\n" for each in lines))
+    with held(run):
+        assert only(Work(run.parent)).done == 3
+
+
+def test_records_that_cannot_be_opened_are_none_yet(run: Path) -> None:
+    (run / "servers.jsonl").mkdir()
+    (run / "samples.jsonl").unlink()
+    with held(run):
+        found = only(Work(run.parent))
+    assert (found.done, found.requests, found.grading) == (3, {}, 0)
+
+
+LOCKED = "1: FLOCK  ADVISORY  WRITE 1234 fd:01:{} 0 EOF\n"
+
+
+@pytest.mark.parametrize(
+    ("locks", "works"),
+    [
+        (LOCKED, True),
+        ("1: -> FLOCK  ADVISORY  WRITE 1234 fd:01:{} 0 EOF\n", False),  # one that waits for it
+        ("1: POSIX  ADVISORY  WRITE 1234 fd:01:{} 0 EOF\n", False),
+        ("1: OFDLCK ADVISORY  WRITE -1 fd:01:{} 0 0\n", False),
+        ("1: FLOCK  ADVISORY  WRITE 0 <none>:0 0 EOF\n" + LOCKED, True),
+        ("1: FLOCK  ADVISORY\n", False),
+        ("", False),
+    ],
+)
+def test_who_holds_a_lock_is_read_from_the_kernels_table(
+    run: Path, monkeypatch: pytest.MonkeyPatch, locks: str, works: bool
+) -> None:
+    (run / ".lock").touch()
+    table = run / "locks"
+    table.write_text(locks.format((run / ".lock").stat().st_ino))
+    monkeypatch.setattr(work, "_LOCKS", table)
+    assert (len(Work(run.parent).read()) == 1) == works
+
+
+def test_of_several_runs_each_is_told_by_its_name_in_order(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name, "raw-coder", STORIES) for name in ("b", "a")]
+    for at, each in enumerate(runs):
+        each.replace(tmp_path / f"run-{2 - at}")
+    with held(tmp_path / "run-1"), held(tmp_path / "run-2"):
+        assert [each.run for each in Work(tmp_path).read()] == ["run-1", "run-2"]

@@ -4,7 +4,10 @@ import json
 import re
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from dualcode.reviews.forms import FORMS, summary, to_github, to_gitlab, to_sarif, to_text
 from dualcode.reviews.review import Found, Reviewed
@@ -112,3 +115,98 @@ def test_a_review_without_findings_is_a_valid_report(form: str) -> None:
 
 def test_an_empty_diff_is_said_to_be_one() -> None:
     assert summary(Reviewed(pieces=0)) == ["nothing to review: the diff is empty"]
+
+
+def table(properties: dict[str, Any], *names: str, more: bool = False) -> dict[str, Any]:
+    return {"type": "object", "required": [*names], "properties": properties, "additionalProperties": more}
+
+
+TEXT = table({"text": {"type": "string"}}, "text")
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+PLACE = table(
+    {
+        "artifactLocation": table({"uri": {"type": "string"}, "uriBaseId": {"type": "string"}}),
+        "region": table({"startLine": {"type": "integer", "minimum": 1}}),
+    }
+)
+RULE = table(
+    {
+        "id": {"type": "string"}, "name": {"type": "string"}, "shortDescription": TEXT,
+        "fullDescription": TEXT, "defaultConfiguration": table({"level": LEVEL}),
+    },
+    "id",
+)  # fmt: skip
+SUPPRESSION = table(
+    {
+        "kind": {"enum": ["inSource", "external"]}, "justification": {"type": "string"},
+        "status": {"enum": ["accepted", "underReview", "rejected"]},
+    },
+    "kind",
+)  # fmt: skip
+RESULT = table(
+    {
+        "ruleId": {"type": "string"}, "ruleIndex": {"type": "integer", "minimum": -1}, "level": LEVEL,
+        "message": TEXT, "locations": {"type": "array", "items": table({"physicalLocation": PLACE})},
+        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+        "suppressions": {"type": "array", "items": SUPPRESSION}, "properties": table({}, more=True),
+    },
+    "message",
+)  # fmt: skip
+NOTICE = table({"level": LEVEL, "message": TEXT}, "message")
+INVOCATION = table(
+    {
+        "executionSuccessful": {"type": "boolean"},
+        "toolExecutionNotifications": {"type": "array", "items": NOTICE},
+    },
+    "executionSuccessful",
+)
+DRIVER = table(
+    {
+        "name": {"type": "string"}, "version": {"type": "string"},
+        "rules": {"type": "array", "uniqueItems": True, "items": RULE},
+    },
+    "name",
+)  # fmt: skip
+RUN = table(
+    {
+        "tool": table({"driver": DRIVER}, "driver"),
+        "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+        "invocations": {"type": "array", "items": INVOCATION},
+        "results": {"type": ["array", "null"], "items": RESULT},
+    },
+    "tool",
+)
+LOG = table(
+    {
+        "$schema": {"type": "string", "format": "uri"}, "version": {"enum": ["2.1.0"]},
+        "runs": {"type": "array", "items": RUN},
+    },
+    "version", "runs",
+)  # fmt: skip
+"""Of the schema of SARIF 2.1.0 (OASIS) the objects that are written here, with its demands on each."""
+WORDS = st.text(max_size=12)
+SOME = st.builds(
+    Found, path=st.text(min_size=1, max_size=12), line=st.integers(1, 10**6), where=WORDS, actual=WORDS,
+    expected=WORDS, call=WORDS, does=WORDS, ought=WORDS, outcome=WORDS, why=WORDS,
+    status=st.sampled_from(["confirmed", "refuted", "untried"]),
+)  # fmt: skip
+
+
+ENDS = FOUND[0].model_copy(update={"path": "a\r\nb", "actual": "a\rb\r\n::error::c", "status": "untried"})
+
+
+@example([ENDS], ["a\r::b"], ["\x1b[2J"])
+@given(st.lists(SOME, max_size=3), st.lists(WORDS, max_size=2), st.lists(WORDS, max_size=2))
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_found_each_form_is_one_that_its_reader_takes(
+    found: list[Found], left_out: list[str], errored: list[str]
+) -> None:
+    reviewed = Reviewed(findings=tuple(found), pieces=1, left_out=tuple(left_out), errored=tuple(errored))
+    jsonschema.validate(json.loads(to_sarif(reviewed)), LOG)
+    told = sum(each.status != "refuted" for each in found)
+    assert len(json.loads(to_gitlab(reviewed))) == told
+    said = to_github(reviewed)
+    assert (said.count("\n"), "\r" in said) == (told, False)
+    assert all(line.startswith("::") for line in said.split("\n")[:-1])
+    shown = to_text(reviewed)
+    assert all(each.isprintable() or each in "\n\t" for each in shown)

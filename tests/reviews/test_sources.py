@@ -3,9 +3,11 @@
 import ast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dualcode.reviews.slices import root_name, slice_for
-from dualcode.reviews.sources import Source, cut
+from dualcode.reviews.slices import needs_project, root_name, slice_for
+from dualcode.reviews.sources import Source, cut, lines_of
 
 
 def module(functions: int, lines: int) -> str:
@@ -102,3 +104,73 @@ def test_what_needs_more_than_the_file_has_no_slice(name: str) -> None:
 
 def test_a_call_begins_with_a_name() -> None:
     assert [root_name(each) for each in ("f(1)", "A(1).b(2)", "1 + 1", "(")] == ["f", "A", "", ""]
+
+
+PARTS = ["x = 1\n", "\n", "def f():\n    return 1\n", "class A:\n    y = 2\n", "(\n"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30), st.integers(1, 60))
+@settings(deadline=None, max_examples=80)
+def test_pieces_are_in_order_without_gaps_and_only_what_is_said_to_be_is_left_out(
+    parts: list[str], most: int
+) -> None:
+    text = "".join(parts)
+    made = cut([Source(path="a.py", text=text)], most)
+    if not text.strip():
+        assert made.left_out == ("a.py: empty",)
+        return
+    at = 1
+    for each in made.pieces:
+        assert (each.first, each.last >= each.first) == (at, True)
+        assert len("\n".join(lines_of(text)[each.first - 1 : each.last])) <= most or each.first == each.last
+        at = each.last + each.left_out + 1
+    assert at == len(lines_of(text)) + 1
+    assert len(made.left_out) == sum(bool(each.left_out) for each in made.pieces)
+
+
+@given(st.text(alphabet="ab\n\r\x0b\x0c\x85\u2028", max_size=40))
+@settings(deadline=None, max_examples=80)
+def test_lines_put_together_again_are_the_text(text: str) -> None:
+    lines = lines_of(text)
+    assert "\n".join(lines) == text.removesuffix("\n")
+    assert len(lines) == text.count("\n") + (not text.endswith("\n") and bool(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "works"),
+    [
+        ("from x import *\ndef f(n): return g(n)\n", "f", False),
+        ("from os.path import *\ndef f(n): return join(n)\n", "f", False),  # what it binds is not told
+        ("import os.path\ndef f(n): return os.sep\n", "f", True),
+        ("import numpy as np\ndef f(n): return n\n", "f", True),
+        ("def f(n):\n    import json as j\n    return j.dumps(n)\n", "f", True),
+        ("def f(n):\n    try:\n        return n\n    except ValueError as e:\n        return e\n", "f", True),
+        ("def f(n):\n    match n:\n        case [a, *b]: return a, b\n", "f", True),
+        (
+            "try:\n    import ujson\nexcept ImportError:\n    ujson = 0\ndef f(n): return ujson\n",
+            "f",
+            True,
+        ),
+        ("x: int = 1\nx += 1\ndef f(n): return x\n", "f", True),
+        ("f = lambda n: n\n", "f", True),
+        ("async def f(n): return n\n", "f", True),
+        ("def f(n: Money) -> Money: return n\n", "f", False),
+        ("(", "f", False),
+    ],
+)
+def test_a_slice_is_whole_or_none(text: str, name: str, works: bool) -> None:
+    made = slice_for(text, name)
+    assert (made is not None) is works
+    assert made is None or made == slice_for(made, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("import os, requests\n", True), ("from . import x\n", True), ("from os import *\n", True),
+        ("import os.path, json\n", False), ("def f():\n    import requests\n", False), ("(", False),
+        ("", False),
+    ],
+)  # fmt: skip
+def test_a_file_needs_its_project_by_what_its_margin_imports(text: str, needs: bool) -> None:
+    assert needs_project(text) is needs

@@ -22,8 +22,8 @@ from dualcode.sandbox.sandbox import Sandbox
 from dualcode.solution import Program
 from dualcode.steps import critique, fix, mend, write
 from dualcode.steps.conversation import answered, writing
-from dualcode.steps.plan import read_plan
 from dualcode.steps.review import Finding, Review
+from dualcode.steps.writing import read_plan
 from dualcode.task import Task
 from dualcode.team import Seat, Team
 

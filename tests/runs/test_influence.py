@@ -39,8 +39,8 @@ def of_package(source: Path) -> tuple[str, str]:
 def test_what_changes_no_record_changes_no_fingerprint(tmp_path: Path) -> None:
     comment, code = "\n# a comment\n", CODE
     changes = {
-        "steps/draft.py": comment,
-        "steps/fix.py": '\n"""A docstring."""\n',
+        "steps/writing.py": comment,
+        "steps/review.py": '\n"""A docstring."""\n',
         "sandbox/harness.py": comment,
         "pipelines/raw_coder.py": comment,
         "pipelines/adversarial.py": code,
@@ -55,7 +55,8 @@ def test_what_changes_no_record_changes_no_fingerprint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["steps/draft.py", "sandbox/harness.py", "grading/oracles.py", "models/ledger/chat.py", "call.py"]
+    "name",
+    ["steps/writing.py", "sandbox/harness.py", "grading/oracles.py", "models/ledger/store.py", "call.py"],
 )
 def test_changed_rooms_are_another_run(tmp_path: Path, name: str) -> None:
     before, after = hashes(tmp_path, {name: CODE})

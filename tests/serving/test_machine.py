@@ -176,3 +176,39 @@ def test_only_the_server_itself_gets_secrets(monkeypatch: pytest.MonkeyPatch) ->
     assert "secret" not in environment.scrubbed().values()
     assert environment.scrubbed(secrets=True)["VLLM_API_KEY"] == "secret"
     assert "AWS_SECRET_ACCESS_KEY" not in environment.scrubbed(secrets=True)
+
+
+ROW = "0, GPU-1, NVIDIA A10G, 23028, 10, 8.6, 580.65, Enabled"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (ROW, [("NVIDIA A10G", 23028 / 1024, "8.6", True)]),
+        ("0, GPU-1, NVIDIA GB10, [N/A], [N/A], 12.1, 580.65, [N/A]", [("NVIDIA GB10", None, "12.1", False)]),
+        ("0, GPU-1, Tesla K80, 1024, 0, [Not Supported], 470.1, Off", [("Tesla K80", 1.0, None, False)]),
+        (f"{ROW}\\n1, GPU-2, [Unknown Error]", [("NVIDIA A10G", 23028 / 1024, "8.6", True)]),
+        ("0, GPU-1, NVIDIA \\377, 1024, 0, 8.6, 580.65, Enabled", [("NVIDIA \ufffd", 1.0, "8.6", True)]),
+        ("No devices were found", []),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", []),
+        ("", []),
+    ],
+)
+def test_an_odd_nvidia_smi_costs_what_it_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, found: list[tuple[object, ...]]
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\nprintf '{said.replace(chr(39), '')}\\n'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [(each.name, each.memory_gib, each.capability, each.display) for each in gpus.here()] == found
+    assert gpus.holders("GPU-9") == []
+
+
+def test_without_nvidia_smi_the_drivers_list_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(gpus, "_DRIVER", tmp_path / "gpus")
+    assert (gpus.count(), gpus.here()) == (0, [])
+    for name in ("0000:3b:00.0", "0000:af:00.0"):
+        (tmp_path / "gpus" / name).mkdir(parents=True)
+    assert gpus.count() == 2

@@ -17,7 +17,7 @@ from dualcode.models.chat import Meter
 from dualcode.models.openai import SESSION, OpenAIChat, session_of
 from dualcode.runs.monitor import GpuMeter, Monitor, Reading, Source, sources
 from dualcode.sampling import Sampling
-from dualcode.serving import processes, router
+from dualcode.serving import launch, processes
 from dualcode.serving.hardware import ServedHardware, hardware_of
 from dualcode.serving.pair import start, status
 from dualcode.serving.profiles import load
@@ -40,7 +40,7 @@ def fake_router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("fake_router.py")} "$@"\n'
     )
     program.chmod(0o755)
-    monkeypatch.setenv(router.VARIABLE, str(program))
+    monkeypatch.setenv(launch.ROUTER, str(program))
     return program
 
 
@@ -136,14 +136,14 @@ def test_a_worker_that_does_not_answer_is_named(make_profile: MakeProfile, vllm:
 
 
 def test_without_a_router_the_way_to_one_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(router.VARIABLE, str(tmp_path / "none"))
+    monkeypatch.setenv(launch.ROUTER, str(tmp_path / "none"))
     with pytest.raises(ServingError, match="names no program"):
-        router.find()
-    monkeypatch.delenv(router.VARIABLE)
-    monkeypatch.setattr(router, "CHECKOUT", tmp_path)
+        launch.find_router()
+    monkeypatch.delenv(launch.ROUTER)
+    monkeypatch.setattr(launch, "CHECKOUT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServingError, match="replicas need vllm-router") as caught:
-        router.find()
+        launch.find_router()
     assert caught.value.hint == "scripts/setup.sh router"
 
 

@@ -9,13 +9,23 @@ import pytest
 from dualcode.call import Call
 from dualcode.solution import Program
 from dualcode.steps import choose, critique, enrich, probe, schema
-from dualcode.steps.choice import TOKENS as CHOICE_TOKENS
-from dualcode.steps.choice import choice_schema, read_choice
-from dualcode.steps.enrichment import TOKENS as ENRICHMENT_TOKENS
-from dualcode.steps.enrichment import enrichment_schema, normalized, read_enrichment
-from dualcode.steps.probes import MOST_PROBES, probes_schema, read_probes
-from dualcode.steps.probes import TOKENS as PROBE_TOKENS
-from dualcode.steps.review import REVIEW_TOKENS, read_review, review_schema
+from dualcode.steps.enrichment import (
+    MOST_PROBES,
+    TOKENS,
+    enrichment_schema,
+    normalized,
+    probes_schema,
+    read_enrichment,
+    read_probes,
+)
+from dualcode.steps.review import (
+    CHOICE_TOKENS,
+    REVIEW_TOKENS,
+    choice_schema,
+    read_choice,
+    read_review,
+    review_schema,
+)
 from tests.steps.asking import TASK, Desk, program
 
 FIRST, SECOND = program("first = 1"), program("second = 2")
@@ -29,6 +39,8 @@ def instance(form: schema.Schema, text: str = "area([1])", most: bool = False) -
         return form["enum"][0]
     if form["type"] == "string":
         return "x" * form["maxLength"] if most else text
+    if form["type"] == "integer":
+        return form.get("maximum", 9999) if most else form["minimum"]
     if form["type"] == "array":
         count = form["maxItems"] if most else form["minItems"]
         return [instance(form["items"], text, most) for _ in range(count)]
@@ -40,8 +52,8 @@ FORMS: dict[str, tuple[schema.Schema, int, Callable[[str], object]]] = {
     "approve": (APPROVE, REVIEW_TOKENS, read_review),
     "revise": (REVISE, REVIEW_TOKENS, read_review),
     "choice": (choice_schema(), CHOICE_TOKENS, read_choice),
-    "enrichment": (enrichment_schema(), ENRICHMENT_TOKENS, lambda text: read_enrichment(text, {})),
-    "probes": (probes_schema(), PROBE_TOKENS, lambda text: read_probes(text, "area")),
+    "enrichment": (enrichment_schema(), TOKENS, lambda text: read_enrichment(text, {})),
+    "probes": (probes_schema(), TOKENS, lambda text: read_probes(text, "area")),
 }
 
 

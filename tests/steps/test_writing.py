@@ -5,8 +5,8 @@ import pytest
 from dualcode import prompts
 from dualcode.steps import Failed, Finding, Review, fix, implement, mend, plan, synthesize, write
 from dualcode.steps.conversation import TaskView, answered, imports_of, writing
-from dualcode.steps.plan import PLAN_TOKENS, read_plan
 from dualcode.steps.review import APPROVAL
+from dualcode.steps.writing import PLAN_TOKENS, read_plan
 from dualcode.task import Task
 from tests.steps.asking import PROMPT, RIGHT, TASK, Desk, program
 

@@ -8,7 +8,7 @@ from dualcode.config import load_team
 from dualcode.pipelines import builtins, pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.solution import Program
-from dualcode.steps.plan import Plan
+from dualcode.steps.writing import Plan
 from dualcode.study.rehearsal import Rehearsal, rehearse
 from dualcode.suites.registry import load_suite
 from dualcode.task import Task
