@@ -7,9 +7,8 @@ from dualcode.errors import UnknownNameError
 from dualcode.published.published import Published
 from dualcode.tables.costs import costs
 from dualcode.tables.leaderboard import leaderboard
-from dualcode.tables.main_results import main_results
 from dualcode.tables.models import models_table
-from dualcode.tables.pipelines import pipelines
+from dualcode.tables.pipelines import main_results, pipelines
 from dualcode.tables.regressions import regressions
 from dualcode.tables.reviewers import reviewers
 from dualcode.tables.richness_gap import richness_gap
