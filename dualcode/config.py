@@ -227,7 +227,9 @@ def load_team(path: Path) -> TeamConfig:
             f"no team file {str(path)!r}", hint="copy serving/cpu/team.toml and edit it"
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TeamError(f"{path}: cannot be read as TOML: {error}") from error
+        raise TeamError(
+            f"{path}: cannot be read as TOML: {error}", hint="see serving/cpu/team.toml"
+        ) from error
     try:
         return TeamConfig.model_validate(data)
     except ValidationError as error:

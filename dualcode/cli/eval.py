@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, team_of, unsafe_option
+from dualcode.cli.options import (
+    EXIT_ERRORED,
+    EXIT_LEAK,
+    json_of_each_option,
+    running_options,
+    team_of,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from dualcode.runs.evaluate import EvalOptions
@@ -42,9 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--details", is_flag=True, help="Of several pipelines, every result, not their comparison alone."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
-)
+@json_of_each_option
 @click.option(
     "--ray",
     metavar="HOST:PORT",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, team_of, unsafe_option
+from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, json_option, running_options, team_of, unsafe_option
 
 if TYPE_CHECKING:
     from dualcode.study.reproduce import ReproduceOptions
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--gpu", metavar="NAME", help="With --forecast: the kind of GPU to compute for (serve plan).")
 @running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew, in every pipeline.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
+@json_option
 @unsafe_option
 def reproduce(
     study: str,

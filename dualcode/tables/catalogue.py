@@ -41,7 +41,7 @@ def build(
     absent: dict[str, str] = {}
     for name in dict.fromkeys(TABLES if names is None else names):
         if name not in TABLES:
-            raise UnknownNameError("table", name, TABLES)
+            raise UnknownNameError("table", name, TABLES, hint="dualcode tables --help")
         result = TABLES[name](analysis, published)
         if isinstance(result, str):
             absent[name] = result
