@@ -24,9 +24,7 @@ def records(context: click.Context, first: str | None, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         if first or as_json:
-            raise click.UsageError(
-                f"--since and --json are of the table, not of {context.invoked_subcommand}"
-            )
+            raise click.UsageError(f"--since and --json are not for {context.invoked_subcommand}")
         return
     from dualcode.journal import Journal, by_day, since
 

@@ -202,9 +202,8 @@ def plan_command(gpu: str | None, profile: str | None, display: bool, as_json: b
         if profile or display:
             raise click.UsageError("--profile and --display are of a card: give --gpu, too")
         names = sorted(facts.gpus)
-        click.echo(
-            json.dumps({"gpus": names}) if as_json else f"GPUs of serving/facts.toml: {', '.join(names)}"
-        )
+        told = f"GPUs of serving/facts.toml: {', '.join(names)}"
+        click.echo(json.dumps({"gpus": names}) if as_json else told)
         return
     card = facts.gpu(gpu)
     loaded = [profiles.load(name) for name in ([profile] if profile else profiles.known())]
