@@ -9,7 +9,7 @@ NAMES = (
     "figure-1", "figure-2", "figure-2-others", "figure-3", "figure-4", "figure-5",
     "gate", "reviewers", "changes", "efficiency", "servers",
 )  # fmt: skip
-"""The catalog's names, here too because importing the catalog takes a second."""
+"""The catalogue's names, here too because importing the catalogue takes a second."""
 
 
 @click.command()

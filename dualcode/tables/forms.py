@@ -53,17 +53,17 @@ def to_csv(table: Table) -> str:
     Notes and runs stand in the JSON. A head that says (paper) or (published) is of numbers that were not
     measured here.
     """
+
+    def plain(text: str) -> str:
+        if _THOUSANDS.fullmatch(text):
+            return text.replace(",", "")
+        return "" if text == NOTHING else _NEGATIVE.sub("-", text)
+
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(column.name for column in table.columns)
-    writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
+    writer.writerows([plain(cell) for cell in row] for row in table.rows)
     return file.getvalue()
-
-
-def _csv_cell(text: str) -> str:
-    if _THOUSANDS.fullmatch(text):
-        return text.replace(",", "")
-    return "" if text == NOTHING else _NEGATIVE.sub("-", text)
 
 
 def to_json(table: Table) -> str:
