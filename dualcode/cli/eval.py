@@ -76,6 +76,7 @@ def command(
       scripts/serve.sh start --profile cpu
       dualcode eval --pipeline review-fix --dataset mini --limit 8
     """
+    given = team_of(team, base_url, model)  # what is typed wrong is told before anything is loaded
     from dualcode.cli import terminal
     from dualcode.cli.steps import Steps
 
@@ -85,7 +86,7 @@ def command(
         from dualcode.runs.evaluate import EvalOptions, evaluate
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
-    asked = EvalOptions(tasks=wanted, team=team_of(team, base_url, model), **options)
+    asked = EvalOptions(tasks=wanted, team=given, **options)
     if dry_run:
         runs, forecast = asyncio.run(_plan(asked))
         if as_json:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -69,12 +70,18 @@ def test_where_nobody_sits_work_that_would_wait_is_refused_before_it_begins(
     assert refused.value.hint == "--approve gate=approve"
 
 
-def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Let somebody type this, and then nothing more."""
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Let somebody type something, and then nothing more."""
     reading, writing = os.pipe()
-    os.write(writing, text.encode())
-    os.close(writing)
-    monkeypatch.setattr(sys, "stdin", os.fdopen(reading, "r"))
+
+    def said(text: str) -> None:
+        os.write(writing, text.encode())
+        os.close(writing)
+
+    with os.fdopen(reading, "r") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield said
 
 
 async def ask(*nodes: str, decided: dict[str, tuple[str, str]] | None = None) -> list[tuple[str, str]]:
@@ -88,9 +95,9 @@ def test_a_decision_that_was_made_is_told_and_nobody_is_asked(capsys: pytest.Cap
 
 
 def test_it_asks_until_a_decision_is_one_and_keeps_the_words(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    types: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed(monkeypatch, "yes\nagain  mind the tests \n")
+    types("yes\nagain  mind the tests \n")
     assert asyncio.run(ask("gate")) == [("again", "mind the tests")]
     out, err = capsys.readouterr()
     assert out == "" and err.count("gate: approve | again [words]? ") == 2
@@ -98,15 +105,15 @@ def test_it_asks_until_a_decision_is_one_and_keeps_the_words(
 
 
 def test_two_questions_are_asked_one_after_the_other(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    types: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed(monkeypatch, "approve\nagain\n")
+    types("approve\nagain\n")
     assert asyncio.run(ask("one", "two")) == [("approve", ""), ("again", "")]
     err = capsys.readouterr().err
     assert err.index("one: approve") < err.index("two: approve")
 
 
-def test_the_end_of_what_is_typed_is_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
-    typed(monkeypatch, "")
+def test_the_end_of_what_is_typed_is_no_decision(types: Callable[[str], None]) -> None:
+    types("")
     with pytest.raises(click.Abort):
         asyncio.run(ask("gate"))

@@ -30,10 +30,10 @@ def judged(tmp_path: Path) -> Path:
 
 
 def test_without_a_command_it_judges_and_with_one_it_does_the_same(run: Run, judged: Path) -> None:
-    alone = run("reviewer", "runs", "--no-grade")
-    assert alone[0] == 0
-    assert run("reviewer", "judge", "runs", "--no-grade") == alone
-    assert run("reviewer", "--no-grade", "runs") == alone
+    code, alone, _ = run("reviewer", "runs", "--no-grade")
+    assert code == 0 and "review-fix on HumanEval+" in alone
+    assert run("reviewer", "judge", "runs", "--no-grade")[1] == alone
+    assert run("reviewer", "--no-grade", "runs")[1] == alone
     assert "Commands:" in run("reviewer", "--help")[1]
 
 

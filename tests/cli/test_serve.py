@@ -160,3 +160,9 @@ def test_a_plan_ends_with_0_where_the_profile_fits_and_3_where_not() -> None:
     assert (done.exit_code, set(found["profiles"])) == (0, {"a10g", "one-80gb", "two-24gb", "two-hosts"})
     assert found["source"]
     assert "a10g" in called("plan").stdout
+
+
+def test_without_a_card_a_plan_lists_the_known_ones_and_as_json_an_object() -> None:
+    listed = called("plan").stdout.strip().removeprefix("GPUs of serving/facts.toml: ").split(", ")
+    assert listed == sorted(listed) and {"a10g", "rtx-4090"} <= set(listed)
+    assert json.loads(called("plan", "--json").stdout) == {"gpus": listed}

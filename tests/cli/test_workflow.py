@@ -123,7 +123,7 @@ def test_one_server_holds_every_role(run: Run) -> None:
     ("more", "told"),
     [
         (("--role", "planner=huge"), "no endpoint is named 'huge'; known: big, small"),
-        (("--role", "reviewer=big"), "no role of this workflow is named 'reviewer'; known: planner, impl"),
+        (("--role", "reviewer=big"), "no role of this workflow is named 'reviewer'; known: implementer"),
         (("--input", "nosuch=1"), "nosuch"),
     ],
 )
