@@ -88,7 +88,10 @@ def test_tables_that_are_left_out_are_said_on_stderr_and_none_at_all_is_an_error
 def test_a_report_has_figures_where_they_can_be_drawn_and_says_so_where_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], there: bool
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object() if there else None)
+    def find(_: str) -> object | None:
+        return object() if there else None
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
     assert list(terminal.drawn_if_possible(lambda: [DRAWN])) == ([DRAWN] if there else [])
     err = capsys.readouterr().err
     assert ("matplotlib is not installed\n  try: pip install 'dualcode[figures]'" in err) != there
