@@ -292,11 +292,11 @@ def said(run: Run, scene: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
     for name in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(main, "spelled", lambda: "dualcode")
-    raw, reviewed = sorted(str(path.relative_to(scene)) for path in (scene / "runs").iterdir())
+    [raw], [reviewed] = (Path().glob(f"runs/*-{name}-*") for name in ("raw-coder", "review-fix"))
     before = contents(scene)
 
     def call(line: str) -> tuple[int, str, str]:
-        words = [{"RAW": raw, "RUN": reviewed}.get(word, word) for word in line.split()]
+        words = [{"RAW": str(raw), "RUN": str(reviewed)}.get(word, word) for word in line.split()]
         code, out, err = run(*words)
         return code, out, " ".join(err.split())
 
