@@ -1,5 +1,7 @@
 """What is wrong on a command line: named with its value and what to type next, and nothing is written."""
 
+# ruff: noqa: E501 - a row a line
+
 from collections.abc import Iterator
 from pathlib import Path
 
