@@ -34,7 +34,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.runs import load_run
-from dualcode.report import write_report
+from dualcode.report.page import write_report
 from tests.made import Story, write_run
 
 PIPELINES = (

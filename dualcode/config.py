@@ -215,6 +215,9 @@ class TeamConfig(_Table):
         return self.model_copy(update={"endpoints": endpoints, "servers": {}})
 
 
+HINT = "copy serving/cpu/team.toml and edit it"
+
+
 def load_team(path: Path) -> TeamConfig:
     """Read a team's TOML.
 
@@ -223,15 +226,13 @@ def load_team(path: Path) -> TeamConfig:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise TeamError(
-            f"no team file {str(path)!r}", hint="copy serving/cpu/team.toml and edit it"
-        ) from None
+        raise TeamError(f"no team file {str(path)!r}", hint=HINT) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TeamError(f"{path}: cannot be read as TOML: {error}") from error
+        raise TeamError(f"{path}: cannot be read as TOML: {error}", hint=HINT) from error
     try:
         return TeamConfig.model_validate(data)
     except ValidationError as error:
-        raise TeamError(f"{path}: {explain(error, TeamConfig)}") from None
+        raise TeamError(f"{path}: {explain(error, TeamConfig)}", hint=HINT) from None
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_LEAK
+from dualcode.cli.options import EXIT_LEAK, json_option
 
 
 @click.command("audit")
@@ -14,7 +14,7 @@ from dualcode.cli.options import EXIT_LEAK
 @click.option(
     "--data", type=click.Path(path_type=Path), help="The benchmark's file that the run was made with."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def audit(run: Path, data: Path | None, as_json: bool) -> None:
     """Look for hidden tests in all that a run's models were sent, and seal the run.
 

@@ -63,6 +63,8 @@ def clean(kinds: tuple[str, ...], yes: bool, as_json: bool) -> None:
       dualcode clean
       dualcode clean models --yes
     """
+    if yes and as_json:
+        raise click.UsageError("--json says where things lie, and clears nothing: leave out --yes")
     from dualcode.errors import ServingError
     from dualcode.serving.running import recorded
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli.options import json_option
+
 if TYPE_CHECKING:
     from dualcode.analysis.statistics import Comparison
     from dualcode.verdict import Part
@@ -24,7 +26,7 @@ LISTED = 6
 )
 @click.option("--part", type=click.Choice(["base", "plus"]), help="Which tests. Default: plus where it is.")
 @click.option("--tasks", is_flag=True, help="Every task gained and lost, not the first few.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@json_option
 def compare(
     paths: Sequence[Path], baseline: str | None, part: "Part | None", tasks: bool, as_json: bool
 ) -> None:

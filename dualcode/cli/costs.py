@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli.options import json_of_each_option
+
 if TYPE_CHECKING:
     from dualcode.analysis.costs import Costs, Side
 
@@ -18,9 +20,7 @@ SIDES: "tuple[Side, ...]" = ("alone", "spent")
 @click.option(
     "--details", is_flag=True, help="Of several runs, a table each, with every server and both sides."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
-)
+@json_of_each_option
 def costs(runs: tuple[Path, ...], details: bool, as_json: bool) -> None:
     """Show what runs took: tokens, seconds, GPU-hours, money, joules, by task and by solved task.
 

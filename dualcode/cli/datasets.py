@@ -4,12 +4,12 @@ import json
 
 import click
 
-from dualcode.cli.options import print_columns
+from dualcode.cli.options import json_option, print_columns
 
 
 @click.command("datasets")
 @click.option("--check", metavar="NAME", help="Only say whether this one's data is here: exit code 0, or 2.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def datasets(check: str | None, as_json: bool) -> None:
     """List the suites that have a name, and whether their data is on this machine.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dualcode.cli.options import team_of, team_options
+from dualcode.cli.options import json_option, run_dir_option, team_of, team_options
 
 EXIT_FAILED = 3
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
@@ -17,15 +17,9 @@ _COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"
 
 @click.command("doctor")
 @team_options
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Where runs lie: its disk is looked at.",
-)
+@run_dir_option()
 @click.option("--no-load", is_flag=True, help="Ask no server for a token: only what costs nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of lines.")
+@json_option
 def doctor(
     team: Path | None, base_url: str | None, model: str | None, run_dir: Path, no_load: bool, as_json: bool
 ) -> None:

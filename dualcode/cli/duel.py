@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dualcode.cli.duel_report import COMMANDS
-from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, spelled, unsafe_option
+from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, json_option, spelled, telling, unsafe_option
 
 if TYPE_CHECKING:
     from dualcode.duels.forecast import DuelForecast
@@ -63,7 +63,7 @@ _config = click.argument("config", type=click.Path(path_type=Path), metavar="CON
 @click.option("--concurrency", type=click.IntRange(min=1), help="Cells at a time, instead of the file's.")
 @unsafe_option
 @click.option("--quiet", "-q", is_flag=True, help="No forecast, and no progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def run(
     config: Path,
     root: Path,
@@ -92,10 +92,7 @@ def run(
     if not quiet:
         _tell_forecast(prepared, forecast_of(prepared, folder), err=True)
 
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
+    tell = telling(not quiet)
     tell(f"in {folder}")
     records = asyncio.run(
         run_duel(
@@ -110,7 +107,7 @@ def run(
 @command.command("forecast")
 @_config
 @_root
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def forecast_duel(config: Path, root: Path, as_json: bool) -> None:
     """Say what a duel will take, before anything is asked: cells, calls, tokens, money.
 
@@ -136,7 +133,7 @@ def forecast_duel(config: Path, root: Path, as_json: bool) -> None:
 @command.command("show")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
 @click.option("--cell", metavar="CONDITION/ISSUE/TRIAL", help="One cell: its plan, diff, steps and tests.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def show(folder: Path, cell: str | None, as_json: bool) -> None:
     """Show how a duel stands, finished or not: cells done, solved, and what they cost.
 

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dualcode.duels.findings import Findings
+    from dualcode.figures.drawn import Drawn
 
 TABLES = (
     "leaderboard", "contests", "effects", "costs", "work", "issues", "dimensions", "judges",
@@ -40,7 +43,6 @@ def report(folder: Path, output: Path | None) -> None:
     Example:
       dualcode duel report duels/flask
     """
-    import importlib.util
     import tempfile
 
     from dualcode.cli.steps import Steps
@@ -51,20 +53,20 @@ def report(folder: Path, output: Path | None) -> None:
         raise RunError(f"{target} is a folder", hint=f"-o {target / 'report.html'}")
     with Steps() as tell, tempfile.TemporaryDirectory() as pictures:
         tell("reading the duel")
+        from dualcode.cli.terminal import drawn_if_possible, print_written
         from dualcode.duels.page import write_duel
 
         found = _found(folder)
-        drawn = []
-        if importlib.util.find_spec("matplotlib") is None:
-            hint = "pip install 'dualcode[figures]'"
-            click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
-        else:
+
+        def draw() -> "Sequence[Drawn]":
             from dualcode.duels.figures.catalogue import draw_duel
 
-            drawn = draw_duel(found, Path(pictures), tell=tell, forms=("svg",))[0]
+            return draw_duel(found, Path(pictures), tell=tell, forms=("svg",))[0]
+
+        drawn = drawn_if_possible(draw)
         tell("writing the report")
         write_duel(found, drawn, target)
-    click.echo(f"{target}  {target.stat().st_size / 1e6:.1f} MB")
+    print_written(target)
 
 
 @click.command("tables")
@@ -91,18 +93,13 @@ def tables(folder: Path, names: tuple[str, ...], form: str | None, output: Path 
       dualcode duel tables duels/flask
       dualcode duel tables duels/flask --name leaderboard --format md
     """
-    from dualcode.cli.terminal import console
+    from dualcode.cli.terminal import console, print_absent
     from dualcode.duels.catalogue import build
-    from dualcode.errors import InputError
     from dualcode.tables.forms import FORMS as WRITTEN
     from dualcode.tables.forms import to_terminal, to_text, write_tables
 
     made, absent = build(_found(folder), names or None)
-    if not made:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
-        raise InputError(f"nothing to show: {reasons}", hint="dualcode duel tables FOLDER, without --name")
-    for name, reason in absent.items():
-        click.echo(f"left out: {name}: {reason}", err=True)
+    print_absent(made, absent, hint="dualcode duel tables FOLDER, without --name")
     if output is not None:
         if form == "terminal":
             raise click.UsageError("--format terminal is for the terminal alone: leave out --output")
@@ -136,7 +133,8 @@ def figures(folder: Path, output: Path | None, names: tuple[str, ...]) -> None:
       dualcode duel figures duels/flask -o figures
     """
     from dualcode.cli.steps import Steps
-    from dualcode.errors import InputError, UnknownNameError
+    from dualcode.cli.terminal import print_drawn
+    from dualcode.errors import UnknownNameError
 
     for name in names:
         if name not in FIGURES:
@@ -147,14 +145,7 @@ def figures(folder: Path, output: Path | None, names: tuple[str, ...]) -> None:
         from dualcode.duels.figures.catalogue import draw_duel
 
         drawn, missing = draw_duel(found, output or folder / "figures", names or None, tell)
-    for each in drawn:
-        click.echo(f"{each.svg.with_suffix('')}.svg, .png, .pdf  {each.title}")
-    for name, reason in missing.items():
-        if name in names:
-            raise InputError(
-                f"{name} has nothing to draw: {reason}", hint="dualcode duel figures FOLDER, without --name"
-            )
-        click.echo(f"{name}: nothing to draw: {reason}")
+    print_drawn(drawn, missing, names, hint="dualcode duel figures FOLDER, without --name")
 
 
 @click.command("export")

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, team_of, unsafe_option
+from dualcode.cli.options import (
+    EXIT_ERRORED,
+    EXIT_LEAK,
+    json_of_each_option,
+    running_options,
+    team_of,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from dualcode.runs.evaluate import EvalOptions
@@ -42,9 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--details", is_flag=True, help="Of several pipelines, every result, not their comparison alone."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
-)
+@json_of_each_option
 @click.option(
     "--ray",
     metavar="HOST:PORT",
@@ -71,6 +76,7 @@ def command(
       scripts/serve.sh start --profile cpu
       dualcode eval --pipeline review-fix --dataset mini --limit 8
     """
+    given = team_of(team, base_url, model)  # what is typed wrong is told before anything is loaded
     from dualcode.cli import terminal
     from dualcode.cli.steps import Steps
 
@@ -80,7 +86,7 @@ def command(
         from dualcode.runs.evaluate import EvalOptions, evaluate
 
     wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
-    asked = EvalOptions(tasks=wanted, team=team_of(team, base_url, model), **options)
+    asked = EvalOptions(tasks=wanted, team=given, **options)
     if dry_run:
         runs, forecast = asyncio.run(_plan(asked))
         if as_json:

@@ -50,6 +50,8 @@ def export(runs: Sequence[Path], kind: str, output: Path | None, replace: bool, 
       inspect view --log-dir runs/inspect
       dualcode export runs/mini-review-fix-1a2b3c4d --format evalplus
     """
+    if kind == "inspect" and data is not None:
+        raise click.UsageError("--data is for --format evalplus: Inspect's logs hold no tests")
     from dualcode.analysis.runs import load_runs, warn_of_changes
 
     loaded = load_runs(runs)
@@ -57,7 +59,18 @@ def export(runs: Sequence[Path], kind: str, output: Path | None, replace: bool, 
     if kind == "inspect":
         _to_inspect(loaded, output, replace=replace)
     else:
-        _to_evalplus(loaded, output, data, replace=replace, as_folder=kind == "evalplus-folder")
+        from dualcode.export.evalplus import write_samples
+        from dualcode.suites.registry import suite_of
+
+        for run in loaded:
+            suite = suite_of(run.id, run.dataset, run.records.manifest.source, data)
+            folder = output or run.folder.parent / "evalplus"
+            as_folder = kind == "evalplus-folder"
+            done = write_samples(run, suite, folder, replace=replace, as_folder=as_folder)
+            click.echo(f"{done.samples} ({done.state})")
+            if done.errored:
+                click.echo(f"left out, without a verdict: {', '.join(done.errored)}", err=True)
+            click.echo(f"to score it: {done.command}", err=True)
 
 
 def _to_inspect(runs: "Sequence[Run]", output: Path | None, *, replace: bool) -> None:
@@ -77,19 +90,3 @@ def _to_inspect(runs: "Sequence[Run]", output: Path | None, *, replace: bool) ->
         click.echo(f"{path} ({state})")
     for folder in folders:
         click.echo(f"to see it: inspect view --log-dir {folder}", err=True)
-
-
-def _to_evalplus(
-    runs: "Sequence[Run]", output: Path | None, data: Path | None, *, replace: bool, as_folder: bool
-) -> None:
-    from dualcode.export.evalplus import write_samples
-    from dualcode.suites.registry import suite_of
-
-    for run in runs:
-        suite = suite_of(run.id, run.dataset, run.records.manifest.source, data)
-        folder = output or run.folder.parent / "evalplus"
-        done = write_samples(run, suite, folder, replace=replace, as_folder=as_folder)
-        click.echo(f"{done.samples} ({done.state})")
-        if done.errored:
-            click.echo(f"left out, without a verdict: {', '.join(done.errored)}", err=True)
-        click.echo(f"to score it: {done.command}", err=True)

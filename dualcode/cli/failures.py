@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import spelled
+from dualcode.cli.options import json_option, spelled
 
 if TYPE_CHECKING:
     from dualcode.analysis.failures.regression import Explained
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--explain", "task", metavar="TASK", help="Show one task: programs, change, failing input, why."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | None, as_json: bool) -> None:
     """Say why a run lost tasks that the raw coder had solved.
 

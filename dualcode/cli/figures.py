@@ -9,7 +9,7 @@ NAMES = (
     "figure-1", "figure-2", "figure-2-others", "figure-3", "figure-4", "figure-5",
     "gate", "reviewers", "changes", "efficiency", "servers",
 )  # fmt: skip
-"""The catalog's names, here too because importing the catalog takes a second."""
+"""The catalogue's names, here too because importing the catalogue takes a second."""
 
 
 @click.command()
@@ -50,7 +50,7 @@ def figures(
       python -m dualcode.figures runs --name figure-2
     """
     from dualcode.cli.steps import Steps
-    from dualcode.errors import InputError, UnknownNameError
+    from dualcode.errors import UnknownNameError
 
     for name in names:
         if name not in NAMES:
@@ -59,17 +59,11 @@ def figures(
     with Steps() as tell:
         tell("loading what reads and draws")
         from dualcode.analysis.gather import gather
+        from dualcode.cli.terminal import print_drawn
         from dualcode.figures.drawing import draw
         from dualcode.published.published import load_published
 
         tell("reading and comparing the runs")
         analysis = asyncio.run(gather(runs, baseline=baseline, note=note or "", grade=judged and grade))
         drawn, missing = draw(analysis, load_published(), folder, names or None, tell)
-    for each in drawn:
-        click.echo(f"{each.svg.with_suffix('')}.svg, .png, .pdf  {each.title}")
-    for name, reason in missing.items():
-        if name in names:
-            raise InputError(
-                f"{name} has nothing to draw: {reason}", hint="dualcode figures RUN… without --name"
-            )
-        click.echo(f"{name}: nothing to draw: {reason}")
+    print_drawn(drawn, missing, names, hint="dualcode figures RUN… without --name")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import spelled, team_of
+from dualcode.cli.options import spelled, team_of, team_options
 
 KEY = "DUALCODE_GATEWAY_KEY"
 
@@ -48,13 +48,7 @@ KEY = "DUALCODE_GATEWAY_KEY"
 )  # fmt: skip
 @click.option("--no-records", is_flag=True, help="Keep no record of the work; see `records`.")
 @click.option("--keep-calls", is_flag=True, help="Keep what was said in the records, secrets taken out.")
-@click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name.")
-@click.option(
-    "--base-url", metavar="URL", help="One OpenAI-compatible server for both roles: http://HOST:PORT/v1."
-)
-@click.option(
-    "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-)
+@team_options
 def gateway(
     host: str,
     port: int,

@@ -4,11 +4,19 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import WholeSummaries, print_columns, spelled, unsafe_option
+from dualcode.cli.options import (
+    F,
+    WholeSummaries,
+    json_option,
+    print_columns,
+    quiet_option,
+    spelled,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from dualcode.issues.checking import IssueProof
@@ -32,7 +40,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def list_issues(as_json: bool) -> None:
     """List the issue tasks that dualcode carries, and those in eval/issues of this folder.
 
@@ -53,7 +61,7 @@ def list_issues(as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("name", metavar="TASK|FOLDER")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def show_issue(name: str, as_json: bool) -> None:
     """Show one task: where its tree comes from, its tests and limits, and the issue as models read it.
 
@@ -93,8 +101,8 @@ def show_issue(name: str, as_json: bool) -> None:
     help="A folder that may hold a task's archive, so that nothing is downloaded.",
 )
 @unsafe_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@quiet_option
+@json_option
 def check(
     names: tuple[str, ...], archives: tuple[Path, ...], unsafe: bool, quiet: bool, as_json: bool
 ) -> None:
@@ -136,7 +144,7 @@ def check(
 
 
 @command.command("jail")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def jail(as_json: bool) -> None:
     """Say how commands are contained on this machine: each jail is tried by a command that attacks it.
 
@@ -172,6 +180,23 @@ def jail(as_json: bool) -> None:
         sys.exit(3)
 
 
+def _tree_options(called: F) -> F:
+    """Add what a task says of its tree: --python, --pin and --pythonpath."""
+    for option in (
+        click.option(
+            "--pythonpath", multiple=True, default=(".",), show_default=True, help="A tree's import root."
+        ),
+        click.option(
+            "--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need."
+        ),
+        click.option(
+            "--python", default=">=3.8", show_default=True, help="The versions of Python that a tree runs on."
+        ),
+    ):
+        called = option(called)
+    return called
+
+
 @command.command("import")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
 @click.argument("target", type=click.Path(path_type=Path), metavar="FOLDER")
@@ -182,22 +207,14 @@ def jail(as_json: bool) -> None:
     metavar="[NAME=]PATH",
     help="Where a row's repository lies here; NAME as the rows have it, such as pallets/flask.",
 )
-@click.option(
-    "--python", default=">=3.8", show_default=True, help="The versions of Python that the trees run on."
-)
-@click.option("--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need.")
-@click.option(
-    "--pythonpath", "roots", multiple=True, default=(".",), show_default=True, help="A tree's import root."
-)
+@_tree_options
 @click.option("--only", default="*", metavar="PATTERN", help="Only rows, or exercises, of such a name.")
 def import_issues(
     source: Path,
     target: Path,
     repositories: tuple[str, ...],
-    python: str,
-    pins: tuple[str, ...],
-    roots: tuple[str, ...],
     only: str,
+    **tree: Any,
 ) -> None:
     """Make tasks of SWE-bench's rows (.jsonl, .json), or of Python exercises of aider's polyglot folder.
 
@@ -211,7 +228,7 @@ def import_issues(
     """
     from dualcode.issues.importing import Wanted, import_tasks
 
-    wanted = Wanted.of(repositories, python=python, pins=pins, pythonpath=roots, only=only)
+    wanted = Wanted.of(repositories, only=only, **tree)
     written, refused = import_tasks(source, target, wanted)
     for name, why in refused:
         click.echo(f"refused  {name}: {why}", err=True)
@@ -236,22 +253,14 @@ def import_issues(
 @click.option(
     "--fix", metavar="REVISION", help="A commit that mends it: its source and its tests become the proof."
 )
-@click.option(
-    "--python", default=">=3.8", show_default=True, help="The versions of Python that the tree runs on."
-)
-@click.option("--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need.")
-@click.option(
-    "--pythonpath", "roots", multiple=True, default=(".",), show_default=True, help="The tree's import root."
-)
+@_tree_options
 def new(
     folder: Path,
     repository: Path,
     revision: str,
     issue: Path,
     fix: str | None,
-    python: str,
-    pins: tuple[str, ...],
-    roots: tuple[str, ...],
+    **tree: Any,
 ) -> None:
     """Write a task from a local repository, a revision of it and an issue's text.
 
@@ -271,10 +280,7 @@ def new(
         raise InputError(
             f"{issue} cannot be read as text: {error}", hint="--issue FILE, or - for stdin"
         ) from None
-    files = write_task(
-        folder, repository, revision, text, fix=fix, python=python, pins=pins, pythonpath=roots
-    )
-    for path in files:
+    for path in write_task(folder, repository, revision, text, fix=fix, **tree):
         click.echo(path)
     click.echo(f"complete tests/ and fail_to_pass, then: {spelled()} issues check {folder}", err=True)
 

@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import WholeSummaries, age
+from dualcode.cli.options import WholeSummaries, age, json_option, run_dir_option
 
 if TYPE_CHECKING:
     from dualcode.models.ledger import LedgerStats
 
-run_dir_option = click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Where runs lie; their ledger is in RUN-DIR/ledger.",
-)
+in_ledger = run_dir_option("Where runs lie; their ledger is in RUN-DIR/ledger.")
 
 
 @click.group(cls=WholeSummaries)
@@ -27,8 +21,8 @@ def ledger() -> None:
 
 
 @ledger.command()
-@run_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@in_ledger
+@json_option
 def stats(run_dir: Path, as_json: bool) -> None:
     """Show entries, tokens kept and tokens saved, by model and fingerprint.
 
@@ -47,7 +41,7 @@ def stats(run_dir: Path, as_json: bool) -> None:
 
 
 @ledger.command()
-@run_dir_option
+@in_ledger
 @click.option(
     "--older-than", callback=age, metavar="AGE", help="Neither stored nor used for so long: 30d, 12h."
 )

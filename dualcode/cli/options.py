@@ -60,6 +60,25 @@ def age(context: click.Context, parameter: click.Parameter, value: str | None) -
     return seconds
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+json_of_each_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
+
+
+def run_dir_option(told: str = "Where runs lie.") -> Callable[[F], F]:
+    """Return what adds --run-dir."""
+    return click.option(
+        "--run-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help=told
+    )
+
+
+def telling(aloud: bool) -> Callable[[str], None]:
+    """Return what tells progress on stderr, or nothing of it."""
+    return lambda line: click.echo(line, err=True) if aloud else None
+
+
 def unsafe_option(command: F) -> F:
     """Add --unsafe."""
     return click.option(
@@ -72,7 +91,7 @@ def unsafe_option(command: F) -> F:
 def running_options(command: F) -> F:
     """Add what commands that run pipelines take, from --team to --quiet; `team_of` makes a team of it."""
     for option in (
-        click.option("--quiet", "-q", is_flag=True, help="No progress."),
+        quiet_option,
         click.option(
             "--fresh",
             is_flag=True,
@@ -98,13 +117,7 @@ def running_options(command: F) -> F:
             type=click.IntRange(min=1),
             help="Tasks at a time, of all pipelines together. Default: fill every server.",
         ),
-        click.option(
-            "--run-dir",
-            type=click.Path(path_type=Path),
-            default=Path("runs"),
-            show_default=True,
-            help="Where runs lie.",
-        ),
+        run_dir_option(),
     ):
         command = option(command)
     return team_options(command)

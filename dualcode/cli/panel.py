@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_FOUND, WholeSummaries, team_of, team_options
+from dualcode.cli.options import (
+    EXIT_ERRORED,
+    EXIT_FOUND,
+    WholeSummaries,
+    json_option,
+    quiet_option,
+    team_of,
+    team_options,
+    telling,
+)
 
 if TYPE_CHECKING:
     from dualcode.panel.calibration import JudgeTried
     from dualcode.panel.panel import Score
-    from dualcode.panel.rubric import Rubric
 
 EXHIBITS = {
     "right": "the right fix",
@@ -59,8 +67,8 @@ def command() -> None:
     show_default=True,
     help="Of a diff in one request; what is not shown is told.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@quiet_option
+@json_option
 def check(
     team: Path | None,
     base_url: str | None,
@@ -96,13 +104,12 @@ def check(
 
     def tell(score: "Score") -> None:
         if not quiet:
-            mean = "missing" if score.mean is None else f"{score.mean:.1f}"
             what = EXHIBITS[score.calibration or "right"]
-            click.echo(f"{score.issue}: {what}, {score.rendering}: {mean}", err=True)
+            click.echo(f"{score.issue}: {what}, {score.rendering}: {_mean(score)}", err=True)
 
     async def tried() -> "JudgeTried":
         async with (
-            ticking(lambda line: None if quiet else click.echo(line, err=True)),
+            ticking(telling(not quiet)),
             open_judge(find_team(team_of(team, base_url, model)), judge) as seat,
         ):
             return await try_judge(judge, seat, tasks, asked, seed=seed, bounds=bounds, tell=tell)
@@ -120,7 +127,7 @@ def check(
 
 @command.command("rubrics")
 @click.argument("name", required=False, metavar="[NAME|FILE]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def rubrics(name: str | None, as_json: bool) -> None:
     """List the rubrics, or show one with all of its levels.
 
@@ -135,24 +142,21 @@ def rubrics(name: str | None, as_json: bool) -> None:
 
     found = {each: find_rubric(each) for each in ([name] if name else names())}
     if as_json:
-        shown = [{"name": each.name, **each.model_dump(mode="json")} for each in found.values()]
-        click.echo(json.dumps({"rubrics": shown}))
+        told = [{"name": each.name, **each.model_dump(mode="json")} for each in found.values()]
+        click.echo(json.dumps({"rubrics": told}))
     elif name:
-        _show(found[name])
+        shown = found[name]
+        click.echo(f"{shown.name}: {shown.title}, each from {shown.lowest} to {shown.highest}")
+        if shown.source:
+            click.echo(f"source: {shown.source}")
+        for each in shown.dimensions:
+            needs = f" (only where there is a {each.needs})" if each.needs else ""
+            click.echo(f"\n{each.key}: {each.named}{needs}\n  {each.question}")
+            for level, meaning in sorted(each.levels.items()):
+                click.echo(f"  {level:>3}  {meaning}")
     else:
-        for each, rubric in found.items():
-            click.echo(f"{each:<12}{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
-
-
-def _show(rubric: "Rubric") -> None:
-    click.echo(f"{rubric.name}: {rubric.title}, each from {rubric.lowest} to {rubric.highest}")
-    if rubric.source:
-        click.echo(f"source: {rubric.source}")
-    for each in rubric.dimensions:
-        needs = f" (only where there is a {each.needs})" if each.needs else ""
-        click.echo(f"\n{each.key}: {each.named}{needs}\n  {each.question}")
-        for level, meaning in sorted(each.levels.items()):
-            click.echo(f"  {level:>3}  {meaning}")
+        for key, rubric in found.items():
+            click.echo(f"{key:<12}{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
 
 
 def _print(found: "JudgeTried") -> None:

@@ -4,12 +4,12 @@ import json
 
 import click
 
-from dualcode.cli.options import print_columns
+from dualcode.cli.options import json_option, print_columns
 
 
 @click.command("pipelines")
 @click.option("--check", metavar="NAME,…", help="Only say whether these are there: exit code 0, or 2.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def pipelines(check: str | None, as_json: bool) -> None:
     """List the pipelines: the paper's, controls, our own, and those in `pipelines/`.
 

@@ -245,11 +245,11 @@ class Transcript(Record):
     verdict: Verdict | None
 
 
-def transcript(records: RunRecords, task_id: str) -> Transcript:
-    """Return a task's transcript. Raises UnknownNameError for a task that the run does not have."""
+def transcript(records: RunRecords, task_id: str, folder: Path) -> Transcript:
+    """Return a task's transcript. Raises UnknownNameError for one that the run in `folder` has not."""
     known = records.manifest.configuration.tasks
     if task_id not in known:
-        raise UnknownNameError("task", task_id, known, hint=f"dualcode show {records.manifest.id}")
+        raise UnknownNameError("task", task_id, known, hint=f"dualcode show {folder}")
     calls = [call for call in records.calls if call.task_id == task_id]
     return Transcript(
         run=records.manifest.id,
@@ -260,12 +260,14 @@ def transcript(records: RunRecords, task_id: str) -> Transcript:
     )
 
 
-def print_transcript(console: Console, records: RunRecords, task_id: str, *, prompts: bool) -> None:
+def print_transcript(
+    console: Console, records: RunRecords, task_id: str, folder: Path, *, prompts: bool
+) -> None:
     """Print every call of a task, its program and its verdict; with `prompts`, the messages too.
 
     Nothing of a model's text moves the terminal's cursor. Raises UnknownNameError as `transcript` does.
     """
-    found = transcript(records, task_id)
+    found = transcript(records, task_id, folder)
     for call in found.calls:
         console.print(_call(call, prompts))
     sample, verdict = found.sample, found.verdict

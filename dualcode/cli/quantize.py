@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from dualcode.cli.options import json_option
+
 
 @click.command()
 @click.argument("model")
@@ -34,7 +36,7 @@ import click
 @click.option(
     "--revision", default="main", show_default=True, help="Branch, tag or commit of a model of the hub."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def quantize(model: str, output: Path, backend: Any, as_json: bool, **settings: Any) -> None:
     """Quantize MODEL, a folder or a name of the hub's cache, to 4-bit AWQ weights.
 

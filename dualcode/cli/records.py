@@ -4,14 +4,14 @@ import json
 
 import click
 
-from dualcode.cli.options import WholeSummaries, age
+from dualcode.cli.options import WholeSummaries, age, json_option
 
 
 @click.group(cls=WholeSummaries, invoke_without_command=True)
 @click.option(
     "--since", "first", metavar="DAY", help="From this day on: 7d, or 2026-11-28. Default: all there is."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@json_option
 @click.pass_context
 def records(context: click.Context, first: str | None, as_json: bool) -> None:
     """Show what the pair did in daily work: a row a day of what gateway, review and solve kept.
@@ -23,6 +23,8 @@ def records(context: click.Context, first: str | None, as_json: bool) -> None:
       dualcode records --since 7d
     """
     if context.invoked_subcommand is not None:
+        if first or as_json:
+            raise click.UsageError(f"--since and --json are not for {context.invoked_subcommand}")
         return
     from dualcode.journal import Journal, by_day, since
 

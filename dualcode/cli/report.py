@@ -44,15 +44,18 @@ def report(
       dualcode report --records --output report.html
     """
     import asyncio
-    import importlib.util
 
     from dualcode.cli.steps import Steps
     from dualcode.errors import RunError
 
     if records == bool(runs):
         raise click.UsageError("give either RUN…, or --records")
+    if records and (baseline or note or no_grade):
+        raise click.UsageError("--baseline, --note and --no-grade are of runs: leave them out with --records")
     if output.is_dir():
         raise RunError(f"{output} is a folder", hint=f"-o {output / 'report.html'}")
+    from dualcode.cli.terminal import drawn_if_possible, print_written
+
     if records:
         from dualcode.journal import Journal, by_day
         from dualcode.report.records import write_records
@@ -61,7 +64,7 @@ def report(
         for each in damage:
             click.echo(f"warning: {each}", err=True)
         write_records(by_day(entries), output, title=title or "")
-        click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
+        print_written(output)
         return
     with Steps() as tell, tempfile.TemporaryDirectory() as folder:
         tell("loading what reads and draws")
@@ -78,13 +81,10 @@ def report(
             gather(runs, baseline=baseline, title=title or "", note=note or "", grade=not no_grade)
         )
         published = load_published()
-        if importlib.util.find_spec("matplotlib") is not None:
-            drawn = draw(analysis, published, Path(folder), tell=tell, forms=("svg",))[0]
-        else:
-            drawn = []
-            hint = "pip install 'dualcode[figures]'"
-            click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
+        drawn = drawn_if_possible(
+            lambda: draw(analysis, published, Path(folder), tell=tell, forms=("svg",))[0]
+        )
         tell("writing the report")
         tried = [trial_table(rows, title) for title, rows in read_trials(runs)]
         write_report(analysis, [*tables(analysis, published), *tried], drawn, output)
-    click.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
+    print_written(output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, running_options, team_of, unsafe_option
+from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, json_option, running_options, team_of, unsafe_option
 
 if TYPE_CHECKING:
     from dualcode.study.reproduce import ReproduceOptions
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--gpu", metavar="NAME", help="With --forecast: the kind of GPU to compute for (serve plan).")
 @running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew, in every pipeline.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of tables.")
+@json_option
 @unsafe_option
 def reproduce(
     study: str,
@@ -119,12 +119,19 @@ async def _reproduce(
 ) -> int:
     from dualcode.analysis.gather import gather
     from dualcode.cli import printing, terminal
-    from dualcode.study import outputs, words
-    from dualcode.study.reproduce import perform, predict, prepare
+    from dualcode.study import words
+    from dualcode.study.reproduce import (
+        check_folder,
+        perform,
+        predict,
+        prepare,
+        require_matplotlib,
+        write_outputs,
+    )
 
-    outputs.require_matplotlib()
+    require_matplotlib()
     if not only_forecast:
-        outputs.check_folder(output)
+        check_folder(output)
     told = terminal.console(stderr=True)
     prepared = await prepare(study, options, told)
     predicted = await predict(prepared)
@@ -139,7 +146,7 @@ async def _reproduce(
     analysis = await gather(
         [each.folder for each in results], baseline=study.baseline, title=study.title, note=study.note
     )
-    made = outputs.write_outputs(analysis, study, output, lambda step: told.print(step, style="dim"))
+    made = write_outputs(analysis, study, output, lambda step: told.print(step, style="dim"))
     if as_json:
         runs = [each.to_json() for each in results]
         click.echo(json.dumps({"study": study.title, "runs": runs, **made.model_dump(mode="json")}))

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_FOUND, team_of, team_options, unsafe_option
+from dualcode.cli.options import (
+    EXIT_ERRORED,
+    EXIT_FOUND,
+    quiet_option,
+    team_of,
+    team_options,
+    telling,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +71,7 @@ if TYPE_CHECKING:
 )
 @team_options
 @unsafe_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@quiet_option
 def review(
     files: tuple[Path, ...],
     revision: str | None,
@@ -100,6 +108,10 @@ def review(
     stdin = files == (Path("-"),)
     if (bool(files) + (revision is not None)) != 1 or (Path("-") in files and not stdin):
         raise click.UsageError("give FILES, or --diff REV, or - for stdin")
+    if as_json and form not in ("text", "json"):
+        raise click.UsageError(f"give either --json, or --format {form}")
+    if test_cmd and not fix:
+        raise click.UsageError("--test-cmd tries fixes: give --fix, too")
     if fix and not test_cmd:
         raise click.UsageError("--fix needs --test-cmd: a fix is written only if the project's tests pass")
     if fix and stdin:
@@ -115,9 +127,7 @@ def review(
         **options,
     )
 
-    def tell(text: str) -> None:
-        if not quiet:
-            click.echo(text, err=True)
+    tell = telling(not quiet)
 
     def heard(piece: "Piece", found: "Sequence[Found] | str") -> None:
         tell(f"{piece.place}: {found if isinstance(found, str) else f'{len(found)} findings'}")

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, team_of, team_options, unsafe_option
+from dualcode.cli.options import (
+    EXIT_ERRORED,
+    WholeSummaries,
+    json_of_each_option,
+    json_option,
+    quiet_option,
+    run_dir_option,
+    team_of,
+    team_options,
+    unsafe_option,
+)
 from dualcode.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,9 +78,7 @@ def reviewer() -> None:
 @click.option(
     "--details", is_flag=True, help="Of several runs, the tables of each, not their overview alone."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
-)
+@json_of_each_option
 def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: bool, as_json: bool) -> None:
     """Judge the reviewer of runs: its verdicts against the truth of the drafts, and what the fixes did.
 
@@ -83,6 +91,8 @@ def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: boo
       dualcode reviewer runs/humaneval-review-fix-1a2b3c4d runs/humaneval-raw-coder-5e6f7a8b
       dualcode reviewer runs --no-grade --json
     """
+    if no_grade and data is not None:
+        raise click.UsageError("--data is for grading: leave out --no-grade")
     from dualcode.cli.steps import Steps
 
     with Steps() as tell:
@@ -136,18 +146,12 @@ def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: boo
 )
 @click.option("--roles", metavar="ROLE,…", default="reviewer", show_default=True, help="Whose models review.")
 @team_options
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Where the reviews are kept; the same command goes on there.",
-)
+@run_dir_option("Where the reviews are kept; the same command goes on there.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Reviews at a time. Default: fill servers.")
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
 @unsafe_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@json_option
+@quiet_option
 def bench(
     tasks: str | None,
     forms: tuple[str, ...],

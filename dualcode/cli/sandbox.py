@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dualcode.cli.options import json_option
 from dualcode.errors import SandboxError
 
 RUNS = 50
@@ -16,7 +17,7 @@ EXIT_NONE = 3
 
 
 @click.command("sandbox")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of text.")
+@json_option
 @click.option("--unsafe", is_flag=True, help="Also take the tier that contains nothing, if no other works.")
 def sandbox(as_json: bool, unsafe: bool) -> None:
     """Say how programs are contained on this machine: the tiers, which one works, what holds and what lacks.

@@ -2,16 +2,12 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, dataset_options, load, unsafe_option
-
-if TYPE_CHECKING:
-    from dualcode.verdict import Verdict
+from dualcode.cli.options import EXIT_ERRORED, dataset_options, json_option, load, unsafe_option
 
 
 @click.command("score")
@@ -39,7 +35,7 @@ if TYPE_CHECKING:
     help="Compare as EvalPlus 0.3.1 does where that is wrong: nothing passes HumanEval/32.",
 )
 @unsafe_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of a table.")
+@json_option
 def score(
     samples: Path,
     dataset: str,
@@ -62,6 +58,8 @@ def score(
       dualcode score runs/mini-raw-coder-1a2b3c4d/samples.jsonl --dataset mini --json
       dualcode score SAMPLES.jsonl --dataset humaneval --explain HumanEval/32
     """
+    if explained and output is not None:
+        raise click.UsageError("--explain grades some tasks and writes no results: leave out --output")
     from dualcode.sandbox.early import starting
 
     with starting(1 if explained else options["workers"]):  # while the rest is imported
@@ -106,14 +104,10 @@ def _score(
         if notice := result.data.notice(result.dataset):
             show(notice, style="bold yellow")
         show(score_table(result))
-    _tell_errored(result.verdicts)
-    if result.base.errored:
-        sys.exit(EXIT_ERRORED)
-
-
-def _tell_errored(verdicts: "Sequence[Verdict]") -> None:
-    errored = [verdict for verdict in verdicts if verdict.errored]
+    errored = [verdict for verdict in result.verdicts if verdict.errored]
     for verdict in errored[:5]:
         click.echo(f"errored: {verdict.task_id}: {verdict.base.reason}", err=True)
     if len(errored) > 5:
         click.echo(f"errored: {len(errored) - 5} more", err=True)
+    if result.base.errored:
+        sys.exit(EXIT_ERRORED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dualcode.cli.options import WholeSummaries, spelled
+from dualcode.cli.options import WholeSummaries, json_option, spelled
 
 if TYPE_CHECKING:
     from dualcode.serving.plan import ServerPlan
@@ -182,7 +182,7 @@ def build(profile: str, bf16: bool) -> None:
 @click.option("--gpu", "gpu", metavar="NAME", help="A kind of GPU, such as a10g. Without it they are listed.")
 @click.option("--profile", metavar="NAME|PATH", help="Only this profile. Otherwise every one for GPUs.")
 @click.option("--display", is_flag=True, help="Count in what a desktop takes of the card.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@json_option
 def plan_command(gpu: str | None, profile: str | None, display: bool, as_json: bool) -> None:
     """Say what of a profile fits on a kind of GPU, by arithmetic: no GPU is needed.
 
@@ -199,7 +199,11 @@ def plan_command(gpu: str | None, profile: str | None, display: bool, as_json: b
 
     facts = load_facts()
     if gpu is None:
-        click.echo("GPUs of serving/facts.toml: " + ", ".join(sorted(facts.gpus)))
+        if profile or display:
+            raise click.UsageError("--profile and --display are of a card: give --gpu, too")
+        names = sorted(facts.gpus)
+        told = f"GPUs of serving/facts.toml: {', '.join(names)}"
+        click.echo(json.dumps({"gpus": names}) if as_json else told)
         return
     card = facts.gpu(gpu)
     loaded = [profiles.load(name) for name in ([profile] if profile else profiles.known())]

@@ -18,6 +18,8 @@ def show(run: Path, task: str | None, prompts: bool, as_json: bool) -> None:
     Example:
       dualcode show runs/mini-review-fix-1a2b3c4d MiniRich/3
     """
+    if prompts and task is None:
+        raise click.UsageError("--prompts is of one task: give RUN and TASK")
     from dualcode.analysis.runs import Run, warn_of_changes
     from dualcode.cli import printing, terminal
     from dualcode.runs.store import read_run
@@ -29,12 +31,12 @@ def show(run: Path, task: str | None, prompts: bool, as_json: bool) -> None:
     if records.damage:
         click.echo(f"damaged lines are left out\n  try: {own.mend_hint}", err=True)
     if as_json and task is not None:
-        click.echo(printing.transcript(records, task).model_dump_json())
+        click.echo(printing.transcript(records, task, run).model_dump_json())
     elif as_json:
         found = {"run": records.manifest.id, "folder": str(run), "result": summarize(records).to_json()}
         click.echo(json.dumps({**found, "tasks": list(printing.tasks(records))}))
     elif task is not None:
-        printing.print_transcript(terminal.console(), records, task, prompts=prompts)
+        printing.print_transcript(terminal.console(), records, task, run, prompts=prompts)
     else:
         terminal.show(printing.task_list(records))
         printing.result(summarize(records), run)

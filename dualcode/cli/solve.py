@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_FOUND, team_of, team_options, unsafe_option
+from dualcode.cli.options import (
+    EXIT_FOUND,
+    json_option,
+    quiet_option,
+    team_of,
+    team_options,
+    telling,
+    unsafe_option,
+)
 from dualcode.errors import InputError
 
 
@@ -27,10 +35,10 @@ from dualcode.errors import InputError
 )
 @click.option("--entry-point", metavar="NAME", help="The function to write. Default: the file's last.")
 @click.option("--write", type=click.Path(path_type=Path), help="Write the program there, not on stdout.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the program.")
+@json_option
 @team_options
 @unsafe_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@quiet_option
 def solve(
     file: str,
     tests: Path | None,
@@ -69,10 +77,7 @@ def solve(
         task=task, tests=own, pipeline=pipeline, team=team_of(team, base_url, model), unsafe=unsafe
     )
 
-    def tell(text: str) -> None:
-        if not quiet:
-            click.echo(text, err=True)
-
+    tell = telling(not quiet)
     written = asyncio.run(do_solve(asked, tell))
     text = f"{written.program.text.rstrip()}\n"
     if write is not None:

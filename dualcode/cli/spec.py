@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dualcode.cli.options import json_option
 from dualcode.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,13 +86,13 @@ def read_text(file: str) -> str:
     name, path = "stdin" if file == "-" else file, Path(file)
     hint = "a .py stub with its docstring, or a .md or .txt file"
     if path.is_dir():
-        raise InputError(f"{file} is a folder", hint=f"dualcode spec {file.rstrip('/')}/*.py")
+        raise InputError(f"{file} is a folder", hint=f"one of its files: ls {file}")
     try:
         with nullcontext(sys.stdin.buffer) if file == "-" else path.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise InputError(
-            f"{file} cannot be read: {error.strerror or error}", hint="dualcode spec FILE, or - for stdin"
+            f"{file} cannot be read: {error.strerror or error}", hint=f"ls -l {path.parent}; or - for stdin"
         ) from error
     if len(content) > MOST_BYTES:
         raise InputError(f"{name} is longer than {MOST_BYTES >> 20} MiB: no specification", hint=hint)
@@ -125,7 +126,7 @@ def guess_entry_point(text: str) -> str:
 @click.option(
     "--entry-point", metavar="NAME", help="The function that is specified. Default: the file's last."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@json_option
 def spec(files: tuple[str, ...], entry_point: str | None, as_json: bool) -> None:
     """Score how much a specification says, and list what is missing, the most valuable first.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import WholeSummaries, load, spelled, unsafe_option
+from dualcode.cli.options import WholeSummaries, json_option, load, spelled, unsafe_option
 
 if TYPE_CHECKING:
     from dualcode.runs.proof import TaskProof
@@ -63,7 +63,7 @@ def new(name: Path) -> None:
 @click.argument("name", metavar="NAME|PATH")
 @click.option("--data", type=click.Path(path_type=Path), help="A benchmark's own file, .jsonl or .jsonl.gz.")
 @unsafe_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@json_option
 def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
     """Prove a suite: by its name (see `dualcode datasets`), or by the path of its file or folder.
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import click
 
-from dualcode.errors import InputError
-
 FORMS = ("md", "csv", "tex", "json")
 
 
@@ -54,19 +52,14 @@ def tables(
     with Steps() as tell:
         tell("reading and comparing the runs")
         from dualcode.analysis.gather import gather
+        from dualcode.cli.terminal import print_absent
         from dualcode.published.published import load_published
         from dualcode.tables.catalogue import build
         from dualcode.tables.forms import to_text, write_tables
 
         analysis = asyncio.run(gather(runs, baseline=baseline, grade=grade))
         made, absent = build(analysis, load_published(), names or None)
-    if not made:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
-        raise InputError(
-            f"nothing to show: {reasons}", hint="dualcode tables RUN…, with other runs or --name"
-        )
-    for name, reason in absent.items():
-        click.echo(f"left out: {name}: {reason}", err=True)
+    print_absent(made, absent, hint="dualcode tables RUN…, with other runs or --name")
     if output is None:
         click.echo(to_text(made, form or "md"), nl=False)
         return

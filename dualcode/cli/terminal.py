@@ -1,10 +1,17 @@
 """How anything is printed: a table in its form for the terminal, a text in a box, a program in colours."""
 
+import importlib.util
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+import click
 from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.text import Text
 
+from dualcode.errors import InputError
+from dualcode.figures.drawn import Drawn
 from dualcode.tables.forms import to_terminal
 from dualcode.tables.table import Table
 
@@ -38,3 +45,38 @@ def code(text: str, title: str, language: str = "python") -> Panel:
     shown = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}\n… ({len(text) - MOST_SHOWN:,} more)"
     body = Syntax(shown, language, word_wrap=True) if text.strip() else Text("(empty)")
     return Panel(body, title=Text(title), title_align="left")
+
+
+def print_drawn(
+    drawn: Sequence[Drawn], missing: Mapping[str, str], names: Collection[str], *, hint: str
+) -> None:
+    """Print which figures were drawn, and why others were not. Raises InputError for one that was named."""
+    for each in drawn:
+        click.echo(f"{each.svg.with_suffix('')}.svg, .png, .pdf  {each.title}")
+    for name, reason in missing.items():
+        if name in names:
+            raise InputError(f"{name} has nothing to draw: {reason}", hint=hint)
+        click.echo(f"{name}: nothing to draw: {reason}")
+
+
+def drawn_if_possible(draw: Callable[[], Sequence[Drawn]]) -> Sequence[Drawn]:
+    """Return a report's figures; none where matplotlib is missing, which is said."""
+    if importlib.util.find_spec("matplotlib") is not None:
+        return draw()
+    hint = "pip install 'dualcode[figures]'"
+    click.echo(f"the figures are left out: matplotlib is not installed\n  try: {hint}", err=True)
+    return ()
+
+
+def print_absent(made: Sequence[Table], absent: Mapping[str, str], *, hint: str) -> None:
+    """Say which tables are left out, and why. Raises InputError if all of them are."""
+    if not made:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        raise InputError(f"nothing to show: {reasons}", hint=hint)
+    for name, reason in absent.items():
+        click.echo(f"left out: {name}: {reason}", err=True)
+
+
+def print_written(target: Path) -> None:
+    """Print a file that was written, and its size."""
+    click.echo(f"{target}  {target.stat().st_size / 1e6:.1f} MB")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import team_of, team_options
+from dualcode.cli.options import run_dir_option, team_of, team_options
 
 if TYPE_CHECKING:
     from dualcode.operating.top import Snapshot
@@ -19,13 +19,7 @@ FIRST = 1.0
 
 @click.command("top")
 @team_options
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Where runs lie.",
-)
+@run_dir_option()
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.2),

@@ -13,23 +13,22 @@ from dualcode.cli.options import (
     EXIT_ERRORED,
     EXIT_FOUND,
     WholeSummaries,
+    json_option,
     print_columns,
+    quiet_option,
     spelled,
     team_of,
     team_options,
+    telling,
     unsafe_option,
 )
-from dualcode.cli.worked import print_worked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dualcode.config import TeamConfig
-    from dualcode.workflows.store import WorkManifest
-    from dualcode.workflows.work import Worked
+    from dualcode.workflows.work import WorkAsked, Worked
     from dualcode.workflows.workflow import Workflow
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
 
 @click.group("workflow", cls=WholeSummaries)
@@ -115,7 +114,7 @@ def check(files: tuple[str, ...], team: Path | None, as_json: bool) -> None:
       dualcode workflow check implement --team team.toml
     """
     from dualcode.config import load_team
-    from dualcode.errors import WorkflowError
+    from dualcode.errors import UnknownNameError, WorkflowError
     from dualcode.workflows.loading import check_roles
 
     config = None if team is None else load_team(team)
@@ -126,7 +125,7 @@ def check(files: tuple[str, ...], team: Path | None, as_json: bool) -> None:
             if config is not None:
                 check_roles(workflow, list(config.roles))
             found.append({"file": file, "faults": [], **_about(workflow)})
-        except WorkflowError as error:
+        except (WorkflowError, UnknownNameError) as error:  # the other files are checked all the same
             found.append({"file": file, "faults": error.message.splitlines()})
     if as_json:
         click.echo(json.dumps({"workflows": found}))
@@ -176,27 +175,21 @@ def check(files: tuple[str, ...], team: Path | None, as_json: bool) -> None:
     help="A folder that may hold the task's archive, so that nothing is downloaded.",
 )
 @unsafe_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@quiet_option
 @json_option
 def run(
     name: str | None,
     issue: str | None,
     team: Path | None,
-    base_url: str | None,
-    model: str | None,
     roles: tuple[str, ...],
     inputs: tuple[str, ...],
     approvals: tuple[str, ...],
     dry_run: bool,
     resume: Path | None,
     into: Path | None,
-    steps: int | None,
-    tokens: int | None,
-    seconds: float | None,
-    archives: tuple[Path, ...],
-    unsafe: bool,
     quiet: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Run a workflow on an issue, in a worktree of its own, and grade the change that it makes.
 
@@ -211,79 +204,108 @@ def run(
       dualcode workflow run --resume worked/plan-implement-sqlparse-742-1
     """
     from dualcode.agents.agent import AgentLimits
+    from dualcode.config import load_team
     from dualcode.issues.task import find_task
     from dualcode.serving.running import find_team
-    from dualcode.together import ticking
     from dualcode.workflows.find import DEFAULT, workflow_files
-    from dualcode.workflows.loading import check_roles
-    from dualcode.workflows.work import WorkAsked, do_work, new_folder
+    from dualcode.workflows.store import WorkStore
+    from dualcode.workflows.work import WorkAsked, new_folder
 
-    limits = {"steps": steps, "tokens": tokens, "seconds": seconds}
-    given: dict[str, Any] = {key: value for key, value in limits.items() if value is not None}
-    own, kept = _pairs(inputs, "--input"), None
+    asked_of = {key: options.pop(key) for key in ("steps", "tokens", "seconds")}
+    limits: dict[str, Any] = {key: value for key, value in asked_of.items() if value is not None}
+    base_url, model, own = options.pop("base_url"), options.pop("model"), _pairs(inputs, "--input")
     if resume is not None:
-        if name or issue or inputs or into or given or dry_run:
+        if name or issue or own or into or limits or dry_run:
             raise click.UsageError(
                 "--resume goes on with what is on record; give the folder alone, or --team"
             )
-        kept = _manifest(resume)
-        name, issue, own, given = kept.workflow, kept.task, kept.inputs, kept.limits
+        kept = WorkStore.open(resume).manifest
+        name, issue, own, limits = kept.workflow, kept.task, kept.inputs, kept.limits
         team = team or (Path(kept.team) if kept.team and not base_url else None)
         roles = roles or tuple(f"{role}={endpoint}" for role, endpoint in kept.roles.items())
     if issue is None:
         raise click.UsageError("give --issue TASK; `issues list` has some")
-    chosen = name or DEFAULT
+    chosen, given = name or DEFAULT, team_of(team, base_url, model)
     workflow, task = _load(chosen), find_task(issue)
-    if dry_run:
-        _print_rehearsal(workflow, task, own, _rehearsing(team, base_url, model, roles), as_json)
+    if dry_run and roles and given is None:
+        raise click.UsageError("--role binds to an endpoint of a team: give --team, too")
+    if dry_run:  # which needs no server: no team where none was named
+        config = load_team(given) if isinstance(given, Path) else given
+        _print_rehearsal(workflow, task, own, config and _bound(config, roles, workflow), as_json)
         return
     decisions = decisions_of(workflow, _pairs(approvals, "--approve"))
-    config = _bound(find_team(team_of(team, base_url, model)), roles, workflow)
-    check_roles(workflow, list(config.roles))
-    folder = resume or into or new_folder(workflow, task, Path("worked"))
     asked = WorkAsked(
         workflow=workflow,
         task=task,
-        team=config,
-        folder=folder,
+        team=_bound(find_team(given), roles, workflow),
+        folder=resume or into or new_folder(workflow, task, Path("worked")),
         inputs=own,
-        limits=AgentLimits.model_validate(given),
+        limits=AgentLimits.model_validate(limits),
         approver=approver(decisions),
-        archives=archives,
-        unsafe=unsafe,
         named=(
             chosen if chosen in workflow_files() else str(workflow.path.resolve()),
             str(task.folder) if Path(issue).is_dir() else issue,
         ),
         team_file=team and team.resolve(),
         resume=resume is not None,
+        **options,
     )
+    worked = _work(asked, quiet)
+    if as_json:
+        click.echo(json.dumps(worked.to_json()))
+    else:
+        _print_worked(worked)
+    if worked.faulted:
+        click.echo(f"to go on: {spelled()} workflow run --resume {asked.folder}", err=True)
+        sys.exit(EXIT_ERRORED)
+    if not worked.solved:
+        sys.exit(EXIT_FOUND)
 
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
+
+def _work(asked: "WorkAsked", quiet: bool) -> "Worked":
+    """Do it, telling each node on stderr; one that is interrupted says how to go on."""
+    from dualcode.together import ticking
+    from dualcode.workflows.work import do_work
+
+    tell = telling(not quiet)
 
     async def working() -> "Worked":
-        if any(node.body == "approval" for node in workflow.nodes):  # who is asked wants silence
+        if any(node.body == "approval" for node in asked.workflow.nodes):  # who is asked wants silence
             return await do_work(asked, tell)
         async with ticking(tell) as heard:
             return await do_work(asked, heard)
 
-    tell(f"{workflow.name} on {task.name}, in {folder}")
+    tell(f"{asked.workflow.name} on {asked.task.name}, in {asked.folder}")
     try:
-        worked = asyncio.run(working())
+        return asyncio.run(working())
     except (KeyboardInterrupt, click.Abort):
-        click.echo(f"to go on: {spelled()} workflow run --resume {folder}", err=True)
+        click.echo(f"to go on: {spelled()} workflow run --resume {asked.folder}", err=True)
         raise
-    if as_json:
-        click.echo(json.dumps(worked.to_json()))
+
+
+def _print_worked(worked: "Worked") -> None:
+    """Print the diff, and below it each node and the grading."""
+    click.echo(worked.diff or "(no change)\n", nl=False)
+    click.echo()
+    for node in worked.nodes:
+        steps = sum(each.steps for each in node.runs)
+        told = f"{steps} steps, {node.seconds:.0f} s" if node.runs else f"{node.seconds:.0f} s"
+        why = f": {node.reason}" if node.reason else ""
+        click.echo(f"{node.node:<16}{node.status:<11}{told}{why}")
+    usage = worked.usage
+    click.echo(f"{worked.calls} calls, {usage.prompt_tokens:,} tokens in, {usage.completion_tokens:,} out")
+    for each in worked.left_out:
+        click.echo(f"left out: {each.path}: {each.why}")
+    verdict = worked.verdict
+    if verdict is None:
+        click.echo("not graded")
     else:
-        print_worked(worked)
-    if worked.faulted:
-        click.echo(f"to go on: {spelled()} workflow run --resume {folder}", err=True)
-        sys.exit(EXIT_ERRORED)
-    if not worked.solved:
-        sys.exit(EXIT_FOUND)
+        click.echo(f"graded: {verdict.reason}")
+        for each in verdict.dropped:
+            click.echo(f"did not count: {each.path}: {each.why}")
+        if verdict.out_of_scope:
+            click.echo(f"out of scope: {', '.join(verdict.out_of_scope)}")
+    click.echo(f"on record: {worked.folder}")
 
 
 def _load(name: str) -> "Workflow":
@@ -329,15 +351,10 @@ def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
     return found
 
 
-def _manifest(folder: Path) -> "WorkManifest":
-    from dualcode.workflows.store import WorkStore
-
-    return WorkStore.open(folder).manifest
-
-
 def _bound(config: "TeamConfig", roles: tuple[str, ...], workflow: "Workflow") -> "TeamConfig":
-    """Return the team with roles bound as the options say."""
+    """Return the team with roles bound as the options say; refuse one that lacks a role of the workflow."""
     from dualcode.errors import UnknownNameError
+    from dualcode.workflows.loading import check_roles
 
     changed = _pairs(roles, "--role")
     for role, endpoint in changed.items():
@@ -347,32 +364,20 @@ def _bound(config: "TeamConfig", roles: tuple[str, ...], workflow: "Workflow") -
             raise UnknownNameError("role of this workflow", role, workflow.roles, hint="--role ROLE=ENDPOINT")
     if len(config.endpoints) == 1 and not changed and set(config.roles) == {"coder", "reviewer"}:
         changed = dict.fromkeys(workflow.roles, next(iter(config.endpoints)))  # one server for every role
-    return config.model_copy(update={"roles": {**config.roles, **changed}})
-
-
-def _rehearsing(
-    team: Path | None, base_url: str | None, model: str | None, roles: tuple[str, ...]
-) -> "tuple[TeamConfig | None, tuple[str, ...]]":
-    """Return the team of a dry run, which needs no server: none where none was named."""
-    from dualcode.config import load_team
-
-    given = team_of(team, base_url, model)
-    return (load_team(given) if isinstance(given, Path) else given), roles
+    bound = {**config.roles, **changed}
+    check_roles(workflow, list(bound))
+    return config.model_copy(update={"roles": bound})
 
 
 def _print_rehearsal(
     workflow: "Workflow",
     task: Any,
     inputs: dict[str, str],
-    team: "tuple[TeamConfig | None, tuple[str, ...]]",
+    config: "TeamConfig | None",
     as_json: bool,
 ) -> None:
-    from dualcode.workflows.loading import check_roles
     from dualcode.workflows.running import inputs_of, rehearse
 
-    config = team[0] and _bound(team[0], team[1], workflow)
-    if config is not None:
-        check_roles(workflow, list(config.roles))
     nodes = rehearse(workflow, inputs_of(workflow, task, inputs), config)
     if as_json:
         click.echo(json.dumps({"workflow": workflow.name, "issue": task.name, "nodes": nodes}))

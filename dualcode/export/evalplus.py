@@ -62,7 +62,10 @@ def write_samples(
     graded = [task for task in run.tasks if task in run.records.done]
     if not graded:
         raise RunError(f"{run.folder} has no graded task", hint=run.resume_hint)
-    dataset, variable = _dataset(suite, graded[0], run.folder / "samples.jsonl")
+    known = _DATASETS.get(suite.hidden[graded[0]].form)
+    if known is None:
+        hint = f"dualcode score {run.folder / 'samples.jsonl'} --dataset {suite.address}"
+        raise ConfigError(f"{suite.title} has none of EvalPlus's tests", hint=hint)
     programs = {task: run.records.samples[task].solution for task in graded}
     target = folder / Path(run.id).name
     problems = b"".join(suite.hidden[task].row.rstrip(b"\n") + b"\n" for task in graded)
@@ -74,7 +77,7 @@ def write_samples(
         results = samples / "eval_results.json" if as_folder else target / "samples_eval_results.json"
         results.unlink(missing_ok=True)
     errored = tuple(task for task in run.tasks if task not in run.records.done)
-    return Exported(samples, target / "problems.jsonl", state, dataset, variable, errored)
+    return Exported(samples, target / "problems.jsonl", state, *known, errored)
 
 
 def _files(programs: Mapping[str, str], target: Path, *, as_folder: bool) -> tuple[dict[Path, bytes], Path]:
@@ -85,14 +88,6 @@ def _files(programs: Mapping[str, str], target: Path, *, as_folder: bool) -> tup
     samples = target / "samples.jsonl"
     rows = ({"task_id": task, "solution": text} for task, text in programs.items())
     return {samples: "".join(f"{json.dumps(row)}\n" for row in rows).encode()}, samples
-
-
-def _dataset(suite: Suite, task: str, run_samples: Path) -> tuple[str, str]:
-    known = _DATASETS.get(suite.hidden[task].form)
-    if known is None:
-        hint = f"dualcode score {run_samples} --dataset {suite.address}"
-        raise ConfigError(f"{suite.title} has none of EvalPlus's tests", hint=hint)
-    return known
 
 
 def _write(path: Path, content: bytes, *, replace: bool) -> State:

@@ -33,7 +33,6 @@ from dualcode.export.messages import asked, identity, printables, tokens
 from dualcode.export.sample import begun, samples, writer
 from dualcode.export.target import State, place
 from dualcode.export.when import utc
-from dualcode.runs.manifest import Configuration
 from dualcode.verdict import Part
 
 _METRICS = cast(
@@ -100,6 +99,12 @@ def _spec(run: Run) -> EvalSpec:
     manifest = run.records.manifest
     configuration = manifest.configuration
     git = manifest.sessions[-1].git_revision if manifest.sessions else None
+    roles: dict[str, ModelConfig | list[ModelConfig]] = {}
+    for role, endpoint in configuration.team["roles"].items():
+        profile = configuration.sampling.get(role)
+        config = GenerateConfig(temperature=profile.plain.temperature if profile else None)
+        # Without the address: a log is made to be passed on.
+        roles[role] = ModelConfig(model=configuration.team["endpoints"][endpoint]["model"], config=config)
     return EvalSpec(
         eval_id=identity(run.id, "eval"),
         run_id=run.id,
@@ -119,7 +124,7 @@ def _spec(run: Run) -> EvalSpec:
             shuffled=False,
         ),
         model=writer(run),
-        model_roles=_roles(configuration),
+        model_roles=roles,
         config=EvalConfig(
             epochs=1,
             fail_on_error=False,
@@ -133,16 +138,6 @@ def _spec(run: Run) -> EvalSpec:
         headline_metric=HeadlineMetric(score=run.hardest, metric="accuracy"),
         viewer=ViewerConfig(trust_content=False),  # code as it is: no markdown, no links, no media
     )
-
-
-def _roles(configuration: Configuration) -> dict[str, ModelConfig | list[ModelConfig]]:
-    """Return the model of each role, without the address: a log is made to be passed on."""
-    found: dict[str, ModelConfig | list[ModelConfig]] = {}
-    for role, endpoint in configuration.team["roles"].items():
-        profile = configuration.sampling.get(role)
-        config = GenerateConfig(temperature=profile.plain.temperature if profile else None)
-        found[role] = ModelConfig(model=configuration.team["endpoints"][endpoint]["model"], config=config)
-    return found
 
 
 def _metadata(run: Run) -> dict[str, Any]:

@@ -1,20 +1,41 @@
-"""pass@1 of pipelines as bars: the data of one panel, and how it is drawn. Figures 2 and 4 are made of it."""
+"""pass@1 of pipelines as bars: Figure 2, pipeline configurations on each suite, and Figure 4, mitigations.
+
+Both are made of panels, one for the runs of a suite.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run, Score
-from dualcode.figures.content import LEADERBOARD, PUBLISHED, ours, published_percent, suite_name, suite_title
-from dualcode.figures.sheet import Sheet
+from dualcode.figures.content import (
+    LEADERBOARD,
+    PUBLISHED,
+    Content,
+    correction,
+    errored_remarks,
+    headline,
+    main_dataset,
+    nothing,
+    ours,
+    published_percent,
+    selection_remarks,
+    some_ids,
+    suite_name,
+    suite_title,
+    warning_remarks,
+)
+from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import (
     BLACK,
+    DOUBLE,
     GREEN,
     GREY,
     HOLLOW,
     LABEL,
     ORANGE,
+    SINGLE,
     SKY,
     SMALL,
     TEXT,
@@ -26,11 +47,13 @@ from dualcode.figures.style import (
 )
 from dualcode.published.published import Published
 from dualcode.tables.cells import plain_percent
+from dualcode.tables.selection import models
 
 Standing = Literal["baseline", "better", "worse", "unclear", "alone"]
 """Against the baseline, by the p that is corrected for all comparisons; `alone`: there is no baseline run."""
 REFERENCES = ("O1 Preview", "GPT-4o")
 """The proprietary models of the paper's Figure 2."""
+UNCONDITIONAL, MITIGATIONS = "review-fix", ("gated", "enriched")
 
 LOOKS: dict[Standing, tuple[str, str, str]] = {
     "baseline": (GREY, "", "baseline"),
@@ -215,3 +238,119 @@ def legend(panels: Sequence[Panel]) -> list[Any]:
     if any(bar.score.errored for bar in bars):
         entries.append(rule("if all errored tasks failed, or passed", ":", width=0.7))
     return entries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars(Content):
+    """A panel for each suite: one above the other in Figure 2, side by side in Figure 4."""
+
+    panels: tuple[Panel, ...]
+
+
+def configurations(analysis: Analysis, published: Published) -> Bars:
+    """Return the data of Figure 2: every pipeline on HumanEval+, or on the first suite if it did not run."""
+    return _configurations(analysis, published, [main_dataset(analysis)], "Figure 2")
+
+
+def other_configurations(analysis: Analysis, published: Published) -> Bars:
+    """Return the same for all suites that Figure 2 leaves out."""
+    main = main_dataset(analysis)
+    rest = [dataset for dataset in analysis.datasets if dataset != main]
+    if not rest:
+        nothing(f"all runs ({some_ids(analysis.runs)}) are on {main}, which figure-2 shows")
+    return _configurations(analysis, published, rest, "Figure 2, other suites")
+
+
+def _configurations(analysis: Analysis, published: Published, datasets: Sequence[str], number: str) -> Bars:
+    groups = [[run for run in analysis.runs if run.dataset == dataset] for dataset in datasets]
+    runs = [run for group in groups for run in group]
+    panels = tuple(panel(analysis, published, group) for group in groups)
+    suites = " and ".join(each.title for each in panels)
+    compared = any(each.references or any(b.published is not None for b in each.bars) for each in panels)
+    return Bars(
+        title=f"{number}: pipeline configurations on {suites}",
+        caption=(
+            "pass@1 of each pipeline, ours as bars with 95 % Wilson intervals. "
+            f"{'; '.join(each.words() for each in panels)}. Dashed line: our {analysis.baseline}. Hollow "
+            "diamonds: the paper's numbers; dotted lines: proprietary models as published. A bar's colour "
+            "and hatch say whether it differs from the baseline by McNemar's exact test at 5 %, "
+            f"{correction(analysis)}."
+        ),
+        runs=tuple(run.id for run in runs),
+        remarks=(
+            *selection_remarks(runs, published=compared),
+            *errored_remarks(runs),
+            *warning_remarks(analysis, runs),
+        ),
+        headline=headline(analysis),
+        models=models(analysis.runs),
+        panels=panels,
+    )
+
+
+def draw_configurations(data: Bars) -> Sheet:
+    """Draw Figure 2 or its sibling, one column wide."""
+    heights = [each.height for each in data.panels]
+    titled = len(data.panels) > 1
+    sheet = Sheet(
+        data,
+        width=SINGLE,
+        body=sum(heights) - (0 if titled else TITLE_ROW),
+        legend=legend(data.panels),
+        columns=1,
+    )
+    for number, each in enumerate(data.panels):
+        draw_panel(
+            sheet, each, left=MARGIN, top=sum(heights[:number]) - (0 if titled else TITLE_ROW),
+            width=SINGLE - 2 * MARGIN, titled=titled,
+        )  # fmt: skip
+    return sheet
+
+
+def mitigations(analysis: Analysis, published: Published) -> Bars:
+    """Return the data of Figure 4: the suites on which a mitigation ran, the paper's left one first."""
+    first = main_dataset(analysis, MITIGATIONS)
+    datasets = [first, *(name for name in analysis.datasets if name != first)]
+    shown = [
+        [run for name in (UNCONDITIONAL, *MITIGATIONS) if (run := analysis.run(dataset, name))]
+        for dataset in datasets
+    ]
+    groups = [group for group in shown if any(run.pipeline in MITIGATIONS for run in group)]
+    if not any(group[0].pipeline == UNCONDITIONAL for group in groups):
+        nothing(f"no run of {UNCONDITIONAL} to set {some_ids([r for g in groups for r in g])} beside")
+    runs = [run for group in groups for run in group]
+    base = [found for group in groups if (found := analysis.run(group[0].dataset, analysis.baseline))]
+    panels = tuple(panel(analysis, published, group) for group in groups)
+    return Bars(
+        title="Figure 4: mitigation attempts, gating and enriching beside unconditional review",
+        caption=(
+            "pass@1 of unconditional review (review-fix), spec-gated and spec-enriched review, ours as bars "
+            f"with 95 % Wilson intervals. {'; '.join(each.words() for each in panels)}. Dashed line: our "
+            f"{analysis.baseline}. Hollow diamonds: the paper's numbers. Colour and hatch: McNemar's exact "
+            f"test at 5 %, {correction(analysis)}."
+        ),
+        runs=tuple(dict.fromkeys(run.id for run in [*base, *runs])),
+        remarks=(
+            *selection_remarks(runs, published=True),
+            *errored_remarks(runs),
+            *warning_remarks(analysis, runs),
+        ),
+        headline=headline(analysis),
+        models=models(analysis.runs),
+        panels=tuple(replace(each, references=()) for each in panels),
+    )
+
+
+def draw_mitigations(data: Bars) -> Sheet:
+    """Draw Figure 4, a column of the page for each suite; more than two stand in rows."""
+    across = min(2, len(data.panels))
+    width = DOUBLE if across == 2 else SINGLE
+    each_width = (width - 2 * MARGIN - 0.2 * (across - 1)) / across
+    height = max(each.height for each in data.panels)
+    rows = -(-len(data.panels) // across)
+    sheet = Sheet(data, width=width, body=rows * height, legend=legend(data.panels), columns=across)
+    for number, each in enumerate(data.panels):
+        row, column = divmod(number, across)
+        left = MARGIN + column * (each_width + 0.2)
+        draw_panel(sheet, each, left=left, top=row * height, width=each_width)
+    return sheet

@@ -1,17 +1,63 @@
-"""Drawing figures into a folder: those of an analysis, and those of anything else that has a catalogue."""
+"""Figures by name, and drawing them into a folder: an analysis's, and whatever else has a catalogue."""
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.errors import InputError, UnknownNameError
 from dualcode.figures.drawn import FORMS, Drawn, Form
 from dualcode.published.published import Published
 
+if TYPE_CHECKING:
+    from dualcode.figures.content import Content
+    from dualcode.figures.sheet import Sheet
+
 Making = tuple[Callable[[], Any], Callable[[Any], Any]]
 """What makes a figure's data, or raises NothingToDrawError, and what draws that into a sheet."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that can be asked for. `data` raises NothingToDrawError where it lacks what it needs."""
+
+    data: "Callable[[Analysis, Published], Content]"
+    draw: "Callable[[Any], Sheet]"
+    """Takes what `data` returned."""
+
+
+def catalogue() -> dict[str, Figure]:
+    """Return every figure in the order in which they are drawn and shown: the paper's, then ours.
+
+    Imports matplotlib.
+    """
+    from dualcode.figures import (
+        bars,
+        changes,
+        confusion,
+        efficiency,
+        gate,
+        interactions,
+        regressions,
+        richness,
+        utilisation,
+    )
+
+    return {
+        "figure-1": Figure(interactions.interactions, interactions.draw_interactions),
+        "figure-2": Figure(bars.configurations, bars.draw_configurations),
+        "figure-2-others": Figure(bars.other_configurations, bars.draw_configurations),
+        "figure-3": Figure(richness.richness, richness.draw_richness),
+        "figure-4": Figure(bars.mitigations, bars.draw_mitigations),
+        "figure-5": Figure(regressions.breakdown, regressions.draw_breakdown),
+        "gate": Figure(gate.gate, gate.draw_gate),
+        "reviewers": Figure(confusion.matrices, confusion.draw_matrices),
+        "changes": Figure(changes.changes, changes.draw_changes),
+        "efficiency": Figure(efficiency.efficiency, efficiency.draw_efficiency),
+        "servers": Figure(utilisation.utilisation, utilisation.draw_utilisation),
+    }
 
 
 def draw(
@@ -22,12 +68,11 @@ def draw(
     tell: Callable[[str], object] = str,
     forms: Sequence[Form] = FORMS,
 ) -> tuple[list[Drawn], dict[str, str]]:
-    """Draw figures of the catalog, as `draw_all` does."""
+    """Draw figures of the catalogue, as `draw_all` does."""
     need_matplotlib()
-    from dualcode.figures.catalog import FIGURES
-
     making: dict[str, Making] = {
-        name: (lambda each=each: each.data(analysis, published), each.draw) for name, each in FIGURES.items()
+        name: (lambda each=each: each.data(analysis, published), each.draw)
+        for name, each in catalogue().items()
     }
     return draw_all(making, folder, names, tell, forms)
 

@@ -114,7 +114,8 @@ def _wanted(profile: Profile, only: Sequence[str]) -> list[Server]:
     names = [server.name for server in profile.servers]
     if unknown := [name for name in only if name not in names]:
         raise ProfileError(
-            f"profile {profile.name!r} has no server {unknown[0]!r}; it has: {', '.join(names)}"
+            f"profile {profile.name!r} has no server {unknown[0]!r}; it has: {', '.join(names)}",
+            hint=f"--only {names[0]}",
         )
     if not only and len({server.spec.host for server in profile.servers}) > 1:
         raise ProfileError(
@@ -256,7 +257,10 @@ def logs(
     files = sorted(folder.glob("*.log"))
     if server and server not in (file.stem for file in files):
         names = ", ".join(file.stem for file in files) or "none"
-        raise ServingError(f"there is no log of a server {server!r} in {folder}; there is: {names}")
+        raise ServingError(
+            f"there is no log of a server {server!r} in {folder}; there is: {names}",
+            hint="dualcode serve status",
+        )
     for file in files:
         if server in (None, file.stem):
             yield from ((file.stem, line) for line in last_lines(file, lines))

@@ -69,13 +69,13 @@ def learn(run_dir: Path, served: Mapping[str, Served]) -> Known:
             continue  # a damaged run stops whoever needs it, not a forecast
         theirs = records.manifest.configuration.served
         # As a record holds it: what a server can do beside is told of the living one alone.
-        same = {name for name, each in theirs.items() if each == _recorded(served.get(name))}
+        same = {
+            name
+            for name, each in theirs.items()
+            if (living := served.get(name)) and each == Served.model_validate(living.model_dump())
+        }
         known.add(call for call in records.calls if call.endpoint in same)
     return known
-
-
-def _recorded(served: Served | None) -> Served | None:
-    return served and Served.model_validate(served.model_dump())
 
 
 async def try_speed(

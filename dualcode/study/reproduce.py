@@ -1,14 +1,17 @@
-"""A study from its options to its report: what `dualcode reproduce` does."""
+"""A study from its options to its report: what `dualcode reproduce` does, and what that leaves behind."""
 
 import asyncio
+import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from rich.console import Console
 
 from dualcode.config import TeamConfig
-from dualcode.errors import InputError
+from dualcode.errors import ConfigError, InputError
 from dualcode.models.breaker import PATIENCE
 from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
@@ -28,6 +31,9 @@ from dualcode.study.rehearsal import rehearse
 from dualcode.study.study import Study, SuiteChoice
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
+
+if TYPE_CHECKING:
+    from dualcode.analysis.analyse import Analysis
 
 
 class ReproduceOptions(Record):
@@ -152,3 +158,67 @@ def planned(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> tuple[Path,
     if not (folder / "manifest.json").exists():
         return folder, 0
     return folder, len(survey(folder).done)
+
+
+class Outputs(Record):
+    """Where things lie."""
+
+    report: Path
+    page: Path
+    tables: tuple[Path, ...]
+    figures: tuple[Path, ...]
+    left_out: dict[str, str]
+    """Figures with nothing to draw, and why."""
+
+
+def require_matplotlib() -> None:
+    """Refuse, before anything runs, an installation that cannot draw."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("figures need matplotlib", hint="pip install 'dualcode[figures]'")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before anything runs, a place where the outputs cannot lie."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error}", hint="-o FOLDER") from error
+
+
+def write_outputs(
+    analysis: "Analysis", study: Study, folder: Path, tell: Callable[[str], object] = str
+) -> Outputs:
+    """Write tables, figures, report and page into `folder`, over those of an earlier time.
+
+    `tell` hears what is at hand.
+    """
+    from dualcode.figures import draw  # all of these only now: a forecast needs none
+    from dualcode.published.published import load_published
+    from dualcode.report.page import write_report
+    from dualcode.tables import tables, write_tables
+    from dualcode.tables.forms import to_text
+
+    published = load_published()
+    made = tables(analysis, published, study.tables)
+    drawn, left_out = draw(analysis, published, folder / "figures", study.figures, tell)
+    files = write_tables(made, folder / "tables")
+    tell("writing the report")
+    report = write_report(analysis, made, drawn, folder / "report.html")
+    lines = [f"# {analysis.title}", ""]
+    if analysis.note:
+        lines += [f"**{analysis.note}**", ""]
+    lines += ["The whole of it, with every transcript: [report.html](report.html).", ""]
+    lines += ["Where such a run is not the paper's, and why: `docs/deviations.md`.", ""]
+    for table in made:
+        lines += [to_text([table], "md"), ""]
+    for each in drawn:
+        lines += [f"## {each.title}", "", f"![{each.title}](figures/{each.png.name})", "", each.caption, ""]
+    if left_out:
+        lines += ["## Not drawn", "", *(f"- {name}: {reason}" for name, reason in left_out.items()), ""]
+    lines += ["## Runs", "", *(f"- `{run.id}`" for run in analysis.runs), ""]
+    page = folder / "README.md"
+    page.write_text("\n".join(lines), encoding="utf-8")
+    pictures = tuple(path for each in drawn for path in (each.svg, each.png, each.pdf))
+    return Outputs(report=report, page=page, tables=tuple(files), figures=pictures, left_out=left_out)

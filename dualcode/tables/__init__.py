@@ -4,7 +4,7 @@ A table's numbers are ours, or stand in columns of their own that are marked as 
 
 | file | what it makes |
 |---|---|
-| `models.py`, `main_results.py`, `richness_gap.py`, `leaderboard.py` | the paper's Tables 1-4 |
+| `models.py`, `pipelines.py`, `richness_gap.py`, `leaderboard.py` | the paper's Tables 1-4 |
 | `pipelines.py`, `reviewers.py`, `regressions.py`, `costs.py` | tables that the paper lacks |
 | `catalogue.py` | all of them by name |
 | `lines.py`, `selection.py`, `cells.py`, `grid.py` | what they share: rows, titles, notes, texts, columns |

@@ -7,9 +7,8 @@ from dualcode.errors import UnknownNameError
 from dualcode.published.published import Published
 from dualcode.tables.costs import costs
 from dualcode.tables.leaderboard import leaderboard
-from dualcode.tables.main_results import main_results
 from dualcode.tables.models import models_table
-from dualcode.tables.pipelines import pipelines
+from dualcode.tables.pipelines import main_results, pipelines
 from dualcode.tables.regressions import regressions
 from dualcode.tables.reviewers import reviewers
 from dualcode.tables.richness_gap import richness_gap
@@ -42,7 +41,7 @@ def build(
     absent: dict[str, str] = {}
     for name in dict.fromkeys(TABLES if names is None else names):
         if name not in TABLES:
-            raise UnknownNameError("table", name, TABLES)
+            raise UnknownNameError("table", name, TABLES, hint="dualcode tables --help")
         result = TABLES[name](analysis, published)
         if isinstance(result, str):
             absent[name] = result

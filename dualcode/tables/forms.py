@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dualcode.errors import InputError
 from dualcode.tables.cells import MINUS, NOTHING
 from dualcode.tables.latex import to_latex
-from dualcode.tables.table import Column, Table
+from dualcode.tables.table import Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,22 +30,16 @@ def to_markdown(table: Table) -> str:
     heads = [_markdown_cell(column.name) for column in table.columns]
     rows = [[_markdown_cell(cell) for cell in row] for row in table.rows]
     widths = [max(3, *(len(row[at]) for row in [heads, *rows])) for at in range(len(heads))]
-    rule = [
-        "-" * width if column.align == "left" else "-" * (width - 1) + ":"
-        for column, width in zip(table.columns, widths, strict=True)
-    ]
-    lines = [_markdown_row(row, table.columns, widths) for row in (heads, rule, *rows)]
+    sides = [(column.align == "left", width) for column, width in zip(table.columns, widths, strict=True)]
+    rule = ["-" * width if to_left else "-" * (width - 1) + ":" for to_left, width in sides]
+    lines: list[str] = []
+    for row in (heads, rule, *rows):
+        each = zip(row, sides, strict=True)
+        padded = (cell.ljust(width) if to_left else cell.rjust(width) for cell, (to_left, width) in each)
+        lines.append(f"| {' | '.join(padded)} |")
     notes = [f"- {note}" for note in table.notes]
     runs = [f"- Runs: {', '.join(f'`{run}`' for run in table.runs)}"] if table.runs else []
     return "\n".join([f"### {table.title}", "", *lines, "", *notes, *runs]) + "\n"
-
-
-def _markdown_row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
-    padded = (
-        cell.ljust(width) if column.align == "left" else cell.rjust(width)
-        for cell, column, width in zip(cells, columns, widths, strict=True)
-    )
-    return f"| {' | '.join(padded)} |"
 
 
 def _markdown_cell(text: str) -> str:
@@ -59,17 +53,17 @@ def to_csv(table: Table) -> str:
     Notes and runs stand in the JSON. A head that says (paper) or (published) is of numbers that were not
     measured here.
     """
+
+    def plain(text: str) -> str:
+        if _THOUSANDS.fullmatch(text):
+            return text.replace(",", "")
+        return "" if text == NOTHING else _NEGATIVE.sub("-", text)
+
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(column.name for column in table.columns)
-    writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
+    writer.writerows([plain(cell) for cell in row] for row in table.rows)
     return file.getvalue()
-
-
-def _csv_cell(text: str) -> str:
-    if _THOUSANDS.fullmatch(text):
-        return text.replace(",", "")
-    return "" if text == NOTHING else _NEGATIVE.sub("-", text)
 
 
 def to_json(table: Table) -> str:

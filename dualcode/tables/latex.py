@@ -129,7 +129,13 @@ def to_latex(table: Table) -> str:
     grouped, split = parts(table)
     runs = f"Runs: {', '.join(table.runs)}." if table.runs else ""
     blocks = [block for part in split for block in _tabulars(table, part, grouped=grouped)]
-    blocks += [_note(note) for note in (*table.notes, runs) if note]
+    small = r"\par\smallskip\raggedright\footnotesize "
+    # A note's height in rows of a table: at 8 pt, with a little space above it.
+    blocks += [
+        ([small + escape(note)], ceil(0.8 * width_of(note) / PAGE * 1.1) * _NOTE_LINE + 0.25)
+        for note in (*table.notes, runs)
+        if note
+    ]
     lines = ["% needs \\usepackage[T1]{fontenc}, \\usepackage{booktabs} and \\usepackage{array}"]
     used = 0.0
     for block, height in blocks:
@@ -145,12 +151,6 @@ def to_latex(table: Table) -> str:
         used += height
     lines += [] if runs else ["% no run of ours is in it"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
-
-
-def _note(text: str) -> tuple[list[str], float]:
-    """Return a note beneath a table, and its height in rows of a table: at 8 pt, a little space above it."""
-    height = ceil(0.8 * width_of(text) / PAGE * 1.1) * _NOTE_LINE + 0.25
-    return [r"\par\smallskip\raggedright\footnotesize " + escape(text)], height
 
 
 def _tabulars(table: Table, columns: Sequence[int], *, grouped: bool) -> Iterator[tuple[list[str], float]]:

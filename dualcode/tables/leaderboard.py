@@ -64,13 +64,29 @@ def leaderboard(analysis: Analysis, published: Published) -> Table | str:
     ours = _ours(analysis, published)
     lines = [each for entry in ours for each in entry.lines.values()]
     used = [each.run for each in lines if each.run]
-    return Grid([*_published(published), *ours], _fields(ours)).table(
+    fields: list[Field[Entry] | None] = [left("Model", lambda entry: entry.name)]
+    for dataset, title in (("humaneval", "HumanEval+"), ("mbpp", "MBPP+")):
+        if any(dataset in entry.lines for entry in ours):
+            fields.append(right(f"{title} (ours)", lambda entry, name=dataset: entry.ours(name)))
+            fields.append(right(f"{title} (ours), 95 %", lambda entry, name=dataset: entry.interval(name)))
+    partial = [[run for run in runs_on(analysis, dataset) if not is_whole(run)] for dataset in DATASETS]
+    fields = [
+        *fields,
+        *(cited(f"{suite} (published)", lambda entry, name=suite: entry.printed(name)) for suite in SUITES),
+        left("Note", lambda entry: entry.note or NOTHING),
+    ]
+    return Grid([*_published(published), *ours], fields).table(
         "table-4",
         "Table 4: pass@1 of published models" + (" and of ours" if ours else ""),
         values=Entry.values,
         notes=[
             analysis.note,
-            *_absent(analysis),
+            *(
+                f"Not in it: {len(own)} runs of ours over {suite_title(own)}. "
+                "A leaderboard's number is over all tasks."
+                for own in partial
+                if own
+            ),
             *([f"Ours is of {models(used)}."] if used else []),
             "The leaderboard's models answer once and run nothing. A pipeline of several calls, and all the "
             "more one that runs the prompt's tests, is not like them."
@@ -110,30 +126,3 @@ def _ours(analysis: Analysis, published: Published) -> list[Entry]:
             tests = "; runs the prompt's tests" if any(run.records.shown for run in runs) else ""
             entries.append(Entry(name, f"{calls:.1f} calls a task{tests}", lines=whole))
     return entries
-
-
-def _absent(analysis: Analysis) -> list[str]:
-    """Return why runs of ours are not in the table."""
-    notes: list[str] = []
-    for dataset in DATASETS:
-        partial = [run for run in runs_on(analysis, dataset) if not is_whole(run)]
-        if partial:
-            notes.append(
-                f"Not in it: {len(partial)} runs of ours over {suite_title(partial)}. "
-                "A leaderboard's number is over all tasks."
-            )
-    return notes
-
-
-def _fields(ours: list[Entry]) -> list[Field[Entry] | None]:
-    datasets = [name for name in DATASETS if any(name in entry.lines for entry in ours)]
-    fields: list[Field[Entry] | None] = [left("Model", lambda entry: entry.name)]
-    for dataset in datasets:
-        title = {"humaneval": "HumanEval+", "mbpp": "MBPP+"}[dataset]
-        fields.append(right(f"{title} (ours)", lambda entry, name=dataset: entry.ours(name)))
-        fields.append(right(f"{title} (ours), 95 %", lambda entry, name=dataset: entry.interval(name)))
-    return [
-        *fields,
-        *(cited(f"{suite} (published)", lambda entry, name=suite: entry.printed(name)) for suite in SUITES),
-        left("Note", lambda entry: entry.note or NOTHING),
-    ]

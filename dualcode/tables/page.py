@@ -3,22 +3,16 @@
 `python -m dualcode.tables.page > docs/published.md`
 """
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-from dualcode.published.published import (
-    LeaderboardEntry,
-    Published,
-    PublishedFigure,
-    PublishedModel,
-    PublishedNumber,
-    PublishedRegressions,
-    PublishedScore,
-    load_published,
-)
+from dualcode.published.published import LeaderboardEntry, Published, load_published
 from dualcode.tables.cells import NOTHING, printed, signed
 from dualcode.tables.forms import to_markdown
 from dualcode.tables.grid import Field, Grid, cited, left
 from dualcode.tables.table import Table
+
+R = TypeVar("R")
 
 HEAD = """# What is published
 
@@ -38,8 +32,7 @@ percentages, Figure 5's bars add up to its title; what does not fit is a contrad
 def page(published: Published) -> str:
     """Return the page as Markdown."""
     head = HEAD.format(source=published.source, url=published.url, read=published.read)
-    made = (_scores, _models, _leaderboard, _regressions, _numbers, _figures)
-    tables = [to_markdown(make(published)).replace("### ", "## ", 1).rstrip() for make in made]
+    tables = [to_markdown(each).replace("### ", "## ", 1).rstrip() for each in _tables(published)]
     contradictions = [
         f"**{each.name}** ({', '.join(each.places)}). {each.says} *But:* {each.but} *Read as:* {each.reading}"
         for each in published.contradictions
@@ -47,8 +40,13 @@ def page(published: Published) -> str:
     return "\n\n".join([head.rstrip(), *tables, "## Contradictions", *contradictions]) + "\n"
 
 
-def _scores(published: Published) -> Table:
-    fields: list[Field[PublishedScore] | None] = [
+def _tables(published: Published) -> Iterator[Table]:
+    suites: list[Field[LeaderboardEntry]] = [
+        cited(suite, lambda each, name=suite: printed(each.scores[name])) for suite in published.suites
+    ]
+    yield _table(
+        "pass@1",
+        published.scores,
         left("Suite", lambda each: each.suite),
         left("Pipeline", lambda each: each.pipeline),
         left("In the paper", lambda each: published.names.get(each.pipeline, NOTHING)),
@@ -58,12 +56,10 @@ def _scores(published: Published) -> Table:
         cited("Δ (pp)", lambda each: NOTHING if each.delta is None else signed(each.delta)),
         left("Place", lambda each: each.place),
         left("Also in", lambda each: ", ".join(each.also) or NOTHING),
-    ]
-    return _table(Grid(published.scores, fields), "pass@1")
-
-
-def _models(published: Published) -> Table:
-    fields: list[Field[PublishedModel] | None] = [
+    )
+    yield _table(
+        "Models",
+        published.models,
         left("Role", lambda each: each.role),
         left("Model", lambda each: each.model),
         cited("Parameters", lambda each: each.parameters),
@@ -71,52 +67,43 @@ def _models(published: Published) -> Table:
         left("GPU", lambda each: each.gpu),
         cited("VRAM", lambda each: each.vram),
         left("Place", lambda each: each.place),
-    ]
-    return _table(Grid(published.models, fields), "Models")
-
-
-def _leaderboard(published: Published) -> Table:
-    fields: list[Field[LeaderboardEntry] | None] = [
+    )
+    yield _table(
+        "Leaderboard",
+        published.leaderboard,
         left("Model", lambda each: each.model),
-        *(cited(suite, lambda each, name=suite: printed(each.scores[name])) for suite in published.suites),
+        *suites,
         left("Note", lambda each: each.note),
         left("Place", lambda each: each.place),
-    ]
-    return _table(Grid(published.leaderboard, fields), "Leaderboard")
-
-
-def _regressions(published: Published) -> Table:
-    fields: list[Field[PublishedRegressions] | None] = [
+    )
+    yield _table(
+        "Regressions of plan-code",
+        published.regressions,
         left("Class", lambda each: each.kind),
         cited("Tasks", lambda each: str(each.count)),
         left("In the paper", lambda each: each.words),
         left("Place", lambda each: each.place),
-    ]
-    return _table(Grid(published.regressions, fields), "Regressions of plan-code")
-
-
-def _numbers(published: Published) -> Table:
-    fields: list[Field[PublishedNumber] | None] = [
+    )
+    yield _table(
+        "Other numbers",
+        published.numbers,
         left("Name", lambda each: each.name),
         cited("Value", lambda each: f"{each.value:g}" + ("" if each.high is None else f" to {each.high:g}")),
         left("Unit", lambda each: each.unit),
         left("Meaning", lambda each: each.meaning),
         left("Place", lambda each: ", ".join([each.place, *each.also])),
-    ]
-    return _table(Grid(published.numbers, fields), "Other numbers")
-
-
-def _figures(published: Published) -> Table:
-    fields: list[Field[PublishedFigure] | None] = [
+    )
+    yield _table(
+        "Figures",
+        published.figures,
         cited("Figure", lambda each: str(each.number)),
         left("Caption", lambda each: each.caption),
         left("Shows", lambda each: each.shows),
-    ]
-    return _table(Grid(published.figures, fields), "Figures")
+    )
 
 
-def _table(grid: Grid[Any], title: str) -> Table:
-    return grid.table(title, title, values=lambda _: {}, notes=(), runs=())
+def _table(title: str, rows: Sequence[R], *fields: Field[R]) -> Table:
+    return Grid(rows, fields).table(title, title, values=lambda _: {})
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from dualcode.analysis.trial import Standing
 from dualcode.metrics import Rate
-from dualcode.tables.cells import NOTHING, count, decimal, interval, plain_percent
-from dualcode.tables.cells import money as amount
+from dualcode.tables.cells import NOTHING, count, decimal, interval, money, plain_percent
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.table import Table
 
@@ -28,7 +27,13 @@ def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] 
         right("hits refuted", lambda each: _of(each.refuted_hits), drop=2),
         right("s", lambda each: decimal(each.seconds)),
         right("tokens", lambda each: decimal(each.tokens, 0)),
-        right("money", _money, drop=4) if any(each.money is not None for each in standings) else None,
+        right(
+            "money",
+            lambda each: NOTHING if each.money is None else money({each.currency or "": each.money}),
+            drop=4,
+        )
+        if any(each.money is not None for each in standings)
+        else None,
     ]
     told = [
         *([f"model: {next(iter(models))}"] if len(models) == 1 else []),
@@ -50,7 +55,3 @@ def _share(rate: Rate | None) -> str:
 
 def _of(rate: Rate | None) -> str:
     return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
-
-
-def _money(each: Standing) -> str:
-    return NOTHING if each.money is None else amount({each.currency or "": each.money})

@@ -11,7 +11,7 @@ from dualcode.analysis.drafts import known_truths
 from dualcode.analysis.runs import Run, load_runs
 from dualcode.analysis.statistics import holm
 from dualcode.errors import InputError, RunError
-from dualcode.report.headline import headline
+from dualcode.report.page import headline
 from dualcode.verdict import Verdict
 from tests.equal import coloured
 from tests.figures.synthetic import analysis

@@ -196,7 +196,7 @@ def test_a_long_reason_is_cut_and_says_so(tmp_path: Path) -> None:
 
 def shown(records: RunRecords, task: str, *, prompts: bool = False) -> str:
     out = Console(file=io.StringIO(), width=200, record=True)
-    printing.print_transcript(out, records, task, prompts=prompts)
+    printing.print_transcript(out, records, task, Path("runs/x"), prompts=prompts)
     return out.export_text()
 
 
@@ -213,8 +213,9 @@ def test_a_transcript_has_calls_in_order_the_program_and_the_verdict(records: Ru
 
 
 def test_a_transcript_of_no_task_of_the_run_is_refused(records: RunRecords) -> None:
-    with pytest.raises(UnknownNameError, match="HumanEval/9"):
-        printing.transcript(records, "HumanEval/9")
+    with pytest.raises(UnknownNameError, match="HumanEval/9") as refused:
+        printing.transcript(records, "HumanEval/9", Path("there/run"))
+    assert refused.value.hint == "dualcode show there/run", "where it lies, not what it is called"
 
 
 def test_nothing_of_a_model_s_text_reaches_the_terminal_as_a_control_code(run: Run, tmp_path: Path) -> None:

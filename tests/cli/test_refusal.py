@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dualcode.cli import main as cli
-from dualcode.cli.refusal import EXIT_REFUSED, refusal
+from dualcode.cli.main import EXIT_REFUSED, refusal
 from dualcode.errors import InputError, RunError, SandboxError
 from tests.cli.typed import Run, finished, undrawn
 from tests.fake_server import Answer, FakeServer, serve
@@ -123,7 +123,7 @@ def test_stdout_on_a_full_disk_is_told_on_stderr(tmp_path: Path) -> None:
 def test_few_descriptors_are_told_as_such(tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     script = (
-        "import resource, sys, dualcode.cli.main as cli, dualcode.cli.refusal, dualcode.cli.pipelines\n"
+        "import resource, sys, dualcode.cli.main as cli, dualcode.cli.pipelines\n"
         "import dualcode.pipelines.find\n"
         "held = [open('/dev/null') for _ in range(8)]\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (3, {hard}))\n"

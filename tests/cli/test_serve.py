@@ -150,3 +150,19 @@ def test_build_makes_each_small_model_once_and_prints_its_folder(monkeypatch: py
     (wanted,) = asked
     assert len(set(wanted)) == len(wanted) > 0
     assert done.output == "".join(f"{each} /models/{each}\n" for each in wanted)
+
+
+def test_a_plan_ends_with_0_where_the_profile_fits_and_3_where_not() -> None:
+    assert called("plan", "--gpu", "a10g", "--profile", "a10g").exit_code == 0
+    assert called("plan", "--gpu", "l4", "--profile", "one-80gb").exit_code == 3
+    done = called("plan", "--gpu", "h100", "--json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, set(found["profiles"])) == (0, {"a10g", "one-80gb", "two-24gb", "two-hosts"})
+    assert found["source"]
+    assert "a10g" in called("plan").stdout
+
+
+def test_without_a_card_a_plan_lists_the_known_ones_and_as_json_an_object() -> None:
+    listed = called("plan").stdout.strip().removeprefix("GPUs of serving/facts.toml: ").split(", ")
+    assert listed == sorted(listed) and {"a10g", "rtx-4090"} <= set(listed)
+    assert json.loads(called("plan", "--json").stdout) == {"gpus": listed}

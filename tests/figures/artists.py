@@ -10,7 +10,7 @@ from matplotlib.container import BarContainer
 from matplotlib.patches import Rectangle, StepPatch
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.figures.catalog import FIGURES
+from dualcode.figures.drawing import catalogue
 from dualcode.figures.sheet import Sheet
 from dualcode.figures.style import settings
 from dualcode.published.published import Published, load_published
@@ -23,8 +23,8 @@ def drawn(name: str, found: Analysis, published: Published = PUBLISHED) -> tuple
     """Return a figure's data and its sheet, drawn with the figure's settings."""
     rc: Any = settings(name)
     with mpl.rc_context(rc):  # pyright: ignore[reportUnknownMemberType]
-        data = FIGURES[name].data(found, published)
-        return data, FIGURES[name].draw(data)
+        data = catalogue()[name].data(found, published)
+        return data, catalogue()[name].draw(data)
 
 
 def panels(sheet: Sheet) -> list[Any]:

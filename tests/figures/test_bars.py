@@ -8,9 +8,7 @@ import pytest
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.figures import bars as module
-from dualcode.figures.bars import LOOKS, Bar, Panel, legend
-from dualcode.figures.configurations import Configurations
-from dualcode.figures.mitigations import Mitigations
+from dualcode.figures.bars import LOOKS, Bar, Bars, Panel, legend
 from dualcode.figures.sheet import Sheet
 from dualcode.tables.cells import plain_percent
 from tests.figures import artists
@@ -20,12 +18,12 @@ CLOSE = pytest.approx
 
 
 @pytest.fixture(scope="module")
-def two(paper: Analysis) -> tuple[Configurations, Sheet]:
+def two(paper: Analysis) -> tuple[Bars, Sheet]:
     return artists.drawn("figure-2", paper)
 
 
 @pytest.fixture(scope="module")
-def four(paper: Analysis) -> tuple[Mitigations, Sheet]:
+def four(paper: Analysis) -> tuple[Bars, Sheet]:
     return artists.drawn("figure-4", paper)
 
 
@@ -53,7 +51,7 @@ def test_each_bar_has_one_whisker_over_its_interval(name: str, request: pytest.F
 
 
 def test_errored_tasks_add_a_dotted_line_from_all_failed_to_all_passed(
-    two: tuple[Configurations, Sheet],
+    two: tuple[Bars, Sheet],
 ) -> None:
     ((panel, axes),) = pairs(two)
     (at, bar), *others = [(n, bar) for n, bar in enumerate(panel.bars) if bar.score.errored]
@@ -74,7 +72,7 @@ def test_hollow_marks_are_the_published_numbers_and_stand_in_their_own_rows(
 
 
 def test_values_are_written_beside_the_bars_ours_upright_and_the_published_in_italics(
-    two: tuple[Configurations, Sheet],
+    two: tuple[Bars, Sheet],
 ) -> None:
     ((panel, axes),) = pairs(two)
     upright = [each.get_text() for each in axes.texts if each.get_style() == "normal"]
@@ -84,7 +82,7 @@ def test_values_are_written_beside_the_bars_ours_upright_and_the_published_in_it
     assert "ours" in upright and "publ." in italic
 
 
-def test_dashed_is_our_baseline_and_dotted_are_published_models(two: tuple[Configurations, Sheet]) -> None:
+def test_dashed_is_our_baseline_and_dotted_are_published_models(two: tuple[Bars, Sheet]) -> None:
     ((panel, axes),) = pairs(two)
     dashed = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
     dotted = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
@@ -95,7 +93,7 @@ def test_dashed_is_our_baseline_and_dotted_are_published_models(two: tuple[Confi
 
 
 def test_figure_4_has_no_published_models_and_both_suites_side_by_side(
-    four: tuple[Mitigations, Sheet],
+    four: tuple[Bars, Sheet],
 ) -> None:
     first, second = artists.panels(four[1])
     assert not [line for axes in (first, second) for line in axes.lines if line.get_linestyle() == ":"]
@@ -104,7 +102,7 @@ def test_figure_4_has_no_published_models_and_both_suites_side_by_side(
     assert "HumanEval+" in artists.words(four[1]) and "MBPP+" in artists.words(four[1])
 
 
-def test_a_bar_s_colour_and_hatch_say_how_it_stands(two: tuple[Configurations, Sheet]) -> None:
+def test_a_bar_s_colour_and_hatch_say_how_it_stands(two: tuple[Bars, Sheet]) -> None:
     from matplotlib.colors import to_hex
 
     ((panel, axes),) = pairs(two)
@@ -183,7 +181,7 @@ def test_every_pipeline_has_a_bar_within_its_panel(tmp_path: Path) -> None:
     assert all(high < y < low for y, _, _ in artists.bars(axes))
 
 
-def test_pass_at_1_is_drawn_on_the_whole_scale(two: tuple[Configurations, Sheet]) -> None:
+def test_pass_at_1_is_drawn_on_the_whole_scale(two: tuple[Bars, Sheet]) -> None:
     ((_, axes),) = pairs(two)
     assert axes.get_xlim() == (0, 100)
     assert axes.get_xlabel() == "pass@1, % (whiskers: 95 % Wilson)"

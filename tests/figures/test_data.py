@@ -10,18 +10,16 @@ from dualcode.analysis.runs import load_run
 from dualcode.figures import (
     bars,
     changes,
-    configurations,
     confusion,
     efficiency,
     gate,
     interactions,
-    mitigations,
     regressions,
     richness,
     utilisation,
 )
-from dualcode.figures.catalog import FIGURES
 from dualcode.figures.content import NothingToDrawError, selection_remarks, suite_name, suite_title
+from dualcode.figures.drawing import catalogue
 from dualcode.metrics import rate
 from dualcode.published.published import Published, PublishedRegressions, PublishedScore, load_published
 from tests.figures.synthetic import analysis
@@ -34,7 +32,7 @@ NONE = Published(
 
 
 def test_bars_carry_the_interval_and_the_published_number_of_their_own_suite(paper: Analysis) -> None:
-    data = configurations.configurations(paper, PUBLISHED)
+    data = bars.configurations(paper, PUBLISHED)
     (panel,) = data.panels
     plan = next(bar for bar in panel.bars if bar.pipeline == "plan-code")
     run = paper.run("humaneval", "plan-code")
@@ -42,12 +40,12 @@ def test_bars_carry_the_interval_and_the_published_number_of_their_own_suite(pap
     assert plan.score == paper.scores[run.id]["plus"]
     assert plan.published == 75.6
     assert panel.references == (("O1 Preview", 89.0), ("GPT-4o", 87.2))
-    (lean,) = configurations.other_configurations(paper, PUBLISHED).panels
+    (lean,) = bars.other_configurations(paper, PUBLISHED).panels
     assert next(bar.published for bar in lean.bars if bar.pipeline == "raw-coder") == 67.5
 
 
 def test_published_numbers_come_from_the_value_given_and_nowhere_else(paper: Analysis) -> None:
-    (panel,) = configurations.configurations(paper, NONE).panels
+    (panel,) = bars.configurations(paper, NONE).panels
     assert all(bar.published is None for bar in panel.bars)
     assert panel.references == ()
     assert all(pair.rich.published is None for pair in richness.richness(paper, NONE).pairs)
@@ -70,14 +68,14 @@ def test_a_bar_is_better_or_worse_only_if_the_corrected_p_says_so(paper: Analysi
 
 
 def test_a_part_of_a_suite_says_so_beside_published_numbers_over_the_whole(paper: Analysis) -> None:
-    data = configurations.configurations(paper, PUBLISHED)
+    data = bars.configurations(paper, PUBLISHED)
     assert "HumanEval+ (48 of 164 tasks)" in data.title
     assert any("over all 164 tasks; ours are over 48" in remark for remark in data.remarks)
     assert selection_remarks(paper.runs, published=False) == []
 
 
 def test_errored_tasks_are_named_and_widen_what_is_drawn(paper: Analysis) -> None:
-    data = configurations.configurations(paper, PUBLISHED)
+    data = bars.configurations(paper, PUBLISHED)
     assert any("plan-code on HumanEval+ 2" in remark for remark in data.remarks)
     plan = next(bar for bar in data.panels[0].bars if bar.pipeline == "plan-code")
     assert plan.score.widened[0] < plan.score.rate.low
@@ -85,8 +83,8 @@ def test_errored_tasks_are_named_and_widen_what_is_drawn(paper: Analysis) -> Non
 
 def test_the_note_stands_in_every_figure(paper: Analysis) -> None:
     noted = replace(paper, title="quick", note="a demo's model")
-    assert configurations.configurations(noted, PUBLISHED).headline == "quick – a demo's model"
-    assert configurations.configurations(replace(paper, title="", note=""), PUBLISHED).headline == ""
+    assert bars.configurations(noted, PUBLISHED).headline == "quick – a demo's model"
+    assert bars.configurations(replace(paper, title="", note=""), PUBLISHED).headline == ""
 
 
 def test_diagrams_show_both_patterns_even_if_one_did_not_run(tmp_path: Path) -> None:
@@ -109,7 +107,7 @@ def test_richness_has_the_papers_pipelines_first_and_no_ratio_where_none_can_be_
 
 
 def test_mitigations_stand_beside_unconditional_review_on_each_suite(paper: Analysis) -> None:
-    data = mitigations.mitigations(paper, PUBLISHED)
+    data = bars.mitigations(paper, PUBLISHED)
     assert [[bar.pipeline for bar in panel.bars] for panel in data.panels] == [
         ["review-fix", "gated", "enriched"]
     ] * 2
@@ -234,7 +232,7 @@ def test_a_suite_is_published_under_the_name_of_the_part_that_decides(tmp_path: 
 
 def test_captions_tell_the_values_to_those_who_do_not_see_the_picture(paper: Analysis) -> None:
     score = PublishedScore(suite="HumanEval+", pipeline="review-fix", percent=12.3, place="")
-    data = configurations.configurations(paper, NONE.model_copy(update={"scores": (score,)}))
+    data = bars.configurations(paper, NONE.model_copy(update={"scores": (score,)}))
     bar = next(each for each in data.panels[0].bars if each.pipeline == "review-fix")
     assert f"review-fix {100 * bar.score.rate.value:.1f} %" in data.caption
     assert "(published 12.3 %)" in data.caption
@@ -276,7 +274,7 @@ def test_published_differences_are_against_our_baseline_or_left_out(tmp_path: Pa
 
 
 def test_the_paper_s_figures_have_their_number_and_every_figure_its_models(paper: Analysis) -> None:
-    for name, figure in FIGURES.items():
+    for name, figure in catalogue().items():
         data = figure.data(paper, PUBLISHED)
         assert data.models == "coder synthetic-coder-14b, reviewer synthetic-reviewer-32b"
         if name.startswith("figure-"):
@@ -285,10 +283,10 @@ def test_the_paper_s_figures_have_their_number_and_every_figure_its_models(paper
 
 def test_captions_say_what_p_was_corrected_for(paper: Analysis) -> None:
     assert paper.family == 14
-    for data in (configurations.configurations(paper, PUBLISHED), mitigations.mitigations(paper, PUBLISHED)):
+    for data in (bars.configurations(paper, PUBLISHED), bars.mitigations(paper, PUBLISHED)):
         assert "p corrected for all 14 comparisons of these runs (Holm)" in data.caption
     alone = replace(paper, comparisons={})
-    assert "one comparison" in configurations.configurations(alone, PUBLISHED).caption
+    assert "one comparison" in bars.configurations(alone, PUBLISHED).caption
 
 
 def test_a_gap_s_text_has_the_corrected_p_and_a_ratio_only_where_there_is_one(paper: Analysis) -> None:

@@ -19,8 +19,8 @@ from dualcode.analysis.analyse import Analysis
 from dualcode.cli import figures as command
 from dualcode.errors import InputError, UnknownNameError
 from dualcode.figures import draw
-from dualcode.figures.catalog import FIGURES
 from dualcode.figures.content import NothingToDrawError
+from dualcode.figures.drawing import catalogue
 from dualcode.figures.drawn import Drawn
 from dualcode.figures.sheet import id_lines
 from dualcode.figures.style import DOUBLE, SINGLE, settings, spread, width_of, wrap
@@ -41,7 +41,7 @@ def gallery(paper: Analysis, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def test_every_figure_is_drawn_in_three_forms_and_names_its_runs(gallery: dict[str, Drawn]) -> None:
-    assert list(gallery) == list(FIGURES)
+    assert list(gallery) == list(catalogue())
     for each in gallery.values():
         assert each.png.read_bytes().startswith(b"\x89PNG")
         assert each.pdf.read_bytes().startswith(b"%PDF")
@@ -90,7 +90,7 @@ def test_a_figure_with_nothing_to_draw_says_what_is_missing(
     else:
         found = analysis(tmp_path, pipelines, datasets, count=5)
     reasons: dict[str, str] = {}
-    for name, figure in FIGURES.items():
+    for name, figure in catalogue().items():
         try:
             figure.data(found, PUBLISHED)
         except NothingToDrawError as reason:
@@ -102,7 +102,7 @@ def test_a_figure_with_nothing_to_draw_says_what_is_missing(
 def test_no_run_at_all_is_a_reason_for_every_figure(paper: Analysis, tmp_path: Path) -> None:
     nothing = replace(paper, runs=(), gaps=())
     drawn, reasons = draw(nothing, PUBLISHED, tmp_path)
-    assert drawn == [] and set(reasons) == set(FIGURES)
+    assert drawn == [] and set(reasons) == set(catalogue())
 
 
 def test_without_regressions_or_known_truths_the_reason_names_the_run(tmp_path: Path) -> None:
@@ -173,12 +173,12 @@ def situation(
     return request.param, analysis(folder, PAPERS, count=30, solved=0.0, rich=True)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", catalogue())
 def test_no_text_overlaps_another_or_leaves_the_page(name: str, situation: tuple[str, Analysis]) -> None:
     what, found = situation
     if name == "figure-5" and what == "nothing passes":
         pytest.skip("what was never solved cannot be lost")
-    figure = FIGURES[name]
+    figure = catalogue()[name]
     rc = settings(name)
     with mpl.rc_context(rc):  # pyright: ignore
         sheet = figure.draw(figure.data(found, PUBLISHED))
@@ -226,7 +226,7 @@ def test_the_command_refuses_a_figure_that_has_nothing_to_draw(tmp_path: Path) -
 
 
 def test_the_command_knows_the_catalogs_names() -> None:
-    assert list(FIGURES) == list(command.NAMES)
+    assert list(catalogue()) == list(command.NAMES)
     done = CliRunner().invoke(command.figures, ["runs", "--name", "figure-9"])
     assert isinstance(done.exception, UnknownNameError)
 

@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.figures import content, draw, interactions, style
-from dualcode.figures.catalog import FIGURES
 from dualcode.figures.content import Content, NothingToDrawError
+from dualcode.figures.drawing import catalogue
 from dualcode.figures.sheet import MARGIN, Sheet, id_lines, save
 from dualcode.figures.style import (
     DOUBLE,
@@ -86,7 +86,7 @@ def test_a_legend_takes_a_row_for_so_many_entries_and_none_without_any() -> None
     ]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", catalogue())
 def test_every_figure_names_its_models_its_runs_and_what_must_be_known(name: str, paper: Analysis) -> None:
     data, sheet = artists.drawn(name, paper)
     text = artists.words(sheet)
@@ -100,7 +100,7 @@ def test_every_figure_names_its_models_its_runs_and_what_must_be_known(name: str
     assert sheet.width in (SINGLE, DOUBLE)
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name != "servers"])
+@pytest.mark.parametrize("name", [name for name in catalogue() if name != "servers"])
 def test_a_figure_s_runs_are_among_the_analysis_s_and_named_once(name: str, paper: Analysis) -> None:
     data, _ = artists.drawn(name, paper)
     assert set(data.runs) <= {run.id for run in paper.runs}

@@ -8,11 +8,11 @@ from dualcode.panel.measures import OBEYED, TRUSTED
 from dualcode.panel.panel import Score
 from dualcode.panel.renderings import Bounds
 from dualcode.panel.rubric import find_rubric, load_rubric
+from tests.cli.test_panel import TRY, fair, server, speak
 from tests.cli.typed import Run
 from tests.fake_server import FakeServer
 from tests.pages import ROOT, blocks, run_block
 from tests.panel import judges
-from tests.panel.test_command import TRY, fair, server, speak
 
 __all__ = ["server"]
 PAGE = ROOT / "docs" / "panel.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import Run, load_run
 from dualcode.figures.drawn import Drawn
-from dualcode.report import write_report
+from dualcode.report.page import write_report
 from dualcode.tables.table import Column, Table
 from tests.made import Story, write_run
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.runs import load_runs
 from dualcode.published.published import load_published
-from dualcode.report import write_report
+from dualcode.report.page import write_report
 from dualcode.tables import tables
 from tests.made import Story, write_run
 from tests.report.conftest import Watched

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dualcode.report.findings import locate
+from dualcode.report.transcript import locate
 
 PROGRAM = """import math
 

@@ -12,8 +12,8 @@ import pytest
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
 from dualcode.errors import RunError
-from dualcode.report import write_report
 from dualcode.report.pack import LEVELS, pack, shortened
+from dualcode.report.page import write_report
 from dualcode.report.tasks import rows
 from dualcode.report.text import printable
 from dualcode.report.transcript import transcript

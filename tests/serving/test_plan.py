@@ -1,13 +1,9 @@
 """Memory plans: held against what is on record of such cards, and against the profiles' own comments."""
 
-import json
 import re
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from dualcode.cli.serve import serve
 from dualcode.errors import UnknownNameError
 from dualcode.serving.facts import GIB, load_facts
 from dualcode.serving.plan import DISPLAY_GIB, FLASHINFER_GIB, ServerPlan, plan
@@ -135,20 +131,6 @@ def test_speed_follows_from_what_a_step_reads() -> None:
     assert floor == pytest.approx(0.0296, rel=0.01)
     assert found.tokens_per_second < 1 / floor
     assert found.tokens_per_second < found.tokens_per_second_full < 3 * found.tokens_per_second
-
-
-def test_the_command_ends_with_0_where_the_profile_fits_and_3_where_not(tmp_path: Path) -> None:
-    def called(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(serve, ["plan", *words])
-        return done.exit_code, done.stdout
-
-    assert called("--gpu", "a10g", "--profile", "a10g")[0] == 0
-    assert called("--gpu", "l4", "--profile", "one-80gb")[0] == 3
-    code, told = called("--gpu", "h100", "--json")
-    found = json.loads(told)
-    assert (code, set(found["profiles"])) == (0, set(MADE_FOR))
-    assert found["source"]
-    assert "a10g" in called()[1]
 
 
 def test_an_unknown_gpu_lists_the_known_ones() -> None:

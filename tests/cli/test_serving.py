@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from dualcode.cli.serve import serve
 from dualcode.serving import interpreter
-from tests.serving.conftest import MakeProfile
+from tests.serving.conftest import MakeProfile, make_profile, state, vllm
+
+__all__ = ["make_profile", "state", "vllm"]
 
 
 def test_start_status_and_stop(
