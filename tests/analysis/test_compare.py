@@ -221,6 +221,19 @@ def test_542_tasks_in_14_runs_are_compared(tmp_path: Path) -> None:
     assert len(told["gaps"]) == 13
 
 
+def test_of_many_runs_the_comparison_is_printed_and_the_rest_on_request(tmp_path: Path) -> None:
+    """Each run has first replies of its own, as without a ledger."""
+    for number in range(8):
+        passed = "+-" * number + "-+" * (8 - number)
+        write(tmp_path, f"p{number}" if number else "raw-coder", passed, words=str(number))
+    text = page(tmp_path)
+    assert text.count("began with the same request") == 4
+    assert "more like the last one" in text
+    assert "gained 1:" not in text
+    assert "gained 1:" in page(tmp_path, "--tasks")
+    assert len(found(tmp_path)["differences"]) > 4
+
+
 def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:
     write(tmp_path, "raw-coder", "+-+-+-")
     write(tmp_path, "review-fix", "++++--")

@@ -177,3 +177,19 @@ def test_an_endless_program_is_cut_and_says_by_how_much(monkeypatch: pytest.Monk
 def test_marks_in_a_text_or_title_are_words_and_no_colours() -> None:
     for panel in (terminal.boxed("a [red]b[/red]", "t"), terminal.code("a = 1", "a [red]b[/red]")):
         assert "[red]b[/red]" in drawn(panel)
+
+
+@pytest.mark.parametrize("width", [80, 120, 30])
+def test_columns_are_folded_on_a_terminal_and_a_line_each_in_a_pipe(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("a-name", "a place", "words of a text " * 12), ("b", "", "")]
+    options.print_columns(rows)
+    assert capsys.readouterr().out.count("\n") == 2
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    options.print_columns(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= max(width, 34 + 20)
+    assert all(line.startswith(" " * 34) for line in lines[1:-1])
+    assert " ".join(" ".join(lines).split()) == "a-name a place " + "words of a text " * 12 + "b"
