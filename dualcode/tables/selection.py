@@ -11,7 +11,6 @@ from dualcode.published.published import SUITES as PUBLISHED_SUITES
 from dualcode.published.published import Published
 from dualcode.verdict import Part
 
-
 _OWN = re.compile(r"[0-9a-f]{8}(?:-\d+)?$")
 
 
