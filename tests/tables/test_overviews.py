@@ -1,5 +1,6 @@
 """The overviews of many runs, and the words that titles and notes are made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,17 @@ def test_errored_tasks_and_unpaired_ones_are_noted(study: Analysis) -> None:
     assert plan is not None
     assert f"{plan.id}: 2 tasks that only one of the two runs graded are not in Δ." in notes
     assert caveats([each for each in lines if each.pipeline == "raw-coder"]) == []
+
+
+def test_of_many_notes_of_one_kind_the_first_stand_and_the_rest_are_counted(study: Analysis) -> None:
+    own = line(study, PAPER, "humaneval", "plan-code")
+    assert own.comparison is not None
+    texts = [f"run {number} differs" for number in range(9)]
+    warned = [
+        replace(own, comparisons={own.part: own.comparison.model_copy(update={"warnings": (text,)})})
+        for text in [*texts, texts[0]]
+    ]
+    notes = caveats(warned)
+    assert notes[-4:-1] == texts[:3]
+    assert notes[-1].startswith("6 more notes like these")
+    assert caveats(warned[:4])[-4:] == texts[:4]
