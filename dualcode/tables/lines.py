@@ -21,7 +21,6 @@ from dualcode.tables.cells import (
 from dualcode.tables.selection import covered
 from dualcode.verdict import Part
 
-
 MOST_NOTES = 4
 """Of one kind, below a table."""
 
