@@ -13,6 +13,10 @@ from dualcode.tables.grid import listed, numbers, words
 from dualcode.tables.table import Table
 
 
+MANY_UNCOMPILED = 0.1
+"""A share of programs that do not compile at which a samples file is likely to hold raw replies."""
+
+
 def score_table(score: Score) -> Table:
     """Return a row for each set of tests and each k."""
     ks = [k for k in KS if k in score.base.pass_at] or [1]
@@ -39,7 +43,12 @@ def score_table(score: Score) -> Table:
     samples = len(score.verdicts)
     more = f", {samples} samples" if samples != score.tasks else ""
     title = f"{score.title}: {score.tasks} tasks{more} in {score.seconds:.1f} s, sandbox {score.sandbox}"
-    return listed("score", title, heads, rows, notes=[score.compiled])
+    notes = [score.compiled]
+    if score.uncompiled >= MANY_UNCOMPILED * samples:
+        notes.append(
+            "raw replies, with prose or fences around the code? `dualcode extract` makes samples of them"
+        )
+    return listed("score", title, heads, rows, notes=notes)
 
 
 FIRST_SECONDS, EVERY_SECONDS = 3.0, 15.0

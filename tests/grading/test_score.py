@@ -258,6 +258,17 @@ def test_the_share_of_programs_that_do_not_compile_is_part_of_every_score(suite:
     assert "1 of 1 programs (100.0%) do not compile" in shown(done)
     whole = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=tier)
     assert "0 of 1 programs (0.0%) do not compile" in shown(whole)
+    assert "dualcode extract" in shown(done) and "dualcode extract" not in shown(whole)
+
+
+@pytest.mark.parametrize(("uncompiled", "named"), [(0, False), (1, False), (2, True), (20, True)])
+def test_where_many_programs_do_not_compile_extract_is_named(
+    suite: Suite, uncompiled: int, named: bool
+) -> None:
+    tier = Tier(name="namespaces", holds=())
+    verdicts = [verdict("MiniRich/0", "failed")] * 20
+    done = score(verdicts, suite, 1.0, sandbox=tier, uncompiled=uncompiled)
+    assert ("dualcode extract" in shown(done)) == named
 
 
 # What the numbers are over
