@@ -12,7 +12,6 @@ from dualcode.tables.cells import NOTHING, interval, percent
 from dualcode.tables.grid import listed, numbers, words
 from dualcode.tables.table import Table
 
-
 MANY_UNCOMPILED = 0.1
 """A share of programs that do not compile at which a samples file is likely to hold raw replies."""
 
