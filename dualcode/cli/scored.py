@@ -1,5 +1,6 @@
 """The score of a samples file for people, and how far the grading is."""
 
+import threading
 import time
 from types import TracebackType
 
@@ -50,8 +51,9 @@ def score_table(score: Score) -> Table:
     return listed("score", title, heads, rows, notes=notes)
 
 
-FIRST_SECONDS, EVERY_SECONDS = 3.0, 15.0
-"""Off a terminal: when the first line of a phase is due, and when the next ones are."""
+FIRST_SECONDS, MOST_SECONDS = 2.5, 15.0
+"""Off a terminal: when the first line of a phase is due, and the longest time between two of a long one."""
+TICK = 0.5
 
 
 class Bar(Watcher):
@@ -64,16 +66,20 @@ class Bar(Watcher):
             *columns, console=self._console, transient=True, disable=not self._console.is_terminal
         )
         self._phase = self._progress.add_task("reading", total=None)
-        self._due = 0.0
+        self._began = self._due = 0.0
+        self._lock, self._ended = threading.Lock(), threading.Event()
 
     def __enter__(self) -> "Bar":
         self._progress.start()
+        if not self._console.is_terminal:  # a program may take its minute, and no step is made meanwhile
+            threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+        self._ended.set()
 
     def on_warning(self, warning: str) -> None:
         """Warn."""
@@ -81,16 +87,29 @@ class Bar(Watcher):
 
     def on_phase(self, name: str, total: int) -> None:
         """Begin a bar."""
-        self._due = time.monotonic() + FIRST_SECONDS
-        self._progress.remove_task(self._phase)
-        self._phase = self._progress.add_task(name, total=total)
+        with self._lock:
+            self._began = time.monotonic()
+            self._due = self._began + FIRST_SECONDS
+            self._progress.remove_task(self._phase)
+            self._phase = self._progress.add_task(name, total=total)
 
     def on_step(self) -> None:
         """Move it on."""
         self._progress.advance(self._phase)
-        if not self._console.is_terminal and time.monotonic() >= self._due:
-            self._due = time.monotonic() + EVERY_SECONDS
+        self._tell()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(TICK):
+            self._tell()
+
+    def _tell(self) -> None:
+        """Off a terminal, say how far it is if a line is due."""
+        with self._lock:
+            now = time.monotonic()
             [phase] = self._progress.tasks
+            if self._console.is_terminal or now < self._due or phase.total is None:
+                return
+            self._due = now + min(MOST_SECONDS, max(FIRST_SECONDS, (now - self._began) / 10))
             self._console.print(
                 f"{phase.description}: {phase.completed:g} of {phase.total:g}", highlight=False
             )

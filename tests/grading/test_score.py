@@ -5,7 +5,9 @@ import gzip
 import io
 import json
 import lzma
+import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -154,14 +156,29 @@ def test_a_long_phase_off_a_terminal_says_how_far_it_is(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(scored, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(scored, "TICK", 60)
     with scored.Bar() as bar:
-        bar.on_phase("grading", 40)
-        for _ in range(40):
+        bar.on_phase("grading", 400)
+        for _ in range(400):
             clock[0] += 1
             bar.on_step()
     told = capsys.readouterr()
-    assert told.err.splitlines() == ["grading: 3 of 40", "grading: 18 of 40", "grading: 33 of 40"]
+    at = [int(line.removeprefix("grading: ").removesuffix(" of 400")) for line in told.err.splitlines()]
+    assert at[:4] == [3, 6, 9, 12]
+    assert max(later - former for former, later in pairwise(at)) == 15, "a log of hours is no wall"
     assert told.out == ""
+
+
+def test_a_program_that_takes_its_time_is_no_silence_off_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = threading.Event()
+    monkeypatch.setattr(scored, "TICK", 0.001)
+    monkeypatch.setattr(scored, "FIRST_SECONDS", 0.001)
+    with scored.Bar() as bar:
+        monkeypatch.setattr(bar._console, "print", lambda *_, **__: said.set())  # pyright: ignore[reportPrivateUsage]
+        bar.on_phase("grading", 40)
+        assert said.wait(30)
 
 
 def test_a_solution_of_ten_megabytes_is_refused(tmp_path: Path, suite: Suite) -> None:
