@@ -32,7 +32,8 @@ def compare(
 ) -> None:
     """Compare runs task by task: what was gained and lost, and whether chance could have done it.
 
-    RUN is a run's folder, or a folder of runs. Rates have Wilson intervals, differences a paired bootstrap
+    RUN is a run's folder, or a folder of runs: of several of one pipeline the one with the most graded tasks,
+    of equal ones the newest. Rates have Wilson intervals, differences a paired bootstrap
     and McNemar's exact test, and the number of tasks that would show them. Runs of two suites: also whether
     a pipeline gains more on one than on the other. Runs of other data or tasks are compared on what they
     share, and that is said first.
@@ -49,7 +50,7 @@ def compare(
         from dualcode.analysis.comparisons import compare_runs
         from dualcode.analysis.runs import load_runs
 
-        found = compare_runs(load_runs(paths), baseline, part)
+        found = compare_runs(load_runs(paths, one_each=True), baseline, part)
     if as_json:
         click.echo(json.dumps(found.to_json()))
         return

@@ -99,7 +99,7 @@ def test_an_unknown_or_ambiguous_baseline_is_refused_with_what_there_is(tmp_path
     unknown = refused(tmp_path, "--baseline", "plan-code")
     assert "'plan-code' is neither a pipeline nor a run" in str(unknown)
     assert "raw-coder" in str(unknown)
-    ambiguous = refused(tmp_path, "--baseline", "review-fix")
+    ambiguous = refused(tmp_path / one, tmp_path / two, tmp_path, "--baseline", "review-fix")
     assert one in str(ambiguous)
     assert two in str(ambiguous)
 

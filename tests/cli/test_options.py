@@ -99,14 +99,16 @@ def test_an_error_ends_with_its_code_and_its_words_alone(
 def test_a_hint_spells_dualcode_as_it_is_called_here_and_leaves_other_words(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    others = (
+        "the dualcode that made it; ls /opt/dualcode runs; my-dualcode eval; dualcode 1.0; dualcode shown"
+    )
+
     def fail(*_: object) -> None:
-        raise RunError("x", hint="dualcode show R; ls /opt/dualcode runs; my-dualcode eval; dualcode 1.0")
+        raise RunError("x", hint=f"dualcode show R; {others}")
 
     monkeypatch.setattr("dualcode.pipelines.find.pipelines", fail)
     monkeypatch.setattr(main, "spelled", lambda: "HERE")
-    assert run("pipelines")[2].endswith(
-        "try: HERE show R; ls /opt/dualcode runs; my-dualcode eval; dualcode 1.0\n"
-    )
+    assert run("pipelines")[2].endswith(f"try: HERE show R; {others}\n")
 
 
 def test_the_command_line_is_spelled_by_the_shortest_way_that_works(
