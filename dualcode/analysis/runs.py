@@ -251,9 +251,9 @@ def load_runs(paths: Sequence[Path], *, one_each: bool = False, tell: Tell = tel
     """Read runs; a folder that holds runs stands for all of them, in the order in which they were begun.
 
     With `one_each` it stands for one of each pipeline and suite: that with the most graded tasks, of equal
-    ones the newest. The others, and what `load_run` refuses of a folder, are left out, as `tell` hears. Raises
-    RunError for a path that is neither, for a refused run that was named itself, and for a folder without any
-    other.
+    ones the newest. The others, and what `load_run` refuses of a folder, are left out, as `tell` hears.
+    Raises RunError for a path that is neither, for a refused run that was named itself, and for a folder
+    without any other.
     """
     found: dict[Path, Run] = {}
     for path in paths:
