@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_FOUND, WholeSummaries, team_of, team_options
+from dualcode.cli.options import EXIT_ERRORED, EXIT_FOUND, WholeSummaries, print_below, team_of, team_options
 
 if TYPE_CHECKING:
     from dualcode.panel.checking import JudgeTried
@@ -141,7 +141,7 @@ def rubrics(name: str | None, as_json: bool) -> None:
         _show(found[name])
     else:
         for each, rubric in found.items():
-            click.echo(f"{each:<12}{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
+            print_below(f"{each:<12}", f"{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
 
 
 def _show(rubric: "Rubric") -> None:
@@ -152,7 +152,7 @@ def _show(rubric: "Rubric") -> None:
         needs = f" (only where there is a {each.needs})" if each.needs else ""
         click.echo(f"\n{each.key}: {each.named}{needs}\n  {each.question}")
         for level, meaning in sorted(each.levels.items()):
-            click.echo(f"  {level:>3}  {meaning}")
+            print_below(f"  {level:>3}  ", meaning)
 
 
 def _print(found: "JudgeTried") -> None:
