@@ -173,10 +173,14 @@ def test_a_program_that_takes_its_time_is_no_silence_off_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said = threading.Event()
+
+    def note(*_: object, **__: object) -> None:
+        said.set()
+
     monkeypatch.setattr(scored, "TICK", 0.001)
     monkeypatch.setattr(scored, "FIRST_SECONDS", 0.001)
     with scored.Bar() as bar:
-        monkeypatch.setattr(bar._console, "print", lambda *_, **__: said.set())  # pyright: ignore[reportPrivateUsage]
+        monkeypatch.setattr(bar._console, "print", note)  # pyright: ignore[reportPrivateUsage]
         bar.on_phase("grading", 40)
         assert said.wait(30)
 
