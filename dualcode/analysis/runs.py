@@ -235,14 +235,20 @@ def warn_of_changes(runs: Sequence[Run], tell: Tell = tell_stderr) -> None:
             tell(f"warning: {run.folder}: {run.change} (dualcode audit)")
 
 
+_BETTER = ("has more graded tasks", "is not damaged", "is newer")
+
+
 def _one_each(runs: Sequence[Run], tell: Tell) -> list[Run]:
-    ranked = sorted(runs, key=lambda run: (len(run.tasks) - len(run.errored), run.records.manifest.created))
-    kept = {(run.dataset, run.pipeline): run for run in ranked}
+    def rank(run: Run) -> tuple[int, bool, float]:
+        graded = len(run.tasks) - len(run.errored)
+        return graded, not run.records.damage, run.records.manifest.created
+
+    kept = {(run.dataset, run.pipeline): run for run in sorted(runs, key=rank)}
     for run in runs:
         other = kept[run.dataset, run.pipeline]
         if run is not other:
-            more = len(other.tasks) - len(other.errored) > len(run.tasks) - len(run.errored)
-            why = "has more graded tasks" if more else "is newer"
+            ranks = zip(rank(run), rank(other), _BETTER, strict=True)
+            why = next((reason for own, best, reason in ranks if own != best), "is its copy")
             tell(f"left out: {run.folder}: {other.folder.name} {why}. Name both to set them side by side")
     return list(kept.values())
 
@@ -251,9 +257,9 @@ def load_runs(paths: Sequence[Path], *, one_each: bool = False, tell: Tell = tel
     """Read runs; a folder that holds runs stands for all of them, in the order in which they were begun.
 
     With `one_each` it stands for one of each pipeline and suite: that with the most graded tasks, of equal
-    ones the newest. The others, and what `load_run` refuses of a folder, are left out, as `tell` hears.
-    Raises RunError for a path that is neither, for a refused run that was named itself, and for a folder
-    without any other.
+    ones the undamaged, of these the newest. The others, and what `load_run` refuses of a folder, are left
+    out, as `tell` hears. Raises RunError for a path that is neither, for a refused run that was named itself,
+    and for a folder without any other.
     """
     found: dict[Path, Run] = {}
     for path in paths:

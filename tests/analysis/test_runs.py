@@ -164,21 +164,24 @@ def test_of_several_runs_of_a_pipeline_the_one_with_most_graded_tasks_stands_and
 ) -> None:
     """Wherever runs are set side by side; each that is left out is named."""
     first = write_run(tmp_path, "raw-coder", dict.fromkeys(TASKS, RIGHT))
-    again, trial = first.with_name(f"{first.name}-2"), first.with_name(f"{first.name}-3")
-    for folder, later, kept in ((again, 1, len(TASKS)), (trial, 2, 1)):
+    again, trial, torn = (first.with_name(f"{first.name}-{number}") for number in (2, 3, 4))
+    for folder, later, kept in ((again, 1, len(TASKS)), (trial, 2, 1), (torn, 3, len(TASKS))):
         shutil.copytree(first, folder)
         made = read_manifest(first)
         made = made.model_copy(update={"id": folder.name, "created": made.created + later})
         (folder / "manifest.json").write_text(made.model_dump_json())
         lines = (folder / "verdicts.jsonl").read_text().splitlines(keepends=True)
         (folder / "verdicts.jsonl").write_text("".join(lines[:kept]))
+    (torn / "calls.jsonl").write_text("broken\n" + (torn / "calls.jsonl").read_text())
     other = write_run(tmp_path, "review-fix", dict.fromkeys(TASKS, RIGHT))
     told = list[str]()
     stand = load_runs([tmp_path], one_each=True, tell=told.append)
     assert {run.folder for run in stand} == {again, other}
-    assert [text.split(":")[1].strip() for text in told] == [str(first), str(trial)]
-    assert "is newer" in told[0] and "more graded tasks" in told[1]
-    assert len(load_runs([tmp_path])) == 4, "each of them stands for itself in costs, say"
+    left = {text.split(":")[1].strip(): text for text in told if text.startswith("left out")}
+    assert left.keys() == {str(first), str(trial), str(torn)}
+    assert "is newer" in left[str(first)] and "more graded tasks" in left[str(trial)]
+    assert "is not damaged" in left[str(torn)]
+    assert len(load_runs([tmp_path])) == 5, "each of them stands for itself in costs, say"
     assert len(load_runs([first, again], one_each=True)) == 2, "what is named is meant"
 
 
