@@ -66,7 +66,8 @@ class Bar(Watcher):
             *columns, console=self._console, transient=True, disable=not self._console.is_terminal
         )
         self._phase = self._progress.add_task("reading", total=None)
-        self._began = self._due = 0.0
+        self._began = time.monotonic()
+        self._due = self._began + FIRST_SECONDS
         self._lock, self._ended = threading.Lock(), threading.Event()
 
     def __enter__(self) -> "Bar":
@@ -107,9 +108,8 @@ class Bar(Watcher):
         with self._lock:
             now = time.monotonic()
             [phase] = self._progress.tasks
-            if self._console.is_terminal or now < self._due or phase.total is None:
+            if self._console.is_terminal or now < self._due:
                 return
             self._due = now + min(MOST_SECONDS, max(FIRST_SECONDS, (now - self._began) / 10))
-            self._console.print(
-                f"{phase.description}: {phase.completed:g} of {phase.total:g}", highlight=False
-            )
+            far = "" if phase.total is None else f": {phase.completed:g} of {phase.total:g}"
+            self._console.print(phase.description + far, highlight=False)

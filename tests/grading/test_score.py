@@ -158,12 +158,16 @@ def test_a_long_phase_off_a_terminal_says_how_far_it_is(
     monkeypatch.setattr(scored, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(scored, "TICK", 60)
     with scored.Bar() as bar:
+        clock[0] += 3
+        bar.on_step()
         bar.on_phase("grading", 400)
         for _ in range(400):
             clock[0] += 1
             bar.on_step()
     told = capsys.readouterr()
-    at = [int(line.removeprefix("grading: ").removesuffix(" of 400")) for line in told.err.splitlines()]
+    first, *lines = told.err.splitlines()
+    assert first == "reading"
+    at = [int(line.removeprefix("grading: ").removesuffix(" of 400")) for line in lines]
     assert at[:4] == [3, 6, 9, 12]
     assert max(later - former for former, later in pairwise(at)) == 15, "a log of hours is no wall"
     assert told.out == ""
