@@ -55,10 +55,13 @@ async def seal(folder: Path, suite: Suite) -> Audit:
     return (await finish(folder, suite))[0]
 
 
-async def finish(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
-    """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers."""
+async def finish(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
+    """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers.
+
+    `unsafe` allows that references run without a sandbox, as it does for a run that was made without one.
+    """
     require_whole(folder)
-    found, summary = await _inspect(folder, suite)
+    found, summary = await _inspect(folder, suite, unsafe=unsafe)
 
     def write() -> None:
         files = {name: _checksum(folder / name) for name in SEALED_FILES}
@@ -73,7 +76,7 @@ async def inspect(folder: Path, suite: Suite) -> Audit:
     return (await _inspect(folder, suite))[0]
 
 
-async def _inspect(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
+async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
     """Go through a run once, task by task, for its audit and its numbers."""
     run = await asyncio.to_thread(RunByTask, folder)
     if run.manifest.configuration.data != suite.data.sha256:
@@ -83,7 +86,7 @@ async def _inspect(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
     async with contextlib.AsyncExitStack() as parts:
         parts.callback(run.close)
         # As the run was allowed: no step after its last task may need what it did without.
-        unsafe = any(
+        unsafe |= any(
             each.sandbox is not None and each.sandbox.name == "unsafe" for each in run.manifest.sessions
         )
         evidence = _Evidence(run, suite, References(suite, parts, unsafe=unsafe))

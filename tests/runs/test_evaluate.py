@@ -16,7 +16,7 @@ from dualcode.cli import printing
 from dualcode.cli.eval import command as eval_command
 from dualcode.cli.printing import audited
 from dualcode.cli.reproduce import reproduce
-from dualcode.errors import RunError, SandboxError
+from dualcode.errors import ClusterError, RunError, SandboxError
 from dualcode.runs.audit import Audit
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.seal import broken, inspect, seal
@@ -358,6 +358,18 @@ async def test_no_step_after_the_last_task_needs_a_sandbox_that_the_run_did_with
     assert (done.summary.base.errored, done.summary.base.graded) == (1, 1)
     assert (done.folder / "seal.json").exists()
     assert (await seal(done.folder, load_suite("mini"))).clean, "audited anew, too"
+
+
+async def test_a_machine_that_could_not_seal_is_refused_before_a_cluster_does_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = SandboxError("unshare: Operation not permitted")
+    monkeypatch.setattr(tiers, "_probed", dict.fromkeys(tiers.TIERS, nothing))
+    with serve() as server:
+        with pytest.raises(SandboxError, match="no sandbox works on this machine"):
+            await run(server, tmp_path, "raw-coder", ray="127.0.0.1:1")
+        with pytest.raises(ClusterError):
+            await run(server, tmp_path, "raw-coder", ray="127.0.0.1:1", unsafe=True)
 
 
 async def test_a_result_says_first_what_its_sandbox_did_not_hold(
