@@ -5,6 +5,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class WholeSummaries(click.Group):
-    """A group whose help tells each command's first sentence whole, on as many lines as it takes."""
+    """A group whose help tells each command's first sentence whole, on as many lines as it takes.
+
+    A name that is none of its commands is told with the nearest.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := get_close_matches(args[0], self.list_commands(ctx)):
+                error.message += f" Nearest: {', '.join(near)}."
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands."""

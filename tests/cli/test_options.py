@@ -195,3 +195,12 @@ def test_columns_are_folded_on_a_terminal_and_a_line_each_in_a_pipe(
     assert max(map(len, lines)) <= max(width, 34 + 20)
     assert all(line.startswith(" " * 34) for line in lines[1:-1])
     assert " ".join(" ".join(lines).split()) == "a-name a place " + "words of a text " * 12 + "b"
+
+
+@pytest.mark.parametrize(
+    ("line", "near"), [(["shwo"], "show"), (["serve", "strat"], "start"), (["ledger", "prone"], "prune")]
+)
+def test_a_misspelt_command_is_told_with_the_nearest(run: Run, line: list[str], near: str) -> None:
+    code, _, err = run(*line)
+    assert code == 2
+    assert "Nearest: " in err and near in err
