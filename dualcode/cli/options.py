@@ -36,9 +36,9 @@ class WholeSummaries(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if near := get_close_matches(args[0], self.list_commands(ctx)):
-                error.message += f" Nearest: {', '.join(near)}."
-            raise
+            near = get_close_matches(args[0], self.list_commands(ctx))
+            more = f" Nearest: {', '.join(near)}." if near else ""
+            raise click.UsageError(error.message + more, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands."""
