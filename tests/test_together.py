@@ -1,6 +1,8 @@
 """Work that is begun side by side: all of it has ended before whoever began it goes on."""
 
+import ast
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +174,19 @@ async def test_work_that_is_silent_is_heard_of_and_work_that_speaks_or_ends_at_o
     assert told[:2] == ["… 3 s", "… 13 s"]
     assert told[2] == "a word"
     assert told[3] == "… 30 s", "ten seconds after the word, not after the last sign"
+
+
+def test_nothing_is_begun_side_by_side_that_outlives_a_failure() -> None:
+    """Bare `gather` lets siblings go on behind the failure that it raises: it stands nowhere here."""
+    package = Path(together_module.__file__).parent
+    found = [
+        f"{file.relative_to(package)}:{node.lineno}"
+        for file in sorted(package.rglob("*.py"))
+        if "gather(" in (source := file.read_text())
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (node.func.attr, getattr(node.func.value, "id", "")) == ("gather", "asyncio")
+        and "return_exceptions" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not found

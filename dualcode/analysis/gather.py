@@ -18,13 +18,13 @@ async def gather(
     grade: bool = True,
     tell: Tell = tell_stderr,
 ) -> Analysis:
-    """Read runs, or folders of runs, and analyse them.
+    """Read runs, or folders of runs (one of each pipeline and suite, see `load_runs`), and analyse them.
 
     Without `baseline` it is raw-coder, or the first run's pipeline where raw-coder did not run. With `grade`,
     reviewed drafts that no run has a verdict of are graded now, and kept; `tell` hears of it, by default
     stderr does. Raises any DualcodeError.
     """
-    runs = load_runs(paths, tell=tell)
+    runs = load_runs(paths, one_each=True, tell=tell)
     tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
     notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
     pipelines = [run.pipeline for run in runs]

@@ -235,11 +235,31 @@ def warn_of_changes(runs: Sequence[Run], tell: Tell = tell_stderr) -> None:
             tell(f"warning: {run.folder}: {run.change} (dualcode audit)")
 
 
-def load_runs(paths: Sequence[Path], *, tell: Tell = tell_stderr) -> list[Run]:
+_BETTER = ("has more graded tasks", "is not damaged", "is newer")
+
+
+def _one_each(runs: Sequence[Run], tell: Tell) -> list[Run]:
+    def rank(run: Run) -> tuple[int, bool, float]:
+        graded = len(run.tasks) - len(run.errored)
+        return graded, not run.records.damage, run.records.manifest.created
+
+    kept = {(run.dataset, run.pipeline): run for run in sorted(runs, key=rank)}
+    for run in runs:
+        other = kept[run.dataset, run.pipeline]
+        if run is not other:
+            ranks = zip(rank(run), rank(other), _BETTER, strict=True)
+            why = next((reason for own, best, reason in ranks if own != best), "is its copy")
+            tell(f"left out: {run.folder}: {other.folder.name} {why}. Name both to set them side by side")
+    return list(kept.values())
+
+
+def load_runs(paths: Sequence[Path], *, one_each: bool = False, tell: Tell = tell_stderr) -> list[Run]:
     """Read runs; a folder that holds runs stands for all of them, in the order in which they were begun.
 
-    What `load_run` refuses of such a folder is left out, as `tell` hears. Raises RunError for a path that is
-    neither, for a refused run that was named itself, and for a folder without any other.
+    With `one_each` it stands for one of each pipeline and suite: that with the most graded tasks, of equal
+    ones the undamaged, of these the newest. The others, and what `load_run` refuses of a folder, are left
+    out, as `tell` hears. Raises RunError for a path that is neither, for a refused run that was named itself,
+    and for a folder without any other.
     """
     found: dict[Path, Run] = {}
     for path in paths:
@@ -256,6 +276,8 @@ def load_runs(paths: Sequence[Path], *, tell: Tell = tell_stderr) -> list[Run]:
             raise refused[0]
         for error in refused:
             tell(f"left out: {error.message}")
+        if one_each and inside != [path]:
+            runs = _one_each(runs, tell)
         for run in sorted(runs, key=lambda run: run.records.manifest.created):
             found.setdefault(run.folder.resolve(), run)
     return list(found.values())

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LISTED = 6
 """Tasks of a kind that are listed where not all are asked for."""
+MOST_LISTS = 4
+"""Comparisons whose tasks are listed without being asked for, and differences of one kind that are told."""
 
 
 @click.command("compare")
@@ -32,7 +34,8 @@ def compare(
 ) -> None:
     """Compare runs task by task: what was gained and lost, and whether chance could have done it.
 
-    RUN is a run's folder, or a folder of runs. Rates have Wilson intervals, differences a paired bootstrap
+    RUN is a run's folder, or a folder of runs: of several of one pipeline the one with the most graded tasks,
+    of equal ones the newest. Rates have Wilson intervals, differences a paired bootstrap
     and McNemar's exact test, and the number of tasks that would show them. Runs of two suites: also whether
     a pipeline gains more on one than on the other. Runs of other data or tasks are compared on what they
     share, and that is said first.
@@ -49,7 +52,7 @@ def compare(
         from dualcode.analysis.comparisons import compare_runs
         from dualcode.analysis.runs import load_runs
 
-        found = compare_runs(load_runs(paths), baseline, part)
+        found = compare_runs(load_runs(paths, one_each=True), baseline, part)
     if as_json:
         click.echo(json.dumps(found.to_json()))
         return
@@ -60,13 +63,16 @@ def compare(
     if loud:
         loud.append("Only the tasks that a run shares with its baseline are compared below.")
         show(boxed("\n".join(loud), "NOT THE SAME TASKS AND TESTS"))
-    for each in found.differences:
-        if not each.breaks:
-            show(f"differs: {each.text}", style="yellow")
+    for kind in dict.fromkeys(each.kind for each in found.differences if not each.breaks):
+        told = [each.text for each in found.differences if each.kind == kind]
+        for text in told[:MOST_LISTS]:
+            show(f"differs: {text}", style="yellow")
+        if more := told[MOST_LISTS:]:
+            show(f"differs: {len(more)} more like the last one (--json has them)", style="yellow")
     family = sum(len(suite.comparisons) for suite in found.suites)
     for suite in found.suites:
         show(suite_table(suite, family))
-        for each in suite.comparisons:
+        for each in suite.comparisons if tasks or family <= MOST_LISTS else ():
             _tell_changes(each, tasks)
         click.echo()
     if found.gaps:
@@ -74,6 +80,8 @@ def compare(
         click.echo()
     for line in reading(found):
         show(line, style="dim")
+    if family > MOST_LISTS and not tasks:
+        show("which tasks were gained and lost: --tasks", style="dim")
 
 
 def _tell_changes(comparison: "Comparison", every: bool) -> None:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from dualcode.cli.options import json_option, print_columns
+from dualcode.cli.options import json_option, print_below, print_columns
 
 
 @click.command("datasets")
@@ -44,4 +44,4 @@ def datasets(check: str | None, as_json: bool) -> None:
         return
     for entry, ready, detail in found:
         print_columns([(entry.name, f"{entry.size} tasks" if entry.size else "", entry.description)])
-        click.echo(f"{'':20}{'ready: ' if ready else ''}{detail}")
+        print_below(" " * 20, f"{'ready: ' if ready else ''}{detail}")

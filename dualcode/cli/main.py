@@ -106,7 +106,8 @@ def main(prefix: Sequence[str] = (), program: str = "dualcode") -> None:
         if not isinstance(first, DualcodeError):
             raise  # a fault of dualcode's own
         # The README's way puts `dualcode` on PATH; where it is not, a hint says what works.
-        text = re.sub(r"(?<![\w./-])dualcode (?=[a-z])", lambda _: f"{spelled()} ", str(first))
+        typed = rf"(?<![\w./-])dualcode (?=(?:{'|'.join(COMMANDS)})\b)"
+        text = re.sub(typed, lambda _: f"{spelled()} ", str(first))
         click.echo(f"error: {text}", err=True)
         sys.exit(first.exit_code)
 

@@ -3,7 +3,9 @@
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +24,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class WholeSummaries(click.Group):
-    """A group whose help tells each command's first sentence whole, on as many lines as it takes."""
+    """A group whose help tells each command's first sentence whole, on as many lines as it takes.
+
+    A name that is none of its commands is told with the nearest.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx))
+            more = f" Nearest: {', '.join(near)}." if near else ""
+            raise click.UsageError(error.message + more, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands."""
@@ -177,7 +193,17 @@ def load(dataset: str, data: Path | None) -> "Suite":
 
 
 def print_columns(rows: Sequence[tuple[str, str, str]]) -> None:
-    """Print a name, a place and a text a line."""
+    """Print a name, a place and a text a line; see `print_below`."""
     width = max((20, *(len(name) + 1 for name, _, _ in rows)))
     for name, place, text in rows:
-        click.echo(f"{name:<{width}}{place:<14}{text}")
+        print_below(f"{name:<{width}}{place:<14}", text)
+
+
+def print_below(lead: str, text: str) -> None:
+    """Print a lead and a text: in a pipe on one line, on a terminal folded so that each line stands below."""
+    if not sys.stdout.isatty():
+        click.echo(lead + text)
+        return
+    width = max(20, shutil.get_terminal_size().columns - len(lead))
+    folded = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+    click.echo("\n".join([lead + folded[0], *(" " * len(lead) + line for line in folded[1:])]))

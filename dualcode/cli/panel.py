@@ -13,6 +13,7 @@ from dualcode.cli.options import (
     EXIT_FOUND,
     WholeSummaries,
     json_option,
+    print_below,
     quiet_option,
     team_of,
     team_options,
@@ -153,10 +154,10 @@ def rubrics(name: str | None, as_json: bool) -> None:
             needs = f" (only where there is a {each.needs})" if each.needs else ""
             click.echo(f"\n{each.key}: {each.named}{needs}\n  {each.question}")
             for level, meaning in sorted(each.levels.items()):
-                click.echo(f"  {level:>3}  {meaning}")
+                print_below(f"  {level:>3}  ", meaning)
     else:
         for key, rubric in found.items():
-            click.echo(f"{key:<12}{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
+            print_below(f"{key:<12}", f"{rubric.title}: {', '.join(one.key for one in rubric.dimensions)}")
 
 
 def _print(found: "JudgeTried") -> None:

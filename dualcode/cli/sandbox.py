@@ -86,13 +86,15 @@ def _print(report: dict[str, Any]) -> None:
         return
     if report["chosen"] == "unsafe":
         click.echo("unsafe      (chosen, as told)")
+    from dualcode.cli.options import print_below
+
     click.echo("\nholds")
     for phrase in report["holds"]:
-        click.echo(f"  {phrase}")
+        print_below("  ", phrase)
     click.echo("lacks")
     for phrase in report["lacks"] or [
         "nothing known; faults of the kernel and side channels are not defended"
     ]:
-        click.echo(f"  {phrase}")
+        print_below("  ", phrase)
     median, p99, runs = report["run_ms"].values()
     click.echo(f"\none run of a trivial program: median {median} ms, p99 {p99} ms, of {runs}")

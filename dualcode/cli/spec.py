@@ -148,6 +148,7 @@ def spec(files: tuple[str, ...], entry_point: str | None, as_json: bool) -> None
 
 def _print(specification: Specification) -> None:
     from dualcode.bench.richness import PROPOSED_THRESHOLD
+    from dualcode.cli.options import print_below
 
     result = specification.richness
     name = f"  {specification.entry_point}" if specification.entry_point else "  (names no function)"
@@ -166,4 +167,4 @@ def _print(specification: Specification) -> None:
     for component in result.missing:
         lacks = "; ".join(component.lacks[:_SHOWN_LACKS]) or "more of the same"
         advice = f"say something on {lacks}" if component.name in ("edge cases", "constraints") else lacks
-        click.echo(f"    +{component.gain:.2f}  {component.name}: {advice}")
+        print_below(f"    +{component.gain:.2f}  ", f"{component.name}: {advice}")

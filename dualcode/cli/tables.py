@@ -39,7 +39,8 @@ def tables(
 ) -> None:
     """Set runs and the paper's published numbers side by side, in columns that are never mixed.
 
-    A folder of runs stands for all of them. A table with nothing to show is left out, and stderr says why.
+    A folder stands for its runs, one of each pipeline. A table with nothing to show is left
+    out, and stderr says why.
 
     \b
     Example:

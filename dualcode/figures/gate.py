@@ -154,8 +154,8 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     )  # fmt: skip
     axes.axvline(panel.threshold, color=VERMILLION, lw=0.8, ls="--", zorder=3)
     right = panel.threshold <= 0.6
-    axes.text(
-        panel.threshold + (0.015 if right else -0.015), 0.03, f"{panel.ours.reviewed} of {tasks} reviewed",
+    axes.text(  # above the axes, where no curve is
+        panel.threshold + (-0.01 if right else 0.01), 1.01, f"{panel.ours.reviewed} of {tasks} reviewed",
         transform=axes.get_xaxis_transform(), size=LABEL, ha="left" if right else "right", va="bottom",
     )  # fmt: skip
     for name, x in ((REVIEW, 0.0), (RAW, 1.0)):

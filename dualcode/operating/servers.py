@@ -18,6 +18,7 @@ from dualcode.operating import gauges
 from dualcode.operating.check import Check, failed, passed, skipped, warned
 from dualcode.sampling import PAPER
 from dualcode.serving import failures
+from dualcode.together import all_or_nothing
 
 DEADLINE = 60.0
 """Seconds for one token, on a busy server too; an engine that hangs takes for ever."""
@@ -185,7 +186,7 @@ async def speed(about: str, chat: OpenAIChat, many: int) -> AsyncIterator[Check]
     for each in questions[:SOLO]:
         alone.append(await chat.complete(each))
     solo, began = _Timed(alone, time.monotonic() - began), time.monotonic()
-    full = _Timed(await asyncio.gather(*map(chat.complete, questions)), time.monotonic() - began)
+    full = _Timed(await all_or_nothing(map(chat.complete, questions)), time.monotonic() - began)
     if solo.rate is None or full.rate is None:
         yield skipped(f"{about}: speed", "the server does not tell its tokens")
     else:

@@ -19,6 +19,7 @@ from dualcode.operating.work import RunNow, Work
 from dualcode.record import Record
 from dualcode.serving import failures
 from dualcode.serving.running import find_team, recorded
+from dualcode.together import together
 
 
 class ServerNow(Record):
@@ -86,9 +87,9 @@ class Watcher:
     async def take(self) -> Snapshot:
         """Return what is now. Servers that are started meanwhile are in the next one."""
         known = self._servers()
-        servers = await asyncio.gather(*(self._server(root, names) for root, names in known.items()))
+        servers = await together(*(self._server(root, names) for root, names in known.items()))
         gpus, runs = await asyncio.to_thread(self._cards.read), await asyncio.to_thread(self._work.read)
-        return Snapshot(at=time.time(), servers=tuple(servers), gpus=tuple(gpus), runs=tuple(runs))
+        return Snapshot(at=time.time(), servers=servers, gpus=tuple(gpus), runs=tuple(runs))
 
     def _servers(self) -> dict[str, list[tuple[str, str]]]:
         """Return root address -> (endpoint, model) of what the team names; nothing where there is none.

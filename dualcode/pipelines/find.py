@@ -167,7 +167,8 @@ def _dropped_in() -> list[Path]:
     """Return the files of `pipelines/`; one of the current folder wins over the checkout's of its name."""
     found: dict[str, Path] = {}
     for folder in resources.rooms("pipelines"):
-        found = {path.name: path for path in sorted(folder.glob("*.py"))} | found
+        files = (path for path in sorted(folder.glob("*.py")) if path.is_file() or not path.exists())
+        found = {path.name: path for path in files} | found
     return list(found.values())
 
 

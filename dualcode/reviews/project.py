@@ -18,6 +18,7 @@ from dualcode.errors import InputError
 from dualcode.record import Record
 from dualcode.reviews import git
 from dualcode.reviews.enclosed import REFUSED, TIMED_OUT
+from dualcode.together import together
 
 MOST_BYTES = 512 << 20
 """Of a project that is copied."""
@@ -76,7 +77,7 @@ async def _run(base: Path, project: Path, command: str, seconds: float) -> Teste
     try:
         # The command's own time limit is kept within; this one is for a process that nothing ends.
         async with asyncio.timeout(seconds + 20):
-            await asyncio.gather(read(), process.wait())
+            await together(read(), process.wait())
         code = process.returncode or 0
     except TimeoutError:
         code = TIMED_OUT

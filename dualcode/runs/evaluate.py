@@ -28,6 +28,7 @@ from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary
 from dualcode.runs.watchdog import watched
 from dualcode.runs.workshop import Workshop
+from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import hardware_of
 from dualcode.serving.running import find_team
@@ -127,6 +128,8 @@ async def evaluate_suite(
     async with contextlib.AsyncExitStack() as around:
         hands = None
         if options.ray is not None:
+            async with open_sandbox(1, unsafe=options.unsafe):
+                pass  # this machine seals the runs, whatever the nodes have
             tell(f"opening the nodes of {options.ray}")
             hands = await around.enter_async_context(_cluster(options, pipelines, suite, config, console))
         tell("asking the servers what they are")
@@ -145,7 +148,7 @@ async def evaluate_suite(
                 if run not in lacking:
                     whole.end(len(suite.tasks))
                     tell(f"auditing and sealing {run.store.folder.name}")
-                    await _finish(run, suite, None)
+                    await _finish(run, suite, None, unsafe=options.unsafe)
             if lacking:
                 await _work(options, console, workshop, lacking, whole, tell)
             tell("")
@@ -220,8 +223,8 @@ def _open(
     return _Run(pipeline, store, addresses(configuration, config), tally, len(store.done))
 
 
-async def _finish(run: _Run, suite: Suite, sandbox: Tier | None) -> None:
-    audit, summary = await finish(run.store.folder, suite)
+async def _finish(run: _Run, suite: Suite, sandbox: Tier | None, *, unsafe: bool) -> None:
+    audit, summary = await finish(run.store.folder, suite, unsafe=unsafe)
     run.result = Result(
         folder=run.store.folder, summary=summary, resumed=run.resumed, sandbox=sandbox, audit=audit
     )
@@ -278,7 +281,7 @@ async def _work(
                 run = running.pop(runner)
                 run.store.end_session(held=runner.held if len(runs) > 1 else None)
                 whole.end(len(suite.tasks), run.tally)
-                await _finish(run, suite, tier)
+                await _finish(run, suite, tier, unsafe=options.unsafe)
 
             with watched(options.task_seconds or config.limits.task_seconds):
                 await _watched(work(list(running), most=options.concurrency, ended=end), display)

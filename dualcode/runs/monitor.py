@@ -24,6 +24,7 @@ from dualcode.models.chat import ChatModel, Meter
 from dualcode.models.endpoints import is_loopback
 from dualcode.record import Record
 from dualcode.serving.hardware import ServedHardware
+from dualcode.together import together
 
 INTERVAL = 1.0
 """Seconds from one reading of a server to the next."""
@@ -128,7 +129,7 @@ async def monitored(
         following = [asyncio.create_task(monitor.follow(interval)) for monitor in monitors]
 
         async def read() -> None:
-            await asyncio.gather(*(monitor.read() for monitor in monitors))
+            await together(*(monitor.read() for monitor in monitors))
 
         try:
             yield read
@@ -192,7 +193,7 @@ class Monitor:
         """
         roots = self._source.replicas or (self._source.root,)
         try:
-            answers = await asyncio.gather(*(self._client.get(f"{root}/metrics") for root in roots))
+            answers = await together(*(self._client.get(f"{root}/metrics") for root in roots))
         except (httpx.HTTPError, httpx.InvalidURL):
             return {}
         for answer in answers:

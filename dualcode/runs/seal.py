@@ -55,10 +55,13 @@ async def seal(folder: Path, suite: Suite) -> Audit:
     return (await finish(folder, suite))[0]
 
 
-async def finish(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
-    """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers."""
+async def finish(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
+    """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers.
+
+    `unsafe` allows that references run without a sandbox, as it does for a run that was made without one.
+    """
     require_whole(folder)
-    found, summary = await _inspect(folder, suite)
+    found, summary = await _inspect(folder, suite, unsafe=unsafe)
 
     def write() -> None:
         files = {name: _checksum(folder / name) for name in SEALED_FILES}
@@ -73,7 +76,7 @@ async def inspect(folder: Path, suite: Suite) -> Audit:
     return (await _inspect(folder, suite))[0]
 
 
-async def _inspect(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
+async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
     """Go through a run once, task by task, for its audit and its numbers."""
     run = await asyncio.to_thread(RunByTask, folder)
     if run.manifest.configuration.data != suite.data.sha256:
@@ -82,7 +85,11 @@ async def _inspect(folder: Path, suite: Suite) -> tuple[Audit, Summary]:
         )
     async with contextlib.AsyncExitStack() as parts:
         parts.callback(run.close)
-        evidence = _Evidence(run, suite, References(suite, parts))
+        # As the run was allowed: no step after its last task may need what it did without.
+        unsafe |= any(
+            each.sandbox is not None and each.sandbox.name == "unsafe" for each in run.manifest.sessions
+        )
+        evidence = _Evidence(run, suite, References(suite, parts, unsafe=unsafe))
         source = folder / "pipeline.py"
         constants = literals(source.read_text("utf-8", "replace")) if source.exists() else ()
         templates()  # here: Python 3.11 breaks on two threads that parse at once, and pipelines do
@@ -143,9 +150,9 @@ def _write(folder: Path, sealed: Seal) -> None:
 class References:
     """The hidden tests with their references' outputs: from the cache, or computed now."""
 
-    def __init__(self, suite: Suite, parts: contextlib.AsyncExitStack) -> None:
+    def __init__(self, suite: Suite, parts: contextlib.AsyncExitStack, *, unsafe: bool) -> None:
         """A sandbox that is needed is one of `parts`, which are the caller's to close."""
-        self._suite, self._parts = suite, parts
+        self._suite, self._parts, self._unsafe = suite, parts, unsafe
         self._cache = CalibrationCache.of(suite)
         self._calibration: Calibration | None = None
         self._loop = asyncio.get_running_loop()
@@ -159,7 +166,7 @@ class References:
 
     async def _made(self, task_id: str) -> Reference | None:
         if self._calibration is None:
-            sandbox = await self._parts.enter_async_context(open_sandbox())
+            sandbox = await self._parts.enter_async_context(open_sandbox(unsafe=self._unsafe))
             self._calibration = Calibration(self._suite, sandbox, Turns(2), self._cache)
         with contextlib.suppress(SuiteError):  # a bad reference has no tests to hide
             return (await self._calibration.of(task_id)).reference

@@ -8,6 +8,7 @@ from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison, Gap
 from dualcode.tables.cells import NOTHING, count, interval, p_value, percent, points, points_interval
 from dualcode.tables.grid import Field, Grid, left, right
+from dualcode.tables.selection import own_name
 from dualcode.tables.table import Table
 
 
@@ -71,7 +72,7 @@ def suite_table(suite: SuiteComparisons, family: int) -> Table:
     errored = any(row.score.errored for row in rows)
     fields: list[Field[Row] | None] = [
         left("pipeline", lambda row: row.run.pipeline),
-        left("run", lambda row: row.run.id.rpartition("-")[2], drop=0 if twice else 3),
+        left("run", lambda row: own_name(row.run.id), drop=0 if twice else 3),
         right("pass@1", Row.rate),
         right("errored", Row.errored, drop=2) if errored else None,
         right("Δ (pp)", Row.delta),

@@ -9,7 +9,7 @@ from dualcode.analysis.costs import Costs, ServerCost, Side, Total
 from dualcode.published.published import Published
 from dualcode.tables.cells import NOTHING, count, decimal, energy, money
 from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
-from dualcode.tables.selection import part_title
+from dualcode.tables.selection import own_name, part_title
 from dualcode.tables.table import Table
 
 
@@ -122,10 +122,13 @@ def run_costs(costs: Costs, title: str) -> Table:
 
 def overview(found: Sequence[tuple[Costs, str]]) -> Table:
     """Return a row for each run with its suite's title: what a task took as if alone, and what was spent."""
+    alike = len({(costs.pipeline, title) for costs, title in found}) < len(found)
+    suites = len({title for _, title in found})
     heads = (
-        words("pipeline"), words("suite", drop=4), numbers("solved", drop=1), numbers("in/task", drop=5),
-        numbers("out/task"), numbers("thought", drop=6), numbers("busy s", drop=3), numbers("wall s"),
-        numbers("money/task"), numbers("money/solved", drop=2), numbers("spent: out", drop=7),
+        words("pipeline"), *([words("run")] if alike else []), words("suite", drop=0 if suites > 1 else 4),
+        numbers("solved", drop=1), numbers("in/task", drop=5), numbers("out/task"),
+        numbers("thought", drop=6), numbers("busy s", drop=3), numbers("wall s"), numbers("money/task"),
+        numbers("money/solved", drop=2), numbers("spent: out", drop=7),
     )  # fmt: skip
     rows: list[tuple[str, ...]] = []
     for costs, title in found:
@@ -136,7 +139,8 @@ def overview(found: Sequence[tuple[Costs, str]]) -> Table:
         ]  # fmt: skip
         amounts = [money(each.money) if each else NOTHING for each in (task, solved)]
         spent = count(costs.total("spent").completion_tokens)
-        rows.append((costs.pipeline, title, f"{costs.solved}/{costs.tasks}", *taken, *amounts, spent))
+        named = [own_name(costs.run)] if alike else []
+        rows.append((costs.pipeline, *named, title, f"{costs.solved}/{costs.tasks}", *taken, *amounts, spent))
     notes = [
         "tokens and seconds of a task as if the run were alone; spent: what the run itself asked for",
         "each server, GPU-hours and energy: --details, or one run",

@@ -84,12 +84,16 @@ def fit(table: Table, width: int) -> dict[int, int]:
     """Return the columns that a terminal shows, by their places, and how wide each is.
 
     Where they do not fit as they are, heads are folded and shortened and texts that wrap are narrowed; where
-    that is not enough, whole columns are left out: those with the highest `drop` first, then from the right.
+    that is not enough, whole columns are left out: first those of dashes alone, then those with the highest
+    `drop`, then from the right.
     """
     wide: dict[int, int] = {}
+    silent: set[int] = set()
     narrow: dict[int, int] = {}
     for at, column in enumerate(table.columns):
         cells = [row[at] for row in table.rows]
+        if at and NOTHING in cells and not set(cells) - {NOTHING, ""}:
+            silent.add(at)
         longest = max((len(line) for cell in cells for line in cell.split("\n")), default=0)
         wide[at] = max(longest, len(column.name))
         word = max((len(word) for cell in cells for word in cell.split()), default=0)
@@ -98,7 +102,7 @@ def fit(table: Table, width: int) -> dict[int, int]:
     while sum(narrow.values()) + BETWEEN * (len(narrow) - 1) > width:
         if len(narrow) == 1:
             break
-        del narrow[max(narrow, key=lambda at: (table.columns[at].drop, at))]
+        del narrow[max(narrow, key=lambda at: (at in silent, table.columns[at].drop, at))]
     room = width - sum(narrow.values()) - BETWEEN * (len(narrow) - 1)
     for at in sorted(narrow, key=lambda at: not table.columns[at].wraps):
         more = max(0, min(room, wide[at] - narrow[at]))

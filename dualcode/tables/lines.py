@@ -21,6 +21,9 @@ from dualcode.tables.cells import (
 from dualcode.tables.selection import covered
 from dualcode.verdict import Part
 
+MOST_NOTES = 4
+"""Of one kind, below a table."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -151,12 +154,21 @@ def caveats(lines: Sequence[Line]) -> list[str]:
             "the interval beside them goes from all of them failed to all of them passed."
         )
     known = [each.comparison for each in lines if each.comparison is not None]
-    notes += [
+    unpaired = [
         f"{each.run}: {len(each.unpaired)} tasks that only one of the two runs graded are not in Δ."
         for each in known
         if each.unpaired
     ]
-    return notes + [warning for each in known for warning in each.warnings]
+    warnings = list(dict.fromkeys(warning for each in known for warning in each.warnings))
+    return [*notes, *_few(unpaired), *_few(warnings)]
+
+
+def _few(notes: Sequence[str]) -> list[str]:
+    """Return notes of one kind, or the first and how many more there are."""
+    if len(notes) <= MOST_NOTES:
+        return list(notes)
+    first = notes[: MOST_NOTES - 1]
+    return [*first, f"{len(notes) - len(first)} more notes like these: `dualcode compare --json` has them."]
 
 
 def recomputed(baseline: str) -> list[str]:

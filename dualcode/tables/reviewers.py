@@ -12,7 +12,7 @@ from dualcode.published.published import Published
 from dualcode.runs.summary import unread_warning
 from dualcode.tables.cells import NOTHING, interval, percent, ratio
 from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
-from dualcode.tables.selection import part_title
+from dualcode.tables.selection import own_name, part_title
 from dualcode.tables.table import Table
 
 
@@ -179,8 +179,11 @@ def overview(judged: Sequence[tuple[Run, ReviewerReport]]) -> Table:
     """Return a row for each run that reviews: what it found of the wrong drafts, and what its fixes did."""
     unread = any(report.overall.confusion.off_schema for _, report in judged)
     unknown = any(report.overall.confusion.ungraded for _, report in judged)
+    alike = len({(run.pipeline, run.title) for run, _ in judged}) < len(judged)
+    suites = len({run.title for run, _ in judged})
     heads = (
-        words("pipeline"), words("suite", drop=3), numbers("reviewed", drop=4), numbers("wrong found"),
+        words("pipeline"), *([words("run")] if alike else []), words("suite", drop=0 if suites > 1 else 3),
+        numbers("reviewed", drop=4), numbers("wrong found"),
         numbers("right approved", short="right appr."), numbers("precision", drop=2), numbers("helped"),
         numbers("broke"), *([numbers("unread", drop=1)] if unread else []),
         *([numbers("unknown", drop=1)] if unknown else []),
@@ -192,7 +195,8 @@ def overview(judged: Sequence[tuple[Run, ReviewerReport]]) -> Table:
         seen = whole.confusion
         rows.append(
             (
-                report.pipeline, run.title, str(whole.tasks), _of(seen.recall), _of(seen.specificity),
+                report.pipeline, *([own_name(run.id)] if alike else []), run.title, str(whole.tasks),
+                _of(seen.recall), _of(seen.specificity),
                 NOTHING if seen.precision is None else percent(seen.precision.value),
                 str(whole.fixes.helped), str(whole.fixes.broke),
                 *([str(seen.off_schema)] if unread else []), *([str(seen.ungraded)] if unknown else []),

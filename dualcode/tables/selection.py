@@ -1,5 +1,6 @@
 """Which tasks of a suite runs cover, in the words of titles and notes."""
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -9,6 +10,14 @@ from dualcode.config import Role
 from dualcode.published.published import SUITES as PUBLISHED_SUITES
 from dualcode.published.published import Published
 from dualcode.verdict import Part
+
+_OWN = re.compile(r"[0-9a-f]{8}(?:-\d+)?$")
+
+
+def own_name(run_id: str) -> str:
+    """Return what tells a run from others of its pipeline: of its id the fingerprint, and which one it is."""
+    found = _OWN.search(run_id)
+    return found[0] if found else run_id
 
 
 def is_whole(run: Run) -> bool:

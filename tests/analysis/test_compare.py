@@ -99,7 +99,7 @@ def test_an_unknown_or_ambiguous_baseline_is_refused_with_what_there_is(tmp_path
     unknown = refused(tmp_path, "--baseline", "plan-code")
     assert "'plan-code' is neither a pipeline nor a run" in str(unknown)
     assert "raw-coder" in str(unknown)
-    ambiguous = refused(tmp_path, "--baseline", "review-fix")
+    ambiguous = refused(tmp_path / one, tmp_path / two, tmp_path, "--baseline", "review-fix")
     assert one in str(ambiguous)
     assert two in str(ambiguous)
 
@@ -219,6 +219,19 @@ def test_542_tasks_in_14_runs_are_compared(tmp_path: Path) -> None:
     told = found(tmp_path)
     assert len(told["comparisons"]) == 26
     assert len(told["gaps"]) == 13
+
+
+def test_of_many_runs_the_comparison_is_printed_and_the_rest_on_request(tmp_path: Path) -> None:
+    """Each run has first replies of its own, as without a ledger."""
+    for number in range(8):
+        passed = "+-" * number + "-+" * (8 - number)
+        write(tmp_path, f"p{number}" if number else "raw-coder", passed, words=str(number))
+    text = page(tmp_path)
+    assert text.count("began with the same request") == 4
+    assert "more like the last one" in text
+    assert "gained 1:" not in text
+    assert "gained 1:" in page(tmp_path, "--tasks")
+    assert len(found(tmp_path)["differences"]) > 4
 
 
 def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Finished runs as they are read: what is scored, what is left out, and what is refused by name."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from dualcode.analysis.runs import load_run, load_runs
 from dualcode.cli.show import show
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import rate
+from dualcode.runs.store import read_manifest
 from dualcode.suites.registry import load_suite
 from tests.made import Story, write_run
 
@@ -155,6 +157,32 @@ def test_a_folder_of_runs_stands_for_all_of_them_in_the_order_of_their_beginning
         write_run(tmp_path, pipeline, {TASKS[0]: RIGHT})
     (tmp_path / "ledger").mkdir()
     assert [run.pipeline for run in load_runs([tmp_path])] == ["review-fix", "raw-coder", "enriched"]
+
+
+def test_of_several_runs_of_a_pipeline_the_one_with_most_graded_tasks_stands_and_then_the_newest(
+    tmp_path: Path,
+) -> None:
+    """Wherever runs are set side by side; each that is left out is named."""
+    first = write_run(tmp_path, "raw-coder", dict.fromkeys(TASKS, RIGHT))
+    again, trial, torn = (first.with_name(f"{first.name}-{number}") for number in (2, 3, 4))
+    for folder, later, kept in ((again, 1, len(TASKS)), (trial, 2, 1), (torn, 3, len(TASKS))):
+        shutil.copytree(first, folder)
+        made = read_manifest(first)
+        made = made.model_copy(update={"id": folder.name, "created": made.created + later})
+        (folder / "manifest.json").write_text(made.model_dump_json())
+        lines = (folder / "verdicts.jsonl").read_text().splitlines(keepends=True)
+        (folder / "verdicts.jsonl").write_text("".join(lines[:kept]))
+    (torn / "calls.jsonl").write_text("broken\n" + (torn / "calls.jsonl").read_text())
+    other = write_run(tmp_path, "review-fix", dict.fromkeys(TASKS, RIGHT))
+    told = list[str]()
+    stand = load_runs([tmp_path], one_each=True, tell=told.append)
+    assert {run.folder for run in stand} == {again, other}
+    left = {text.split(":")[1].strip(): text for text in told if text.startswith("left out")}
+    assert left.keys() == {str(first), str(trial), str(torn)}
+    assert "is newer" in left[str(first)] and "more graded tasks" in left[str(trial)]
+    assert "is not damaged" in left[str(torn)]
+    assert len(load_runs([tmp_path])) == 5, "each of them stands for itself in costs, say"
+    assert len(load_runs([first, again], one_each=True)) == 2, "what is named is meant"
 
 
 def test_a_run_that_is_given_twice_is_read_once(tmp_path: Path) -> None:

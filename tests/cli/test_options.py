@@ -99,14 +99,16 @@ def test_an_error_ends_with_its_code_and_its_words_alone(
 def test_a_hint_spells_dualcode_as_it_is_called_here_and_leaves_other_words(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    others = (
+        "the dualcode that made it; ls /opt/dualcode runs; my-dualcode eval; dualcode 1.0; dualcode shown"
+    )
+
     def fail(*_: object) -> None:
-        raise RunError("x", hint="dualcode show R; ls /opt/dualcode runs; my-dualcode eval; dualcode 1.0")
+        raise RunError("x", hint=f"dualcode show R; {others}")
 
     monkeypatch.setattr("dualcode.pipelines.find.pipelines", fail)
     monkeypatch.setattr(main, "spelled", lambda: "HERE")
-    assert run("pipelines")[2].endswith(
-        "try: HERE show R; ls /opt/dualcode runs; my-dualcode eval; dualcode 1.0\n"
-    )
+    assert run("pipelines")[2].endswith(f"try: HERE show R; {others}\n")
 
 
 def test_the_command_line_is_spelled_by_the_shortest_way_that_works(
@@ -177,3 +179,28 @@ def test_an_endless_program_is_cut_and_says_by_how_much(monkeypatch: pytest.Monk
 def test_marks_in_a_text_or_title_are_words_and_no_colours() -> None:
     for panel in (terminal.boxed("a [red]b[/red]", "t"), terminal.code("a = 1", "a [red]b[/red]")):
         assert "[red]b[/red]" in drawn(panel)
+
+
+@pytest.mark.parametrize("width", [80, 120, 30])
+def test_columns_are_folded_on_a_terminal_and_a_line_each_in_a_pipe(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("a-name", "a place", "words of a text " * 12), ("b", "", "")]
+    options.print_columns(rows)
+    assert capsys.readouterr().out.count("\n") == 2
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    options.print_columns(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= max(width, 34 + 20)
+    assert all(line.startswith(" " * 34) for line in lines[1:-1])
+    assert " ".join(" ".join(lines).split()) == "a-name a place " + "words of a text " * 12 + "b"
+
+
+@pytest.mark.parametrize(
+    ("line", "near"), [(["shwo"], "show"), (["serve", "strat"], "start"), (["ledger", "prone"], "prune")]
+)
+def test_a_misspelt_command_is_told_with_the_nearest(run: Run, line: list[str], near: str) -> None:
+    code, _, err = run(*line)
+    assert code == 2
+    assert "Nearest: " in err and near in err

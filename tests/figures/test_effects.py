@@ -170,6 +170,7 @@ def test_our_threshold_is_a_dashed_line_with_how_many_it_reviews(
         (at,) = [line.get_xdata()[0] for line in axes.lines if line.get_color() == VERMILLION]
         assert at == panel.threshold == 0.4
         assert f"{panel.ours.reviewed} of 48 reviewed" in artists.texts(axes)
+        assert all(text.get_position()[1] >= 1 for text in axes.texts), "above the axes, where no curve is"
 
 
 def test_published_numbers_stand_at_the_ends_and_the_gated_one_as_a_line(

@@ -6,7 +6,9 @@ import io
 import json
 import lzma
 import os
+import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -156,14 +158,37 @@ def test_a_long_phase_off_a_terminal_says_how_far_it_is(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(scored, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(scored, "TICK", 60)
     with scored.Bar() as bar:
-        bar.on_phase("grading", 40)
-        for _ in range(40):
+        clock[0] += 3
+        bar.on_step()
+        bar.on_phase("grading", 400)
+        for _ in range(400):
             clock[0] += 1
             bar.on_step()
     told = capsys.readouterr()
-    assert told.err.splitlines() == ["grading: 3 of 40", "grading: 18 of 40", "grading: 33 of 40"]
+    first, *lines = told.err.splitlines()
+    assert first == "reading"
+    at = [int(line.removeprefix("grading: ").removesuffix(" of 400")) for line in lines]
+    assert at[:4] == [3, 6, 9, 12]
+    assert max(later - former for former, later in pairwise(at)) == 15, "a log of hours is no wall"
     assert told.out == ""
+
+
+def test_a_program_that_takes_its_time_is_no_silence_off_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = threading.Event()
+
+    def note(*_: object, **__: object) -> None:
+        said.set()
+
+    monkeypatch.setattr(scored, "TICK", 0.001)
+    monkeypatch.setattr(scored, "FIRST_SECONDS", 0.001)
+    with scored.Bar() as bar:
+        monkeypatch.setattr(bar._console, "print", note)  # pyright: ignore[reportPrivateUsage]
+        bar.on_phase("grading", 40)
+        assert said.wait(30)
 
 
 def test_a_solution_of_ten_megabytes_is_refused(tmp_path: Path, suite: Suite) -> None:
@@ -300,6 +325,17 @@ def test_the_share_of_programs_that_do_not_compile_is_part_of_every_score(suite:
     assert "1 of 1 programs (100.0%) do not compile" in shown(done)
     whole = score([verdict("MiniRich/0", "passed")], suite, 1.0, sandbox=tier)
     assert "0 of 1 programs (0.0%) do not compile" in shown(whole)
+    assert "dualcode extract" in shown(done) and "dualcode extract" not in shown(whole)
+
+
+@pytest.mark.parametrize(("uncompiled", "named"), [(0, False), (1, False), (2, True), (20, True)])
+def test_where_many_programs_do_not_compile_extract_is_named(
+    suite: Suite, uncompiled: int, named: bool
+) -> None:
+    tier = Tier(name="namespaces", holds=())
+    verdicts = [verdict("MiniRich/0", "failed")] * 20
+    done = score(verdicts, suite, 1.0, sandbox=tier, uncompiled=uncompiled)
+    assert ("dualcode extract" in shown(done)) == named
 
 
 # What the numbers are over

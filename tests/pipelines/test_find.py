@@ -1,5 +1,6 @@
 """Pipelines from files, from the drop-in folder, from packages; and the page that tells how to write one."""
 
+import os
 import re
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -174,6 +175,17 @@ def test_the_list_leaves_out_and_names_what_is_broken(folder: Path) -> None:
     assert sorted(each.partition(" cannot")[0] for each in said) == [
         f"{folder}/four.py", f"{folder}/three.py",
     ]  # fmt: skip
+
+
+def test_what_is_no_file_is_passed_over_and_holds_nothing_up(folder: Path) -> None:
+    """Reading a pipe waits for whoever writes into it."""
+    os.mkfifo(folder / "six.py")
+    (folder / "seven.py").mkdir()
+    (folder / "eight.py").symlink_to(folder / "gone.py")
+    with pytest.raises(UnknownNameError) as refused:
+        find.find_pipeline("six")
+    assert "eight.py" in str(refused.value) and "seven.py" not in str(refused.value)
+    assert any("eight.py does not exist" in each for each in listed()[1])
 
 
 def test_the_command_lists_the_rest_and_ends_well(folder: Path) -> None:

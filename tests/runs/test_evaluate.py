@@ -16,12 +16,13 @@ from dualcode.cli import printing
 from dualcode.cli.eval import command as eval_command
 from dualcode.cli.printing import audited
 from dualcode.cli.reproduce import reproduce
-from dualcode.errors import RunError
+from dualcode.errors import ClusterError, RunError, SandboxError
 from dualcode.runs.audit import Audit
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.seal import broken, inspect, seal
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import summarize
+from dualcode.sandbox import tiers
 from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.registry import load_suite
 from tests.dialects import DIALECTS, DONE, piece
@@ -340,6 +341,35 @@ async def test_a_call_that_stands_there_twice_is_counted_once(tmp_path: Path) ->
     calls = done.folder / "calls.jsonl"
     calls.write_text(calls.read_text() * 2)
     assert summarize(read_run(done.folder)).calls == 1
+
+
+async def test_no_step_after_the_last_task_needs_a_sandbox_that_the_run_did_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a task that was never graded no reference is kept, and a cache that others may write is not used."""
+    (tmp_path / "cache").mkdir(mode=0o777)
+    (tmp_path / "cache").chmod(0o777)
+    monkeypatch.setenv("DUALCODE_CACHE_DIR", str(tmp_path / "cache"))
+    nothing = SandboxError("unshare: Operation not permitted")
+    monkeypatch.setattr(tiers, "_probed", dict.fromkeys(tiers.TIERS, nothing))
+    with serve(Answer(status=500), Answer(content=PROGRAM)) as server:
+        [done] = await run(server, tmp_path, "raw-coder", unsafe=True, tasks=("MiniRich/0", "MiniRich/1"))
+    assert done.sandbox and done.sandbox.name == "unsafe"
+    assert (done.summary.base.errored, done.summary.base.graded) == (1, 1)
+    assert (done.folder / "seal.json").exists()
+    assert (await seal(done.folder, load_suite("mini"))).clean, "audited anew, too"
+
+
+async def test_a_machine_that_could_not_seal_is_refused_before_a_cluster_does_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = SandboxError("unshare: Operation not permitted")
+    monkeypatch.setattr(tiers, "_probed", dict.fromkeys(tiers.TIERS, nothing))
+    with serve() as server:
+        with pytest.raises(SandboxError, match="no sandbox works on this machine"):
+            await run(server, tmp_path, "raw-coder", ray="127.0.0.1:1")
+        with pytest.raises(ClusterError):
+            await run(server, tmp_path, "raw-coder", ray="127.0.0.1:1", unsafe=True)
 
 
 async def test_a_result_says_first_what_its_sandbox_did_not_hold(

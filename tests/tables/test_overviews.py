@@ -1,5 +1,6 @@
 """The overviews of many runs, and the words that titles and notes are made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.tables import selection
 from dualcode.tables.costs import overview, run_costs
+from dualcode.tables.forms import fit
 from dualcode.tables.lines import caveats, line, recomputed, statistics
 from dualcode.tables.reviewers import BIASED
 from dualcode.tables.reviewers import overview as reviewed
@@ -50,6 +52,24 @@ def test_a_run_that_solved_nothing_has_no_price_of_a_solved_task(tmp_path: Path)
     row = cells(overview([(analyse([made]).costs[made.id], "HumanEval+")]), 0)
     assert (row["solved"], row["money/solved"]) == ("0/4", "–")
     assert row["money/task"].startswith("$")
+
+
+def test_rows_of_an_overview_are_told_apart_at_80_columns_too(study: Analysis) -> None:
+    costs, judged = list(study.costs.values()), [run for run in study.runs if run.id in study.reviewers]
+    again = {"run": f"{costs[0].run}-2"}
+    twice = overview([(costs[0], "HumanEval+"), (costs[0].model_copy(update=again), "HumanEval+")])
+    assert len({tuple(row[at] for at in fit(twice, 80)) for row in twice.rows}) == 2
+    suites = overview([(costs[0], "HumanEval+"), (costs[0], "MBPP+")])
+    assert len({tuple(row[at] for at in fit(suites, 80)) for row in suites.rows}) == 2
+    reviews = reviewed([(run, study.reviewers[run.id]) for run in judged])
+    shown = {tuple(row[at] for at in list(fit(reviews, 80))[:2]) for row in reviews.rows}
+    assert len(shown) == len({(run.pipeline, run.title) for run in judged})
+
+
+@pytest.mark.parametrize("own", ["2801abbf", "2801abbf-2", "2801abbf-13"])
+def test_a_run_s_own_name_is_its_fingerprint_and_its_number(own: str) -> None:
+    assert selection.own_name(f"humaneval-raw-coder-{own}") == own
+    assert selection.own_name("notes") == "notes"
 
 
 def test_the_reviewers_overview_counts_what_was_found_and_what_fixes_did(study: Analysis) -> None:
@@ -135,3 +155,17 @@ def test_errored_tasks_and_unpaired_ones_are_noted(study: Analysis) -> None:
     assert plan is not None
     assert f"{plan.id}: 2 tasks that only one of the two runs graded are not in Δ." in notes
     assert caveats([each for each in lines if each.pipeline == "raw-coder"]) == []
+
+
+def test_of_many_notes_of_one_kind_the_first_stand_and_the_rest_are_counted(study: Analysis) -> None:
+    own = line(study, PAPER, "humaneval", "plan-code")
+    assert own.comparison is not None
+    texts = [f"run {number} differs" for number in range(9)]
+    warned = [
+        replace(own, comparisons={own.part: own.comparison.model_copy(update={"warnings": (text,)})})
+        for text in [*texts, texts[0]]
+    ]
+    notes = caveats(warned)
+    assert notes[-4:-1] == texts[:3]
+    assert notes[-1].startswith("6 more notes like these")
+    assert caveats(warned[:4])[-4:] == texts[:4]

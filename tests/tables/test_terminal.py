@@ -14,6 +14,7 @@ from rich.console import Console
 from dualcode.analysis.comparisons import compare_runs
 from dualcode.analysis.runs import load_runs
 from dualcode.cli.main import main
+from dualcode.tables.cells import NOTHING
 from dualcode.tables.comparisons import suite_table
 from dualcode.tables.forms import fit, to_terminal
 from dualcode.tables.grid import listed, numbers, words
@@ -69,6 +70,13 @@ def test_the_highest_is_left_out_first_and_of_equals_the_last() -> None:
     table = listed("t", "", heads, [("x" * 9, "1" * 9, "2" * 9, "3" * 9)])
     left = {42: [0, 1, 2, 3], 41: [0, 2, 3], 30: [0, 3], 19: [0], 5: [0]}
     assert {width: list(fit(table, width)) for width in left} == left
+
+
+def test_what_has_only_dashes_is_left_out_before_anything_else() -> None:
+    heads = (words("first"), numbers("second", drop=2), numbers("third"), numbers("fourth", drop=1))
+    table = listed("t", "", heads, [("x" * 9, "1" * 9, "2" * 9, NOTHING), ("x", "1", "", NOTHING)])
+    assert list(fit(table, 33)) == [0, 1, 2]
+    assert list(fit(table, 9)) == [0]
 
 
 def test_texts_wrap_before_a_column_is_left_out() -> None:

@@ -152,7 +152,7 @@ class _Crew:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.gather(*(link.end() for link in self.links))
+        await together(*(link.end() for link in self.links))
 
 
 async def _reach(address: str) -> None:
