@@ -4,7 +4,7 @@ import ast
 import builtins
 import typing
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dualcode.extraction.prompt import Prompt
 from dualcode.extraction.source import Function, Statement, annotation_names
@@ -69,7 +69,7 @@ def needed(own: Sequence[Statement], lenders: Sequence[Statement], name: str) ->
     pending = [name]
     reached = {name}
     for statement in own:
-        if _always_kept(statement):
+        if _always_kept(statement, name):
             kept[id(statement)] = statement
             pending += statement.uses
     while pending:
@@ -91,17 +91,22 @@ def needed(own: Sequence[Statement], lenders: Sequence[Statement], name: str) ->
 def _providers(statements: Sequence[Statement], entry_point: str) -> dict[str, list[Statement]]:
     """Return name -> the statements that make it what it is: what binds, alters or fills it."""
     imported = {n for statement in statements if statement.imports for n in statement.binds}
-    fills = _filled_by_calls(statements, entry_point)
+    aliases = {n: s.alias_of for s in statements if s.alias_of for n in s.binds - {entry_point}}
+    fills = _filled_by_calls(statements, aliases, entry_point)
     providers: dict[str, list[Statement]] = defaultdict(list)
     for statement in statements:
         test = statement.node.test if isinstance(statement.node, ast.If) else None
         if test and any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(test)):
             continue  # what a module does when it is run itself
         set_up = statement.changes | statement.hands_over - {entry_point}
-        for called in statement.calls:
+        for called in statement.calls | statement.decorators:
             set_up |= fills.get(called, frozenset())
             if called in _ATTRIBUTE_SETTERS:
                 set_up |= statement.hands_over
+        if entry_point not in statement.uses:
+            set_up |= statement.decorators
+            meant = {aliases[each] for each in (set_up | statement.calls) & aliases.keys()}
+            set_up |= meant - {entry_point}
         # Of a module, only what is assigned to it counts: `unittest.main()` sets up nothing.
         assigned = statement.changes if not isinstance(statement.node, ast.Expr) else frozenset[str]()
         for name in statement.binds | (set_up - imported) | assigned:
@@ -109,16 +114,21 @@ def _providers(statements: Sequence[Statement], entry_point: str) -> dict[str, l
     return providers
 
 
-def _filled_by_calls(statements: Sequence[Statement], entry_point: str) -> dict[str, frozenset[str]]:
+def _filled_by_calls(
+    statements: Sequence[Statement], aliases: Mapping[str, str], entry_point: str
+) -> dict[str, frozenset[str]]:
     """Return called function -> the module names that a call of it sets, itself or through others.
 
     A function that calls the entry point, or asks for input, uses the program and sets up nothing.
     """
     functions = {s.node.name: s for s in statements if isinstance(s.node, Function)}
-    called = frozenset[str]().union(*(statement.calls for statement in statements))
+    called = frozenset[str]().union(*(each.calls | each.decorators for each in statements))
     fills: dict[str, frozenset[str]] = {}
-    for name in functions.keys() & called:
-        reached, pending = {name}, [name]
+    for name in (functions.keys() | aliases.keys()) & called:
+        own = name if name in functions else aliases[name]
+        if own not in functions:
+            continue
+        reached, pending = {own}, [own]
         while pending:
             for used in functions[pending.pop()].uses & functions.keys() - reached:
                 reached.add(used)
@@ -146,8 +156,10 @@ def _meant(statements: Sequence[Statement], prompt: Prompt) -> list[Statement]:
     return [s for s in statements if name not in s.binds or id(s) in ids]
 
 
-def _always_kept(statement: Statement) -> bool:
+def _always_kept(statement: Statement, entry_point: str) -> bool:
     match statement.node:
+        case ast.Expr() | ast.Assign() if statement.uses & {"exec", "globals"}:
+            return entry_point not in statement.source and "input" not in statement.uses
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=called) | ast.Name(id=called))):
             return called in _SETTINGS
         case node:

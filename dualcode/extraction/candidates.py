@@ -15,6 +15,7 @@ _MOST_PIECES = 48
 _LEADING_WORDS = 30
 _ASIDE = re.compile(
     r"\b(?:if you(?:'d| would)? (?:want|prefer|need|wish|like|rather|only|also|instead)|alternativ\w+"
+    r"|(?:should|in case) you|a version (?:that|which)|common (?:bug|error|pitfall)s?"
     r"|another (?:way|approach|version|option|solution|implementation|possibility)"
     r"|you (?:can|could|may|might) (?:also|instead|change|modify|replace|rewrite)|optional(?:ly)?|variants?"
     r"|wrong|incorrect|buggy|mistake|naive|should not|shouldn't|do not|don't)\b",

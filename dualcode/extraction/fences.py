@@ -11,6 +11,11 @@ from dataclasses import dataclass
 _FENCE = re.compile(r"[ \t]*(?:(?:[>*+-]|\d{1,3}[.)])[ \t]+)?(?:`{3,}|~{3,})(?P<info>.*)")
 # At the end of a line of code it closes the block, at the end of a line of prose it opens one.
 _INLINE = re.compile(r"(?P<before>[^`]*(?:`{1,2}[^`]+)*)`{3,}(?P<info>[^`]*)")
+_INLINE_TILDES = re.compile(r"(?P<before>[^~]*)~{3,}(?P<info>python3?|py)[ \t]*", re.IGNORECASE)
+_ONE_LINE = re.compile(
+    r"^([^`\n]*)(`{3,})((?:python3?|py)[ \t]+(?:def|class|import|from|async)\b[^`\n]*)\2([^`\n]*)$",
+    re.MULTILINE,
+)
 _TAG = re.compile(r"[ \t]*(?:[\w+#.-]*|\{[^}]*\})[ \t]*")
 _TAG_BEFORE_CODE = re.compile(r"[ \t]*(?:python3?|py)[ \t]+", re.IGNORECASE)
 _CODE_START = re.compile(r"(?:def|class|import|from|async|return|@)\b")
@@ -41,8 +46,8 @@ def cut(answer: str) -> list[Piece]:
             pieces.append(Piece(text, fenced, last))
         lines.clear()
 
-    for line in answer.split("\n"):
-        fence = _FENCE.fullmatch(line) or _INLINE.fullmatch(line)
+    for line in _ONE_LINE.sub(r"\1\2\3\n\2\n\4", answer).split("\n"):
+        fence = _FENCE.fullmatch(line) or _INLINE.fullmatch(line) or _INLINE_TILDES.fullmatch(line)
         info = fence["info"] if fence else ""
         rest = _TAG_BEFORE_CODE.sub("", info, count=1).strip()
         first_line = rest if _CODE_START.match(rest) else None  # code on the fence's own line

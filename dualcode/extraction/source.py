@@ -17,6 +17,9 @@ _READERS = frozenset(
 )  # fmt: skip
 """Builtins that alter none of their arguments."""
 
+_CONSUMERS = frozenset({"all", "any", "deque", "list", "next", "set", "sum", "tuple"})
+"""What goes through an iterator, so that `list(map(xs.append, ys))` is a loop."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -113,15 +116,23 @@ class Statement:
     @cached_property
     def sets_globals(self) -> frozenset[str]:
         """The names outside it that a function alters or assigns when it is called."""
-        function = self.node
-        if not isinstance(function, Function):
-            return frozenset()
-        nodes = list(own_nodes(function))
-        own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-        own |= {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
-        outside = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-        altered = {name for node in function.body for name in (*_changed(node), *_handed_over(node))}
-        return frozenset(outside | (altered - (own - outside)))
+        return _sets_globals(self.node) if isinstance(self.node, Function) else frozenset()
+
+    @cached_property
+    def decorators(self) -> frozenset[str]:
+        """The names that its decorators are, are made by, or belong to: `@register`, `@shapes.add("x")`."""
+        return frozenset(filter(None, map(_root_name, getattr(self.node, "decorator_list", ()))))
+
+    @property
+    def alias_of(self) -> str | None:
+        """The name whose object, or a method of it, the statement gives one more name: `add = xs.append`."""
+        match self.node:
+            case ast.Assign(targets=[ast.Name()], value=ast.Name() | ast.Attribute() as value):
+                while isinstance(value, ast.Attribute):
+                    value = value.value
+                return value.id if isinstance(value, ast.Name) else None
+            case _:
+                return None
 
     @property
     def imports(self) -> bool:
@@ -247,7 +258,18 @@ def _walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
             stack.extend(ast.iter_child_nodes(node))
 
 
+def _sets_globals(function: Function) -> frozenset[str]:
+    nodes = list(own_nodes(function))
+    own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    own |= {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+    outside = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    altered = {name for node in function.body for name in (*_changed(node), *_handed_over(node))}
+    inner = (_sets_globals(node) for node in nodes if isinstance(node, Function))
+    return frozenset(outside | (altered.union(*inner) - (own - outside)))
+
+
 def _changed(statement: ast.stmt) -> Iterator[str]:
+    yield from _changed_in_passing(statement)
     for node in _walk_scope([statement]):
         target: ast.AST | None = None
         if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
@@ -257,6 +279,22 @@ def _changed(statement: ast.stmt) -> Iterator[str]:
         root = _root_name(target) if isinstance(target, ast.Attribute | ast.Subscript) else None
         if root is not None:
             yield root
+
+
+def _changed_in_passing(statement: ast.stmt) -> Iterator[str]:
+    """Yield what a loop in the form of an expression alters: `[xs.append(y) for y in ys]`."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    while isinstance(value, ast.Call) and value.args and _root_name(value.func) in _CONSUMERS:
+        value = value.args[0]
+    match value:
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.Call(func=ast.Lambda()):
+            called = (node.func for node in ast.walk(value) if isinstance(node, ast.Call))
+        case ast.Call(func=ast.Name(id="map" | "filter"), args=[first, *_]):
+            inner = (node.func for node in ast.walk(first) if isinstance(node, ast.Call))
+            called = iter([first, *inner])
+        case _:
+            return
+    yield from filter(None, (_root_name(each) for each in called if isinstance(each, ast.Attribute)))
 
 
 def _bare_calls(statement: ast.stmt) -> Iterator[ast.Call]:

@@ -44,7 +44,9 @@ _CHAT_MARKER = re.compile(
 _TURN_END = re.compile(
     r"<\|(?:im_end|im_start|eot_id|eom_id|endoftext|end_of_text|end_of_turn|user|start_header_id|end|return)\|>"
     r"|</s>|<end_of_turn>|<start_of_turn>|<eos>|<｜(?:end|begin)▁of▁sentence｜>|<｜User｜>|\[INST\]"
-    r"|(?<=\n)(?:\*\*)?(?:User|USER|Human|### ?(?:Instruction|Input|User|Human|Question))(?:\*\*)?:"
+    r"|<(?:human|user)>:|(?<=\n)(?:user|human)(?=\n)|(?<=\n)@@ Instruction\b"
+    r"|(?<=\n)(?:\*\*)?(?:User|USER|Human|Q|Question"
+    r"|### ?(?:Instruction|Input|User|Human|Question|Task))(?:\*\*)?:"
 )
 # An apostrophe within a word and a fence quote nothing; a letter before a quote may belong to a string.
 _QUOTE = re.compile(r"\\.|`{3,}|\b[rbfuRBFU]{1,2}(?=['\"])|(?<=\w)'(?=\w)|(?P<quote>['\"`])")

@@ -56,6 +56,8 @@ def read_all(path: Path, suite: Suite) -> Samples:
         rows = ((f"{path}, line {row.number}", row.fields) for row in input_rows(path, _FORMAT))
     for where, row in rows:
         task_id = row.get("task_id")
+        if not isinstance(task_id, str) and row.keys() & prompts.keys():
+            raise InputError(f"{where}: one object by task, not a sample a line", hint=_FORMAT)
         if not isinstance(task_id, str):
             raise InputError(f"{where}: task_id is missing or no string: {_shown(task_id)}", hint=_FORMAT)
         if task_id in prompts:
@@ -104,7 +106,8 @@ def _stranger(task_id: str, where: str, suite: Suite) -> InputError:
 def _program(row: dict[str, Any], prompt: str, where: str) -> str:
     key = next((key for key in ("solution", "completion") if key in row), None)
     if key is None:
-        raise InputError(f"{where}: neither solution nor completion; it has {', '.join(row)}", hint=_FORMAT)
+        what = f"{where}: neither solution nor completion; it has {', '.join(row)}"
+        raise InputError(what, hint=f"{_FORMAT}; of raw replies `dualcode extract` makes samples")
     text = row[key]
     if not isinstance(text, str):
         raise InputError(f"{where}: {key} is no string: {_shown(text)}", hint="a row for every sample")

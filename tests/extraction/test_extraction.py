@@ -313,12 +313,16 @@ class TestFencesInProse:
             "So `xs` is doubled. Here's it: ```py",
             "1. Write ```python3  ",
             "> Here ````python",
+            "The same in tildes: ~~~python",
         ],
     )
     @pytest.mark.parametrize("end", ["\n```\n", "```\n", "\n``` and that's it.\n", ""])
     def test_a_fence_at_the_end_of_a_line_of_prose_opens_a_block(self, lead: str, end: str) -> None:
         for draft in ("", fenced(BAD), f"First: ```python\n{BAD}```\n"):
             assert doubles(sound(f"{draft}{lead}\n{GOOD.rstrip()}{end}"))
+
+    def test_a_program_within_its_fences_on_one_line_is_found(self) -> None:
+        assert doubles(sound(f"{fenced(BAD)}It is ```python def double(xs): return [2 * x for x in xs]```."))
 
     def test_code_after_a_fence_in_prose_is_kept(self) -> None:
         assert doubles(sound(f"{fenced(BAD)}No, it is ```{GOOD}```"))
@@ -377,6 +381,10 @@ class TestAsides:
             "A common mistake is to write:",
             "Do not write it like this:",
             "For a variant without doubling:",
+            "Should you need the list itself, use:",
+            "In case you would like it unchanged:",
+            "For a version that changes nothing:",
+            "A common bug is to write:",
         ],
     )
     def test_what_is_offered_as_another_version_does_not_beat_the_answer(self, lead: str) -> None:
@@ -406,6 +414,12 @@ class TestAsides:
             "\nUser: return it as it is\nAssistant:",
             "\n### Instruction:\nreturn it as it is\n### Response:",
             "\nHuman: and now?\n",
+            "\nuser\nAgain\nassistant\n",
+            "\nQ: and now?\nA:",
+            "\n**Question:** and now?\n",
+            "\n### Task:\nreturn it as it is\n### Solution:",
+            "\n<human>: and now?\n<bot>:",
+            "\n@@ Instruction\nreturn it\n\n@@ Response",
         ],
     )
     def test_what_follows_in_the_next_turn_does_not_beat_the_answer(self, turn: str) -> None:
@@ -607,6 +621,26 @@ class TestAssembly:
             ("T = {}\ndef fill(t, n):\n    t['n'] = n\nfill(T, n=2)", "T['n'] * x"),
             ("T = {}\ndef fill(t, n):\n    t['n'] = n\nif not T:\n    fill(t=T, n=2)", "T['n'] * x"),
             ("class C: pass\nc = C()\nsetattr(c, 'two', 2)", "c.two * x"),
+            ("T = []\n[T.append(n) for n in (2, 3)]", "T[0] * x"),
+            ("T = []\nlist(map(T.append, (2, 3)))", "T[0] * x"),
+            ("T = []\nany(T.append(n) for n in (2, 3))", "T[0] * x"),
+            ("T = []\n(lambda: T.append(2))()", "T[0] * x"),
+            ("T = []\nadd = T.append\nadd(2)", "T[0] * x"),
+            ("T = {}\nsame = T\nsame['n'] = 2", "T['n'] * x"),
+            ("T = {}\ndef fill():\n    T['n'] = 2\nstart = fill\nstart()", "T['n'] * x"),
+            (
+                "R = {}\ndef reg(f):\n    R[f.__name__] = f\n    return f\n"
+                "@reg\ndef two(x):\n    return 2 * x",
+                "R['two'](x)",
+            ),
+            (
+                "R = {}\ndef reg(n):\n    def to(f):\n        R[n] = f\n        return f\n    return to\n"
+                "@reg('t')\ndef two(x):\n    return 2 * x",
+                "R['t'](x)",
+            ),
+            ("globals()['T'] = 2", "T * x"),
+            ("globals().update(T=2)", "T * x"),
+            ("exec('T = 2')", "T * x"),
         ],
     )
     def test_a_call_that_fills_what_the_function_needs_is_kept(self, set_up: str, expression: str) -> None:
@@ -614,6 +648,20 @@ class TestAssembly:
         program = sound(fenced(code))
         assert doubles(program)
         assert "print" not in program.text
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            "[print(double([n])) for n in (1, 2)]",
+            "list(map(double, [[1], [2]]))",
+            "run = double\nrun([1])",
+            "exec('double([1])')",
+            "(lambda: double([1]))()",
+            "@check\ndef test():\n    double([1])",
+        ],
+    )
+    def test_a_loop_a_name_or_a_decorator_that_only_uses_the_program_is_dropped(self, use: str) -> None:
+        assert sound(fenced(f"def check(f):\n    f()\n{GOOD}\n{use}\n")).text.strip().endswith(GOOD.strip())
 
     def test_an_attribute_of_the_function_is_kept(self) -> None:
         code = GOOD.replace("2", "double.n")

@@ -101,7 +101,8 @@ def test_what_a_statement_may_alter_is_told_from_what_it_only_reads(
         ("given.append(1)", set[str]()),
         ("fill(T)", {"T"}),
         ("return T", set[str]()),
-        ("def inner():\n        T.clear()\n    inner()", set[str]()),
+        ("def inner():\n        T.clear()\n    inner()", {"T"}),
+        ("T = []\n    def inner():\n        T.clear()\n    inner()", set[str]()),
     ],
 )
 def test_a_function_sets_what_is_outside_of_it_alone(body: str, names: set[str]) -> None:

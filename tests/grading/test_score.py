@@ -101,6 +101,11 @@ def test_gzip_and_blank_lines_are_read(tmp_path: Path, suite: Suite) -> None:
         ([sample("MiniRich/99")], "line 1: no task is named 'MiniRich/99'; nearest: MiniRich/9"),
         ([sample("HumanEval/0")], "line 1: 'HumanEval/0' is no task of mini but of HumanEval"),
         ([""], "holds no samples"),
+        (
+            [{"task_id": "MiniRich/1", "response": RIGHT}],
+            "neither solution nor completion; it has .*response",
+        ),
+        ([{"MiniRich/1": RIGHT}], "line 1: one object by task, not a sample a line"),
     ],
 )
 def test_a_bad_row_is_named(
@@ -109,6 +114,13 @@ def test_a_bad_row_is_named(
     path = write_rows(tmp_path / "s.jsonl", *rows)
     with pytest.raises(InputError, match=message.replace("line 2 ", "line 2.").replace("line 1 ", "line 1.")):
         read_samples(path, suite)
+
+
+def test_a_file_of_replies_is_told_how_samples_are_made_of_it(tmp_path: Path, suite: Suite) -> None:
+    path = write_rows(tmp_path / "s.jsonl", {"task_id": "MiniRich/1", "response": RIGHT})
+    with pytest.raises(InputError) as raised:
+        read_samples(path, suite)
+    assert "dualcode extract" in str(raised.value.hint)
 
 
 PRETTY = json.dumps([sample(), sample()], indent=2)
@@ -124,6 +136,7 @@ RESULTS = {"date": "2026-01-01 10:00", "hash": "5e0c", "eval": {"MiniRich/0": [s
         ),
         (f"\n {PRETTY}".encode(), "one JSON array of 2"),
         (json.dumps(sample(), indent=1).encode(), r"one JSON object over several lines.* jq -c \."),
+        (json.dumps(sample(), indent=1).encode() * 2, r"JSON object over several lines.* jq -c \."),
         (json.dumps(RESULTS).encode(), r"EvalPlus's results \(eval_results\.json\), not samples"),
         (json.dumps(RESULTS, indent=4).encode(), "EvalPlus's results"),
         (json.dumps(sample()).encode("utf-16"), "UTF-16 text, not UTF-8: iconv -f UTF-16 -t UTF-8"),
