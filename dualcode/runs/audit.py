@@ -21,7 +21,7 @@ import marshal
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from dualcode.bench.bench import Shown
 from dualcode.call import Call, Request
@@ -182,7 +182,7 @@ class _TaskAudit:
         self._needles = needles
         self._said = Text.of(prompt).beside(*(Text.of(text) for call in calls for text in said(call)))
         """The prompt and all that models said: what the bench may run and a solution consist of."""
-        self._innocent = Text.of(prompt).beside(templates().text)
+        self._innocent = [Text.of(prompt), templates().text]
         self._sources = sources
         self._sources.add(prompt)
 
@@ -199,32 +199,37 @@ class _TaskAudit:
             self.counts["unknown_tests"] += len(unknown)
             known = not foreign and (each.kind == "observed" or not unknown)
             if known and len(self.leaks) == before:
-                self._innocent = self._innocent.beside(*(Text.of(text) for text in each.texts))
+                self._innocent += map(Text.of, each.texts)
                 for text in each.texts:
                     self._sources.add(text)
 
     def read_requests(self) -> None:
         """Look at each request in the order in which they were sent, repairs after what they repair."""
         turns = [(call, sent(request), answers) for call in self._calls for request, answers in _turns(call)]
-        texts = [_whole(parts) for _, parts, _ in turns]
-        whole = Text.of().beside(*texts)
-        there = [needle for needle in self._needles if needle.stands_in(whole)]
+        texts = [parts.texts() for _, parts, _ in turns]
+        tight, spaced = ("\0".join(each[form] for text in texts for each in text) for form in (0, 1))
+        there = [
+            needle
+            for needle in self._needles
+            if (needle.squeezed and needle.squeezed in tight) or (needle.words and needle.words in spaced)
+        ]
         loose: list[str] = []
         for (call, parts, answers), whole in zip(turns, texts, strict=True):
             for needle in there:
-                if needle.stands_in(whole) and not needle.stands_in(self._innocent):
-                    places = [*((place, Text.of(part)) for place, part in parts), ("across messages", whole)]
-                    place, text = next((place, text) for place, text in places if needle.stands_in(text))
+                if any(map(needle.stands_in, whole)) and not self._is_innocent(needle):
+                    place, text = parts.place(needle)
                     self._found(needle, call.number, call.step, needle.excerpt(text, EXCERPT), place)
-            new = [run for _, part in parts for run in self._sources.unexplained(part)]
-            strange = [word for run in new if len(run) > 1 for word in run]  # one alone: a number, a name
+            messages, beside = [text for _, text in parts.messages], self._sources.unread(parts.beside.texts)
+            runs = [run for text in (*messages, *beside.several) for run in self._sources.unexplained(text)]
+            strange = [word for run in runs if len(run) > 1 for word in run]  # one alone: a number, a name
             loose += strange
             self.counts["requests"] += 1
             self.counts["unexplained"] += bool(strange)
             self.counts["unexplained_words"] += len(strange)
-            for text in (*(part for _, part in parts), *answers):
+            self._sources.add_unread(beside)
+            for text in (*messages, *answers):
                 self._sources.add(text)
-            self._innocent = self._innocent.beside(*(Text.of(text) for text in answers))
+            self._innocent += map(Text.of, answers)
         self._search_pieces(loose)
 
     def read_solution(self, program: str) -> bool:
@@ -246,10 +251,13 @@ class _TaskAudit:
             if not own or needle.text in known or not there.issuperset(own):
                 continue
             place = scattered(own, loose)
-            if place is not None and not needle.stands_in(self._innocent):
+            if place is not None and not self._is_innocent(needle):
                 last = self._calls[-1]
                 excerpt = " ".join(loose[place : place + len(own) * GAP])[: 2 * EXCERPT]
                 self._found(needle, last.number, last.step, excerpt, "pieces")
+
+    def _is_innocent(self, needle: Needle) -> bool:
+        return any(map(needle.stands_in, self._innocent))
 
     def _found(self, needle: Needle, call: int, step: str, excerpt: str, place: str) -> None:
         leak = Leak(
@@ -262,13 +270,6 @@ class _TaskAudit:
             place=place,
         )
         self.leaks.append((leak, needle))
-
-
-def _whole(parts: Sequence[tuple[str, str]]) -> Text:
-    """Return all of a request, with and without answers between."""
-    ended = [(place, f"{part};" if place == "schema" else part) for place, part in parts]
-    mine = [part for place, part in ended if "(assistant)" not in place]
-    return Text.of(*(part for _, part in ended)).beside(Text.of(*mine))
 
 
 def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
@@ -305,7 +306,7 @@ def _without_chance(
             continue
         asked += 1
         told = Text.of(
-            *(part for call in each.calls for request, _ in _turns(call) for _, part in sent(request)),
+            *(part for call in each.calls for request, _ in _turns(call) for _, part in sent(request).parts()),
             *(test for shown in each.shown for test in shown.tests),
         ).squeezed
         strings = {needle.text for needle in each.needles() if not needle.weak}
@@ -319,27 +320,72 @@ def _without_chance(
     return [leak for number, (leak, _) in enumerate(leaks) if not here[number] & elsewhere[number]]
 
 
-def sent(request: Request) -> list[tuple[str, str]]:
-    """Return the texts of a request with their places: all that is in it, whatever its field."""
-    parts = [
+class Beside(NamedTuple):
+    """What a request holds beside its messages: the same in many."""
+
+    places: Sequence[str]
+    texts: tuple[str, ...]
+    ended: Sequence[str]
+    """The texts again, each of a schema with an end of its own."""
+    form: Text
+    """Of these together."""
+
+
+class Sent(NamedTuple):
+    """All that is in a request, whatever its field."""
+
+    messages: Sequence[tuple[str, str]]
+    """Each with its place."""
+    beside: Beside
+
+    def parts(self) -> list[tuple[str, str]]:
+        """Return each text with its place."""
+        return [*self.messages, *zip(self.beside.places, self.beside.texts, strict=True)]
+
+    def texts(self) -> list[Text]:
+        """Return the whole of it, and where there are answers between, the same without them."""
+        mine = [each for each in self.messages if "(assistant)" not in each[0]]
+        without = [self._whole(mine)] if len(mine) < len(self.messages) else []
+        return [self._whole(self.messages), *without]
+
+    def _whole(self, messages: Sequence[tuple[str, str]]) -> Text:
+        said = [text for _, text in messages]
+        return Text.joined([*map(Text.of, said), self.beside.form]) or Text.of(*said, *self.beside.ended)
+
+    def place(self, needle: Needle) -> tuple[str, Text]:
+        """Return where a string that it holds stands, and the text there."""
+        for place, part in self.parts():
+            if needle.stands_in(text := Text.of(part)):
+                return place, text
+        texts = self.texts()
+        return "across messages", texts[0].beside(texts[-1])
+
+
+def sent(request: Request) -> Sent:
+    """Return the texts of a request."""
+    messages = [
         (f"message {number} ({message.role})", message.content)
         for number, message in enumerate(request.messages, start=1)
     ]
-    if request.json_schema is not None:
-        parts += [("schema", text) for text in _told_by(marshal.dumps(request.json_schema))]
-    rest = request.model_dump(mode="json", exclude={"messages", "json_schema"})
-    return [*parts, *(("other fields", text) for text in _strings(rest))]
+    schema = None if request.json_schema is None else marshal.dumps(request.json_schema)
+    rest = tuple(value for field, value in vars(request).items() if field not in ("messages", "json_schema"))
+    return Sent(messages, _beside(schema, rest))
+
+
+@functools.lru_cache(64)
+def _beside(schema: bytes | None, rest: tuple[Any, ...]) -> Beside:
+    told = [*_told(marshal.loads(schema))] if schema is not None else []
+    plain = [each.model_dump(mode="json") if isinstance(each, Record) else each for each in rest]
+    others = [*_strings(plain)]
+    ended = [*(f"{text};" for text in told), *others]
+    places = ["schema"] * len(told) + ["other fields"] * len(others)
+    return Beside(places, (*told, *others), ended, Text.of(*ended))
 
 
 _BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "additionalProperties"}
 _VALUES = {"enum", "const", "default", "examples"}
 _GRAMMAR = _BOUNDS | _VALUES | {"type", "items", "properties", "required", "anyOf", "oneOf", "allOf", "title"}
 _TYPES = ("string", "array", "object", "number", "integer", "boolean", "null")
-
-
-@functools.lru_cache(64)
-def _told_by(schema: bytes) -> tuple[str, ...]:
-    return tuple(_told(marshal.loads(schema)))
 
 
 def _told(schema: Any, key: str = "") -> Iterator[str]:
