@@ -122,45 +122,67 @@ class Evidence:
 def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
     """Compare all that was sent, run and returned with the hidden tests. Pure: reads nothing, runs nothing.
 
-    `tasks` come in the order of their ids, and are gone through once more where something is found.
-    `constants` are the texts in the pipeline's own source.
+    `tasks` are gone through once more where something is found. `constants` are the texts in the pipeline's
+    own source.
     """
-    counts, leaks, unasked = Counter[str](), list[tuple[Leak, Needle]](), list[str]()
-    known = Sources([*templates().pieces, *constants])
+    found = Findings(constants)
     for each in tasks:
+        found.add(each)
+    return found.audit(tasks)
+
+
+class Findings:
+    """Adds an audit up, task by task, in any order."""
+
+    def __init__(self, constants: Sequence[str] = ()) -> None:
+        self._constants = constants
+        self._known = Sources([*templates().pieces, *constants])
+        self._counts = Counter[str]()
+        self._leaks = dict[str, list[tuple[Leak, Needle]]]()
+        self._unasked = set[str]()
+
+    def add(self, each: Evidence) -> None:
+        """Audit a task."""
+        counts = self._counts
         counts["tasks"] += bool(each.calls)
         counts["calls"] += len(each.calls)
         counts["shown"] += sum(len(shown.tests) for shown in each.shown)
         counts["programs"] += each.solution is not None
         if each.hidden is None:
-            continue
+            return
         needles = each.needles()
         strong = [needle for needle in needles if not needle.weak]
         counts["strings"] += len(strong)
         counts["short"] += len(needles) - len(strong)
-        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, known.beside())
+        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, self._known.beside())
         own.read_bench(each.shown)
         own.read_requests()
         if each.solution is not None and own.read_solution(each.solution):
-            unasked.append(each.task_id)
-        leaks += own.leaks
+            self._unasked.add(each.task_id)
+        if own.leaks:
+            self._leaks[each.task_id] = own.leaks
         counts.update(own.counts)
-    kept = _without_chance(leaks, tasks, constants)
-    return Audit(
-        tasks=counts["tasks"],
-        calls=counts["calls"],
-        shown=counts["shown"],
-        leaks=tuple(kept),
-        programs=counts["programs"],
-        unasked=tuple(unasked),
-        by_chance=len(leaks) - len(kept),
-        strings=counts["strings"],
-        short=counts["short"],
-        requests=counts["requests"],
-        unexplained=counts["unexplained"],
-        unexplained_words=counts["unexplained_words"],
-        unknown_tests=counts["unknown_tests"],
-    )
+
+    def audit(self, tasks: Iterable[Evidence]) -> Audit:
+        """Return what it came to, by the tasks' ids; the tasks are gone through again if anything was found."""
+        counts = self._counts
+        leaks = [leak for task in sorted(self._leaks) for leak in self._leaks[task]]
+        kept = _without_chance(leaks, tasks, self._constants)
+        return Audit(
+            tasks=counts["tasks"],
+            calls=counts["calls"],
+            shown=counts["shown"],
+            leaks=tuple(kept),
+            programs=counts["programs"],
+            unasked=tuple(sorted(self._unasked)),
+            by_chance=len(leaks) - len(kept),
+            strings=counts["strings"],
+            short=counts["short"],
+            requests=counts["requests"],
+            unexplained=counts["unexplained"],
+            unexplained_words=counts["unexplained_words"],
+            unknown_tests=counts["unknown_tests"],
+        )
 
 
 class _TaskAudit:

@@ -27,6 +27,7 @@ from dualcode.runs.seal import finish
 from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary
 from dualcode.runs.watchdog import watched
+from dualcode.runs.witness import Witness
 from dualcode.runs.workshop import Workshop
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import hardware_of
@@ -195,6 +196,8 @@ class _Run:
     tally: Tally
     resumed: int
     """How many tasks were there already."""
+    witness: Witness | None = None
+    """Who audits it while it works, where it began in this process."""
     result: Result | None = None
     """Once it is sealed."""
 
@@ -221,7 +224,7 @@ def _open(
 
 
 async def _finish(run: _Run, suite: Suite, sandbox: Tier | None) -> None:
-    audit, summary = await finish(run.store.folder, suite)
+    audit, summary = await finish(run.store.folder, suite, run.witness)
     run.result = Result(
         folder=run.store.folder, summary=summary, resumed=run.resumed, sandbox=sandbox, audit=audit
     )
@@ -253,6 +256,8 @@ async def _work(
         begun = session(concurrency).model_copy(update=about)
         run.store.keep_source(run.pipeline.source.read_bytes())
         run.store.begin_session(begun, run.addresses)
+        run.witness = Witness(run.store.folder, run.store.manifest, suite)
+        run.store.listener = run.witness.hear
         pipeline, team = tools.hands.equip(run.pipeline, tools.team, run.store.add_shown)
         seconds = options.task_seconds or config.limits.task_seconds
         runner = Runner(

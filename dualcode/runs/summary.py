@@ -184,14 +184,13 @@ def summarize(records: RunRecords) -> Summary:
     sums = Sums(records.manifest)
     for task in by_task(records):
         sums.add(task)
-    return sums.summary(records.damage)
+    return sums.summary(records.damage, records.manifest)
 
 
 class Sums:
     """Adds a run up, task by task; of a task it keeps no more than when its requests began and ended."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
         self._counts = Counter[str]()
         self._reviews = Counter[str]()
         self._base, self._plus = Counter[str](), Counter[str]()
@@ -222,9 +221,9 @@ class Sums:
         for use in self._uses:
             use.add(task)
 
-    def summary(self, damage: Iterable[Damage]) -> Summary:
-        """Return what it came to; `damage` is what of the records could not be read."""
-        manifest, configuration = self._manifest, self._manifest.configuration
+    def summary(self, damage: Iterable[Damage], manifest: Manifest) -> Summary:
+        """Return what it came to; `damage` is what of the records could not be read, `manifest` the last."""
+        configuration = manifest.configuration
         lasted = [(each.ended or each.started) - each.started for each in manifest.sessions]
         held = sum(
             seconds if each.held is None else each.held
