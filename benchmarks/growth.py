@@ -130,6 +130,7 @@ def cut(root: Path) -> None:
     path = root / "run" / "verdicts.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-LEFT]))
+    (root / "run" / "seal.json").unlink()  # as if the process had been killed
 
 
 def stage(name: str, root: Path, tasks: int) -> None:
