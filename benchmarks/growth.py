@@ -1,11 +1,11 @@
-"""Memory and time of a run as it grows: done, sealed at its end, resumed, audited, and shown, at so many tasks.
+"""Memory and time of a run as it grows: done, sealed at its end, resumed, audited and shown.
 
     python benchmarks/growth.py [--tasks 1000,10000,100000] [--dir FOLDER]
 
 Models, bench and grader are scripted, records and everything after them are real: three calls a task and a
-little more (`review-fix-retry`). Each stage but `seal`, which ends a run as `dualcode eval` does, is a process
-of its own, so its peak of memory is its own. `audit` reads all afresh and seals again. Prints a JSON line a
-stage: wall and CPU seconds, peak RSS in MB, and the size of the run's folder.
+little more (`review-fix-retry`). Each stage is a process of its own, so its peak of memory is its own; but
+`seal` is the end of the run's, as of `dualcode eval`. `audit` reads all afresh and seals again. Prints a JSON
+line a stage: wall and CPU seconds, peak RSS in MB, and the size of the run's folder.
 """
 
 import argparse
@@ -35,8 +35,7 @@ from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import seal
 from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary
 from dualcode.runs.witness import Witness

@@ -214,7 +214,7 @@ class Call(Record):
 
     @staticmethod
     def _of_older_run(line: str | bytes | bytearray) -> dict[str, Any] | None:
-        """Return the fields of a call that holds its structured answer as `parsed`; None for any other line."""
+        """Return the fields of a call whose structured answer stands as `parsed`; None for any other line."""
         try:
             known: Any = json.loads(line)
             parsed = known.pop("parsed")

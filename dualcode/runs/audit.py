@@ -164,7 +164,7 @@ class Findings:
         counts.update(own.counts)
 
     def audit(self, tasks: Iterable[Evidence]) -> Audit:
-        """Return what it came to, by the tasks' ids; the tasks are gone through again if anything was found."""
+        """Return what it came to, by the tasks' ids; `tasks` are gone through if what was found may be chance."""
         counts = self._counts
         leaks = [leak for task in sorted(self._leaks) for leak in self._leaks[task]]
         kept = _without_chance(leaks, tasks, self._constants)
@@ -328,7 +328,12 @@ def _without_chance(
             continue
         asked += 1
         told = Text.of(
-            *(part for call in each.calls for request, _ in _turns(call) for _, part in sent(request).parts()),
+            *(
+                part
+                for call in each.calls
+                for request, _ in _turns(call)
+                for _, part in sent(request).parts()
+            ),
             *(test for shown in each.shown for test in shown.tests),
         ).squeezed
         strings = {needle.text for needle in each.needles() if not needle.weak}

@@ -20,9 +20,8 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.hands import Hands
 from dualcode.runs.manifest import Configuration, addresses, configure, manifest
 from dualcode.runs.monitor import Reading, monitored, sources
-from dualcode.runs.pool import work
 from dualcode.runs.progress import Display, Tally, Whole
-from dualcode.runs.runner import Observer, Runner, open_run, session
+from dualcode.runs.runner import Observer, Runner, open_run, session, work
 from dualcode.runs.seal import finish
 from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary

@@ -68,7 +68,9 @@ class Text(NamedTuple):
             return None
         else:
             tight, shown = "".join(text.squeezed for text in texts), "".join(text.shown for text in texts)
-        return cls(tight, f"{''.join(text.words[:-1] for text in texts if len(text.words) > 2) or ' '} ", shown)
+        return cls(
+            tight, f"{''.join(text.words[:-1] for text in texts if len(text.words) > 2) or ' '} ", shown
+        )
 
     def beside(self, *others: "Text") -> "Text":
         """Return all of them, with seams that nothing matches across."""

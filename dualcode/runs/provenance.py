@@ -91,8 +91,10 @@ class Sources:
         return said in (self._whole if said.count(" ") <= RUN else self._words)
 
     def _known(self, said: str, ends: Sequence[int], at: int) -> int:
-        """Return how many words from here on stand in a known text; 0 if too few. `ends`: of the words, without
-        the blank before each."""
+        """Return how many words from `at` on stand in a known text; 0 if too few.
+
+        `ends` are of the words, without the blank before each.
+        """
         start, left = ends[at] + at, len(ends) - 1 - at
 
         def holds(length: int) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -12,10 +13,8 @@ from dualcode.models.endpoints import Served
 from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs import pool
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.session import RunStore
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
@@ -134,7 +133,7 @@ async def test_the_time_is_divided_among_the_runs_at_work(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count()
-    monkeypatch.setattr(pool.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     both = runners(root, [Solving(), Solving()])
     await work(both, most=4)
     lasted = next(clock) - 1
