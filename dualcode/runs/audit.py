@@ -164,7 +164,7 @@ class Findings:
         counts.update(own.counts)
 
     def audit(self, tasks: Iterable[Evidence]) -> Audit:
-        """Return what it came to, by the tasks' ids; `tasks` are gone through if what was found may be chance."""
+        """Return what it came to, by the tasks' ids; `tasks` are read where what was found may be chance."""
         counts = self._counts
         leaks = [leak for task in sorted(self._leaks) for leak in self._leaks[task]]
         kept = _without_chance(leaks, tasks, self._constants)

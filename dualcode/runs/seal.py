@@ -211,8 +211,11 @@ class Inspection:
     def result(
         self, again: Iterable[TaskRecords], manifest: Manifest, damage: Callable[[], Sequence[Damage]] = list
     ) -> tuple[Audit, Summary]:
-        """Return what it came to, by the manifest as it is now; the tasks are gone through again where something
-        is found that may be chance. `damage` is what could not be read of them then."""
+        """Return what it came to, by the manifest as it is now.
+
+        The tasks are gone through `again` where what was found may be chance; `damage` is what of them could
+        not be read.
+        """
         found = self._findings.audit(self._evidence(task.once()) for task in again)
         lost = damage()
         flaws = (*map(str, lost), *(flaw for _, flaw in sorted(self._flaws, key=itemgetter(0))))

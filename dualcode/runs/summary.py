@@ -326,7 +326,7 @@ class UseSums:
 
 
 def _added(tokens: Usage, attempts: Sequence[Attempt]) -> Usage:
-    """Return the sum of all; where no server told its charge, the numbers are added up before they are a value."""
+    """Return the sum of all; where no server told its charge, a value is made of the sums alone."""
     used = [each.usage for each in attempts]
     if len(used) > 1 and all(each.cost is None for each in used):
         whole = Usage(**{name: sum(getattr(each, name) for each in used) for name in _TOKENS})

@@ -1,8 +1,8 @@
 """Who hears a run from its first line on: each task is audited as it ends, where a server's wait hides that.
 
-At the end what was found is believed only if every file of records has the checksum of the very lines that were
-heard, so what was edited meanwhile is never believed; then all is read afresh. So it is of a run that an
-earlier process began: what lay on the disk between two processes, nobody heard.
+At the end what was found is believed only if every file of records has the checksum of the very lines that
+were heard: what was edited meanwhile never is, and all is read afresh. So it is of a run that an earlier
+process began: what lay on the disk between two processes, nobody heard.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ _NOTHING = hashlib.sha256().hexdigest()
 _log = logging.getLogger(__name__)
 
 
-class _Lost(Exception):
+class _LostError(Exception):
     """Something that only a reading of the whole run can tell."""
 
 
@@ -100,7 +100,7 @@ class Witness:
                 name: [HEARD[name].model_validate_json(line) for line in own] for name, own in lines.items()
             }
             self._found.add(TaskRecords(task.id, tasks=[task], **read))
-        except _Lost:
+        except _LostError:
             self._lost = True
         except Exception as error:  # a run does not end for its audit, which is made again in full
             _log.debug("%s: %s", id_, error)
@@ -110,7 +110,7 @@ class Witness:
         if task_id not in self._suite.hidden:
             return None
         if (known := self._references(task_id)) is None:  # graded elsewhere, or a bad one
-            raise _Lost
+            raise _LostError
         return known
 
     def testimony(self, files: Mapping[str, str]) -> tuple[Audit, Summary] | None:
@@ -124,7 +124,7 @@ class Witness:
             return None
         if any((files[name] or _NOTHING) != each for name, each in heard.items()):
             return None
-        with contextlib.suppress(_Lost):
+        with contextlib.suppress(_LostError):
             return self._found.result(self._again(), read_manifest(self._folder))
         return None
 

@@ -95,7 +95,7 @@ def test_a_file_that_was_edited_since_is_not_believed(made: Path, tmp_path: Path
 
 UNHEARD: dict[str, Callable[[Lines], Lines]] = {
     "a verdict is missing": lambda told: told[:-1],
-    "a task says more after its verdict": lambda told: [*told, next(e for e in told if e[0] == "calls.jsonl")],
+    "a task says more after its verdict": lambda told: [*told, next(e for e in told if "calls" in e[0])],
     "a task that is none of the run's": lambda told: [
         *told, (told[-1][0], json.dumps(json.loads(told[-1][1]) | {"task_id": "x"}).encode())
     ],
