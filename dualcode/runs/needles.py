@@ -56,21 +56,22 @@ class Text(NamedTuple):
         if len(parts) == 1:
             return _text(parts[0])
         texts = [_text(part) for part in parts]
-        return cls.joined(texts) or cls.joined(texts, shown=_folded("".join(map(_tight, parts))))
+        if found := cls.joined(texts):
+            return found
+        shown = _folded("".join(map(_tight, parts)))
+        return cls(shown.translate(_BRACKETS), cls._said(texts), shown)
 
     @classmethod
-    def joined(cls, texts: Sequence["Text"], *, shown: str | None = None) -> "Text | None":
-        """Return the forms of texts that follow each other; None where a `null` may go across a seam, unless
-        what is shown of them is told."""
-        if shown is not None:
-            tight = shown.translate(_BRACKETS)
-        elif any(text.shown.endswith(("n", "nu", "nul")) for text in texts[:-1]):
+    def joined(cls, texts: Sequence["Text"]) -> "Text | None":
+        """Return the forms of texts that follow each other; None where a `null` may go across a seam."""
+        if any(text.shown.endswith(("n", "nu", "nul")) for text in texts[:-1]):
             return None
-        else:
-            tight, shown = "".join(text.squeezed for text in texts), "".join(text.shown for text in texts)
-        return cls(
-            tight, f"{''.join(text.words[:-1] for text in texts if len(text.words) > 2) or ' '} ", shown
-        )
+        tight, shown = "".join(text.squeezed for text in texts), "".join(text.shown for text in texts)
+        return cls(tight, cls._said(texts), shown)
+
+    @staticmethod
+    def _said(texts: Sequence["Text"]) -> str:
+        return f"{''.join(text.words[:-1] for text in texts if len(text.words) > 2) or ' '} "
 
     def beside(self, *others: "Text") -> "Text":
         """Return all of them, with seams that nothing matches across."""
