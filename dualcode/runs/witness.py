@@ -83,7 +83,9 @@ class Witness:
             self._lost = self._tasks.get(record.id) != record
             return
         id_ = record.task_id
-        if id_ in self._ended or id_ not in self._tasks or (isinstance(record, Call) and _told_cost(record)):
+        # A sum of what servers say they charged hangs on the order in which it is added up.
+        charged = isinstance(record, Call) and any(each.usage.cost is not None for each in record.attempts)
+        if id_ in self._ended or id_ not in self._tasks or charged:
             self._lost = True
             return
         self._open[id_][name].append(line)
@@ -131,8 +133,3 @@ class Witness:
     def _again(self) -> Iterator[TaskRecords]:
         with contextlib.closing(RunByTask(self._folder)) as run:
             yield from run
-
-
-def _told_cost(call: Call) -> bool:
-    """Whether a server told what it charged: such sums hang on the order in which they are added up."""
-    return any(attempt.usage.cost is not None for attempt in call.attempts)
