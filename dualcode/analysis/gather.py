@@ -28,16 +28,13 @@ async def gather(
     with unswept():
         runs = load_runs(paths, tell=tell)
         tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
-        rich = {id_: richness(task).score for id_, task in tasks.items()}
-    notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
-    pipelines = [run.pipeline for run in runs]
-    truth = await truths(runs, grade=grade, tell=tell)
-    with unswept():
+        notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
+        pipelines = [run.pipeline for run in runs]
         return analyse(
             runs,
             baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
             title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
             note=" ".join(notes),
-            truth=truth,
-            richness=rich,
+            truth=await truths(runs, grade=grade, tell=tell),
+            richness={id_: richness(task).score for id_, task in tasks.items()},
         )
