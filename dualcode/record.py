@@ -21,8 +21,8 @@ class Record(BaseModel):
 def unswept() -> Generator[None]:
     """Keep Python's collector away while many records are made or gone through.
 
-    They hold no cycles, and each of its passes walks through all that are alive: of analysing 28 runs that took
-    more than half of the time (`benchmarks/gathering.py`).
+    They hold no cycles, and each of its passes walks through all that are alive: of analysing 28 runs they
+    took more than half of the time (`benchmarks/gathering.py`).
     """
     if not gc.isenabled():
         yield

@@ -15,19 +15,16 @@ What stands in no text whose source is known is counted, whatever it says; in it
 for in pieces as well. `UNSEEN` says what this cannot find.
 """
 
-import functools
-import json
-import marshal
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
 
 from dualcode.bench.bench import Shown
-from dualcode.call import Call, Request
+from dualcode.call import Call
 from dualcode.record import Record
 from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
 from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
+from dualcode.runs.sent import said, sent, turns
 
 __all__ = ["UNSEEN", "Audit", "Evidence", "Hidden", "Leak", "audit", "said"]
 
@@ -227,8 +224,8 @@ class _TaskAudit:
 
     def read_requests(self) -> None:
         """Look at each request in the order in which they were sent, repairs after what they repair."""
-        turns = [(call, sent(request), answers) for call in self._calls for request, answers in _turns(call)]
-        texts = [parts.texts() for _, parts, _ in turns]
+        asked = [(call, sent(request), answers) for call in self._calls for request, answers in turns(call)]
+        texts = [parts.texts() for _, parts, _ in asked]
         tight, spaced = ("\0".join(each[form] for text in texts for each in text) for form in (0, 1))
         there = [
             needle
@@ -236,7 +233,7 @@ class _TaskAudit:
             if (needle.squeezed and needle.squeezed in tight) or (needle.words and needle.words in spaced)
         ]
         loose: list[str] = []
-        for (call, parts, answers), whole in zip(turns, texts, strict=True):
+        for (call, parts, answers), whole in zip(asked, texts, strict=True):
             for needle in there:
                 if any(map(needle.stands_in, whole)) and not self._is_innocent(needle):
                     place, text = parts.place(needle)
@@ -328,12 +325,7 @@ def _without_chance(
             continue
         asked += 1
         told = Text.of(
-            *(
-                part
-                for call in each.calls
-                for request, _ in _turns(call)
-                for _, part in sent(request).parts()
-            ),
+            *(part for call in each.calls for request, _ in turns(call) for _, part in sent(request).parts()),
             *(test for shown in each.shown for test in shown.tests),
         ).squeezed
         strings = {needle.text for needle in each.needles() if not needle.weak}
@@ -345,115 +337,3 @@ def _without_chance(
     if asked == 1:
         elsewhere = here
     return [leak for number, (leak, _) in enumerate(leaks) if not here[number] & elsewhere[number]]
-
-
-class Beside(NamedTuple):
-    """What a request holds beside its messages: the same in many."""
-
-    places: Sequence[str]
-    texts: tuple[str, ...]
-    ended: Sequence[str]
-    """The texts again, each of a schema with an end of its own."""
-    form: Text
-    """Of these together."""
-
-
-class Sent(NamedTuple):
-    """All that is in a request, whatever its field."""
-
-    messages: Sequence[tuple[str, str]]
-    """Each with its place."""
-    beside: Beside
-
-    def parts(self) -> list[tuple[str, str]]:
-        """Return each text with its place."""
-        return [*self.messages, *zip(self.beside.places, self.beside.texts, strict=True)]
-
-    def texts(self) -> list[Text]:
-        """Return the whole of it, and where there are answers between, the same without them."""
-        mine = [each for each in self.messages if "(assistant)" not in each[0]]
-        without = [self._whole(mine)] if len(mine) < len(self.messages) else []
-        return [self._whole(self.messages), *without]
-
-    def _whole(self, messages: Sequence[tuple[str, str]]) -> Text:
-        said = [text for _, text in messages]
-        return Text.joined([*map(Text.of, said), self.beside.form]) or Text.of(*said, *self.beside.ended)
-
-    def place(self, needle: Needle) -> tuple[str, Text]:
-        """Return where a string that it holds stands, and the text there."""
-        for place, part in self.parts():
-            if needle.stands_in(text := Text.of(part)):
-                return place, text
-        texts = self.texts()
-        return "across messages", texts[0].beside(texts[-1])
-
-
-def sent(request: Request) -> Sent:
-    """Return the texts of a request."""
-    messages = [
-        (f"message {number} ({message.role})", message.content)
-        for number, message in enumerate(request.messages, start=1)
-    ]
-    schema = None if request.json_schema is None else marshal.dumps(request.json_schema)
-    rest = tuple(value for field, value in vars(request).items() if field not in ("messages", "json_schema"))
-    return Sent(messages, _beside(schema, rest))
-
-
-@functools.lru_cache(64)
-def _beside(schema: bytes | None, rest: tuple[Any, ...]) -> Beside:
-    told = [*_told(marshal.loads(schema))] if schema is not None else []
-    plain = [each.model_dump(mode="json") if isinstance(each, Record) else each for each in rest]
-    others = [*_strings(plain)]
-    ended = [*(f"{text};" for text in told), *others]
-    places = ["schema"] * len(told) + ["other fields"] * len(others)
-    return Beside(places, (*told, *others), ended, Text.of(*ended))
-
-
-_BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "additionalProperties"}
-_VALUES = {"enum", "const", "default", "examples"}
-_GRAMMAR = _BOUNDS | _VALUES | {"type", "items", "properties", "required", "anyOf", "oneOf", "allOf", "title"}
-_TYPES = ("string", "array", "object", "number", "integer", "boolean", "null")
-
-
-def _told(schema: Any, key: str = "") -> Iterator[str]:
-    """Yield what a schema says beside its grammar: names, texts, numbers, and whole values."""
-    if key in _VALUES:
-        yield json.dumps(schema, ensure_ascii=False)
-    elif isinstance(schema, Mapping):
-        for name, value in cast("Mapping[str, Any]", schema).items():
-            if key == "properties" or name not in _GRAMMAR:
-                yield name
-            yield from _told(value, "" if key == "properties" else name)
-    elif isinstance(schema, list | tuple):
-        for each in cast("Sequence[Any]", schema):
-            yield from _told(each, key)
-    elif schema is not None and not isinstance(schema, bool) and (key != "type" or schema not in _TYPES):
-        yield str(schema)
-
-
-def _turns(call: Call) -> Iterator[tuple[Request, list[str]]]:
-    """Yield the requests of a call, each with what was answered before the next."""
-    repairs = [attempt.request for attempt in call.attempts if attempt.request is not None]
-    if repairs:
-        yield call.request, [attempt.content for attempt in call.attempts if attempt.content]
-    yield (repairs[-1] if repairs else call.request), list(said(call))
-
-
-def said(call: Call) -> Iterator[str]:
-    """Yield what a model said in a call: its answers and thoughts, and the strings of a structured answer."""
-    if call.reply is not None:
-        yield from (text for text in (call.reply.content, call.reply.reasoning) if text)
-    yield from (attempt.content for attempt in call.attempts if attempt.content)
-    if call.value is not None and call.value.kind != "program":
-        yield from _strings(call.value.data)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in cast("Mapping[str, Any]", value).values():
-            yield from _strings(each)
-    elif isinstance(value, list | tuple):
-        for each in cast("Sequence[Any]", value):
-            yield from _strings(each)
