@@ -1,14 +1,17 @@
-"""Memory and time of a run as it grows: begun, done, resumed, sealed and summed up, at so many tasks.
+"""Memory and time of a run as it grows: done, sealed at its end, resumed, audited and shown.
 
     python benchmarks/growth.py [--tasks 1000,10000,100000] [--dir FOLDER]
 
 Models, bench and grader are scripted, records and everything after them are real: three calls a task and a
-little more (`review-fix-retry`). Each stage is a process of its own, so its peak of memory is its own. Prints
-a JSON line a stage: wall and CPU seconds, peak RSS in MB, and the size of the run's folder.
+little more (`review-fix-retry`). Each stage is a process of its own, so its peak of memory is its own; but
+`seal` is the end of the run's, as of `dualcode eval`. `audit` reads all afresh and seals again. Prints a JSON
+line a stage: wall and CPU seconds, peak RSS in MB, and the size of the run's folder.
 """
 
 import argparse
 import asyncio
+import contextlib
+import io
 import json
 import os
 import random
@@ -17,21 +20,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.throughput import BUDGET, TEAM, Judge, answer, many
 from dualcode.bench.scripted import ScriptedBench
 from dualcode.call import Request
+from dualcode.cli.main import cli
 from dualcode.grading.reference import Reference
 from dualcode.models.endpoints import Served
 from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import seal
+from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.session import RunStore
+from dualcode.runs.summary import Summary
+from dualcode.runs.witness import Witness
 from dualcode.sampling import PAPER
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
@@ -39,6 +46,8 @@ from dualcode.team import Seat, Team
 
 MINI = load_suite("mini")
 PIPELINE = find_pipeline("review-fix-retry")
+STAGES = ("run", "resume", "audit", "tables", "report")
+"""Processes; `run` ends with its seal."""
 LEFT = 10
 """Tasks that `resume` finds without a verdict."""
 
@@ -64,65 +73,98 @@ def opened(root: Path, suite: Suite) -> RunStore:
     return open_run(root, manifest("run", configure(PIPELINE, suite, TEAM, served), suite, TEAM), fresh=False)
 
 
-async def run(root: Path, suite: Suite) -> None:
-    """Begin the run, or go on with it."""
+async def run(root: Path, suite: Suite, told: Callable[[str], None]) -> None:
+    """Begin the run, or go on with it; a run that is begun is sealed at its end, as `dualcode eval` does."""
     chance = random.Random(7)
 
     def said(request: Request) -> str:
         return answer(request, chance)
 
     store = opened(root, suite)
+    begun = not store.manifest.sessions
+    store.keep_source(PIPELINE.source.read_bytes())
     store.begin_session(session(36), {})
-    seats = {
-        role: Seat(role, ScriptedChat(said, name=role, remember=False), PAPER, 1000, BUDGET[role])
-        for role in PIPELINE.roles
-    }
-    team = Team(seats, bench=ScriptedBench({"None": "got None"}))
-    await work([Runner(PIPELINE, suite, team, Judge(), store, task_seconds=1e9)])
-    store.end_session()
-    store.close()
+    async with contextlib.AsyncExitStack() as parts:
+        references = MiniReferences(suite, parts, unsafe=False)
+        for number in range(len(MINI.tasks)):  # as a grader would have found them
+            await asyncio.to_thread(references.of, f"Many/{number}")
+        witness = Witness(store.folder, store.manifest, suite, references.of)
+        store.listener = witness.hear
+        seats = {
+            role: Seat(role, ScriptedChat(said, name=role, remember=False), PAPER, 1000, BUDGET[role])
+            for role in PIPELINE.roles
+        }
+        team = Team(seats, bench=ScriptedBench({"None": "got None"}))
+        await work([Runner(PIPELINE, suite, team, Judge(), store, task_seconds=1e9)])
+        store.end_session()
+        store.close()
+        told("run" if begun else "resume")
+        if begun:
+            check(*await seal.finish(store.folder, suite, witness))
+            told("seal")
 
 
-async def sealed(root: Path, suite: Suite) -> None:
-    """Audit the run, sum it up and seal it, as `dualcode eval` does at the end."""
+async def audited(root: Path, suite: Suite, told: Callable[[str], None]) -> None:
+    """Audit the run as `dualcode audit` does: everything is read."""
     seal.References = MiniReferences
-    (root / "run" / "seal.json").unlink(missing_ok=True)
-    found, summary = await seal.finish(root / "run", suite)
+    check(*await seal.finish(root / "run", suite))
+    told("audit")
+
+
+def check(found: Audit, summary: Summary) -> None:
     assert summary.complete, summary.base
     assert found.calls == summary.calls
+    assert found.requests
+
+
+def shown(root: Path, name: str, told: Callable[[str], None]) -> None:
+    """Make the run's tables, or its page, as the commands do."""
+    output = root / name if name == "tables" else root / "report.html"
+    with contextlib.redirect_stdout(io.StringIO()):
+        cli.main([name, str(root / "run"), "-o", str(output)], standalone_mode=False)
+    told(name)
 
 
 def cut(root: Path) -> None:
     path = root / "run" / "verdicts.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-LEFT]))
+    (root / "run" / "seal.json").unlink()  # as if the process had been killed
 
 
 def stage(name: str, root: Path, tasks: int) -> None:
     suite = many(tasks)
     suite = replace(suite, hidden={**suite.hidden, **MINI.hidden})
     began, cpu = time.monotonic(), time.process_time()
-    asyncio.run(sealed(root, suite) if name == "seal" else run(root, suite))
-    row = {"tasks": tasks, "stage": name, "seconds": round(time.monotonic() - began, 1)}
-    row["cpu"] = round(time.process_time() - cpu, 1)
-    row["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    row["folder_mb"] = round(sum(each.stat().st_size for each in (root / "run").iterdir()) / 1e6)
-    row["load"] = round(os.getloadavg()[0], 1)
-    print(json.dumps(row), flush=True)
+
+    def told(name: str) -> None:
+        nonlocal began, cpu
+        row = {"tasks": tasks, "stage": name, "seconds": round(time.monotonic() - began, 1)}
+        row["cpu"] = round(time.process_time() - cpu, 1)
+        row["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        row["folder_mb"] = round(sum(each.stat().st_size for each in (root / "run").iterdir()) / 1e6)
+        row["load"] = round(os.getloadavg()[0], 1)
+        print(json.dumps(row), file=sys.__stdout__, flush=True)
+        began, cpu = time.monotonic(), time.process_time()
+
+    if name in ("run", "resume", "audit"):
+        asyncio.run((audited if name == "audit" else run)(root, suite, told))
+    else:
+        shown(root, name, told)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tasks", default="1000,10000,100000")
     parser.add_argument("--dir", type=Path)
-    parser.add_argument("--stage", choices=("run", "resume", "seal"), help=argparse.SUPPRESS)
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
         stage(options.stage, options.dir, int(options.tasks))
         return
     for tasks in options.tasks.split(","):
         with tempfile.TemporaryDirectory(dir=options.dir) as root:
-            for name in ("run", "resume", "seal"):
+            for name in STAGES:
                 if name == "resume":
                     cut(Path(root))
                 command = [sys.executable, __file__, "--stage", name, "--tasks", tasks, "--dir", root]

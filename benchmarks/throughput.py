@@ -33,8 +33,7 @@ from dualcode.models.scripted import reply
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.sampling import PAPER
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite

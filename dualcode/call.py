@@ -1,9 +1,10 @@
 """One exchange with a model: what was asked, what came back, and what it took."""
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError
 
 from dualcode.record import Record
 from dualcode.sampling import Sampling
@@ -200,14 +201,27 @@ class Call(Record):
     notes: tuple[str, ...] = Field(default=())
     """What was out of the ordinary: `null-content`, `closed-by-force`, `off-schema`, `repaired`, `cut`."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _of_older_run(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict) or "parsed" not in fields:
-            return cast("object", fields)
-        known = dict(cast("dict[str, Any]", fields))
-        if (parsed := known.pop("parsed")) is not None:
-            known["value"] = {"kind": _FORMERLY_PARSED.get(known["step"], "answer"), "data": parsed}
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **how: Any) -> Self:
+        """Read a line, of an older run too: tried as it is first, for a look at every line would be dear."""
+        try:
+            return super().model_validate_json(json_data, **how)
+        except ValidationError:
+            fields = cls._of_older_run(json_data)
+            if fields is None:
+                raise
+        return cls.model_validate(fields, **how)
+
+    @staticmethod
+    def _of_older_run(line: str | bytes | bytearray) -> dict[str, Any] | None:
+        """Return the fields of a call whose structured answer stands as `parsed`; None for any other line."""
+        try:
+            known: Any = json.loads(line)
+            parsed = known.pop("parsed")
+        except (ValueError, AttributeError, KeyError, TypeError):
+            return None
+        if parsed is not None:
+            known["value"] = {"kind": _FORMERLY_PARSED.get(known.get("step"), "answer"), "data": parsed}
         return known
 
     @property

@@ -184,9 +184,14 @@ def test_a_record_cannot_be_changed() -> None:
 def test_a_structured_answer_of_an_older_run_has_the_kind_of_its_step(step: str, kind: str) -> None:
     line = json.loads(call(reply(attempt()), step=step).to_line())
     del line["value"]
-    assert Call.model_validate(line | {"parsed": {"verdict": "revise"}}).value == Value(
-        kind=kind, data={"verdict": "revise"}
-    )
+    older = json.dumps(line | {"parsed": {"verdict": "revise"}})
+    assert Call.model_validate_json(older).value == Value(kind=kind, data={"verdict": "revise"})
+
+
+@pytest.mark.parametrize("line", ["[]", "7", '{"parsed": 1}', "{", '{"parsed": null}'])
+def test_a_line_that_is_no_call_of_any_version_is_refused(line: str) -> None:
+    with pytest.raises(ValidationError):
+        Call.model_validate_json(line)
 
 
 @pytest.mark.parametrize("field", ["left_out", "request", "waited", "content"])

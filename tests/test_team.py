@@ -1,6 +1,7 @@
 """The team: endpoints checked before the first task, and seats that record every call."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -205,8 +206,9 @@ async def test_a_call_of_an_older_run_keeps_its_structured_answer() -> None:
     coder, calls = seat("a")
     await coder.ask("review", HI, read=said)
     line = calls[0].model_dump(mode="json", exclude={"value", "about"})
-    assert Call.model_validate(line | {"parsed": {"verdict": "revise", "findings": []}}).verdict == "revise"
-    assert Call.model_validate(line | {"parsed": None}).value is None
+    revised = json.dumps(line | {"parsed": {"verdict": "revise", "findings": []}})
+    assert Call.model_validate_json(revised).verdict == "revise"
+    assert Call.model_validate_json(json.dumps(line | {"parsed": None})).value is None
 
 
 class Broken(ScriptedChat):

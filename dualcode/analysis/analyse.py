@@ -39,7 +39,7 @@ class Deferred(Mapping[str, T]):
         return len(self._makers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # asyncio writes out what a finished task returned
 class Analysis:
     """Runs and what follows from them; all maps are by run id."""
 

@@ -7,6 +7,7 @@ from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import truths
 from dualcode.analysis.runs import BASELINE, Tell, load_runs, tell_stderr
 from dualcode.bench.richness import richness
+from dualcode.record import unswept
 
 
 async def gather(
@@ -24,15 +25,16 @@ async def gather(
     reviewed drafts that no run has a verdict of are graded now, and kept; `tell` hears of it, by default
     stderr does. Raises any DualcodeError.
     """
-    runs = load_runs(paths, one_each=True, tell=tell)
-    tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
-    notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
-    pipelines = [run.pipeline for run in runs]
-    return analyse(
-        runs,
-        baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
-        title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
-        note=" ".join(notes),
-        truth=await truths(runs, grade=grade, tell=tell),
-        richness={id_: richness(task).score for id_, task in tasks.items()},
-    )
+    with unswept():
+        runs = load_runs(paths, one_each=True, tell=tell)
+        tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
+        notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
+        pipelines = [run.pipeline for run in runs]
+        return analyse(
+            runs,
+            baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
+            title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
+            note=" ".join(notes),
+            truth=await truths(runs, grade=grade, tell=tell),
+            richness={id_: richness(task).score for id_, task in tasks.items()},
+        )

@@ -15,19 +15,16 @@ What stands in no text whose source is known is counted, whatever it says; in it
 for in pieces as well. `UNSEEN` says what this cannot find.
 """
 
-import functools
-import json
-import marshal
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 from dualcode.bench.bench import Shown
-from dualcode.call import Call, Request
+from dualcode.call import Call
 from dualcode.record import Record
 from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
 from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
+from dualcode.runs.sent import said, sent, turns
 
 __all__ = ["UNSEEN", "Audit", "Evidence", "Hidden", "Leak", "audit", "said"]
 
@@ -122,45 +119,67 @@ class Evidence:
 def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
     """Compare all that was sent, run and returned with the hidden tests. Pure: reads nothing, runs nothing.
 
-    `tasks` come in the order of their ids, and are gone through once more where something is found.
-    `constants` are the texts in the pipeline's own source.
+    `tasks` are gone through once more where something is found. `constants` are the texts in the pipeline's
+    own source.
     """
-    counts, leaks, unasked = Counter[str](), list[tuple[Leak, Needle]](), list[str]()
-    known = Sources([*templates().pieces, *constants])
+    found = Findings(constants)
     for each in tasks:
+        found.add(each)
+    return found.audit(tasks)
+
+
+class Findings:
+    """Adds an audit up, task by task, in any order."""
+
+    def __init__(self, constants: Sequence[str] = ()) -> None:
+        self._constants = constants
+        self._known = Sources([*templates().pieces, *constants])
+        self._counts = Counter[str]()
+        self._leaks = dict[str, list[tuple[Leak, Needle]]]()
+        self._unasked = set[str]()
+
+    def add(self, each: Evidence) -> None:
+        """Audit a task."""
+        counts = self._counts
         counts["tasks"] += bool(each.calls)
         counts["calls"] += len(each.calls)
         counts["shown"] += sum(len(shown.tests) for shown in each.shown)
         counts["programs"] += each.solution is not None
         if each.hidden is None:
-            continue
+            return
         needles = each.needles()
         strong = [needle for needle in needles if not needle.weak]
         counts["strings"] += len(strong)
         counts["short"] += len(needles) - len(strong)
-        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, known.beside())
+        own = _TaskAudit(each.task_id, each.prompt, each.calls, strong, self._known.beside())
         own.read_bench(each.shown)
         own.read_requests()
         if each.solution is not None and own.read_solution(each.solution):
-            unasked.append(each.task_id)
-        leaks += own.leaks
+            self._unasked.add(each.task_id)
+        if own.leaks:
+            self._leaks[each.task_id] = own.leaks
         counts.update(own.counts)
-    kept = _without_chance(leaks, tasks, constants)
-    return Audit(
-        tasks=counts["tasks"],
-        calls=counts["calls"],
-        shown=counts["shown"],
-        leaks=tuple(kept),
-        programs=counts["programs"],
-        unasked=tuple(unasked),
-        by_chance=len(leaks) - len(kept),
-        strings=counts["strings"],
-        short=counts["short"],
-        requests=counts["requests"],
-        unexplained=counts["unexplained"],
-        unexplained_words=counts["unexplained_words"],
-        unknown_tests=counts["unknown_tests"],
-    )
+
+    def audit(self, tasks: Iterable[Evidence]) -> Audit:
+        """Return what it came to, by the tasks' ids; `tasks` are read where what was found may be chance."""
+        counts = self._counts
+        leaks = [leak for task in sorted(self._leaks) for leak in self._leaks[task]]
+        kept = _without_chance(leaks, tasks, self._constants)
+        return Audit(
+            tasks=counts["tasks"],
+            calls=counts["calls"],
+            shown=counts["shown"],
+            leaks=tuple(kept),
+            programs=counts["programs"],
+            unasked=tuple(sorted(self._unasked)),
+            by_chance=len(leaks) - len(kept),
+            strings=counts["strings"],
+            short=counts["short"],
+            requests=counts["requests"],
+            unexplained=counts["unexplained"],
+            unexplained_words=counts["unexplained_words"],
+            unknown_tests=counts["unknown_tests"],
+        )
 
 
 class _TaskAudit:
@@ -182,7 +201,7 @@ class _TaskAudit:
         self._needles = needles
         self._said = Text.of(prompt).beside(*(Text.of(text) for call in calls for text in said(call)))
         """The prompt and all that models said: what the bench may run and a solution consist of."""
-        self._innocent = Text.of(prompt).beside(templates().text)
+        self._innocent = [Text.of(prompt), templates().text]
         self._sources = sources
         self._sources.add(prompt)
 
@@ -199,32 +218,37 @@ class _TaskAudit:
             self.counts["unknown_tests"] += len(unknown)
             known = not foreign and (each.kind == "observed" or not unknown)
             if known and len(self.leaks) == before:
-                self._innocent = self._innocent.beside(*(Text.of(text) for text in each.texts))
+                self._innocent += map(Text.of, each.texts)
                 for text in each.texts:
                     self._sources.add(text)
 
     def read_requests(self) -> None:
         """Look at each request in the order in which they were sent, repairs after what they repair."""
-        turns = [(call, sent(request), answers) for call in self._calls for request, answers in _turns(call)]
-        texts = [_whole(parts) for _, parts, _ in turns]
-        whole = Text.of().beside(*texts)
-        there = [needle for needle in self._needles if needle.stands_in(whole)]
+        asked = [(call, sent(request), answers) for call in self._calls for request, answers in turns(call)]
+        texts = [parts.texts() for _, parts, _ in asked]
+        tight, spaced = ("\0".join(each[form] for text in texts for each in text) for form in (0, 1))
+        there = [
+            needle
+            for needle in self._needles
+            if (needle.squeezed and needle.squeezed in tight) or (needle.words and needle.words in spaced)
+        ]
         loose: list[str] = []
-        for (call, parts, answers), whole in zip(turns, texts, strict=True):
+        for (call, parts, answers), whole in zip(asked, texts, strict=True):
             for needle in there:
-                if needle.stands_in(whole) and not needle.stands_in(self._innocent):
-                    places = [*((place, Text.of(part)) for place, part in parts), ("across messages", whole)]
-                    place, text = next((place, text) for place, text in places if needle.stands_in(text))
+                if any(map(needle.stands_in, whole)) and not self._is_innocent(needle):
+                    place, text = parts.place(needle)
                     self._found(needle, call.number, call.step, needle.excerpt(text, EXCERPT), place)
-            new = [run for _, part in parts for run in self._sources.unexplained(part)]
-            strange = [word for run in new if len(run) > 1 for word in run]  # one alone: a number, a name
+            messages, beside = [text for _, text in parts.messages], self._sources.unread(parts.beside.texts)
+            runs = [run for text in (*messages, *beside.several) for run in self._sources.unexplained(text)]
+            strange = [word for run in runs if len(run) > 1 for word in run]  # one alone: a number, a name
             loose += strange
             self.counts["requests"] += 1
             self.counts["unexplained"] += bool(strange)
             self.counts["unexplained_words"] += len(strange)
-            for text in (*(part for _, part in parts), *answers):
+            self._sources.add_unread(beside)
+            for text in (*messages, *answers):
                 self._sources.add(text)
-            self._innocent = self._innocent.beside(*(Text.of(text) for text in answers))
+            self._innocent += map(Text.of, answers)
         self._search_pieces(loose)
 
     def read_solution(self, program: str) -> bool:
@@ -246,10 +270,13 @@ class _TaskAudit:
             if not own or needle.text in known or not there.issuperset(own):
                 continue
             place = scattered(own, loose)
-            if place is not None and not needle.stands_in(self._innocent):
+            if place is not None and not self._is_innocent(needle):
                 last = self._calls[-1]
                 excerpt = " ".join(loose[place : place + len(own) * GAP])[: 2 * EXCERPT]
                 self._found(needle, last.number, last.step, excerpt, "pieces")
+
+    def _is_innocent(self, needle: Needle) -> bool:
+        return any(map(needle.stands_in, self._innocent))
 
     def _found(self, needle: Needle, call: int, step: str, excerpt: str, place: str) -> None:
         leak = Leak(
@@ -262,13 +289,6 @@ class _TaskAudit:
             place=place,
         )
         self.leaks.append((leak, needle))
-
-
-def _whole(parts: Sequence[tuple[str, str]]) -> Text:
-    """Return all of a request, with and without answers between."""
-    ended = [(place, f"{part};" if place == "schema" else part) for place, part in parts]
-    mine = [part for place, part in ended if "(assistant)" not in place]
-    return Text.of(*(part for _, part in ended)).beside(Text.of(*mine))
 
 
 def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
@@ -305,7 +325,7 @@ def _without_chance(
             continue
         asked += 1
         told = Text.of(
-            *(part for call in each.calls for request, _ in _turns(call) for _, part in sent(request)),
+            *(part for call in each.calls for request, _ in turns(call) for _, part in sent(request).parts()),
             *(test for shown in each.shown for test in shown.tests),
         ).squeezed
         strings = {needle.text for needle in each.needles() if not needle.weak}
@@ -317,70 +337,3 @@ def _without_chance(
     if asked == 1:
         elsewhere = here
     return [leak for number, (leak, _) in enumerate(leaks) if not here[number] & elsewhere[number]]
-
-
-def sent(request: Request) -> list[tuple[str, str]]:
-    """Return the texts of a request with their places: all that is in it, whatever its field."""
-    parts = [
-        (f"message {number} ({message.role})", message.content)
-        for number, message in enumerate(request.messages, start=1)
-    ]
-    if request.json_schema is not None:
-        parts += [("schema", text) for text in _told_by(marshal.dumps(request.json_schema))]
-    rest = request.model_dump(mode="json", exclude={"messages", "json_schema"})
-    return [*parts, *(("other fields", text) for text in _strings(rest))]
-
-
-_BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "additionalProperties"}
-_VALUES = {"enum", "const", "default", "examples"}
-_GRAMMAR = _BOUNDS | _VALUES | {"type", "items", "properties", "required", "anyOf", "oneOf", "allOf", "title"}
-_TYPES = ("string", "array", "object", "number", "integer", "boolean", "null")
-
-
-@functools.lru_cache(64)
-def _told_by(schema: bytes) -> tuple[str, ...]:
-    return tuple(_told(marshal.loads(schema)))
-
-
-def _told(schema: Any, key: str = "") -> Iterator[str]:
-    """Yield what a schema says beside its grammar: names, texts, numbers, and whole values."""
-    if key in _VALUES:
-        yield json.dumps(schema, ensure_ascii=False)
-    elif isinstance(schema, Mapping):
-        for name, value in cast("Mapping[str, Any]", schema).items():
-            if key == "properties" or name not in _GRAMMAR:
-                yield name
-            yield from _told(value, "" if key == "properties" else name)
-    elif isinstance(schema, list | tuple):
-        for each in cast("Sequence[Any]", schema):
-            yield from _told(each, key)
-    elif schema is not None and not isinstance(schema, bool) and (key != "type" or schema not in _TYPES):
-        yield str(schema)
-
-
-def _turns(call: Call) -> Iterator[tuple[Request, list[str]]]:
-    """Yield the requests of a call, each with what was answered before the next."""
-    repairs = [attempt.request for attempt in call.attempts if attempt.request is not None]
-    if repairs:
-        yield call.request, [attempt.content for attempt in call.attempts if attempt.content]
-    yield (repairs[-1] if repairs else call.request), list(said(call))
-
-
-def said(call: Call) -> Iterator[str]:
-    """Yield what a model said in a call: its answers and thoughts, and the strings of a structured answer."""
-    if call.reply is not None:
-        yield from (text for text in (call.reply.content, call.reply.reasoning) if text)
-    yield from (attempt.content for attempt in call.attempts if attempt.content)
-    if call.value is not None and call.value.kind != "program":
-        yield from _strings(call.value.data)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in cast("Mapping[str, Any]", value).values():
-            yield from _strings(each)
-    elif isinstance(value, list | tuple):
-        for each in cast("Sequence[Any]", value):
-            yield from _strings(each)

@@ -131,7 +131,7 @@ class _Places(Generic[R]):
         at, known, foreign = 0, False, ""
         for number, line in enumerate(raw_lines(path), start=1):
             found = _OWNER.match(line)
-            owner = found and json.loads(found[1])
+            owner = found and (json.loads(found[1]) if b"\\" in found[1] else found[1][1:-1].decode())
             if not known or owner is None:  # a file of another version; a key in another order
                 record = self._read(number, line)
                 owner = None if record is None else owner or _owner(record)

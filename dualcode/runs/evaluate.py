@@ -20,13 +20,13 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.hands import Hands
 from dualcode.runs.manifest import Configuration, addresses, configure, manifest
 from dualcode.runs.monitor import Reading, monitored, sources
-from dualcode.runs.pool import work
 from dualcode.runs.progress import Display, Tally, Whole
-from dualcode.runs.runner import Observer, Runner, open_run, session
+from dualcode.runs.runner import Observer, Runner, open_run, session, work
 from dualcode.runs.seal import finish
 from dualcode.runs.session import RunStore
 from dualcode.runs.summary import Summary
 from dualcode.runs.watchdog import watched
+from dualcode.runs.witness import Witness
 from dualcode.runs.workshop import Workshop
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Tier
@@ -198,6 +198,8 @@ class _Run:
     tally: Tally
     resumed: int
     """How many tasks were there already."""
+    witness: Witness | None = None
+    """Who audits it while it works, where it began in this process."""
     result: Result | None = None
     """Once it is sealed."""
 
@@ -224,7 +226,7 @@ def _open(
 
 
 async def _finish(run: _Run, suite: Suite, sandbox: Tier | None, *, unsafe: bool) -> None:
-    audit, summary = await finish(run.store.folder, suite, unsafe=unsafe)
+    audit, summary = await finish(run.store.folder, suite, run.witness, unsafe=unsafe)
     run.result = Result(
         folder=run.store.folder, summary=summary, resumed=run.resumed, sandbox=sandbox, audit=audit
     )
@@ -256,6 +258,8 @@ async def _work(
         begun = session(concurrency).model_copy(update=about)
         run.store.keep_source(run.pipeline.source.read_bytes())
         run.store.begin_session(begun, run.addresses)
+        run.witness = Witness(run.store.folder, run.store.manifest, suite)
+        run.store.listener = run.witness.hear
         pipeline, team = tools.hands.equip(run.pipeline, tools.team, run.store.add_shown)
         seconds = options.task_seconds or config.limits.task_seconds
         runner = Runner(

@@ -53,10 +53,25 @@ class Text(NamedTuple):
     @classmethod
     def of(cls, *parts: str) -> "Text":
         """Return the forms of texts that follow each other: no word, and no escape, goes across a seam."""
-        forms = [_forms(part) for part in parts]
-        shown = _folded("".join(tight for tight, _ in forms))
-        spaced = " ".join(said for _, said in forms if said)
-        return cls(shown.translate(_BRACKETS), f" {spaced} ", shown)
+        if len(parts) == 1:
+            return _text(parts[0])
+        texts = [_text(part) for part in parts]
+        if found := cls.joined(texts):
+            return found
+        shown = _folded("".join(map(_tight, parts)))
+        return cls(shown.translate(_BRACKETS), cls._said(texts), shown)
+
+    @classmethod
+    def joined(cls, texts: Sequence["Text"]) -> "Text | None":
+        """Return the forms of texts that follow each other; None where a `null` may go across a seam."""
+        if any(text.shown.endswith(("n", "nu", "nul")) for text in texts[:-1]):
+            return None
+        tight, shown = "".join(text.squeezed for text in texts), "".join(text.shown for text in texts)
+        return cls(tight, cls._said(texts), shown)
+
+    @staticmethod
+    def _said(texts: Sequence["Text"]) -> str:
+        return f"{''.join(text.words[:-1] for text in texts if len(text.words) > 2) or ' '} "
 
     def beside(self, *others: "Text") -> "Text":
         """Return all of them, with seams that nothing matches across."""
@@ -93,16 +108,17 @@ class Needle(NamedTuple):
 
 def squeezed(text: str) -> str:
     """Return a text without blanks, in one case, with one kind of quotes and brackets."""
-    return _squeezed(text).translate(_BRACKETS)
+    return _folded(_tight(text)).translate(_BRACKETS)
 
 
 @functools.lru_cache(KEPT)
-def _forms(text: str) -> tuple[str, str]:
-    return "".join(_unescaped(text).split()), _said(text)
+def _text(text: str) -> Text:
+    shown = _folded(_tight(text))
+    return Text(shown.translate(_BRACKETS), words(text), shown)
 
 
-def _squeezed(text: str) -> str:
-    return _folded("".join(_unescaped(text).split()))
+def _tight(text: str) -> str:
+    return "".join(_unescaped(text).split())
 
 
 def _folded(tight: str) -> str:
@@ -111,16 +127,7 @@ def _folded(tight: str) -> str:
 
 def words(text: str) -> str:
     """Return a text's names and numbers, each number in one spelling, with a blank around each."""
-    return f" {_said(text)} "
-
-
-def words_again(text: str) -> str:
-    """Return the same of a text that is read several times: requests of a conversation, a schema."""
-    return f" {_forms(text)[1]} "
-
-
-def _said(text: str) -> str:
-    return " ".join(map(_spelled, _WORD.findall(_unescaped(text))))
+    return f" {' '.join(map(_spelled, _WORD.findall(_unescaped(text))))} "
 
 
 def squeezed_all(texts: Sequence[str]) -> list[str]:
@@ -178,11 +185,15 @@ def needles_of(tests: Iterable[Hidden], reference: str, prompt: str) -> list[Nee
 
 def code_lines(program: str) -> Sequence[str]:
     """Return a program's lines without comments, blank lines and imports."""
-    lines = (re.sub(r"(?:^|\s)#.*$", "", line).strip() for line in program.splitlines())
+    lines = (
+        (re.sub(r"(?:^|\s)#.*$", "", line) if "#" in line else line).strip() for line in program.splitlines()
+    )
     return [line for line in dict.fromkeys(lines) if line and not line.startswith(("import ", "from "))]
 
 
 def _needle(what: What, text: str, tight: str, spaced: str) -> Needle:
+    if len(tight) < SHORTEST and "e" not in tight:  # no more in words, either; `1e9` is
+        return Needle(what, text, "", "")
     own = spaced.split()
     if not own and len(bare := tight.replace("'", "")) >= FEWEST_CHARACTERS:
         tight = bare  # brackets alone, say: found without their quotes too

@@ -2,15 +2,16 @@
 
 import ast
 import functools
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import dualcode
 from dualcode import prompts
 from dualcode.extraction.bounds import read_tree
-from dualcode.runs.needles import Text, squeezed_all, words_again
+from dualcode.runs.needles import KEPT, Text, squeezed_all
 
 ASKED_AGAIN = 1 << 14
 """Runs of words that are looked for in what every task may know: they come again with each task."""
@@ -31,13 +32,16 @@ class Sources:
         self._words = ""
         self._whole: set[str] = set()
         self._beside = beside
-        self._kept = functools.lru_cache(ASKED_AGAIN)(self._has)
+        self._added = set[str]()
         for text in texts:
             self.add(text)
 
     def add(self, text: str) -> None:
         """Take another text for known."""
-        said = words_again(text)
+        if self._is_old(text):
+            return
+        self._added.add(text)
+        said = Text.of(text).words
         if said.count(" ") <= RUN:  # too short to be found as a part: known as a whole
             self._whole.add(said)
         if said not in self._words:
@@ -47,14 +51,28 @@ class Sources:
         """Return sources of their own to which more is added, while these stay as they are."""
         return Sources(beside=self)
 
+    def unread(self, texts: tuple[str, ...]) -> "Unread":
+        """Return what is to be read of texts that come again with many tasks: not what is known beside."""
+        return (self._beside or self)._unread(texts)
+
+    def add_unread(self, new: "Unread") -> None:
+        """Take all of it for known."""
+        if not self._added.issuperset(new.texts):
+            self._added.update(new.texts)
+            self._whole |= new.whole
+            self._words += new.words
+
     def unexplained(self, text: str) -> list[list[str]]:
         """Return the stretches of words that stand in no known text."""
-        said = words_again(text)
+        if self._is_old(text):
+            return []
+        said = Text.of(text).words
         if self._is_whole(said) or (said.count(" ") > RUN and self._stands(said)):
             return []
         own, found, at, open_ = said.split(), list[list[str]](), 0, False
+        ends = [0, *itertools.accumulate(map(len, own))]
         while at < len(own):
-            length = self._known(own, at)
+            length = self._known(said, ends, at)
             if length:
                 at, open_ = at + length, False
                 continue
@@ -64,31 +82,72 @@ class Sources:
             at, open_ = at + 1, True
         return found
 
-    def _known(self, own: Sequence[str], at: int) -> int:
-        """Return how many words from here on stand in a known text; 0 if too few."""
-        if at + RUN <= len(own) and self._holds(own, at, RUN):
+    def _is_old(self, text: str) -> bool:
+        """Whether it was added, or is known beside: what is sent again need not be read again."""
+        return text in self._added or (self._beside is not None and self._beside._knows(text))
+
+    def _is_known(self, text: str) -> bool:
+        said = Text.of(text).words
+        return said in (self._whole if said.count(" ") <= RUN else self._words)
+
+    def _known(self, said: str, ends: Sequence[int], at: int) -> int:
+        """Return how many words from `at` on stand in a known text; 0 if too few.
+
+        `ends` are of the words, without the blank before each.
+        """
+        start, left = ends[at] + at, len(ends) - 1 - at
+
+        def holds(length: int) -> bool:
+            return self._stands(said[start : ends[at + length] + at + length + 1])
+
+        if left >= RUN and holds(RUN):
             low, high = RUN, 2 * RUN
-            while at + high <= len(own) and self._holds(own, at, high):
+            while high <= left and holds(high):
                 low, high = high, 2 * high
-            high = min(high, len(own) - at + 1)
+            high = min(high, left + 1)
             while high - low > 1:
                 middle = (low + high) // 2
-                low, high = (middle, high) if self._holds(own, at, middle) else (low, middle)
+                low, high = (middle, high) if holds(middle) else (low, middle)
             return low
-        short = (n for n in range(RUN - 1, 0, -1) if self._is_whole(f" {' '.join(own[at : at + n])} "))
-        return next(short, 0)
+        for length in range(min(RUN - 1, left), 0, -1):
+            if self._is_whole(said[start : ends[at + length] + at + length + 1]):
+                return length
+        return 0
 
     def _is_whole(self, said: str) -> bool:
         return said in self._whole or (self._beside is not None and said in self._beside._whole)
 
-    def _holds(self, own: Sequence[str], at: int, length: int) -> bool:
-        return self._stands(f" {' '.join(own[at : at + length])} ")
-
     def _stands(self, said: str) -> bool:
-        return self._has(said) or (self._beside is not None and self._beside._kept(said))
+        return said in self._words or (self._beside is not None and self._beside._kept(said))
 
-    def _has(self, said: str) -> bool:
-        return said in self._words
+    @functools.cached_property
+    def _kept(self) -> Callable[[str], bool]:
+        return functools.lru_cache(ASKED_AGAIN)(self._stands)
+
+    @functools.cached_property
+    def _knows(self) -> Callable[[str], bool]:
+        return functools.lru_cache(KEPT)(self._is_known)
+
+    @functools.cached_property
+    def _unread(self) -> "Callable[[tuple[str, ...]], Unread]":
+        return functools.lru_cache(KEPT)(self._look_at)
+
+    def _look_at(self, texts: tuple[str, ...]) -> "Unread":
+        said = {text: Text.of(text).words for text in texts if not self._is_known(text)}
+        whole = frozenset(each for each in said.values() if each.count(" ") <= RUN)
+        several = tuple(text for text in texts if len(said.get(text, "").split()) > 1)
+        return Unread(frozenset(said), several, whole, "".join(f"\0{each}" for each in said.values()))
+
+
+class Unread(NamedTuple):
+    """Texts of which nothing is known beside."""
+
+    texts: frozenset[str]
+    several: Sequence[str]
+    """Those of several words."""
+    whole: frozenset[str]
+    """The words of those that are too short to be found as a part."""
+    words: str
 
 
 class Templates(NamedTuple):

@@ -1,18 +1,25 @@
-"""One pipeline over one suite: solve, grade while solving goes on, and append the records."""
+"""Runs at work: each solves, grades while solving goes on, and appends its records; all are one pool of work.
+
+No server waits for a run's end, or for a step of one pipeline: tasks are begun where a server has room.
+"""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from dualcode.call import Call
+from dualcode.call import Call, Reply, Request
 from dualcode.clock import now
 from dualcode.errors import EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
+from dualcode.models.admission import QUEUE
+from dualcode.models.chat import ChatModel
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import Manifest, Session, git_revision
-from dualcode.runs.place import Place
 from dualcode.runs.reasons import place_of, reason_of
 from dualcode.runs.recovery import survey
 from dualcode.runs.seal import broken, require_whole
@@ -27,6 +34,14 @@ from dualcode.verdict import Verdict
 
 LOST_SERVER = 3
 """So many tasks in a row that lost their server end the run: the rest would go the same way."""
+AHEAD = 3
+"""Times what a server takes at once: so much of work may wait for it while others are given something."""
+MOST_UNGRADED = 256
+"""Programs that wait for their verdicts: more are not asked for meanwhile, so that memory has an end."""
+UNKNOWN = 16
+"""Requests that keep a server full of which nothing is known."""
+ROOM_EVERY = 1.0
+"""Seconds after which it is looked anew whether a server has room for more."""
 
 
 class Observer(Protocol):
@@ -59,6 +74,73 @@ class Silent:
 
     def on_verdict(self, verdict: Verdict) -> None:
         """Do nothing."""
+
+
+class Load:
+    """How many tasks each endpoint has, by name: those that ask it now, and those that may at any moment."""
+
+    def __init__(self) -> None:
+        self.tasks = 0
+        """That have a place."""
+        self.changed = asyncio.Event()
+        """Set whenever there may be room."""
+        self.at, self.anywhere = Counter[str](), Counter[str]()
+
+    def of(self, endpoint: str) -> int:
+        """Return how many there are."""
+        return self.at[endpoint] + self.anywhere[endpoint]
+
+
+class Place:
+    """Where one task is, from its beginning until it asks nobody any more."""
+
+    def __init__(self, load: Load, endpoints: Sequence[str]) -> None:
+        self._load, self._endpoints, self._asking = load, endpoints, 0
+        load.tasks += 1
+        load.anywhere.update(endpoints)
+
+    def through(self, chat: ChatModel) -> ChatModel:
+        """Return a chat model that tells this place when it is asked."""
+        return _Told(chat, self)
+
+    def enter(self, endpoint: str) -> None:
+        """Note that the task asks an endpoint; it may ask several at once."""
+        if not self._asking:
+            self._load.anywhere.subtract(self._endpoints)
+        self._asking += 1
+        self._load.at[endpoint] += 1
+        self._load.changed.set()
+
+    def exit(self, endpoint: str) -> None:
+        """Note that it has been answered."""
+        self._load.at[endpoint] -= 1
+        self._asking -= 1
+        if not self._asking:
+            self._load.anywhere.update(self._endpoints)
+        self._load.changed.set()
+
+    def leave(self) -> None:
+        """Note the end."""
+        self._load.tasks -= 1
+        self._load.anywhere.subtract(self._endpoints)
+        self._endpoints = ()  # of calls that end later than their task
+        self._load.changed.set()
+
+
+class _Told:
+    def __init__(self, chat: ChatModel, place: Place) -> None:
+        self.name, self.model, self.meter = chat.name, chat.model, chat.meter
+        self._chat, self._place = chat, place
+
+    async def complete(self, request: Request) -> Reply:
+        self._place.enter(self.name)
+        try:
+            return await self._chat.complete(request)
+        finally:
+            self._place.exit(self.name)
+
+    async def close(self) -> None:
+        await self._chat.close()
 
 
 class Runner:
@@ -152,6 +234,99 @@ class Runner:
     def _finish(self, verdict: Verdict) -> None:
         self._store.add_verdict(verdict)
         self._observer.on_verdict(verdict)
+
+
+async def work(
+    runners: Sequence[Runner],
+    *,
+    most: int | None = None,
+    ended: Callable[[Runner], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Finish the runs side by side, as one pool of work; `ended` is awaited for each as it comes to its end.
+
+    The next task is always one of the first run that has use for a server with room: so no server waits for
+    a run's end, and the first runs end first. At most `most` tasks are at work, or else so many that each
+    server's batch is full with as many requests behind it. `held` of a runner gets its part of the time: each
+    moment is divided by the tasks that are at work in it.
+
+    Raises RunError if the servers are lost; what was done is kept.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            await _Pool(runners, most, ended, group).fill()
+    except ExceptionGroup as failures:
+        first = first_failure(failures)
+        raise first from first.__cause__  # what the machine refused stays its cause
+
+
+def most_of(chat: ChatModel) -> int:
+    """Return how many requests may be in flight at a server now."""
+    return chat.meter.admission.most if chat.meter.admission else UNKNOWN
+
+
+class _Pool:
+    """What is at work of several runs."""
+
+    def __init__(
+        self,
+        runners: Sequence[Runner],
+        most: int | None,
+        ended: Callable[[Runner], Coroutine[Any, Any, None]] | None,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._todo = {runner: runner.begin() for runner in runners}
+        self._most, self._ended, self._group = most, ended, group
+        self._alive = dict.fromkeys(runners, 0)
+        self._load = Load()
+        self._since = time.monotonic()
+
+    async def fill(self) -> None:
+        """Begin tasks as places come free, until none is left."""
+        while self._todo:
+            runner = self._next()
+            if runner is None:
+                self._load.changed.clear()
+                with contextlib.suppress(TimeoutError):  # servers may report more room meanwhile
+                    async with asyncio.timeout(ROOM_EVERY):  # not wait_for, which may swallow the group's end
+                        await self._load.changed.wait()
+                continue
+            task = next(self._todo[runner], None)
+            if task is not None:
+                self._change(runner, 1)
+                place = Place(self._load, [chat.name for chat in runner.chats])
+                self._group.create_task(self._take(runner, task, place))
+            else:
+                del self._todo[runner]
+                self._change(runner, 0)
+
+    def _next(self) -> Runner | None:
+        if sum(self._alive.values()) - self._load.tasks >= MOST_UNGRADED:
+            return None
+        if self._most is not None:
+            return next(iter(self._todo)) if self._load.tasks < self._most else None
+        return next((each for each in self._todo if self._has_use(each.chats)), None)
+
+    def _has_use(self, chats: Sequence[ChatModel]) -> bool:
+        """Whether one of the servers has room, and none has more waiting for it than is good."""
+        rooms = [(self._load.of(chat.name), most_of(chat)) for chat in chats]
+        return any(load < most + QUEUE for load, most in rooms) and all(
+            load < AHEAD * most for load, most in rooms
+        )
+
+    async def _take(self, runner: Runner, task: Task, place: Place) -> None:
+        await runner.take(task, place)
+        self._change(runner, -1)
+
+    def _change(self, runner: Runner, tasks: int) -> None:
+        """Share out the time until now, note that more or fewer tasks are at work, and end what is done."""
+        moment, alive = time.monotonic(), sum(self._alive.values())
+        for each, own in self._alive.items():
+            each.held += (moment - self._since) * own / max(1, alive)
+        self._since = moment
+        self._alive[runner] += tasks
+        self._load.changed.set()
+        if runner not in self._todo and not self._alive[runner] and self._ended is not None:
+            self._group.create_task(self._ended(runner))
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:

@@ -6,13 +6,15 @@ broken seal stays as it is. It is no signature: who changes a file and the seal 
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import json
 import marshal
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dualcode.errors import RunError, SuiteError
 from dualcode.grading.calibration import Calibration
@@ -21,11 +23,11 @@ from dualcode.grading.reference import Reference, Tests
 from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
 from dualcode.record import Record
-from dualcode.runs.audit import Audit, Evidence, Hidden, audit
+from dualcode.runs.audit import Audit, Evidence, Findings, Hidden
 from dualcode.runs.bytask import RunByTask, TaskRecords, by_task
-from dualcode.runs.lines import replace, writing
+from dualcode.runs.lines import Damage, replace, writing
 from dualcode.runs.manifest import Manifest
-from dualcode.runs.provenance import literals, templates
+from dualcode.runs.provenance import literals
 from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords
 from dualcode.runs.summary import Summary, Sums
 from dualcode.sandbox import codec, open_sandbox
@@ -33,7 +35,12 @@ from dualcode.sandbox.job import VALUE_KINDS, frames
 from dualcode.solution import checksum
 from dualcode.suites.suite import Suite
 
+if TYPE_CHECKING:
+    from dualcode.runs.witness import Witness
+
 DRAFTS = "drafts.jsonl"
+OFTEN = 32
+"""Bytes of a result below which it is another test's result, too, as likely as not."""
 
 
 class Seal(Record):
@@ -55,19 +62,26 @@ async def seal(folder: Path, suite: Suite) -> Audit:
     return (await finish(folder, suite))[0]
 
 
-async def finish(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
+async def finish(
+    folder: Path, suite: Suite, witness: "Witness | None" = None, *, unsafe: bool = False
+) -> tuple[Audit, Summary]:
     """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers.
 
-    `unsafe` allows that references run without a sandbox, as it does for a run that was made without one.
+    What a witness of the whole run found is believed if the files that are sealed are what it heard; else
+    all is read. `unsafe` allows that references run without a sandbox, as it does for a run that was made
+    without one.
     """
     require_whole(folder)
-    found, summary = await _inspect(folder, suite, unsafe=unsafe)
 
-    def write() -> None:
-        files = {name: _checksum(folder / name) for name in SEALED_FILES}
-        _write(folder, Seal(clean=found.clean, audit=found, files=files))
+    def checksums() -> dict[str, str]:
+        return {name: _checksum(folder / name) for name in SEALED_FILES}
 
-    await asyncio.to_thread(write)
+    files = await asyncio.to_thread(checksums)
+    told = await asyncio.to_thread(witness.testimony, files) if witness else None
+    if told is None:
+        told, files = await _inspect(folder, suite, unsafe=unsafe), await asyncio.to_thread(checksums)
+    found, summary = told
+    await asyncio.to_thread(_write, folder, Seal(clean=found.clean, audit=found, files=files))
     return found, summary
 
 
@@ -89,13 +103,17 @@ async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple
         unsafe |= any(
             each.sandbox is not None and each.sandbox.name == "unsafe" for each in run.manifest.sessions
         )
-        evidence = _Evidence(run, suite, References(suite, parts, unsafe=unsafe))
         source = folder / "pipeline.py"
-        constants = literals(source.read_text("utf-8", "replace")) if source.exists() else ()
-        templates()  # here: Python 3.11 breaks on two threads that parse at once, and pipelines do
-        found = await asyncio.to_thread(audit, evidence, constants=constants)
-    flaws = (*map(str, run.damage), *evidence.flaws)
-    return found.model_copy(update={"flaws": flaws}), evidence.sums.summary(run.damage)
+        text = source.read_text("utf-8", "replace") if source.exists() else ""
+        # Here, and no thread's: Python 3.11 breaks on two threads that parse at once, and pipelines do.
+        found = Inspection(run.manifest, suite, References(suite, parts, unsafe=unsafe).of, text)
+
+        def through() -> tuple[Audit, Summary]:
+            for task in run:
+                found.add(task)
+            return found.result(run, run.manifest, lambda: run.damage)
+
+        return await asyncio.to_thread(through)
 
 
 def broken(folder: Path) -> list[str]:
@@ -173,39 +191,56 @@ class References:
         return None
 
 
-class _Evidence:
-    """A run's tasks for the audit; the first time that they are gone through they are added up, too."""
+class Inspection:
+    """A run's tasks, in any order, for its audit and its numbers."""
 
-    def __init__(self, run: RunByTask, suite: Suite, references: References) -> None:
-        self.sums = Sums(run.manifest)
-        self.flaws: list[str] = []
-        self._run, self._suite, self._references = run, suite, references
+    def __init__(
+        self, manifest: Manifest, suite: Suite, references: Callable[[str], Reference | None], source: str
+    ) -> None:
+        """`source` is the text of the pipeline's file."""
+        self._manifest, self._suite, self._references = manifest, suite, references
+        self._sums, self._findings = Sums(manifest), Findings(literals(source))
+        self._flaws = list[tuple[str, str]]()
         self._prompts = {task.id: task.prompt for task in suite.tasks}
-        self._again = False
+        self._of_run = frozenset(manifest.configuration.tasks)
 
-    def __iter__(self) -> Iterator[Evidence]:
-        again, self._again = self._again, True
-        of_run = frozenset(self._run.manifest.configuration.tasks)
-        for task in self._run:
-            if not again:
-                self.flaws += _repeated(task)
-            whole, id_ = task.once(), task.task_id
-            prompt = task.tasks[-1].prompt if task.tasks else self._prompts.get(id_, "")
-            if not again:
-                self.sums.add(whole)
-                self.flaws += _contradictions(whole, self._run.manifest, of_run)
-                if self._prompts.get(id_, prompt) != prompt:
-                    self.flaws.append(f"{id_} has another prompt in tasks.jsonl than in the benchmark")
-            calls = (*whole.calls, *whole.superseded)
-            there = calls or whole.shown or whole.samples
-            hidden, text = None, ""
-            if there and (reference := self._references.of(id_)) is not None:
-                row = self._suite.hidden[id_]
-                text = row.reference()
-                wanted = None if text else json.loads(row.row).get("wanted", ())
-                hidden = [*hidden_tests(reference, wanted)]
-            solution = whole.samples[-1].solution if whole.samples else None
-            yield Evidence(id_, prompt, calls, whole.shown, hidden, reference=text, solution=solution)
+    def add(self, task: TaskRecords) -> None:
+        """Look at a task."""
+        whole, id_ = task.once(), task.task_id
+        self._sums.add(whole)
+        flaws = [*_repeated(task), *_contradictions(whole, self._manifest, self._of_run)]
+        evidence = self._evidence(whole)
+        if self._prompts.get(id_, evidence.prompt) != evidence.prompt:
+            flaws.append(f"{id_} has another prompt in tasks.jsonl than in the benchmark")
+        self._flaws += ((id_, flaw) for flaw in flaws)
+        self._findings.add(evidence)
+
+    def result(
+        self, again: Iterable[TaskRecords], manifest: Manifest, damage: Callable[[], Sequence[Damage]] = list
+    ) -> tuple[Audit, Summary]:
+        """Return what it came to, by the manifest as it is now.
+
+        The tasks are gone through `again` where what was found may be chance; `damage` is what of them could
+        not be read.
+        """
+        found = self._findings.audit(self._evidence(task.once()) for task in again)
+        lost = damage()
+        flaws = (*map(str, lost), *(flaw for _, flaw in sorted(self._flaws, key=itemgetter(0))))
+        return found.model_copy(update={"flaws": flaws}), self._sums.summary(lost, manifest)
+
+    def _evidence(self, whole: TaskRecords) -> Evidence:
+        id_ = whole.task_id
+        prompt = whole.tasks[-1].prompt if whole.tasks else self._prompts.get(id_, "")
+        calls = (*whole.calls, *whole.superseded)
+        there = calls or whole.shown or whole.samples
+        hidden, text = None, ""
+        if there and (reference := self._references(id_)) is not None:
+            row = self._suite.hidden[id_]
+            text = row.reference()
+            wanted = None if text else json.loads(row.row).get("wanted", ())
+            hidden = [*hidden_tests(reference, wanted)]
+        solution = whole.samples[-1].solution if whole.samples else None
+        return Evidence(id_, prompt, calls, whole.shown, hidden, reference=text, solution=solution)
 
 
 def _repeated(task: TaskRecords) -> Iterator[str]:
@@ -269,12 +304,19 @@ def _expected(tests: Tests) -> Iterator[str]:
     exception."""
     for kind, payload in frames(tests.expected):
         if kind in "VG":
-            try:
-                yield _written(codec.decode(kind, payload))
-            except codec.CodecError:
-                yield ""
+            yield _repeated_result(kind, payload) if len(payload) < OFTEN else _result(kind, payload)
         elif kind in VALUE_KINDS or kind == "R":
             yield ""
+
+
+def _result(kind: str, payload: bytes) -> str:
+    try:
+        return _written(codec.decode(kind, payload))
+    except codec.CodecError:
+        return ""
+
+
+_repeated_result = functools.lru_cache(1 << 12)(_result)
 
 
 def _written(value: object) -> str:

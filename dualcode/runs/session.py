@@ -1,7 +1,7 @@
 """A run that is worked on: one process appends its records, each whole or not at all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self, overload
 
@@ -35,6 +35,8 @@ class RunStore:
         self._tasks = found.tasks
         self._solutions = found.solutions
         self._ended = found.ended
+        self.listener: Callable[[str, bytes, Record], None] = lambda _name, _line, _record: None
+        """Hears each line that is written: its file, the line, and the record that it is of."""
         self._lock = lock
         self._open = True
         self._calls = Counter[str]()
@@ -136,8 +138,10 @@ class RunStore:
     def _append(self, name: str, record: Record) -> None:
         if not self._open:
             raise RunError(f"{self.folder} has ended: {name} takes nothing more", hint="dualcode eval again")
+        line = f"{record.to_line()}\n".encode("utf-8", "surrogatepass")
         with writing(self.folder / name):
-            append_whole(self.folder / name, f"{record.to_line()}\n")
+            append_whole(self.folder / name, line)
+        self.listener(name, line, record)
 
     def _update_manifest(self, **update: Any) -> None:
         self.manifest = self.manifest.model_copy(update=update)

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.errors import RunError
-from dualcode.record import Record
+from dualcode.record import Record, unswept
 from dualcode.runs.lines import Damage, read_lines
 from dualcode.runs.manifest import Manifest
 from dualcode.runs.monitor import Reading
@@ -122,6 +122,7 @@ class RunRecords(Record):
         return [text for text in texts if text is not None]
 
 
+@unswept()
 def read_run(folder: Path) -> RunRecords:
     """Read a run; a call that stands there twice is read once, a damaged line is named in `damage`.
 

@@ -184,14 +184,13 @@ def summarize(records: RunRecords) -> Summary:
     sums = Sums(records.manifest)
     for task in by_task(records):
         sums.add(task)
-    return sums.summary(records.damage)
+    return sums.summary(records.damage, records.manifest)
 
 
 class Sums:
     """Adds a run up, task by task; of a task it keeps no more than when its requests began and ended."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
         self._counts = Counter[str]()
         self._reviews = Counter[str]()
         self._base, self._plus = Counter[str](), Counter[str]()
@@ -200,21 +199,19 @@ class Sums:
         self._uses = [UseSums(name, endpoints[name]) for name in manifest.configuration.served]
 
     def add(self, task: TaskRecords) -> None:
-        """Add a task."""
-        task = task.once()
+        """Add a task, of which each call and verdict is there once."""
         calls = task.calls
         for verdict in task.verdicts:
             errored, passed = verdict.errored, verdict.passed_plus
             self._base[verdict.base.status] += 1
             self._plus["errored" if errored else "passed" if passed else "failed"] += 1
-        self._counts.update(
-            calls=len(calls),
-            failed_calls=sum(call.reply is None for call in calls),
-            null_contents=_noted(calls, "null-content"),
-            cut=_noted(calls, "cut"),
-            retries=sum(attempt.waited > 0 for call in calls for attempt in call.attempts),
-        )
-        self._reviews.update(review_counts(calls).model_dump())
+        self._counts["calls"] += len(calls)
+        self._counts["failed_calls"] += sum(call.reply is None for call in calls)
+        self._counts["null_contents"] += _noted(calls, "null-content")
+        self._counts["cut"] += _noted(calls, "cut")
+        self._counts["retries"] += sum(each.waited > 0 for call in calls for each in call.attempts)
+        for name, count in _counted_reviews(calls).items():
+            self._reviews[name] += count
         # On any server: the run waited for it.
         self._replayed.add(
             each for call in (*calls, *task.superseded) for each in call.attempts if each.from_ledger
@@ -222,9 +219,9 @@ class Sums:
         for use in self._uses:
             use.add(task)
 
-    def summary(self, damage: Iterable[Damage]) -> Summary:
-        """Return what it came to; `damage` is what of the records could not be read."""
-        manifest, configuration = self._manifest, self._manifest.configuration
+    def summary(self, damage: Iterable[Damage], manifest: Manifest) -> Summary:
+        """Return what it came to; `damage` is what of the records could not be read, `manifest` the last."""
+        configuration = manifest.configuration
         lasted = [(each.ended or each.started) - each.started for each in manifest.sessions]
         held = sum(
             seconds if each.held is None else each.held
@@ -249,6 +246,7 @@ class Sums:
         )
 
 
+_TOKENS = tuple(name for name in Usage.model_fields if name != "cost")
 _COUNTED = ("calls", "failed_calls", "null_contents", "cut", "retries")
 
 
@@ -286,14 +284,16 @@ class UseSums:
         again = [
             each for call in task.superseded if call.endpoint == self._endpoint for each in call.attempts
         ]
-        # A kill while calls are set aside may leave some in both files.
-        paid = list(dict.fromkeys(each for each in (*made, *again) if not each.from_ledger))
+        paid = [each for each in (*made, *again) if not each.from_ledger]
+        if len({each.started for each in paid}) < len(paid):
+            # A kill while calls are set aside may leave some in both files.
+            paid = list(dict.fromkeys(paid))
         self._calls += len(own)
         self._replayed += sum(call.from_ledger for call in own)
         self._busy.add(made)
         self._paid_busy.add(paid)
-        self._tokens = sum((each.usage for each in made), self._tokens)
-        self._paid_tokens = sum((each.usage for each in paid), self._paid_tokens)
+        self._tokens = _added(self._tokens, made)
+        self._paid_tokens = _added(self._paid_tokens, paid)
         self._requests += len(made)
         self._paid += len(paid)
 
@@ -325,22 +325,35 @@ class UseSums:
         )
 
 
+def _added(tokens: Usage, attempts: Sequence[Attempt]) -> Usage:
+    """Return the sum of all; where no server told its charge, a value is made of the sums alone."""
+    used = [each.usage for each in attempts]
+    if len(used) > 1 and all(each.cost is None for each in used):
+        whole = Usage(**{name: sum(getattr(each, name) for each in used) for name in _TOKENS})
+        return tokens + whole
+    return sum(used, tokens)
+
+
 def _outcomes(counts: Mapping[str, int]) -> Counts:
     return Counts(passed=counts["passed"], failed=counts["failed"], errored=counts["errored"])
 
 
 def review_counts(calls: Sequence[Call]) -> ReviewCounts:
     """Count what the calls of the step `review` led to."""
+    return ReviewCounts(**_counted_reviews(calls))
+
+
+def _counted_reviews(calls: Sequence[Call]) -> dict[str, int]:
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
     verdicts = [call.verdict for call in reviews]
-    return ReviewCounts(
-        approved=verdicts.count("approve"),
-        revised=verdicts.count("revise"),
-        unread=verdicts.count(None),
-        off_schema=_noted(reviews, "off-schema"),
-        repaired=_noted(reviews, "repaired"),
-        fixes=sum(call.step == "fix" and call.reply is not None for call in calls),
-    )
+    return {
+        "approved": verdicts.count("approve"),
+        "revised": verdicts.count("revise"),
+        "unread": verdicts.count(None),
+        "off_schema": _noted(reviews, "off-schema"),
+        "repaired": _noted(reviews, "repaired"),
+        "fixes": sum(call.step == "fix" and call.reply is not None for call in calls),
+    }
 
 
 def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:

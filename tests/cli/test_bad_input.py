@@ -267,7 +267,9 @@ REFUSED = {
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    """Return what lies in a folder, but not what Python keeps of a file that it imported."""
+    there = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    return {str(path): path.read_bytes() if path.is_file() else None for path in there}
 
 
 @pytest.fixture(scope="module")

@@ -42,8 +42,8 @@ from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work as work_all
 from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import work as work_all
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
 from dualcode.sampling import PAPER, Sampling

@@ -19,8 +19,7 @@ from dualcode.runs.cluster.driver import Driver
 from dualcode.runs.cluster.node import Node, unpacked
 from dualcode.runs.cluster.words import Brought, Heard, Link, LostError, Work, compare, identity, one_tier
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.sampling import PAPER
 from dualcode.sandbox.sandbox import Tier

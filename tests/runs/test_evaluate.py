@@ -25,6 +25,7 @@ from dualcode.runs.summary import summarize
 from dualcode.sandbox import tiers
 from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from tests.dialects import DIALECTS, DONE, piece
 from tests.fake_server import Answer, FakeServer, serve
 
@@ -48,6 +49,7 @@ CHEAT = '''
 import json
 from dualcode.call import Message
 from dualcode.suites.registry import load_suite
+from dualcode.suites.suite import Suite
 from dualcode.extraction import extract
 from dualcode.pipelines import pipeline
 
@@ -320,6 +322,20 @@ async def test_records_that_do_not_answer_for_each_other_are_findings(
     assert not found.clean
     assert any(flaw in each for each in found.flaws), found.flaws
     assert "THE RECORDS DO NOT ANSWER FOR EACH OTHER" in audited(found)
+
+
+async def test_a_new_run_is_sealed_by_what_was_heard_as_a_reader_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(folder: Path, suite: Suite) -> None:
+        pytest.fail(f"{folder} was read for {suite.name}")
+
+    monkeypatch.setattr("dualcode.runs.seal._inspect", read)
+    with serve(Answer(content=PROGRAM), Answer(content=APPROVE)) as server:
+        [done] = await run(server, tmp_path, "review-fix")
+    monkeypatch.undo()
+    assert done.audit.calls == 2
+    assert await inspect(done.folder, load_suite("mini")) == done.audit
 
 
 async def test_a_run_without_a_count_of_its_calls_is_held_to_the_fewest(tmp_path: Path) -> None:

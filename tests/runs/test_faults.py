@@ -19,8 +19,7 @@ from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import lines, recovery
 from dualcode.runs import session as session_room
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.seal import contradictions
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import summarize

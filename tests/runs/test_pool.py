@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -12,10 +13,9 @@ from dualcode.models.endpoints import Served
 from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs import pool
+from dualcode.runs import runner
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.session import RunStore
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
@@ -101,8 +101,8 @@ def runners(root: Path, solve: Sequence[Solving], judge: Judge | None = None) ->
 async def test_runs_that_want_the_same_server_begin_and_end_in_their_order(root: Path) -> None:
     solve, ended = Solving(), list[Runner]()
 
-    async def end(runner: Runner) -> None:
-        ended.append(runner)
+    async def end(done: Runner) -> None:
+        ended.append(done)
 
     both = runners(root, [solve, solve])
     await work(both, ended=end)
@@ -119,7 +119,7 @@ async def test_no_more_tasks_are_at_work_than_was_asked_for_of_all_runs_together
 async def test_programs_that_wait_for_verdicts_are_not_added_to_without_end(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "MOST_UNGRADED", 3)
+    monkeypatch.setattr(runner, "MOST_UNGRADED", 3)
     solve, judge = Solving(), Judge(closed=True)
     working = asyncio.create_task(work(runners(root, [solve], judge), most=1))
     for _ in range(100):
@@ -134,7 +134,7 @@ async def test_the_time_is_divided_among_the_runs_at_work(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count()
-    monkeypatch.setattr(pool.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     both = runners(root, [Solving(), Solving()])
     await work(both, most=4)
     lasted = next(clock) - 1
@@ -145,8 +145,8 @@ async def test_the_time_is_divided_among_the_runs_at_work(
 async def test_a_run_that_lacks_nothing_ends_at_once(root: Path) -> None:
     ended = list[Runner]()
 
-    async def end(runner: Runner) -> None:
-        ended.append(runner)
+    async def end(done: Runner) -> None:
+        ended.append(done)
 
     solve = Solving()
     await work(runners(root, [solve]), ended=end)

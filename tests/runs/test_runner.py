@@ -15,8 +15,8 @@ from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import Pipeline, Solve
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import Manifest, configure, manifest
-from dualcode.runs.pool import work as work_all
 from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import work as work_all
 from dualcode.runs.session import RunStore
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import summarize

@@ -10,8 +10,7 @@ import pytest
 
 from dualcode.pipelines import Pipeline
 from dualcode.runs import watchdog
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run
+from dualcode.runs.runner import Runner, open_run, work
 from dualcode.runs.store import read_run
 from dualcode.runs.watchdog import HeldError, watched
 from dualcode.solution import Program

@@ -105,7 +105,8 @@ class _Crew:
 
     def __init__(self, ray: Any, outfit: Outfit, own: dict[str, str]) -> None:
         """`own` is the identity of this process."""
-        machines = [each for each in ray.nodes() if _works(each)]
+        alive = [each for each in ray.nodes() if each["Alive"]]
+        machines = [each for each in alive if each["Resources"].get("CPU", 0) >= 1]
         if not machines:
             raise ClusterError("the cluster has no node with CPUs", hint="ray start --address HOST:PORT")
         hosts = Counter(each["NodeManagerHostname"] for each in machines)
@@ -202,10 +203,6 @@ def _without_ray_in_stdout() -> Generator[None]:
     before = sys.stdout
     with redirect_stdout(Filtered()):
         yield
-
-
-def _works(node: dict[str, Any]) -> bool:
-    return bool(node["Alive"]) and node["Resources"].get("CPU", 0) >= 1
 
 
 def _name(node: dict[str, Any], hosts: Counter[str]) -> str:
