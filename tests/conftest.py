@@ -74,17 +74,19 @@ _LONG = (
 
 
 _ON_SERVERS = (
+    "tests/serving/test_flags.py",
     "tests/contracts/test_chat_model.py",
     "tests/gateway/test_real.py",
     "tests/reviews/test_real.py",
     "tests/runs/test_monitor.py",
-    "tests/serving/test_flags.py",
     "tests/serving/test_hardware.py",
     "tests/serving/test_real.py",
     "tests/test_real_pair.py",
     "tests/serving/test_quantize_real.py",
 )
-"""Files that talk to the real pair, and one that takes a checkpoint that was built when it was started."""
+"""Files that talk to the real pair, and one that takes a checkpoint that was built when it was started.
+
+The first imports vLLM in one process: the pair's six would compile it side by side where it is new."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
