@@ -15,12 +15,14 @@ from typing import Any
 from dualcode.cli.main import main
 
 _FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([
-    "dualcode.cli.eval",
-    "dualcode.grading.grader",
-    "dualcode.models.openai",
-    "dualcode.runs.evaluate",
-])
+_FORKING.set_forkserver_preload(
+    [
+        "dualcode.cli.eval",
+        "dualcode.grading.grader",
+        "dualcode.models.openai",
+        "dualcode.runs.evaluate",
+    ]
+)
 
 
 def forked(function: Callable[..., None], *arguments: Any, errors: Path) -> BaseProcess:

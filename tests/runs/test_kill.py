@@ -26,7 +26,18 @@ TASKS = "MiniRich/0,MiniRich/3,MiniRich/7,MiniLean/2,MiniLean/5,MiniLean/9"
 
 
 def start(folder: Path, team: Path) -> BaseProcess:
-    options = ["--pipeline", "all", "--dataset", "mini", "--tasks", TASKS, "--team", str(team), "--json", "-q"]
+    options = [
+        "--pipeline",
+        "all",
+        "--dataset",
+        "mini",
+        "--tasks",
+        TASKS,
+        "--team",
+        str(team),
+        "--json",
+        "-q",
+    ]
     return dualcode(["eval", *options, "--run-dir", str(folder)], errors=team.with_name("errors"))
 
 

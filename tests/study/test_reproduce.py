@@ -40,7 +40,7 @@ def arguments(folder: Path, server: FakeServer, *more: str, figures: str = "") -
 
 
 def invoke(folder: Path, server: FakeServer, *more: str, figures: str = "") -> dict[str, Any]:
-    """Run the command; `figures` is the study's line that says which are drawn, of all where it is left out."""
+    """Run the command; `figures` is the study's line that says which are drawn: all, where it is left out."""
     asked = arguments(folder, server, *more, figures=figures)
     done = CliRunner().invoke(reproduce, asked, catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -64,9 +64,11 @@ def test_one_command_leaves_runs_tables_figures_and_a_report_as_it_forecast(tmp_
         for pipeline in ("raw-coder", "plan-code", "review-fix")
     ]
     assert [run["resumed"] for run in again["runs"]] == [4] * 6
-    assert {Path(path).stem for path in again["figures"]} == {"figure-2"} < {
-        Path(path).stem for path in found["figures"]
-    }
+    assert (
+        {Path(path).stem for path in again["figures"]}
+        == {"figure-2"}
+        < {Path(path).stem for path in found["figures"]}
+    )
     for path in (found["report"], found["page"], *found["tables"], *found["figures"]):
         assert Path(path).stat().st_size > 0
     page = Path(found["page"]).read_text()
