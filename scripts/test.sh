@@ -1,25 +1,33 @@
 #!/usr/bin/env bash
-# Sets everything up, then runs all checks and all tests, files side by side. Arguments go to pytest:
-# scripts/test.sh -k chat. Tests on real servers start the CPU pair once.
+# Sets everything up, then runs all tests, files side by side, and all checks beside the first of them. Arguments
+# go to pytest: scripts/test.sh -k chat. Tests on real servers start the CPU pair once.
 #   scripts/test.sh --quick   for contributors: no servers, no browser, no long files; nothing but .venv is needed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PYTHONUTF8=1  # the files of a checkout are UTF-8, whatever the locale; tests/surroundings.py does the rest
-# Half as many processes again as cores: many tests wait, for a limit, a server or a jail. tests/conftest.py says
-# what stays together.
-side_by_side=(-n $(($(nproc) * 3 / 2)))
 scripts/setup.sh client
+
+# Starts a command beside the tests, in a group of its own. What has not ended when this ends is ended with it.
+groups=()
+beside() { setsid "$@" & groups+=("$!"); }
+trap 'for group in "${groups[@]}"; do kill -- "-$group" 2>/dev/null || true; done' EXIT
+
 if [ "${1:-}" = --quick ]; then
   shift
-  scripts/check.sh
-  exec .venv/bin/python -m pytest "${side_by_side[@]}" -m 'not servers and not browser and not slow' "$@"
+  # Little of this waits, and each process reads all of the tests.
+  chosen=(-n "$(nproc)" -m 'not servers and not browser and not slow')
+else
+  # Half as many processes again as cores: many tests wait, for a limit, a server or a jail. tests/conftest.py
+  # says what stays together.
+  chosen=(-n $(($(nproc) * 3 / 2)))
+  # vLLM and the browser are installed while the first tests run. The lock is held until that has ended, however
+  # it ends: the first test that needs them waits for it (tests/setting_up.py).
+  export DUALCODE_SETTING_UP="$PWD/.venv/.setting-up"
+  beside flock "$DUALCODE_SETTING_UP" -c 'scripts/setup.sh cpu && scripts/setup.sh browser'
 fi
-# vLLM and the browser are installed while the checks and the first tests run. The lock is held until that has
-# ended, however it ends: the first test that needs them waits for it (tests/setting_up.py).
-export DUALCODE_SETTING_UP="$PWD/.venv/.setting-up"
-setsid flock "$DUALCODE_SETTING_UP" -c 'scripts/setup.sh cpu && scripts/setup.sh browser' &
-setting_up=$!
-trap 'kill -- "-$setting_up" 2>/dev/null || true' EXIT
-scripts/check.sh
-.venv/bin/python -m pytest "${side_by_side[@]}" "$@"
-wait "$setting_up"
+# What the checks find is said at once, in one piece. The types alone take half a minute of one core.
+beside bash -c 'told=$(scripts/check.sh 2>&1) || { printf "\n%s\n" "$told" >&2; exit 1; }'
+.venv/bin/python -m pytest "${chosen[@]}" "$@"
+for group in "${groups[@]}"; do
+  wait "$group" || { echo "the tests passed; what went wrong beside them stands above" >&2; exit 1; }
+done

@@ -46,9 +46,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningPair]:
         yield pair
 
 
-def hurried(pair: RunningPair, folder: Path) -> Path:
+def hurried(pair: RunningPair, folder: Path, tokens: int = 160) -> Path:
     """A team file of the pair with short answers: what counts here is who is asked, not what is said."""
     team = folder / "team.toml"
     text = pair.team_file.read_text()
-    team.write_text(re.sub(r"answer_tokens = \d+", "answer_tokens = 160", text))
+    team.write_text(re.sub(r"answer_tokens = \d+", f"answer_tokens = {tokens}", text))
     return team

@@ -74,6 +74,8 @@ class Workshop:
             if name.rpartition(".")[2] in INPUTS_OF
         }
         self.expected = self.log_probabilities()
+        self.sizes: dict[str, np.float32] = {}
+        """The squared size of each layer's outputs, once it was asked for."""
         self.rest = {
             name: value.to(torch.bfloat16)
             for name, value in self.model.state_dict().items()
@@ -190,7 +192,9 @@ def build(shop: Workshop, form: str, folder: Path) -> Report:
     began = time.monotonic()
     make, method, group = FORMS[form]
     stored = make(shop, folder)
-    errors = {name: layer_error(shop, name, value) for name, value in stored.items()}
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = pool.map(lambda name: layer_error(shop, name, stored[name]), stored)
+        errors = dict(zip(stored, found, strict=True))
     shop.put(stored)
     predicted = shop.log_probabilities()
     answer = shop.answer()
@@ -221,7 +225,9 @@ def layer_error(shop: Workshop, name: str, stored: torch.Tensor) -> float:
     """Return the relative error of one layer's outputs when it computes with `stored`."""
     weight, moment = shop.weights[name].numpy(), shop.moments[shop.reads(name)].astype(np.float32)
     off = stored.numpy() - weight
-    return float(np.sqrt(np.sum((off @ moment) * off) / np.sum((weight @ moment) * weight)))
+    if name not in shop.sizes:
+        shop.sizes[name] = np.sum((weight @ moment) * weight)
+    return float(np.sqrt(np.sum((off @ moment) * off) / shop.sizes[name]))
 
 
 def check(report: Report) -> None:

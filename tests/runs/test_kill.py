@@ -4,10 +4,9 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from dualcode.models.ledger.store import LedgerStore
 from dualcode.pipelines import builtins
 from dualcode.runs.store import RunRecords, read_run
 from tests.fake_server import FakeServer, serve
+from tests.forked import dualcode
 from tests.mini_model import TEAM, answer
 
 KILLS = 8
@@ -25,7 +25,7 @@ CONCURRENCY = 2
 TASKS = "MiniRich/0,MiniRich/3,MiniRich/7,MiniLean/2,MiniLean/5,MiniLean/9"
 
 
-def start(folder: Path, team: Path) -> "subprocess.Popen[bytes]":
+def start(folder: Path, team: Path) -> BaseProcess:
     options = [
         "--pipeline",
         "all",
@@ -38,15 +38,12 @@ def start(folder: Path, team: Path) -> "subprocess.Popen[bytes]":
         "--json",
         "-q",
     ]
-    command = [sys.executable, "-m", "dualcode", "eval", *options, "--run-dir", str(folder)]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    )
+    return dualcode(["eval", *options, "--run-dir", str(folder)], errors=team.with_name("errors"))
 
 
-def finish(process: "subprocess.Popen[bytes]") -> None:
-    _, said = process.communicate()
-    assert process.returncode == 0, said.decode()
+def finish(process: BaseProcess, folder: Path) -> None:
+    process.join()
+    assert process.exitcode == 0, (folder / "errors").read_text()
 
 
 def essence(records: RunRecords) -> dict[str, Any]:
@@ -94,9 +91,10 @@ class Kill:
     """Different requests of them whose replies the ledger had not got."""
 
 
-def kill(process: "subprocess.Popen[bytes]", server: FakeServer, folder: Path) -> Kill:
+def kill(process: BaseProcess, server: FakeServer, folder: Path) -> Kill:
+    assert process.pid is not None
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.join()
     while server.in_flight:
         time.sleep(0.005)
     before = asked(server)
@@ -109,10 +107,10 @@ def kill(process: "subprocess.Popen[bytes]", server: FakeServer, folder: Path) -
         ledger.close()
 
 
-def wait_for_requests(server: FakeServer, count: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for_requests(server: FakeServer, count: int, process: BaseProcess) -> None:
     """Wait until so many requests have come: a moment of the run, however fast the machine is now."""
     end = time.monotonic() + 120
-    while len(server.bodies) < count and process.poll() is None and time.monotonic() < end:
+    while len(server.bodies) < count and process.is_alive() and time.monotonic() < end:
         time.sleep(0.005)
 
 
@@ -122,7 +120,7 @@ def kill_and_resume(root: Path, times: int, seed: int = 7) -> list[Kill]:
     with serve() as server:
         server.respond = answer
         team.write_text(TEAM.format(url=server.base_url))
-        finish(start(root / "undisturbed", team))
+        finish(start(root / "undisturbed", team), root)
         once = asked(server)
         server.requests.clear()
         chance = random.Random(seed)
@@ -132,7 +130,7 @@ def kill_and_resume(root: Path, times: int, seed: int = 7) -> list[Kill]:
             wait_for_requests(server, len(server.bodies) + some, process)
             time.sleep(chance.uniform(0, 0.1))  # into a reply, its record or the work between two calls
             kills.append(kill(process, server, folder))
-        finish(start(folder, team))
+        finish(start(folder, team), root)
         again = asked(server)
     assert set(again) == set(once)
     for last, next_one in zip(kills, [*kills[1:], Kill(asked=len(again), unpaid=0)], strict=True):

@@ -30,8 +30,8 @@ limit = 4
 """
 
 
-def arguments(folder: Path, server: FakeServer, *more: str) -> list[str]:
-    (folder / "study.toml").write_text(STUDY)
+def arguments(folder: Path, server: FakeServer, *more: str, figures: str = "") -> list[str]:
+    (folder / "study.toml").write_text(figures + STUDY)
     (folder / "team.toml").write_text(TEAM.format(url=server.base_url))
     return [
         "--study", str(folder / "study.toml"), "--team", str(folder / "team.toml"), "--run-dir",
@@ -39,8 +39,10 @@ def arguments(folder: Path, server: FakeServer, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def invoke(folder: Path, server: FakeServer, *more: str) -> dict[str, Any]:
-    done = CliRunner().invoke(reproduce, arguments(folder, server, *more), catch_exceptions=False)
+def invoke(folder: Path, server: FakeServer, *more: str, figures: str = "") -> dict[str, Any]:
+    """Run the command; `figures` is the study's line that says which are drawn: all, where it is left out."""
+    asked = arguments(folder, server, *more, figures=figures)
+    done = CliRunner().invoke(reproduce, asked, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -54,7 +56,7 @@ def test_one_command_leaves_runs_tables_figures_and_a_report_as_it_forecast(tmp_
         found = invoke(tmp_path, server)
         asked = [json.dumps(body) for body in server.bodies]
         after = invoke(tmp_path, server, "--forecast")
-        again = invoke(tmp_path, server)
+        again = invoke(tmp_path, server, figures='figures = ["figure-2"]')
         assert len(server.bodies) == len(asked)  # everything was there
     assert [(run["pipeline"], run["dataset"]) for run in found["runs"]] == [
         (pipeline, dataset)
@@ -62,6 +64,11 @@ def test_one_command_leaves_runs_tables_figures_and_a_report_as_it_forecast(tmp_
         for pipeline in ("raw-coder", "plan-code", "review-fix")
     ]
     assert [run["resumed"] for run in again["runs"]] == [4] * 6
+    assert (
+        {Path(path).stem for path in again["figures"]}
+        == {"figure-2"}
+        < {Path(path).stem for path in found["figures"]}
+    )
     for path in (found["report"], found["page"], *found["tables"], *found["figures"]):
         assert Path(path).stat().st_size > 0
     page = Path(found["page"]).read_text()
