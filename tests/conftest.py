@@ -1,6 +1,5 @@
 """Fixtures for all tests, and which of them run side by side."""
 
-import functools
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
-from tests.reading import Reading, reads_later
 from tests.servers import servers
 from tests.setting_up import wait_until_set_up
 from tests.surroundings import settle
@@ -91,18 +89,6 @@ _ON_SERVERS = (
 The first imports vLLM in one process: the pair's six would compile it side by side where it is new."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Let processes side by side read a file when they run it; how many tests there are is not known then."""
-    if not reads_later(config):
-        return
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Reading())
-    elif terminal and config.getoption("numprocesses"):
-        terminal._show_progress_info = False
-
-
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave unread what `-m 'not slow and not browser'` leaves out: its imports take long in each process."""
     wanted = str(config.getoption("markexpr"))
@@ -133,15 +119,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Wait for what a test needs before its time begins to run."""
     if any(item.get_closest_marker(name) for name in ("servers", "browser")):
         wait_until_set_up()
-    elif "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(_ON_SERVERS):
-        _step_back()
     return (yield)
-
-
-@functools.cache
-def _step_back() -> None:
-    """Leave the cores to the real pair while it works: its tests come one after another, and end last."""
-    os.nice(5)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -156,14 +134,6 @@ class FilesAndServers(LoadFileScheduling):
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)
         config.option.loadscopereorder = False  # a file's length is not its number of tests
-
-    def schedule(self) -> None:
-        """Give out files; to a process in the place of one that died, too, until it knows what comes next."""
-        in_its_place = self.collection is not None
-        super().schedule()
-        if in_its_place:  # it does not begin with a file before it has another, or hears that there is none
-            for node in self.nodes:
-                self._reschedule(node)
 
     def _split_scope(self, nodeid: str) -> str:
         name = nodeid.partition("::")[0]
