@@ -11,6 +11,7 @@ from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, RunError, UnreachableError
 from dualcode.models import breaker
 from dualcode.models.breaker import Breaker
+from dualcode.models.capabilities import Capabilities
 from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.models.openai import OpenAIChat
 from tests.fake_server import Answer, FakeServer, serve
@@ -30,7 +31,8 @@ async def guarded(server: FakeServer, patience: float = 600.0, **endpoint: Any) 
     """A client that tries once, behind a breaker that looks every few milliseconds."""
     values = {"model": "m", "base_url": server.base_url, "attempts": 1} | endpoint
     config = TeamConfig(endpoints={"e": Endpoint.model_validate(values)}, roles={"coder": "e"})
-    served: Served = (await check_endpoints(config, ["coder"]))["e"]
+    listed: Served = (await check_endpoints(config, ["coder"]))["e"]
+    served = listed.model_copy(update={"can": Capabilities(), "left_out": ("top_k",)})  # as a run has it
     chat = OpenAIChat("e", config.endpoints["e"], backoff=0.0)
     chat.breaker = Breaker("e", config, served, chat.meter, patience=patience, pause=0.005)
     try:
