@@ -100,13 +100,30 @@ async def test_a_connection_lost_on_a_server_that_is_there_counts_as_an_attempt(
         assert (await chat.complete(request())).content == "back"
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_a_full_queue_is_waited_for_and_counts_as_no_attempt(server: FakeServer, status: int) -> None:
-    server.answers = [Answer(status=status)] * 5 + [Answer(content="served")]
+BUSY = '{"error": {"message": "The engine is currently busy", "type": "Service Unavailable", "code": 503}}'
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (Answer(status=429), "429"),
+        (Answer(status=503), "503"),
+        (Answer(body=f"data: {BUSY}\n\ndata: [DONE]\n\n"), "error in the stream: 503 The engine is"),
+    ],
+    ids=["429", "503", "in a stream of vLLM"],
+)
+async def test_a_full_queue_is_waited_for_and_counts_as_no_attempt(
+    server: FakeServer, refusal: Answer, said: str
+) -> None:
+    server.answers = [refusal] * 5 + [Answer(content="served")]
     async with guarded(server) as chat:
+        most = chat.admission.most
         reply = await chat.complete(request())
+        assert chat.admission.most < most  # it is asked for less at a time
     assert reply.content == "served"
-    assert [each.outcome[:3] for each in reply.attempts] == [str(status)] * 5 + ["ok"]
+    outcomes = [each.outcome for each in reply.attempts]
+    assert all(each.startswith(said) for each in outcomes[:5])
+    assert outcomes[5:] == ["ok"]
 
 
 async def test_a_queue_that_stays_full_is_given_up_as_a_lost_server(server: FakeServer) -> None:
