@@ -49,9 +49,8 @@ class ToldError(TransientError):
     """
 
     def __init__(self, event: object) -> None:
-        error = cast("dict[str, Any]", event).get("error", event) if isinstance(event, dict) else event
-        code = cast("dict[str, Any]", error).get("code") if isinstance(error, dict) else None
-        full = str(code) in FULL
+        code = code_of(event)
+        full = code in FULL
         told = f"{code} {words_of(event)}" if full else words_of(event)
         super().__init__(f"error in the stream: {short(told)}", full=full)
 
@@ -76,6 +75,14 @@ def of_status(
     if status in (401, 403):
         return ReplyError(f"{where} refuses the API key: {said}", hint=f"export {key_variable}=…")
     return ReplyError(f"{where}: {said}", hint=remedy)
+
+
+def code_of(body: object) -> str:
+    """Return the code of a server's answer, or of the error in it; empty where there is none."""
+    if not isinstance(body, dict):
+        return ""
+    table = cast("dict[str, Any]", body)
+    return code_of(table["error"]) if "error" in table else str(table.get("code") or "")
 
 
 def words_of(body: object) -> str:
