@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import re
+import statistics
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.bench.bench import UNLOADED, SandboxBench
-from dualcode.call import Request
+from dualcode.call import Call, Request
 from dualcode.grading.grader import SandboxGrader
 from dualcode.models.scripted import ScriptedChat
 from dualcode.reviews.cases import Case, make_cases
@@ -111,20 +112,28 @@ def _same(one: str, other: str) -> bool:
 
 
 async def judged(
-    programs: Mapping[str, tuple[str, str]], seat: Seat, bench: SandboxBench, at_once: int
+    programs: Mapping[str, tuple[str, str]],
+    seat: Seat,
+    bench: SandboxBench,
+    at_once: int,
+    calls: list[Call],
 ) -> list[Reviewed]:
-    """Review each program against its own specification."""
-    turns = asyncio.Semaphore(at_once)
+    """Review each program against its own specification; note each call in `calls`."""
+    turns, tell = asyncio.Semaphore(at_once), _throttled()
 
     async def one(name: str, text: str, spec: str) -> Reviewed:
         async with turns:
             made = cut([Source(path=f"{name}.py", text=text)])
-            return await review(made, spec, lambda _place, keep: replace(seat, record=keep), bench)
+            found = await review(
+                made, spec, lambda _place, keep: replace(seat, record=keep), bench, record=calls.append
+            )
+        tell(f"{len(calls)} of {len(programs)} reviews")
+        return found
 
     return await all_or_nothing(one(name, *both) for name, both in programs.items())
 
 
-def summed(reviews: Sequence[Reviewed], seconds: float) -> dict[str, Any]:
+def summed(reviews: Sequence[Reviewed], calls: Sequence[Call], seconds: float) -> dict[str, Any]:
     """Return what the reviews came to; `rare` has examples of every status that few findings have."""
     found = [each for review in reviews for each in review.findings]
     few = Counter(each.status for each in found)
@@ -142,8 +151,15 @@ def summed(reviews: Sequence[Reviewed], seconds: float) -> dict[str, Any]:
         "unread": sum(len(each.unread) for each in reviews),
         "errored": sum(len(each.errored) for each in reviews),
         "seconds": round(seconds, 1),
+        "seconds_a_review": round(statistics.median(map(_seconds, calls)), 2),
+        "tokens_a_review": round(sum(call.usage.completion_tokens for call in calls) / len(calls)),
+        "replayed": sum(call.from_ledger for call in calls),
         "seconds_of_trying_a_program": round(sum(each.tried_seconds for each in reviews) / len(reviews), 3),
     }
+
+
+def _seconds(call: Call) -> float:
+    return sum(each.seconds for each in call.attempts)
 
 
 async def measure(asked: argparse.Namespace) -> dict[str, Any]:
@@ -163,9 +179,9 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
         async def timed(
             programs: Mapping[str, tuple[str, str]], seat: Seat, at_once: int = 4
         ) -> dict[str, Any]:
-            started = time.monotonic()
-            reviews = await judged(programs, seat, bench, at_once)
-            return summed(reviews, time.monotonic() - started)
+            started, calls = time.monotonic(), list[Call]()
+            reviews = await judged(programs, seat, bench, at_once, calls)
+            return summed(reviews, calls, time.monotonic() - started)
 
         def named(chosen: Sequence[Case]) -> dict[str, tuple[str, str]]:
             return {
@@ -180,7 +196,10 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
                 result[name] = await timed(named([each.case for each in shown]), seat)
         else:
             config = find_team(asked.team)
-            place = await opened.enter_async_context(desk(config, ["reviewer"], own_ledger=False))
+            ledger = folder / "ledger" if asked.keep else None
+            place = await opened.enter_async_context(
+                desk(config, ["reviewer"], ledger=ledger, own_ledger=False)
+            )
             at_once = config.endpoint_of("reviewer").concurrency
             result["model"] = config.endpoint_of("reviewer").model
             for name, right in (("mutants_read", False), ("solutions_read", True)):
@@ -206,5 +225,5 @@ if __name__ == "__main__":
     parser.add_argument("--mutants", type=int, default=2)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--team", type=Path)
-    parser.add_argument("--keep", type=Path, help="a folder in which what the tests said is kept")
+    parser.add_argument("--keep", type=Path, help="a folder that keeps verdicts and replies")
     print(json.dumps(asyncio.run(measure(parser.parse_args()))))

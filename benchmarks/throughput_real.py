@@ -6,8 +6,9 @@
 First a pipeline that loads both servers (`adversarial`, every call asked anew), then the same generation by
 the coder alone through four clients, each in a process of its own: dualcode's raw-coder, a plain script on
 asyncio and openai, Inspect AI, and EvalPlus's codegen, which asks one prompt after the other. All but that
-one send the messages that raw-coder sends. Prints a JSON line each: tokens are as the servers count, `client`
-and `servers` are CPU seconds. No rate is printed where the load was above 1 before the start.
+one send the messages that raw-coder sends; it sends its own for HumanEval's first tasks. Prints a JSON line
+each: tokens are as the servers count, `client` and `servers` are CPU seconds. No rate is printed where the
+load was above 1 before the start.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +114,25 @@ def inspect(model: str, prompts: list[list[dict[str, str]]]) -> None:
     assert log.status == "success", log.error
 
 
+def codegen(url: str, model: str, tasks: int) -> None:
+    """Write so many programs by EvalPlus's own code, with answers as long as everybody's."""
+    write: Any = import_module("evalplus.codegen").codegen
+    decoder: Any = import_module("evalplus.provider.openai").OpenAIChatDecoder
+    # Its command knows no limit of tokens, and asks again without end for an answer that takes 100 s.
+    bounded = decoder(
+        model, base_url=url, temperature=0.0, max_new_tokens=MOST,
+        instruction_prefix="Please provide a self-contained Python script that solves the following problem "
+        "in a markdown code block:",
+    )  # fmt: skip
+    target = f"{tempfile.mkdtemp()}/samples.jsonl"
+    write(target, bounded, "humaneval", greedy=True, id_range=(0, tasks))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tasks", type=int, default=8)
     parser.add_argument("--dataset", default="mini")
-    parser.add_argument("--client", choices=("plain", "inspect"), help=argparse.SUPPRESS)
+    parser.add_argument("--client", choices=("plain", "inspect", "codegen"), help=argparse.SUPPRESS)
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     pair = running()
@@ -130,8 +146,10 @@ def main() -> None:
         ]
         if options.client == "plain":
             asyncio.run(plain(coder.base_url, coder.model, prompts))
-        else:
+        elif options.client == "inspect":
             inspect(coder.model, prompts)
+        else:
+            codegen(coder.base_url, coder.model, len(prompts))
         return
     with tempfile.TemporaryDirectory() as root:
         ours = [sys.executable, "-m", "dualcode", "eval", "--dataset", options.dataset, "--no-ledger", "-q"]
@@ -143,11 +161,7 @@ def main() -> None:
         measured(pair, "asyncio and openai", [*again, "plain"], {})
         local = {"LOCAL_BASE_URL": coder.base_url, "LOCAL_API_KEY": "none"}
         measured(pair, "Inspect AI", [*again, "inspect"], local)
-        codegen = [
-            sys.executable, "-m", "evalplus.codegen", coder.model, "humaneval", "--backend", "openai",
-            "--base_url", coder.base_url, "--greedy", "--id_range", f"[0,{options.tasks}]", "--root", root,
-        ]  # fmt: skip
-        measured(pair, "EvalPlus codegen (HumanEval)", codegen, {"OPENAI_API_KEY": "none"})
+        measured(pair, "EvalPlus codegen (HumanEval)", [*again, "codegen"], {"OPENAI_API_KEY": "none"})
 
 
 if __name__ == "__main__":

@@ -50,15 +50,23 @@ class RayCluster:
 @contextmanager
 def ray_cluster(*cpus: int) -> Generator[RayCluster]:
     """Start a head without CPUs and a node for each number of CPUs."""
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:  # a socket's path is short
+    with (
+        tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder,  # a socket's path is short
+        tempfile.TemporaryFile("w+") as errors,
+    ):
         environment = {**os.environ, **QUIET, "RAY_TMPDIR": folder, "PYTHONPATH": str(Path.cwd())}
         holder = subprocess.Popen(
             [sys.executable, "-c", _HOLD, ",".join(map(str, cpus)), str(MEMORY)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
             env=environment,
         )  # fmt: skip
         try:
-            yield RayCluster(_line(holder, "address ").split()[1], holder)
+            try:
+                address = _line(holder, "address ").split()[1]
+            except RuntimeError as error:
+                errors.seek(0)
+                raise RuntimeError(f"{error}: {errors.read()[-2000:]}") from None
+            yield RayCluster(address, holder)
         finally:
             assert holder.stdin is not None and holder.stdout is not None
             holder.stdin.close()

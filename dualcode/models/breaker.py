@@ -112,7 +112,7 @@ class Breaker:
             raise RunError(f"another server came back: {error.message}", hint=hint) from error
         except EndpointError:
             return  # away again: whoever asks next finds out
-        if found != self._served:
-            was, now = self._served.model_dump(), found.model_dump()
-            told = ", ".join(f"{key} was {was[key]}, is {now[key]}" for key in was if was[key] != now[key])
+        if (now := found.listed) != (was := self._served.listed):
+            pairs = {key: (getattr(was, key), getattr(now, key)) for key in Served.model_fields}
+            told = ", ".join(f"{key} was {old}, is {new}" for key, (old, new) in pairs.items() if old != new)
             raise RunError(f"endpoint {self._name!r}: another server came back: {told}", hint=hint)

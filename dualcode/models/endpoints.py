@@ -43,6 +43,11 @@ class Served(Record):
     can: Capabilities | None = Field(default=None, exclude=True, repr=False)
     """All that the server was asked, once it was; a run's manifest keeps it beside its configuration."""
 
+    @property
+    def listed(self) -> "Served":
+        """What the server says unasked: two servers with the same are taken for one."""
+        return self.model_copy(update={"left_out": (), "can": None})
+
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is empty, so that a run keeps the name that it had before the field."""

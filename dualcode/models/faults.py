@@ -8,6 +8,8 @@ from dualcode.errors import ContextOverflowError, EndpointError, ReplyError
 if TYPE_CHECKING:
     import openai
 
+FULL = ("429", "503")
+"""Codes of a server that has no room."""
 _SAID = ("message", "msg", "detail", "details", "error", "errors", "error_description", "reason", "title")
 """Where servers keep their words, the most telling first."""
 _KEY = re.compile(r"\b(?:[Bb]earer |sk-|hf_|gsk_)[\w./+*-]{6,}")
@@ -24,15 +26,33 @@ LONGER = "a longer context there (vLLM max-model-len, llama.cpp -c, Ollama num_c
 class TransientError(Exception):
     """A fault that may pass: worth another attempt."""
 
-    def __init__(self, outcome: str, *, unreachable: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        outcome: str,
+        *,
+        unreachable: bool = False,
+        full: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """`full`: the server has no room at the moment."""
         super().__init__(outcome)
         self.outcome = outcome
         self.unreachable = unreachable
+        self.full = full
         self.retry_after = retry_after
 
 
 class ToldError(TransientError):
-    """An error that the server tells in the middle of a stream."""
+    """An error that the server tells in the middle of a stream.
+
+    vLLM tells there that its queue is full, too: the status of a stream is sent before that is known.
+    """
+
+    def __init__(self, event: object) -> None:
+        code = code_of(event)
+        full = code in FULL
+        told = f"{code} {words_of(event)}" if full else words_of(event)
+        super().__init__(f"error in the stream: {short(told)}", full=full)
 
 
 class LearntError(Exception):
@@ -46,7 +66,8 @@ def of_status(
     status, said = error.status_code, f"{error.status_code} {short(words)}".strip()
     if status >= 500 or status in (408, 409, 429):
         after = error.response.headers.get("retry-after", "")
-        return TransientError(said, retry_after=float(after) if after.isdecimal() else None)
+        full = str(status) in FULL
+        return TransientError(said, full=full, retry_after=float(after) if after.isdecimal() else None)
     overflows = error.param in ("input_tokens", "max_tokens") or _CONTEXT.search(said)
     if status == 413 or (status in (400, 422) and overflows):
         message = f"{where}: the request does not fit the server's context: {said}"
@@ -54,6 +75,14 @@ def of_status(
     if status in (401, 403):
         return ReplyError(f"{where} refuses the API key: {said}", hint=f"export {key_variable}=…")
     return ReplyError(f"{where}: {said}", hint=remedy)
+
+
+def code_of(body: object) -> str:
+    """Return the code of a server's answer, or of the error in it; empty where there is none."""
+    if not isinstance(body, dict):
+        return ""
+    table = cast("dict[str, Any]", body)
+    return code_of(table["error"]) if "error" in table else str(table.get("code") or "")
 
 
 def words_of(body: object) -> str:

@@ -229,12 +229,11 @@ class OpenAIChat:
     async def _excused(self, error: TransientError, began: float) -> tuple[bool, bool]:
         """Return whether a fault was the server's absence or want of room, which was waited for and does not
         count, and whether it was a want of room that was waited for in vain."""
-        full = error.outcome.startswith(("429", "503"))
-        if full:
+        if error.full:
             self.admission.refused()
         if self.breaker is None or not self.breaker.patience:
             return False, False
-        if full:
+        if error.full:
             patient = time.monotonic() - began < self.breaker.patience
             return patient, not patient
         hung = error.outcome.startswith("silent") and self.admission.stuck > STUCK

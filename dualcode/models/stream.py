@@ -115,7 +115,7 @@ class Stream:
         """Take in what an event says; one that says nothing is skipped."""
         told = _table(event)
         if told.get("error") or told.get("object") == "error":
-            raise ToldError(f"error in the stream: {short(words_of(told))}")
+            raise ToldError(told)
         self.fingerprint = text_of(told.get("system_fingerprint")) or self.fingerprint
         self._count(told.get("usage"))
         for choice in _tables(told.get("choices")):
@@ -135,8 +135,7 @@ class Stream:
         lines, self._data = self._data, []
         if self._failed:
             words = b" ".join(lines)
-            said = words_of(_read(words) if words.startswith(b"{") else words.decode(errors="replace"))
-            raise ToldError(f"error in the stream: {short(said)}")
+            raise ToldError(_read(words) if words.startswith(b"{") else words.decode(errors="replace"))
         self.ended = self.ended or b"[DONE]" in lines
         lines = [line for line in lines if line != b"[DONE]"]
         if len(lines) > 1:  # one object on several lines, or several events without an empty line between

@@ -15,6 +15,8 @@ from dualcode.record import Record
 CATALOGUE = Path(__file__).with_name("failures.toml")
 _ERROR = re.compile(r"(?:\b(?:\w+\.)*[A-Z]\w*(?:Error|Exception)|\berror): \S.*")
 """An exception's last line, or the words of an argument parser."""
+_HARMLESS = re.compile(r"^(?:\([^)]*\) )?(?:DEBUG|INFO|WARNING)\b")
+"""What a logger itself does not call an error, whichever error it speaks of."""
 _CONSEQUENCE = re.compile(r"(?i)see root cause|initialization failed|died unexpectedly")
 _HOLDS = {"==": operator.eq, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -115,7 +117,8 @@ def in_gauges(*readings: Mapping[str, float | None]) -> Iterator[Found]:
 
 def cause(lines: Sequence[str]) -> str | None:
     """Return the first error that a log tells: those after it, above which it may lie far, follow from it."""
-    told = (match[0] for match in map(_ERROR.search, lines) if match)
+    serious = (line for line in lines if not _HARMLESS.search(line))
+    told = (match[0] for match in map(_ERROR.search, serious) if match)
     return next((each for each in told if not _CONSEQUENCE.search(each)), None)
 
 

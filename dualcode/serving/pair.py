@@ -331,7 +331,11 @@ def _launch(
                     save(whole(), state)
                     say(f"{server.name} is ready after {took:.0f} s: {server.model} at {server.base_url}")
                 elif took > (limit := launch.server.spec.ready_seconds):
-                    raise _failure(launch, f"did not answer within {limit:.0f} s")
+                    raise _failure(
+                        launch,
+                        f"did not answer within {limit:.0f} s (ready_seconds under [servers."
+                        f"{launch.server.name}]); it was {watches[launch.name].stage()}",
+                    )
             if open_ := [name for name in started if name not in ready]:
                 now("; ".join(watches[name].line() for name in open_))
                 time.sleep(0.3)

@@ -47,8 +47,12 @@ class Watch:
 
     def line(self) -> str:
         """Return what it is doing, with the seconds since its start."""
+        return f"{self.name}: {self.stage()} ({time.monotonic() - self._began:.0f} s)"
+
+    def stage(self) -> str:
+        """Return what it is doing."""
         self._read()
-        return f"{self.name}: {self._download() or self._stage} ({time.monotonic() - self._began:.0f} s)"
+        return self._download() or self._stage
 
     def _now_held(self) -> int:
         return hub.held_bytes(self._weights, os.environ) if self._weights else 0

@@ -2,11 +2,13 @@
 """`python -m quantize.autoawq MODEL FOLDER SETTINGS`: AWQ by AutoAWQ, into its own format.
 
 AutoAWQ is no longer maintained: 0.2.9 is the last, tested with torch 2.6 and transformers 4.51.3.
-SETTINGS is a JSON object: group, samples, length, revision.
+SETTINGS is a JSON object: group, samples, length.
 """
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 from awq import AutoAWQForCausalLM
 from transformers import AutoTokenizer
@@ -14,10 +16,41 @@ from transformers import AutoTokenizer
 from . import texts
 
 
-def main(model_name: str, folder: str, settings: dict) -> None:
+def readable(source: Path, folder: Path) -> None:
+    """Fill `folder` with the checkpoint in the words of transformers 4, in case that 5 wrote it.
+
+    4 would refuse the tokenizer's class, and take the base of the rotary positions for its own default.
+    """
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file.resolve())
+    config = json.loads((source / "config.json").read_text())
+    rope = config.pop("rope_parameters", None) or {}
+    if "rope_theta" in rope:
+        config["rope_theta"] = rope.pop("rope_theta")
+    if rope.get("rope_type", "default") != "default":
+        config["rope_scaling"] = rope
+    if "dtype" in config:
+        config["torch_dtype"] = config.pop("dtype")
+    told = source / "tokenizer_config.json"
+    words = json.loads(told.read_text()) if told.is_file() else {}
+    if words.get("tokenizer_class") == "TokenizersBackend":
+        words["tokenizer_class"] = "PreTrainedTokenizerFast"
+    for name, content in (("config.json", config), ("tokenizer_config.json", words)):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).write_text(json.dumps(content))
+
+
+def main(source: str, folder: str, settings: dict) -> None:
     """Quantize and save."""
-    model = AutoAWQForCausalLM.from_pretrained(model_name, revision=settings["revision"])
-    tokenizer = AutoTokenizer.from_pretrained(model_name, revision=settings["revision"])
+    with tempfile.TemporaryDirectory() as words:
+        readable(Path(source), Path(words))
+        quantize(words, folder, settings)
+
+
+def quantize(model_name: str, folder: str, settings: dict) -> None:
+    """Quantize what transformers 4 can read."""
+    model = AutoAWQForCausalLM.from_pretrained(model_name)
+    tokenizer = AutoTokenizer.from_pretrained(model_name)
     # It drops texts that are longer than max_calib_seq_len without a word, so they are cut before.
     rows = []
     for pair in texts.calibration(settings["samples"]):

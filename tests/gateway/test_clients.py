@@ -151,7 +151,7 @@ def agent(folder: Path) -> Any:
         told = [each for each in body["messages"] if each["role"] == "tool"]
         brought: list[dict[str, Any]] = body.get("tools") or []
         tools = {each["function"]["name"]: each["function"] for each in brought}
-        name = next((each for each in ("read_file", "Read") if each in tools), None)
+        name = next((each for each in ("read_file", "read_files", "read", "Read") if each in tools), None)
         if told or name is None:
             return f"The file says: {json.dumps(told[-1]['content'] if told else 'nothing')}"
         schema = tools[name]["parameters"]
@@ -193,4 +193,33 @@ async def test_qwen_code_calls_its_tools_through_the_gateway(house: Opened, tmp_
             OPENAI_BASE_URL=f"{home.url}/v1", OPENAI_API_KEY="none", OPENAI_MODEL="dualcode/review-fix",
         )  # fmt: skip
     assert "The file says:" in said
+    assert "return a - b" in said
+
+
+async def test_clines_agent_calls_its_tools_through_the_gateway(house: Opened, tmp_path: Path) -> None:
+    program = installed("node/node_modules/.bin/cline")
+    (tmp_path / "calc.py").write_text(BEFORE)
+    async with house() as home:
+        home.upstream.answer("alone", agent(tmp_path))
+        own = ("--config", str(tmp_path / "config"), "--data-dir", str(tmp_path / "data"))
+        named = ("-p", "openai", "-k", "none", "-m", "dualcode/review-fix", "-b", f"{home.url}/v1")
+        told = await ran(tmp_path, program, "auth", *named, *own)
+        asked = ("-P", "openai", "-m", "dualcode/review-fix", "What does calc.py say?")
+        said = told + await ran(tmp_path, program, *own, *asked)
+    assert "The file says:" in said, said
+    assert "return a - b" in said
+
+
+async def test_opencode_calls_its_tools_through_the_gateway(house: Opened, tmp_path: Path) -> None:
+    program = installed("node/node_modules/.bin/opencode")
+    (tmp_path / "calc.py").write_text(BEFORE)
+    async with house() as home:
+        home.upstream.answer("alone", agent(tmp_path))
+        models = {"dualcode/review-fix": {"name": "pair"}}
+        options = {"baseURL": f"{home.url}/v1", "apiKey": "none"}
+        pair = {"npm": "@ai-sdk/openai-compatible", "name": "pair", "options": options, "models": models}
+        (tmp_path / "opencode.json").write_text(json.dumps({"provider": {"pair": pair}, "autoupdate": False}))
+        asked = ("run", "-m", "pair/dualcode/review-fix", "What does calc.py say?")
+        said = await ran(tmp_path, program, *asked, OPENCODE_DISABLE_MODELS_FETCH="1", PWD=str(tmp_path))
+    assert "The file says:" in said, said
     assert "return a - b" in said

@@ -11,6 +11,7 @@ from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, RunError, UnreachableError
 from dualcode.models import breaker
 from dualcode.models.breaker import Breaker
+from dualcode.models.capabilities import Capabilities
 from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.models.openai import OpenAIChat
 from tests.fake_server import Answer, FakeServer, serve
@@ -30,7 +31,8 @@ async def guarded(server: FakeServer, patience: float = 600.0, **endpoint: Any) 
     """A client that tries once, behind a breaker that looks every few milliseconds."""
     values = {"model": "m", "base_url": server.base_url, "attempts": 1} | endpoint
     config = TeamConfig(endpoints={"e": Endpoint.model_validate(values)}, roles={"coder": "e"})
-    served: Served = (await check_endpoints(config, ["coder"]))["e"]
+    listed: Served = (await check_endpoints(config, ["coder"]))["e"]
+    served = listed.model_copy(update={"can": Capabilities(), "left_out": ("top_k",)})  # as a run has it
     chat = OpenAIChat("e", config.endpoints["e"], backoff=0.0)
     chat.breaker = Breaker("e", config, served, chat.meter, patience=patience, pause=0.005)
     try:
@@ -98,13 +100,30 @@ async def test_a_connection_lost_on_a_server_that_is_there_counts_as_an_attempt(
         assert (await chat.complete(request())).content == "back"
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_a_full_queue_is_waited_for_and_counts_as_no_attempt(server: FakeServer, status: int) -> None:
-    server.answers = [Answer(status=status)] * 5 + [Answer(content="served")]
+BUSY = '{"error": {"message": "The engine is currently busy", "type": "Service Unavailable", "code": 503}}'
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (Answer(status=429), "429"),
+        (Answer(status=503), "503"),
+        (Answer(body=f"data: {BUSY}\n\ndata: [DONE]\n\n"), "error in the stream: 503 The engine is"),
+    ],
+    ids=["429", "503", "in a stream of vLLM"],
+)
+async def test_a_full_queue_is_waited_for_and_counts_as_no_attempt(
+    server: FakeServer, refusal: Answer, said: str
+) -> None:
+    server.answers = [refusal] * 5 + [Answer(content="served")]
     async with guarded(server) as chat:
+        most = chat.admission.most
         reply = await chat.complete(request())
+        assert chat.admission.most < most  # it is asked for less at a time
     assert reply.content == "served"
-    assert [each.outcome[:3] for each in reply.attempts] == [str(status)] * 5 + ["ok"]
+    outcomes = [each.outcome for each in reply.attempts]
+    assert all(each.startswith(said) for each in outcomes[:5])
+    assert outcomes[5:] == ["ok"]
 
 
 async def test_a_queue_that_stays_full_is_given_up_as_a_lost_server(server: FakeServer) -> None:

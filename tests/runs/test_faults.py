@@ -15,6 +15,7 @@ from dualcode.errors import RunError
 from dualcode.models.breaker import Breaker
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.openai import OpenAIChat
+from dualcode.models.probe import ask_endpoints
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import lines, recovery
 from dualcode.runs import session as session_room
@@ -40,7 +41,7 @@ async def run(
     """Run, or resume, four tasks of raw-coder on the server, behind a breaker, and read the run."""
     endpoint = Endpoint(model="m", base_url=server.base_url, attempts=50, silence_seconds=silence)
     config = TeamConfig(endpoints={"e": endpoint}, roles={"coder": "e"})
-    served = await check_endpoints(config, ["coder"])
+    served = await ask_endpoints(config, ["coder"], await check_endpoints(config, ["coder"]))
     chat = OpenAIChat("e", config.endpoints["e"], backoff=0.0)
     chat.breaker = Breaker("e", config, served["e"], chat.meter, patience=patience, pause=0.005)
     store = open_run(root, manifest("run", configure(RAW, SUITE, config, served), SUITE, config), fresh=False)

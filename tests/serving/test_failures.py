@@ -161,6 +161,12 @@ def test_the_death_of_a_server_is_explained_by_its_error_and_what_it_means() -> 
     assert explained(["INFO bye"]) == ""
 
 
+def test_an_error_that_only_a_warning_speaks_of_explains_nothing() -> None:
+    said = "This can cause errors like `OSError: [Errno 24] Too many open files`."
+    assert explained([f"(APIServer pid=7) WARNING 11-29 03:50:13 [system_utils.py:255] {said}"]) == ""
+    assert explained([f"INFO {said}", "ValueError: too long"]) == ": ValueError: too long"
+
+
 def test_the_docs_tell_of_every_failure() -> None:
     page = (ROOT / "docs/operating.md").read_text()
     for each in catalogue():
