@@ -26,8 +26,7 @@ from dualcode.models.ledger import Ledger, behind_ledger
 from dualcode.models.openai import OpenAIChat
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.pool import work
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.sampling import PAPER
 from dualcode.suites.suite import Suite
 from dualcode.team import Seat, Team
