@@ -62,7 +62,7 @@ class Witness:
         `references` knows those that its grader took; by default they are where a grader of this machine
         keeps them.
         """
-        self._folder, self._suite = folder, suite
+        self._folder, self._suite, self._made_with = folder, suite, manifest.configuration.to_line()
         self._references = references or CalibrationCache.of(suite).reference
         source = (folder / "pipeline.py").read_bytes()
         self._source = hashlib.sha256(source).hexdigest()
@@ -126,8 +126,11 @@ class Witness:
             return None
         if any((files[name] or _NOTHING) != each for name, each in heard.items()):
             return None
+        manifest = read_manifest(self._folder)
+        if manifest.configuration.to_line() != self._made_with:
+            return None
         with contextlib.suppress(_LostError):
-            return self._found.result(self._again(), read_manifest(self._folder))
+            return self._found.result(self._again(), manifest)
         return None
 
     def _again(self) -> Iterator[TaskRecords]:

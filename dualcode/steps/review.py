@@ -140,9 +140,8 @@ async def choose(
 ) -> Program:
     """Ask which program meets the specification better (paper §3.3, 3), with thinking.
 
-    The first where no answer came.
-
-    `evidence` says on which inputs the two were seen to differ.
+    Return that, or the first where no answer came. `evidence` says on which inputs the two were seen to
+    differ.
     """
     choice = await seat.ask(
         "choose",

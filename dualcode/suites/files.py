@@ -35,7 +35,7 @@ _SHOWN = 60
 
 _HEAD = 300
 _UTF_16 = "{0} text, not UTF-8: iconv -f {0} -t UTF-8 FILE > LINES.jsonl"
-_FOLDED = "JSON object over several lines, not one a line: jq -c . FILE > LINES.jsonl"
+_FOLDED = "over several lines, not one a line: jq -c . FILE > LINES.jsonl"
 _MARKS = {
     **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), _UTF_16.format("UTF-32")),
     **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), _UTF_16.format("UTF-16")),
@@ -189,7 +189,7 @@ def other_form(content: bytes) -> str | None:
     try:
         whole: Any = json.loads(content)
     except json.JSONDecodeError as error:
-        return _FOLDED if error.msg == "Extra data" and line.strip() == b"{" else None
+        return f"JSON objects {_FOLDED}" if error.msg == "Extra data" and line == b"{" else None
     except (ValueError, RecursionError):
         return None
     match whole:
@@ -199,7 +199,7 @@ def other_form(content: bytes) -> str | None:
             what = f"one JSON array of {len(values)}, not an object a line ({excerpt(line)})"
             return f"{what}: jq -c '.[]' FILE > LINES.jsonl"
         case dict() if b"\n" in content.strip():
-            return f"one {_FOLDED}"
+            return f"one JSON object {_FOLDED}"
         case _:
             return None
 

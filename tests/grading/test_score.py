@@ -136,7 +136,7 @@ RESULTS = {"date": "2026-01-01 10:00", "hash": "5e0c", "eval": {"MiniRich/0": [s
         ),
         (f"\n {PRETTY}".encode(), "one JSON array of 2"),
         (json.dumps(sample(), indent=1).encode(), r"one JSON object over several lines.* jq -c \."),
-        (json.dumps(sample(), indent=1).encode() * 2, r"JSON object over several lines.* jq -c \."),
+        (json.dumps(sample(), indent=1).encode() * 2, r"JSON objects over several lines.* jq -c \."),
         (json.dumps(RESULTS).encode(), r"EvalPlus's results \(eval_results\.json\), not samples"),
         (json.dumps(RESULTS, indent=4).encode(), "EvalPlus's results"),
         (json.dumps(sample()).encode("utf-16"), "UTF-16 text, not UTF-8: iconv -f UTF-16 -t UTF-8"),

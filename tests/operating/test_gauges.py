@@ -82,8 +82,9 @@ def test_names_of_older_servers_count_and_of_both_the_newer() -> None:
     """vLLM up to 0.9 has the former names alone, 0.10 tells each cache under both."""
     old = read(FORMER)
     assert (old.running, old.kv_cache, old.prefix_share) == (1, 0.25, 0.25)
-    both = read(FORMER + FORMER.replace("vllm:gpu_cache", "vllm:kv_cache").replace("gpu_prefix", "prefix"))
-    assert (both.kv_cache, both.prefix_queries, both.prefix_hits) == (0.25, 80, 20)
+    newer = FORMER.replace("vllm:gpu_cache", "vllm:kv_cache").replace("gpu_prefix", "prefix")
+    both = read(FORMER + newer.replace("0.25", "0.5").replace("80.0", "100.0"))
+    assert (both.kv_cache, both.prefix_queries, both.prefix_hits) == (0.5, 100, 20)
 
 
 OTHERS = {

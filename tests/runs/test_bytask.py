@@ -51,7 +51,16 @@ def test_its_sums_are_the_summary(run: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tasks", "programs", "calls", "shown", "samples", "verdicts"])
-@pytest.mark.parametrize("broken", [b"nonsense\n", b'{"task_id":"MiniRich/0","id":1\n', b"{}\n"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"nonsense\n",
+        b'{"task_id":"MiniRich/0","id":1\n',
+        b"{}\n",
+        b'{"task_id":"\xff"}\n',
+        b'{"task_id":"\\x"}\n',
+    ],
+)
 def test_damage_is_what_reading_at_once_finds(run: Path, name: str, broken: bytes) -> None:
     path = run / f"{name}.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)

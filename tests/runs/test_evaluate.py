@@ -49,7 +49,6 @@ CHEAT = '''
 import json
 from dualcode.call import Message
 from dualcode.suites.registry import load_suite
-from dualcode.suites.suite import Suite
 from dualcode.extraction import extract
 from dualcode.pipelines import pipeline
 

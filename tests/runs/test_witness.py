@@ -13,6 +13,7 @@ from dualcode.grading import reference as references
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.audit import Audit
 from dualcode.runs.bytask import RunByTask
+from dualcode.runs.lines import append_whole
 from dualcode.runs.seal import Inspection
 from dualcode.runs.store import read_manifest
 from dualcode.runs.summary import Summary
@@ -51,15 +52,22 @@ def lines(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def heard(made: Path, folder: Path, edit: Callable[[Lines], Lines] = lambda told: told) -> Witness:
-    """Return who heard a run's lines, after `edit`, in a folder of their own."""
+    """Return who heard a run's lines, after `edit`, as they were written to a folder of their own."""
     folder.mkdir()
     for name in ("manifest.json", "pipeline.py"):
         shutil.copy(made / name, folder)
     suite = SUITE.select(None, read_manifest(made).configuration.tasks)
     witness = Witness(folder, read_manifest(made), suite, reference)
-    for name, line in edit(list(lines(made))):
-        witness.hear(name, line, HEARD[name.removesuffix(".jsonl")].model_validate_json(line))
+    told = edit(list(lines(made)))
+    for name, line in told:
+        append_whole(folder / name, line)
+    hear(witness, told)
     return witness
+
+
+def hear(witness: Witness, told: Lines) -> None:
+    for name, line in told:
+        witness.hear(name, line, HEARD[name.removesuffix(".jsonl")].model_validate_json(line))
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -82,7 +90,7 @@ def read(folder: Path) -> tuple[Audit, Summary]:
 
 def test_what_was_heard_is_what_a_reader_finds(made: Path, tmp_path: Path) -> None:
     witness = heard(made, tmp_path / "run")
-    assert witness.testimony(checksums(made)) == read(made)
+    assert witness.testimony(checksums(tmp_path / "run")) == read(made)
     leaks = TOLD[1] in (made / "calls.jsonl").read_text()
     assert bool(read(made)[0].leaks) == leaks
 
@@ -91,6 +99,15 @@ def test_what_was_heard_is_what_a_reader_finds(made: Path, tmp_path: Path) -> No
 def test_a_file_that_was_edited_since_is_not_believed(made: Path, tmp_path: Path, name: str) -> None:
     witness = heard(made, tmp_path / "run")
     assert witness.testimony(checksums(made) | {name: hashlib.sha256(b"other").hexdigest()}) is None
+
+
+def test_a_manifest_of_another_configuration_is_not_believed(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    witness, manifest = heard(made, folder), read_manifest(made)
+    other = manifest.configuration.model_copy(update={"tasks": manifest.configuration.tasks[1:]})
+    edited = manifest.model_copy(update={"configuration": other})
+    (folder / "manifest.json").write_text(edited.model_dump_json())
+    assert witness.testimony(checksums(folder)) is None
 
 
 UNHEARD: dict[str, Callable[[Lines], Lines]] = {
@@ -107,9 +124,18 @@ UNHEARD: dict[str, Callable[[Lines], Lines]] = {
 
 @pytest.mark.parametrize("why", UNHEARD)
 def test_what_a_witness_cannot_tell_is_left_to_a_reader(made: Path, tmp_path: Path, why: str) -> None:
-    assert heard(made, tmp_path / "run", UNHEARD[why]).testimony(checksums(made)) is None
+    """Though every file is what was heard."""
+    folder = tmp_path / "run"
+    assert heard(made, folder, UNHEARD[why]).testimony(checksums(folder)) is None
 
 
-def test_a_run_that_another_process_began_is_left_to_a_reader(made: Path) -> None:
-    witness = Witness(made, read_manifest(made), SUITE, reference)
-    assert witness.testimony(checksums(made)) is None
+def test_a_run_that_another_process_began_is_left_to_a_reader(made: Path, tmp_path: Path) -> None:
+    """Though the second hears all that is in its files."""
+    told, folder = [*lines(made)], tmp_path / "run"
+    first = heard(made, folder, lambda told: told[:1])
+    suite = SUITE.select(None, read_manifest(made).configuration.tasks)
+    second = Witness(folder, read_manifest(made), suite, reference)
+    hear(first, told[1:])
+    hear(second, told)
+    assert first.testimony(checksums(made)) is not None
+    assert second.testimony(checksums(made)) is None
