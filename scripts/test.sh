@@ -27,7 +27,9 @@ else
 fi
 # What the checks find is said at once, in one piece. The types alone take half a minute of one core.
 beside bash -c 'told=$(scripts/check.sh 2>&1) || { printf "\n%s\n" "$told" >&2; exit 1; }'
-.venv/bin/python -m pytest "${chosen[@]}" "$@"
+failed=0
+.venv/bin/python -m pytest "${chosen[@]}" "$@" || failed=$?
 for group in "${groups[@]}"; do
-  wait "$group" || { echo "the tests passed; what went wrong beside them stands above" >&2; exit 1; }
+  wait "$group" || { echo "what went wrong beside the tests stands above" >&2; failed=1; }
 done
+exit "$failed"

@@ -95,8 +95,8 @@ async def evaluate(
     """Run, or resume, what the options name, its pipelines side by side; `console` shows progress.
 
     `whole` is told how far it is, where this is a part of something longer. `tell` hears what is done before
-    there is any progress. Everything that can be refused
-    is refused before the first task. Raises any DualcodeError.
+    there is any progress. Everything that can be refused is refused before the first task. Raises any
+    DualcodeError.
     """
     tell("reading the pipelines, the suite and the team")
     pipelines = find_pipelines(options.pipeline)
