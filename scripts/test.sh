@@ -12,13 +12,12 @@ groups=()
 beside() { setsid "$@" & groups+=("$!"); }
 trap 'for group in "${groups[@]}"; do kill -- "-$group" 2>/dev/null || true; done' EXIT
 
+# More processes than cores: many tests wait, for a limit, a server or a jail.
 if [ "${1:-}" = --quick ]; then
   shift
-  # Little of this waits, and each process reads all of the tests.
-  chosen=(-n "$(nproc)" -m 'not servers and not browser and not slow')
+  chosen=(-n $(($(nproc) * 2)) -m 'not servers and not browser and not slow')
 else
-  # Half as many processes again as cores: many tests wait, for a limit, a server or a jail. tests/conftest.py
-  # says what stays together.
+  # tests/conftest.py says what stays together.
   chosen=(-n $(($(nproc) * 3 / 2)))
   # vLLM and the browser are installed while the first tests run. The lock is held until that has ended, however
   # it ends: the first test that needs them waits for it (tests/setting_up.py).

@@ -38,6 +38,7 @@ _FIRST = (
 _LONG = (
     *_FIRST,
     "tests/contracts/test_sandbox.py",
+    "tests/sandbox/test_traces.py",
     "tests/figures/test_drawing.py",
     "tests/suites/test_own.py",
     "tests/study/test_reproduce.py",
