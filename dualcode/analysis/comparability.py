@@ -174,7 +174,9 @@ def _sampling(run: Run) -> dict[str, str]:
 
 def _drafts(runs: Sequence[Run]) -> list[Difference]:
     """Find first requests that got another reply than the same request got in an earlier run of `runs`."""
-    seen: dict[tuple[str, str], tuple[str | None, str]] = {}
+    if len(runs) < 2:
+        return []
+    seen: dict[tuple[str, bytes], tuple[bytes | None, str]] = {}
     found: list[Difference] = []
     for run in runs:
         same: dict[str, list[str]] = {}

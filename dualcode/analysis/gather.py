@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import truths
-from dualcode.analysis.runs import BASELINE, Tell, load_runs, tell_stderr
+from dualcode.analysis.runs import BASELINE, Run, Tell, load_runs, tell_stderr
 from dualcode.bench.richness import richness
 from dualcode.record import unswept
 
@@ -27,7 +27,6 @@ async def gather(
     """
     with unswept():
         runs = load_runs(paths, one_each=True, tell=tell)
-        tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
         notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
         pipelines = [run.pipeline for run in runs]
         return analyse(
@@ -36,5 +35,15 @@ async def gather(
             title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
             note=" ".join(notes),
             truth=await truths(runs, grade=grade, tell=tell),
-            richness={id_: richness(task).score for id_, task in tasks.items()},
+            richness=_richness(runs),
         )
+
+
+def _richness(runs: Sequence[Run]) -> dict[str, float]:
+    """Return how much the specification of each task says; where runs differ in it, the last one's counts."""
+    found: dict[str, float | None] = {task: None for run in runs for task in run.records.tasks}
+    for run in reversed(runs):
+        for task in run.records.tasks:
+            if found[task] is None:
+                found[task] = richness(run.records.tasks[task]).score
+    return {task: score for task, score in found.items() if score is not None}
