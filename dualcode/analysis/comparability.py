@@ -181,7 +181,7 @@ def _drafts(runs: Sequence[Run]) -> list[Difference]:
     for run in runs:
         same: dict[str, list[str]] = {}
         changed: dict[str, list[str]] = {}
-        for task, (asked, content) in run.openings.items():
+        for task, (asked, content) in run.openings:
             earlier, other = seen.setdefault((task, asked), (content, run.id))
             (same if content == earlier else changed).setdefault(other, []).append(task)
         for other, tasks in changed.items():

@@ -1,4 +1,4 @@
-"""What analyses need to know of each task of a run: a run is gone through once for it, and its texts are let go."""
+"""What analyses count of a run: it is gone through once, task by task, and none of its texts is held."""
 
 import hashlib
 from array import array

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,8 +52,8 @@ class Score(Record):
 class Run:
     """A run's folder and its records.
 
-    What analyses count is in `facts`, for which all is read once. `records` and `calls` read what is asked for
-    when it is asked for; `held` keeps all of it in memory, for whoever needs it again and again.
+    What analyses count is in `facts`, for which all is read once. `records` and `calls` read what is asked
+    for when it is asked for; `held` keeps all of it in memory, for whoever needs it again and again.
     """
 
     folder: Path
@@ -154,9 +154,9 @@ class Run:
         return self.records.calls_by_task
 
     @property
-    def openings(self) -> Mapping[str, Opening]:
+    def openings(self) -> Iterator[tuple[str, Opening]]:
         """How each task began whose first call got a reply."""
-        return {task: each.opening for task, each in self.facts.tasks.items() if each.opening is not None}
+        return ((task, each.opening) for task, each in self.facts.tasks.items() if each.opening is not None)
 
     @cached_property
     def changed(self) -> tuple[str, ...]:

@@ -65,13 +65,8 @@ def rows(analysis: Analysis, most: int = MOST_TASKS) -> Rows:
             return 0, place
         return (2 if all(mark.outcome(task) in "p." for mark in own) else 1), place
 
-    places = (
-        sorted(heapq.nsmallest(most, range(len(known)), key=rank)) if len(known) > most else range(len(known))
-    )
-    shown = [
-        _row(analysis, dataset, task, marks[dataset]) for dataset, task in map(known.__getitem__, places)
-    ]
-    return Rows(shown, len(known))
+    chosen = [known[place] for place in sorted(heapq.nsmallest(most, range(len(known)), key=rank))]
+    return Rows([_row(analysis, dataset, task, marks[dataset]) for dataset, task in chosen], len(known))
 
 
 class _Marks:

@@ -1,7 +1,7 @@
 """A run's records where they lie: each is read when it is asked for, and none is held.
 
-So a run of any size can be analysed. Its values are those of `read_run`, under the same names; whoever asks for
-all calls at once gets, and pays for, all of them.
+So a run of any size can be analysed. Its values are those of `read_run`, under the same names; whoever asks
+for all calls at once gets, and pays for, all of them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,8 +25,8 @@ _READ = ("tasks", "programs", "calls", "samples", "verdicts", "superseded", "sho
 class StoredRun:
     """A run's folder, as `RunRecords` has its records.
 
-    Whoever has gone through all of it (`each_task`) knows its `damage`. Raises RunError as `read_run`; so does
-    reading a record later, if the files were changed since.
+    Whoever has gone through all of it (`each_task`) knows its `damage`. Raises RunError as `read_run`; so
+    does reading a record later, if the files were changed since.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -13,6 +13,7 @@ from dualcode.figures.sheet import Sheet
 from dualcode.figures.style import BLUE, DOUBLE
 from tests.figures import artists
 from tests.figures.synthetic import PAPERS, analysis
+from tests.made import held
 
 CLOSE = pytest.approx
 
