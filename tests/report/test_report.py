@@ -41,6 +41,22 @@ def test_the_task_list_says_what_became_of_each_task(tmp_path: Path) -> None:
     assert found[1].classes == {"review-fix": "wrong result"}
 
 
+def test_of_too_many_tasks_what_was_gained_or_lost_is_shown_first_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis = analysis_of(tmp_path, four_tasks())
+    names = [[row.id[-1] for row in rows(analysis, most).shown] for most in (1, 2, 3, 4)]
+    assert names == [["1"], ["1", "3"], ["1", "2", "3"], ["0", "1", "2", "3"]]
+    whole = page_of(tmp_path, analysis)
+    assert "are left out here" not in whole
+    monkeypatch.setattr("dualcode.report.page.rows", lambda analysis: rows(analysis, 2))
+    cut = page_of(tmp_path, analysis)
+    assert "2 of 4 tasks are listed and shown in full" in cut
+    assert "The other 2 are left out here" in cut
+    above = [page.partition('<section id="tasks"')[0] for page in (cut, whole)]
+    assert above[0] == above[1], "numbers are over all tasks"
+
+
 def test_a_review_is_judged_by_the_verdict_on_the_same_text(tmp_path: Path) -> None:
     stories = four_tasks()
     stories["review-fix"]["HumanEval/3"] = Story(plus=False, base=True, program=DRAFT, review="approve")
