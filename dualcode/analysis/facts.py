@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dualcode.call import Attempt, Call
-from dualcode.runs.bytask import TaskRecords, by_task
-from dualcode.runs.store import RunRecords
-from dualcode.runs.stored import StoredRun
+from dualcode.runs.bytask import TaskRecords
+from dualcode.runs.stored import Records, each_task
 from dualcode.runs.summary import Summary, Sums
 from dualcode.solution import checksum
 from dualcode.verdict import Part
-
-Records = RunRecords | StoredRun
-"""All that a run's folder holds: in memory, or where it lies."""
 
 
 class Reviewed(NamedTuple):
@@ -106,7 +102,7 @@ def facts_of(records: Records, parts: Sequence[Part]) -> Facts:
     sums, requests, known = Sums(records.manifest), Requests(), dict[str, TaskFacts]()
     shown = superseded = replayed = False
     outcomes: dict[frozenset[Part], frozenset[Part]] = {}
-    for each in by_task(records) if isinstance(records, RunRecords) else records.each_task():
+    for each in each_task(records):
         task = each.once()
         sums.add(task)
         for call in (*task.calls, *task.superseded):

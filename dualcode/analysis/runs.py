@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from dualcode.analysis.facts import Facts, Opening, Records, facts_of
+from dualcode.analysis.facts import Facts, Opening, facts_of
 from dualcode.bench.richness import richness
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
@@ -16,7 +16,7 @@ from dualcode.record import Record, unswept
 from dualcode.runs.manifest import Configuration
 from dualcode.runs.monitor import Reading
 from dualcode.runs.store import read_run, read_servers
-from dualcode.runs.stored import StoredRun
+from dualcode.runs.stored import Records, StoredRun
 from dualcode.runs.summary import Summary
 from dualcode.suites.registry import known_entry
 from dualcode.verdict import Part

@@ -4,16 +4,16 @@ So a run of any size can be analysed. Its values are those of `read_run`, under 
 for all calls at once gets, and pays for, all of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.errors import RunError
-from dualcode.runs.bytask import Places, RunByTask, TaskRecords
+from dualcode.runs.bytask import Places, RunByTask, TaskRecords, by_task
 from dualcode.runs.lines import Damage, read_lines
-from dualcode.runs.store import NamedProgram, Sample
+from dualcode.runs.store import NamedProgram, RunRecords, Sample
 from dualcode.task import Task
 from dualcode.verdict import Verdict
 
@@ -95,6 +95,15 @@ class StoredRun:
         """Return the texts of the programs that a call was about, as far as they are on record."""
         texts = (self.program(call.task_id, checksum) for checksum in call.about)
         return [text for text in texts if text is not None]
+
+
+Records = RunRecords | StoredRun
+"""All that a run's folder holds: in memory, or where it lies."""
+
+
+def each_task(records: Records) -> Iterable[TaskRecords]:
+    """Return all records, task by task in the order of their ids."""
+    return records.each_task() if isinstance(records, StoredRun) else by_task(records)
 
 
 S = TypeVar("S", Task, Sample, Verdict, Call, Shown, NamedProgram)

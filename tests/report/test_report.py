@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_of_too_many_tasks_what_was_gained_or_lost_is_shown_first_and_the_page_s
     assert names == [["1"], ["1", "3"], ["1", "2", "3"], ["0", "1", "2", "3"]]
     whole = page_of(tmp_path, analysis)
     assert "are left out here" not in whole
-    monkeypatch.setattr("dualcode.report.page.rows", lambda analysis: rows(analysis, 2))
+    monkeypatch.setattr("dualcode.report.page.rows", partial(rows, most=2))
     cut = page_of(tmp_path, analysis)
     assert "2 of 4 tasks are listed and shown in full" in cut
     assert "The other 2 are left out here" in cut
