@@ -10,6 +10,7 @@ this very purpose, which a run's `drafts.jsonl` keeps.
 
 import contextlib
 import fcntl
+from collections import ChainMap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -85,33 +86,30 @@ def known_truths(runs: Sequence[Run]) -> list[dict[str, bool]]:
     contradict each other is not known. An empty draft is wrong.
     """
     own = [_graded(run) for run in runs]
-    heard: dict[tuple[str, Part], dict[Key, set[bool]]] = {}
+    heard: dict[tuple[str, Part], dict[Key, bool | None]] = {}
     for run, graded in zip(runs, own, strict=True):
         told = heard.setdefault((run.made.data, run.hardest), {})
         for key, right in graded.items():
-            told.setdefault(key, set()).add(right)
-    agreed = {
-        source: {key: True in said for key, said in told.items() if len(said) == 1}
-        for source, told in heard.items()
-    }
+            told[key] = right if told.get(key, right) is right else None
     return [
-        _found(reviewed_drafts(run), agreed[run.made.data, run.hardest] | graded)
+        _found(reviewed_drafts(run), ChainMap[Key, bool | None](graded, heard[run.made.data, run.hardest]))
         for run, graded in zip(runs, own, strict=True)
     ]
 
 
-def _found(drafts: Mapping[str, str], graded: Mapping[Key, bool]) -> dict[str, bool]:
+def _found(drafts: Mapping[str, str], graded: Mapping[Key, bool | None]) -> dict[str, bool]:
     truths = {task: graded.get((task, draft)) if draft else False for task, draft in drafts.items()}
     return {task: right for task, right in truths.items() if right is not None}
 
 
-def _graded(run: Run) -> dict[Key, bool]:
+def _graded(run: Run) -> dict[Key, bool | None]:
     """Return what the run knows of programs: its own samples, and drafts graded for it."""
-    solutions = (
-        (task, run.facts.tasks[task].solution, right) for task, right in run.passed(run.hardest).items()
-    )
-    own = {(task, solution): right for task, solution, right in solutions if solution is not None}
-    return {key: verdict.passed(run.hardest) for key, verdict in kept_grades(run).items()} | own
+    part, facts = run.hardest, run.facts.tasks
+    found: dict[Key, bool | None] = {key: each.passed(part) for key, each in kept_grades(run).items()}
+    for task, right in run.passed(part).items():
+        if (solution := facts[task].solution) is not None:
+            found[task, solution] = right
+    return found
 
 
 def kept_grades(run: Run) -> dict[Key, Verdict]:

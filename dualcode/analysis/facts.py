@@ -1,6 +1,7 @@
 """What analyses count of a run: it is gone through once, task by task, and none of its texts is held."""
 
 import hashlib
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ def _reviewed(task: TaskRecords, review: Call) -> Reviewed:
     about = review.about[0] if review.about else None
     text = next((texts[each] for each in review.about if each in texts), None)
     draft = None if text is None else checksum(text) if text else ""
-    return Reviewed(review.verdict, about, about if draft == about else draft)
+    return Reviewed(review.verdict and sys.intern(review.verdict), about, about if draft == about else draft)
 
 
 def _opening(call: Call) -> Opening | None:

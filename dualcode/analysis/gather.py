@@ -7,7 +7,6 @@ from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import truths
 from dualcode.analysis.runs import BASELINE, Run, Tell, load_runs, tell_stderr
 from dualcode.bench.richness import richness
-from dualcode.record import unswept
 
 
 async def gather(
@@ -25,18 +24,17 @@ async def gather(
     reviewed drafts that no run has a verdict of are graded now, and kept; `tell` hears of it, by default
     stderr does. Raises any DualcodeError.
     """
-    with unswept():
-        runs = load_runs(paths, one_each=True, tell=tell)
-        notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
-        pipelines = [run.pipeline for run in runs]
-        return analyse(
-            runs,
-            baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
-            title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
-            note=" ".join(notes),
-            truth=await truths(runs, grade=grade, tell=tell),
-            richness=_richness(runs),
-        )
+    runs = load_runs(paths, one_each=True, tell=tell)
+    notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
+    pipelines = [run.pipeline for run in runs]
+    return analyse(
+        runs,
+        baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
+        title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
+        note=" ".join(notes),
+        truth=await truths(runs, grade=grade, tell=tell),
+        richness=_richness(runs),
+    )
 
 
 def _richness(runs: Sequence[Run]) -> dict[str, float]:

@@ -264,7 +264,7 @@ class Spans:
 
     def seconds(self) -> float:
         """Return the length of their union."""
-        return union_seconds(zip(self._starts, self._ends, strict=True))
+        return union_seconds_of(self._starts, self._ends)
 
 
 class UseSums:
@@ -373,11 +373,23 @@ def _counted_reviews(calls: Sequence[Call]) -> dict[str, int]:
 
 def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:
     """Return the length of the union of (start, end) intervals."""
+    return union_seconds_in_order(sorted(intervals))
+
+
+def union_seconds_in_order(intervals: Iterable[tuple[float, float]]) -> float:
+    """Return the same for intervals that are sorted already."""
     total, reached = 0.0, float("-inf")
-    for start, end in sorted(intervals):
+    for start, end in intervals:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+def union_seconds_of(starts: "array[float]", ends: "array[float]") -> float:
+    """Return the same for the starts and the ends of many intervals, without a value for each."""
+    order = sorted(range(len(starts)), key=ends.__getitem__)
+    order.sort(key=starts.__getitem__)
+    return union_seconds_in_order((starts[each], ends[each]) for each in order)
 
 
 def _by_currency(amounts: Iterable[tuple[str | None, float | None]]) -> dict[str, float]:
