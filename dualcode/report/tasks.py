@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.drafts import first_reviews, known_truths
+from dualcode.analysis.drafts import known_truths
 from dualcode.analysis.runs import Run
 from dualcode.record import Record
+from dualcode.verdict import Part
 
 MOST_TASKS = 2000
 """That a report lists and shows in full. All of its numbers are over all tasks, however many."""
@@ -73,28 +74,28 @@ class _Marks:
     """The letters of one run's tasks."""
 
     def __init__(self, analysis: Analysis, run: Run, truth: Mapping[str, bool]) -> None:
-        self.run, self._tasks = run, frozenset(run.tasks)
-        self._passed, self._base = run.passed(run.hardest), run.passed("base")
+        self.run, self._facts, self._errored = run, run.facts.tasks, frozenset(run.errored)
         compared = analysis.comparisons.get(run.id, {}).get(run.hardest)
         self._gained = frozenset(compared.gained if compared else ())
         self._lost = frozenset(compared.lost if compared else ())
-        self._reviews, self._truth = first_reviews(run), truth
+        self._truth = truth
         lost = analysis.regressions.get(run.id)
         self.classes = {each.task_id: each.primary for each in lost.regressions} if lost else {}
 
     def outcome(self, task: str) -> str:
-        return self._judged(self._passed, task)
+        return self._judged(self.run.hardest, task)
 
     def base(self, task: str) -> str:
-        return self._judged(self._base, task)
+        return self._judged("base", task)
 
     def change(self, task: str) -> str:
         return "g" if task in self._gained else "l" if task in self._lost else "."
 
     def review(self, task: str) -> str:
-        if task not in self._reviews:
+        review = self._facts[task].review if task in self._facts else None
+        if review is None:
             return "."
-        verdict, right = self._reviews[task].verdict, self._truth.get(task)
+        verdict, right = review.verdict, self._truth.get(task)
         if verdict is None:
             return "n"
         if right is None:
@@ -102,12 +103,15 @@ class _Marks:
         approved = verdict == "approve"
         return "k" if right == approved else "a" if approved else "r"
 
-    def _judged(self, passed: Mapping[str, bool], task: str) -> str:
-        if task in passed:
-            return "p" if passed[task] else "f"
-        if task in self.run.facts.tasks and self.run.facts.tasks[task].has_verdict:
+    def _judged(self, part: Part, task: str) -> str:
+        facts = self._facts.get(task)
+        if facts is None:
+            return "."
+        if facts.passed is not None:
+            return "p" if part in facts.passed else "f"
+        if facts.has_verdict:
             return "e"
-        return "n" if task in self._tasks else "."
+        return "n" if task in self._errored else "."
 
 
 def _row(analysis: Analysis, dataset: str, task: str, marks: Mapping[str, _Marks]) -> Row:
