@@ -176,12 +176,12 @@ def _drafts(runs: Sequence[Run]) -> list[Difference]:
     """Find first requests that got another reply than the same request got in an earlier run of `runs`."""
     if len(runs) < 2:
         return []
-    seen: dict[tuple[str, bytes], tuple[bytes | None, str]] = {}
+    seen: dict[tuple[str, bytes], tuple[bytes, str]] = {}
     found: list[Difference] = []
     for run in runs:
         same: dict[str, list[str]] = {}
         changed: dict[str, list[str]] = {}
-        for task, (asked, content) in run.openings:
+        for task, asked, content in run.openings:
             earlier, other = seen.setdefault((task, asked), (content, run.id))
             (same if content == earlier else changed).setdefault(other, []).append(task)
         for other, tasks in changed.items():

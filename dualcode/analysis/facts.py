@@ -30,11 +30,8 @@ class Reviewed(NamedTuple):
     not on record."""
 
 
-class Opening(NamedTuple):
-    """How a task began: short hashes of its first request and of the answer, None where that was none."""
-
-    asked: bytes
-    answer: bytes | None
+ASKED = 16
+"""Bytes of a hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +42,9 @@ class TaskFacts:
     has_verdict: bool
     passed: frozenset[Part] | None
     """The run's parts that its program passed; None without a verdict, or with an errored one."""
-    opening: Opening | None
-    """None where the first call got no reply."""
+    opening: bytes | None
+    """Hashes of the first request and of its answer, one behind the other; the second is empty where that
+    held no text. None where the first call got no reply."""
     review: Reviewed | None
     solution: str | None
     """The checksum of the program that was handed in."""
@@ -155,13 +153,13 @@ def _reviewed(task: TaskRecords, review: Call) -> Reviewed:
     return Reviewed(review.verdict and sys.intern(review.verdict), about, about if draft == about else draft)
 
 
-def _opening(call: Call) -> Opening | None:
+def _opening(call: Call) -> bytes | None:
     if call.reply is None:
         return None
     content = call.reply.content
     asked = _short(f"{call.model} {call.request.model_dump_json()}")
-    return Opening(asked, None if content is None else _short(content))
+    return asked + (b"" if content is None else _short(content))
 
 
 def _short(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ASKED).digest()

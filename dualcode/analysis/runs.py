@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from dualcode.analysis.facts import Facts, Opening, facts_of
+from dualcode.analysis.facts import ASKED, Facts, facts_of
 from dualcode.bench.richness import richness
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
@@ -154,9 +154,11 @@ class Run:
         return self.records.calls_by_task
 
     @property
-    def openings(self) -> Iterator[tuple[str, Opening]]:
-        """How each task began whose first call got a reply."""
-        return ((task, each.opening) for task, each in self.facts.tasks.items() if each.opening is not None)
+    def openings(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Of each task whose first call got a reply: hashes of the request and of the answer."""
+        for task, each in self.facts.tasks.items():
+            if each.opening is not None:
+                yield task, each.opening[:ASKED], each.opening[ASKED:]
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
