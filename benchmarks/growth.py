@@ -1,11 +1,13 @@
 """Memory and time of a run as it grows: done, sealed at its end, resumed, audited and shown.
 
-    python benchmarks/growth.py [--tasks 1000,10000,100000] [--dir FOLDER]
+    python benchmarks/growth.py [--tasks 1000,10000,100000] [--done 1000] [--dir FOLDER]
 
 Models, bench and grader are scripted, records and everything after them are real: three calls a task and a
 little more (`review-fix-retry`). Each stage is a process of its own, so its peak of memory is its own; but
-`seal` is the end of the run's, as of `dualcode eval`. `audit` reads all afresh and seals again. Prints a JSON
-line a stage: wall and CPU seconds, peak RSS in MB, and the size of the run's folder.
+`seal` is the end of the run's, as of `dualcode eval`. `audit` reads all afresh and seals again. With `--done`
+no more tasks than that are worked on, and the other tasks' records are copies of theirs, which says nothing
+of the stages `run`, `seal` and `resume`. Prints a JSON line a stage: wall and CPU seconds, peak RSS in MB,
+and the size of the run's folder.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -37,6 +40,7 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import configure, manifest
 from dualcode.runs.runner import Runner, open_run, session, work
 from dualcode.runs.session import RunStore
+from dualcode.runs.store import RECORD_FILES, read_manifest
 from dualcode.runs.summary import Summary
 from dualcode.runs.witness import Witness
 from dualcode.sampling import PAPER
@@ -125,6 +129,28 @@ def shown(root: Path, name: str, told: Callable[[str], None]) -> None:
     told(name)
 
 
+def multiply(folder: Path, done: int, suite: Suite) -> None:
+    """Make a run of `done` tasks one of the whole suite: what is new are copies under other ids.
+
+    `done` is a multiple of the mini suite's tasks, so that a copy is of the same task. The run is unsealed.
+    """
+    kept = read_manifest(folder)
+    made = manifest("run", configure(PIPELINE, suite, TEAM, kept.configuration.served), suite, TEAM)
+    made = made.model_copy(update={"created": kept.created, "sessions": kept.sessions})
+    (folder / "manifest.json").write_text(made.model_dump_json(indent=2))
+    (folder / "seal.json").unlink()
+    count = len(suite.tasks)
+    for path in (folder / name for name in RECORD_FILES if (folder / name).exists()):
+        lines = path.read_text().splitlines(keepends=True)
+        owners = [re.search('"Many/([0-9]+)"', line) for line in lines]
+        with path.open("a") as file:
+            for first in range(done, count, done):
+                for line, owner in zip(lines, owners, strict=True):
+                    if owner and (number := first + int(owner[1])) < count:
+                        copy = line.replace(owner[0], f'"Many/{number}"')
+                        file.write(copy.replace(f"\\n# {owner[1]}\\n", f"\\n# {number}\\n"))
+
+
 def cut(root: Path) -> None:
     path = root / "run" / "verdicts.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -156,6 +182,7 @@ def stage(name: str, root: Path, tasks: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tasks", default="1000,10000,100000")
+    parser.add_argument("--done", type=int, help="tasks that are worked on; the others are copies")
     parser.add_argument("--dir", type=Path)
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -163,11 +190,18 @@ def main() -> None:
         stage(options.stage, options.dir, int(options.tasks))
         return
     for tasks in options.tasks.split(","):
+        done = int(tasks)
+        if options.done and options.done < done:
+            done = max(1, options.done // len(MINI.tasks)) * len(MINI.tasks)
         with tempfile.TemporaryDirectory(dir=options.dir) as root:
             for name in STAGES:
+                if name == "resume" and done < int(tasks):
+                    multiply(Path(root) / "run", done, many(int(tasks)))
+                    continue
                 if name == "resume":
                     cut(Path(root))
-                command = [sys.executable, __file__, "--stage", name, "--tasks", tasks, "--dir", root]
+                count = str(done) if name == "run" else tasks
+                command = [sys.executable, __file__, "--stage", name, "--tasks", count, "--dir", root]
                 subprocess.run(command, check=True)
 
 

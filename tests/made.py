@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dualcode
+from dualcode.analysis.runs import Run
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
 from dualcode.models.endpoints import Served
 from dualcode.record import Record
 from dualcode.runs.manifest import Configuration, Manifest, Session
-from dualcode.runs.store import NamedProgram, Sample
+from dualcode.runs.store import NamedProgram, RunRecords, Sample
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.files import DataSource
@@ -54,6 +55,13 @@ class Story:
     failing_input: str | None = "3"
     reasoning: str | None = None
     """What the reviewer thought before its verdict."""
+
+
+def held(run: Run) -> RunRecords:
+    """Return all records of a run, for a test that changes them."""
+    records = run.held().records
+    assert isinstance(records, RunRecords)
+    return records
 
 
 def write_run(

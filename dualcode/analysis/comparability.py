@@ -174,12 +174,14 @@ def _sampling(run: Run) -> dict[str, str]:
 
 def _drafts(runs: Sequence[Run]) -> list[Difference]:
     """Find first requests that got another reply than the same request got in an earlier run of `runs`."""
-    seen: dict[tuple[str, str], tuple[str | None, str]] = {}
+    if len(runs) < 2:
+        return []
+    seen: dict[tuple[str, bytes], tuple[bytes, str]] = {}
     found: list[Difference] = []
     for run in runs:
         same: dict[str, list[str]] = {}
         changed: dict[str, list[str]] = {}
-        for task, (asked, content) in run.openings.items():
+        for task, asked, content in run.openings:
             earlier, other = seen.setdefault((task, asked), (content, run.id))
             (same if content == earlier else changed).setdefault(other, []).append(task)
         for other, tasks in changed.items():

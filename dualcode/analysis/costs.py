@@ -152,12 +152,11 @@ def costs_of(run: Run) -> Costs:
     readings = run.readings
     spent = tuple(_spent(run, use, readings) for use in run.summary.servers)
     alone = tuple(_alone(run, use, really) for use, really in zip(run.summary.servers, spent, strict=True))
-    records = run.records
     return Costs(
         run=run.id,
         pipeline=run.pipeline,
         dataset=run.dataset,
-        tasks=len({call.task_id for call in records.calls} | records.verdicts.keys()),
+        tasks=sum(each.calls > 0 or each.has_verdict for each in run.facts.tasks.values()),
         solved=sum(run.passed(run.hardest).values()),
         calls=run.summary.calls,
         alone=alone,
@@ -226,8 +225,12 @@ def _spent(run: Run, use: ServerUse, readings: Sequence[Reading]) -> ServerCost:
 
 def _alone(run: Run, use: ServerUse, spent: ServerCost) -> ServerCost:
     # How long the servers took for what was replayed, as the summary's cost by the hour has it.
-    attempts = (each for call in run.records.calls + run.records.superseded for each in call.attempts)
-    replayed = union_seconds((a.started, a.started + a.seconds) for a in attempts if a.from_ledger)
+    made = run.facts.requests
+    replayed = union_seconds(
+        (started, started + seconds)
+        for started, seconds, again in zip(made.started, made.seconds, made.from_ledger, strict=True)
+        if again
+    )
     update = {
         "prompt_tokens": use.usage.prompt_tokens,
         "completion_tokens": use.usage.completion_tokens,
@@ -243,8 +246,7 @@ def _alone(run: Run, use: ServerUse, spent: ServerCost) -> ServerCost:
 
 def _undisturbed(run: Run) -> bool:
     """Whether the run made all of its calls itself, and each once."""
-    replayed = any(attempt.from_ledger for call in run.records.calls for attempt in call.attempts)
-    return not replayed and not run.records.superseded
+    return not run.facts.any_replayed and not run.facts.any_superseded
 
 
 def _spans(run: Run, readings: Sequence[Reading]) -> Iterator[tuple[Reading, Reading, float]]:

@@ -10,14 +10,15 @@ this very purpose, which a run's `drafts.jsonl` keeps.
 
 import contextlib
 import fcntl
+from collections import ChainMap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
+from dualcode.analysis.facts import Reviewed
 from dualcode.analysis.runs import Run, Tell, tell_stderr
-from dualcode.call import Call
 from dualcode.errors import GraderError, SandboxError, SuiteError, UnknownNameError
 from dualcode.record import Record
 from dualcode.runs.lines import append_whole
@@ -59,25 +60,23 @@ class DraftGrade(Record):
     verdict: Verdict
 
 
-def first_reviews(run: Run) -> dict[str, Call]:
-    """Return the first review of each task that got a reply, in the suite's order.
-
-    Later reviews of a task judge a later program, or (`adversarial`) the other draft.
-    """
-    found = {
-        task: next((call for call in calls if call.step == "review" and call.reply is not None), None)
-        for task, calls in run.calls.items()
-    }
-    return {task: call for task, call in found.items() if call is not None}
+def first_reviews(run: Run) -> dict[str, Reviewed]:
+    """Return the first review of each task that got a reply, in the suite's order."""
+    return {task: each.review for task, each in run.facts.tasks.items() if each.review is not None}
 
 
 def reviewed_drafts(run: Run) -> dict[str, str]:
-    """Return the program that the first review of each task read; "" where a reply held none.
+    """Return the checksum of the program that the first review of each task read; "" where there was none.
 
     Left out is a review whose call does not say which program it was about: a pipeline's own step may not.
     """
-    read = {task: run.records.about(review) for task, review in first_reviews(run).items()}
-    return {task: programs[0] for task, programs in read.items() if programs}
+    return {task: each.draft for task, each in first_reviews(run).items() if each.draft is not None}
+
+
+def _draft(run: Run, task: str) -> Draft:
+    """Return the program of `reviewed_drafts`, read now."""
+    review = next(each for each in run.calls[task] if each.step == "review" and each.reply is not None)
+    return Draft(task, run.records.about(review)[0])
 
 
 def known_truths(runs: Sequence[Run]) -> list[dict[str, bool]]:
@@ -87,31 +86,30 @@ def known_truths(runs: Sequence[Run]) -> list[dict[str, bool]]:
     contradict each other is not known. An empty draft is wrong.
     """
     own = [_graded(run) for run in runs]
-    heard: dict[tuple[str, Part], dict[Key, set[bool]]] = {}
+    heard: dict[tuple[str, Part], dict[Key, bool | None]] = {}
     for run, graded in zip(runs, own, strict=True):
         told = heard.setdefault((run.made.data, run.hardest), {})
         for key, right in graded.items():
-            told.setdefault(key, set()).add(right)
-    agreed = {
-        source: {key: True in said for key, said in told.items() if len(said) == 1}
-        for source, told in heard.items()
-    }
+            told[key] = right if told.get(key, right) is right else None
     return [
-        _found(reviewed_drafts(run), agreed[run.made.data, run.hardest] | graded)
+        _found(reviewed_drafts(run), ChainMap[Key, bool | None](graded, heard[run.made.data, run.hardest]))
         for run, graded in zip(runs, own, strict=True)
     ]
 
 
-def _found(drafts: Mapping[str, str], graded: Mapping[Key, bool]) -> dict[str, bool]:
-    truths = {task: graded.get(Draft(task, text).key) if text else False for task, text in drafts.items()}
+def _found(drafts: Mapping[str, str], graded: Mapping[Key, bool | None]) -> dict[str, bool]:
+    truths = {task: graded.get((task, draft)) if draft else False for task, draft in drafts.items()}
     return {task: right for task, right in truths.items() if right is not None}
 
 
-def _graded(run: Run) -> dict[Key, bool]:
+def _graded(run: Run) -> dict[Key, bool | None]:
     """Return what the run knows of programs: its own samples, and drafts graded for it."""
-    samples, passed = run.records.samples, run.passed(run.hardest)
-    own = {Draft(t, samples[t].solution).key: right for t, right in passed.items() if t in samples}
-    return {key: verdict.passed(run.hardest) for key, verdict in kept_grades(run).items()} | own
+    part, facts = run.hardest, run.facts.tasks
+    found: dict[Key, bool | None] = {key: each.passed(part) for key, each in kept_grades(run).items()}
+    for task, right in run.passed(part).items():
+        if (solution := facts[task].solution) is not None:
+            found[task, solution] = right
+    return found
 
 
 def kept_grades(run: Run) -> dict[Key, Verdict]:
@@ -179,35 +177,33 @@ async def truths(
     and why something stays unknown. Runs without reviews have no drafts.
     """
     known = {run.id: truth for run, truth in zip(runs, known_truths(runs), strict=True)}
-    missing: dict[str, dict[Key, Draft]] = {}
+    missing: dict[str, dict[str, str]] = {}
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs if grade else ():
-        drafts = (
-            Draft(task, text) for task, text in reviewed_drafts(run).items() if task not in known[run.id]
-        )
-        missing[run.id] = {draft.key: draft for draft in drafts}
+        drafts = reviewed_drafts(run).items()
+        missing[run.id] = {task: draft for task, draft in drafts if task not in known[run.id]}
         if missing[run.id]:
             groups.setdefault((run.dataset, run.made.data), []).append(run)
     for group in groups.values():
         graded = await _graded_anew(group, missing, data, tell)
         for run in group:
             found = {key: verdict.passed(run.hardest) for key, verdict in graded.items()}
-            known[run.id] |= _found({each.task_id: each.text for each in missing[run.id].values()}, found)
+            known[run.id] |= _found(missing[run.id], found)
     return known
 
 
 async def _graded_anew(
-    runs: Sequence[Run], missing: Mapping[str, Mapping[Key, Draft]], data: Path | None, tell: Tell
+    runs: Sequence[Run], missing: Mapping[str, Mapping[str, str]], data: Path | None, tell: Tell
 ) -> dict[Key, Verdict]:
     """Grade what is missing of runs on the same data, each draft once, and keep it with every run of it."""
-    drafts = {key: draft for run in runs for key, draft in missing[run.id].items()}
+    drafts = {key: run for run in runs for key in missing[run.id].items()}
     graded: dict[Key, Verdict] = {}
     refused: dict[str, OSError] = {}
 
     def keep(draft: Draft, verdict: Verdict) -> None:
         graded[draft.key] = verdict
         for run in runs:
-            if draft.key in missing[run.id]:
+            if draft.key in missing[run.id].items():
                 try:
                     keep_grade(run, draft, verdict)
                 except OSError as error:
@@ -216,7 +212,8 @@ async def _graded_anew(
     what = f"{len(drafts)} of the reviewed drafts on {runs[0].dataset}"
     tell(f"no run graded {what}; grading them now")
     try:
-        await grade_drafts(find_suite(runs[0], data), list(drafts.values()), keep)
+        suite = find_suite(runs[0], data)
+        await grade_drafts(suite, [_draft(run, task) for (task, _), run in drafts.items()], keep)
     except (SuiteError, SandboxError, GraderError, UnknownNameError) as error:
         hint = "give the run that the drafts are from as well, or " + (error.hint or "dualcode sandbox")
         tell(f"{len(drafts) - len(graded)} of them stay unknown: {error.message}\n  try: {hint}")

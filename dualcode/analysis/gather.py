@@ -5,9 +5,8 @@ from pathlib import Path
 
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.drafts import truths
-from dualcode.analysis.runs import BASELINE, Tell, load_runs, tell_stderr
+from dualcode.analysis.runs import BASELINE, Run, Tell, load_runs, tell_stderr
 from dualcode.bench.richness import richness
-from dualcode.record import unswept
 
 
 async def gather(
@@ -25,16 +24,24 @@ async def gather(
     reviewed drafts that no run has a verdict of are graded now, and kept; `tell` hears of it, by default
     stderr does. Raises any DualcodeError.
     """
-    with unswept():
-        runs = load_runs(paths, one_each=True, tell=tell)
-        tasks = {task.id: task for run in runs for task in run.records.tasks.values()}
-        notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
-        pipelines = [run.pipeline for run in runs]
-        return analyse(
-            runs,
-            baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
-            title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
-            note=" ".join(notes),
-            truth=await truths(runs, grade=grade, tell=tell),
-            richness={id_: richness(task).score for id_, task in tasks.items()},
-        )
+    runs = load_runs(paths, one_each=True, tell=tell)
+    notes = dict.fromkeys(filter(None, [note, *(run.records.manifest.note for run in runs)]))
+    pipelines = [run.pipeline for run in runs]
+    return analyse(
+        runs,
+        baseline=baseline or (BASELINE if BASELINE in pipelines else pipelines[0]),
+        title=title or ", ".join(dict.fromkeys(run.title for run in runs)),
+        note=" ".join(notes),
+        truth=await truths(runs, grade=grade, tell=tell),
+        richness=_richness(runs),
+    )
+
+
+def _richness(runs: Sequence[Run]) -> dict[str, float]:
+    """Return how much the specification of each task says; where runs differ in it, the last one's counts."""
+    found: dict[str, float | None] = {task: None for run in runs for task in run.records.tasks}
+    for run in reversed(runs):
+        for task in run.records.tasks:
+            if found[task] is None:
+                found[task] = richness(run.records.tasks[task]).score
+    return {task: score for task, score in found.items() if score is not None}

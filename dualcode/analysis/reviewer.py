@@ -12,7 +12,6 @@ from dualcode.analysis.drafts import first_reviews
 from dualcode.analysis.runs import Run
 from dualcode.metrics import Rate, rate
 from dualcode.record import Record
-from dualcode.solution import checksum
 
 LEAST_TASKS = 8
 """Fewer reviewed tasks are not split: a quartile of one task says nothing."""
@@ -178,8 +177,7 @@ def review_report(
     passed = run.passed(run.hardest)
     cases: dict[str, _Case] = {}
     for task, review in first_reviews(run).items():
-        sample = run.records.samples.get(task)
-        unchanged = sample is not None and review.about[:1] == (checksum(sample.solution),)
+        unchanged = review.about is not None and review.about == run.facts.tasks[task].solution
         cases[task] = _Case(review.verdict, truth.get(task), passed.get(task), unchanged)
     if not cases:
         return None

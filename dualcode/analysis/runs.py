@@ -2,21 +2,22 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from dualcode.analysis.facts import ASKED, Facts, facts_of
 from dualcode.bench.richness import richness
 from dualcode.call import Call
 from dualcode.errors import InputError, RunError
 from dualcode.metrics import Rate, rate
-from dualcode.record import Record
+from dualcode.record import Record, unswept
 from dualcode.runs.manifest import Configuration
 from dualcode.runs.monitor import Reading
-from dualcode.runs.store import RunRecords, read_run, read_servers
-from dualcode.runs.summary import Summary, summarize
-from dualcode.solution import checksum
+from dualcode.runs.store import read_run, read_servers
+from dualcode.runs.stored import Records, StoredRun
+from dualcode.runs.summary import Summary
 from dualcode.suites.registry import known_entry
 from dualcode.verdict import Part
 
@@ -49,10 +50,14 @@ class Score(Record):
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder and its records."""
+    """A run's folder and its records.
+
+    What analyses count is in `facts`, for which all is read once. `records` and `calls` read what is asked
+    for when it is asked for; `held` keeps all of it in memory, for whoever needs it again and again.
+    """
 
     folder: Path
-    records: RunRecords = field(repr=False)  # asyncio writes out what a finished task returned
+    records: Records = field(repr=False)  # asyncio writes out what a finished task returned
 
     @property
     def id(self) -> str:
@@ -124,9 +129,19 @@ class Run:
         return {task.id: richness(task).score for task in self.records.tasks.values()}
 
     @cached_property
+    def facts(self) -> Facts:
+        """What is known of each task, and of the run as a whole."""
+        with unswept():
+            return facts_of(self.records, self.parts)
+
+    @property
     def summary(self) -> Summary:
         """The run in numbers."""
-        return summarize(self.records)
+        return self.facts.summary
+
+    def held(self) -> "Run":
+        """Return the run with all of its records in memory. Raises RunError as `read_run`."""
+        return self if not isinstance(self.records, StoredRun) else Run(self.folder, read_run(self.folder))
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
@@ -136,20 +151,14 @@ class Run:
     @cached_property
     def calls(self) -> Mapping[str, tuple[Call, ...]]:
         """The calls of each task, in their order."""
-        found: dict[str, list[Call]] = {task: [] for task in self.tasks}
-        for call in self.records.calls:
-            found.setdefault(call.task_id, []).append(call)
-        return {task: tuple(sorted(calls, key=lambda call: call.number)) for task, calls in found.items()}
+        return self.records.calls_by_task
 
-    @cached_property
-    def openings(self) -> Mapping[str, tuple[str, str | None]]:
-        """Of each task whose first call got a reply: a checksum of what was asked, and the reply's text."""
-        first = {task: calls[0] for task, calls in self.calls.items() if calls}
-        return {
-            task: (checksum(f"{call.model} {call.request.model_dump_json()}"), call.reply.content)
-            for task, call in first.items()
-            if call.reply is not None
-        }
+    @property
+    def openings(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Of each task whose first call got a reply: hashes of the request and of the answer."""
+        for task, each in self.facts.tasks.items():
+            if each.opening is not None:
+                yield task, each.opening[:ASKED], each.opening[ASKED:]
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
@@ -166,8 +175,8 @@ class Run:
     @cached_property
     def errored(self) -> tuple[str, ...]:
         """The tasks without a verdict: errored, or not done."""
-        verdicts = self.records.verdicts
-        return tuple(task for task in self.tasks if task not in verdicts or verdicts[task].errored)
+        known = self.facts.tasks
+        return tuple(task for task in self.tasks if known[task].passed is None)
 
     def passed(self, part: Part) -> dict[str, bool]:
         """Return, for each graded task, whether it passed. Errored tasks are not in it.
@@ -176,9 +185,8 @@ class Run:
         """
         if part not in self.parts:
             raise InputError(f"{self.folder} was not graded on {part}", hint=f"its parts: {self.hardest}")
-        graded = (task for task in self.tasks if task not in self.errored)
-        verdicts = self.records.verdicts
-        return {task: verdicts[task].passed(part) for task in graded}
+        passed = ((task, self.facts.tasks[task].passed) for task in self.tasks)
+        return {task: part in parts for task, parts in passed if parts is not None}
 
     def score(self, part: Part) -> Score:
         """Return pass@1 with its interval. Raises RunError if nothing was graded."""
@@ -212,9 +220,10 @@ def load_run(folder: Path, *, tell: Tell = tell_stderr) -> Run:
     Raises RunError, which names it, if it is none, damaged, empty, without a verdict, or older than the
     records of tasks and programs.
     """
-    run = Run(folder, read_run(folder))
-    if not run.records.verdicts:
-        state = "empty" if not run.records.calls else "half-written: no task was graded"
+    run = Run(folder, StoredRun(folder))
+    known = run.facts.tasks.values()  # all is read, so the damage is known
+    if not any(each.has_verdict for each in known):
+        state = "half-written: no task was graded" if any(each.calls for each in known) else "empty"
         raise RunError(f"{folder} is {state}", hint=f"{run.resume_hint}; or name the other runs")
     if not run.records.tasks:
         raise RunError(

@@ -59,7 +59,8 @@ def write_samples(
             f"{run.folder} was made with other data than {suite.data.path}",
             hint="--data with the run's own file",
         )
-    graded = [task for task in run.tasks if task in run.records.done]
+    done = run.records.done
+    graded = [task for task in run.tasks if task in done]
     if not graded:
         raise RunError(f"{run.folder} has no graded task", hint=run.resume_hint)
     known = _DATASETS.get(suite.hidden[graded[0]].form)
@@ -76,7 +77,7 @@ def write_samples(
     if "replaced" in (about, state):  # EvalPlus would print old results instead of scoring anew
         results = samples / "eval_results.json" if as_folder else target / "samples_eval_results.json"
         results.unlink(missing_ok=True)
-    errored = tuple(task for task in run.tasks if task not in run.records.done)
+    errored = tuple(task for task in run.tasks if task not in done)
     return Exported(samples, target / "problems.jsonl", state, *known, errored)
 
 

@@ -71,6 +71,7 @@ def to_log(run: Run) -> EvalLog:
     Errored tasks are samples with an error; they have no score and are in no metric. Tasks without any record
     are in the dataset's ids alone, and make the log `cancelled`.
     """
+    run = run.held()
     found, manifest = samples(run), run.records.manifest
     by_model, by_role = asked([*run.records.calls, *run.records.superseded])
     ended = manifest.sessions[-1].ended if manifest.sessions else None

@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.facts import Requests
 from dualcode.analysis.runs import Run
-from dualcode.call import Attempt
 from dualcode.figures.content import Content, headline, nothing, some_ids, suite_title
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import (
@@ -108,18 +108,17 @@ def utilisation(analysis: Analysis, published: Published) -> Utilisation:
 
 def timeline(run: Run) -> Timeline:
     """Return what a run's servers did, from the attempts of its calls."""
-    records = run.records
-    attempts = [(call.endpoint, a) for call in records.calls + records.superseded for a in call.attempts]
-    made = list(dict.fromkeys((name, a) for name, a in attempts if not a.from_ledger))
-    sessions = _sessions(run, [attempt for _, attempt in made])
+    requests = run.facts.requests
+    made = _made(requests)
+    sessions = _sessions(run, made)
     seconds = sum(end - start for start, end in sessions)
     readings = run.readings
     lanes: list[Lane] = []
-    for name in records.manifest.configuration.served:
+    for name in run.made.served:
         spans = [
-            (elapsed(a.started, sessions), elapsed(a.started + a.seconds, sessions))
-            for server, a in made
-            if server == name
+            (elapsed(start, sessions), elapsed(end, sessions))
+            for server, start, end in made
+            if server == requests.endpoints.get(name)
         ]
         seen = [
             (elapsed(each.at, sessions), each.running)
@@ -128,19 +127,28 @@ def timeline(run: Run) -> Timeline:
         ]
         busy = union_seconds(spans) / seconds if seconds else 0.0
         lanes.append(Lane(name, in_flight(spans, seconds), busy, means(seen, seconds)))
-    return Timeline(
-        run.pipeline, run.dataset, seconds, len(made), sum(a.from_ledger for _, a in attempts), tuple(lanes)
-    )
+    return Timeline(run.pipeline, run.dataset, seconds, len(made), sum(requests.from_ledger), tuple(lanes))
 
 
-def _sessions(run: Run, made: Sequence[Attempt]) -> list[tuple[float, float]]:
+def _made(requests: Requests) -> list[tuple[int, float, float]]:
+    """Return endpoint, start and end of each request that was really made, each once."""
+    columns = requests.same, requests.endpoint, requests.started, requests.seconds, requests.from_ledger
+    once = {
+        same: (endpoint, started, started + seconds)
+        for same, endpoint, started, seconds, replayed in zip(*columns, strict=True)
+        if not replayed
+    }
+    return list(once.values())
+
+
+def _sessions(run: Run, made: Sequence[tuple[int, float, float]]) -> list[tuple[float, float]]:
     """Return when processes worked on the run; one that was killed ended with its last request."""
     starts = sorted(each.started for each in run.records.manifest.sessions)
     ends = {each.started: each.ended for each in run.records.manifest.sessions}
     found: list[tuple[float, float]] = []
     for number, start in enumerate(starts):
         following = starts[number + 1] if number + 1 < len(starts) else float("inf")
-        last = max((a.started + a.seconds for a in made if start <= a.started < following), default=start)
+        last = max((end for _, began, end in made if start <= began < following), default=start)
         found.append((start, min(ends[start] or last, following)))
     return found
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from dualcode.report.transcript import Data, Kind
@@ -27,14 +27,27 @@ class Packed(NamedTuple):
     """The index of the first of LEVELS that fits; the last one where none does."""
 
 
-def pack(transcripts: Sequence[Data], room: int) -> Packed:
-    """Return the transcripts packed into `room` bytes, as whole as they fit."""
-    for level, limits in enumerate(LEVELS):
-        plain = (json.dumps(shortened(each, limits), separators=(",", ":")) for each in transcripts)
-        texts = [base64.b64encode(zlib.compress(each.encode(), 9)).decode() for each in plain]
-        if sum(map(len, texts)) <= room or level == len(LEVELS) - 1:
-            return Packed(texts, level)
-    raise AssertionError("the last level is always taken")
+def pack(transcripts: Iterable[Data], room: int) -> Packed:
+    """Return the transcripts packed into `room` bytes, as whole as they fit. None is held as it comes."""
+    kinds, whole = list[list[Kind]](), list[str]()
+    for each in transcripts:
+        kinds.append(each["kinds"])
+        whole.append(_packed(shortened(each, LEVELS[0])))
+    level, texts = 0, whole
+    while sum(map(len, texts)) > room and level < len(LEVELS) - 1:
+        level += 1
+        again = (_unpacked(text) | {"kinds": own} for text, own in zip(whole, kinds, strict=True))
+        texts = [_packed(shortened(each, LEVELS[level])) for each in again]
+    return Packed(texts, level)
+
+
+def _packed(transcript: Data) -> str:
+    plain = json.dumps(transcript, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
+
+
+def _unpacked(text: str) -> Data:
+    return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def shortened(transcript: Data, limits: dict[Kind, int]) -> Data:

@@ -41,7 +41,7 @@ def write_report(
     """
     if not analysis.runs:
         raise RunError("there is no run to report on", hint="dualcode report RUN…")
-    found = rows(analysis)
+    found, many = rows(analysis)
     totals: dict[str, Any] = {}
     for dataset in ("", *analysis.datasets):  # "": of all datasets together
         runs = [run for run in analysis.runs if dataset in ("", run.dataset) and run.id in analysis.costs]
@@ -61,12 +61,14 @@ def write_report(
         "task_link": task_link,
         "pipelines": {run.id: run.pipeline for run in analysis.runs},
         "titles": {run.id: run.title for run in analysis.runs},
+        "suites": {run.id: run.dataset for run in analysis.runs},
         "totals": totals,
         "index": as_json(index(analysis, found)),
+        "listed": {(row.dataset, row.id) for row in found},
+        "left_out": many - len(found),
     }
-    transcripts = [transcript(analysis, row) for row in found]
     bare = len(_page(values, Packed([], 0)).encode())
-    packed = pack(transcripts, MOST_BYTES - bare - 60 * len(found))
+    packed = pack((transcript(analysis, row) for row in found), MOST_BYTES - bare - 60 * len(found))
     write_page(target, _page(values, packed))
     return target
 

@@ -8,14 +8,18 @@
 | review | first: `k` right, `a` approved a wrong draft, `r` refused a right one, `n` unread, `u` unknown |
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import heapq
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.drafts import first_reviews, known_truths
+from dualcode.analysis.drafts import known_truths
 from dualcode.analysis.runs import Run
 from dualcode.record import Record
-from dualcode.task import Task
+from dualcode.verdict import Part
+
+MOST_TASKS = 2000
+"""That a report lists and shows in full. All of its numbers are over all tasks, however many."""
 
 
 class Row(Record):
@@ -34,44 +38,64 @@ class Row(Record):
     """Of the tasks lost against the baseline: pipeline to primary failure class."""
 
 
-def rows(analysis: Analysis) -> list[Row]:
-    """Return the tasks of all datasets, each in its suite's order."""
-    found: list[Row] = []
+class Rows(NamedTuple):
+    """The tasks that a report shows, of all datasets, each in its suite's order."""
+
+    shown: list[Row]
+    total: int
+    """With those that are left out."""
+
+
+def rows(analysis: Analysis, most: int = MOST_TASKS) -> Rows:
+    """Return the tasks to show: all, or, of more than `most`, those that were lost or gained first.
+
+    After these come the ones that some pipeline did not pass, and then those of the highest places.
+    """
     truths = {run.id: each for run, each in zip(analysis.runs, known_truths(analysis.runs), strict=True)}
+    marks: dict[str, dict[str, _Marks]] = {}
+    known: list[tuple[str, str]] = []
     for dataset in analysis.datasets:
         runs = {run.pipeline: run for run in analysis.runs if run.dataset == dataset}
-        marks = {name: _Marks(analysis, run, truths[run.id]) for name, run in runs.items()}
-        tasks = {task.id: task for run in runs.values() for task in run.records.tasks.values()}
-        found += [_row(analysis, dataset, task, marks) for task in tasks.values()]
-    return found
+        marks[dataset] = {name: _Marks(analysis, run, truths[run.id]) for name, run in runs.items()}
+        known += dict.fromkeys((dataset, task) for run in runs.values() for task in run.records.tasks)
+
+    def rank(place: int) -> tuple[int, int]:
+        dataset, task = known[place]
+        own = marks[dataset].values()
+        if any(mark.change(task) != "." for mark in own):
+            return 0, place
+        return (2 if all(mark.outcome(task) in "p." for mark in own) else 1), place
+
+    chosen = [known[place] for place in sorted(heapq.nsmallest(most, range(len(known)), key=rank))]
+    return Rows([_row(analysis, dataset, task, marks[dataset]) for dataset, task in chosen], len(known))
 
 
 class _Marks:
     """The letters of one run's tasks."""
 
     def __init__(self, analysis: Analysis, run: Run, truth: Mapping[str, bool]) -> None:
-        self.run = run
-        self._passed, self._base = run.passed(run.hardest), run.passed("base")
+        self.run, self._facts, self._errored = run, run.facts.tasks, frozenset(run.errored)
         compared = analysis.comparisons.get(run.id, {}).get(run.hardest)
         self._gained = frozenset(compared.gained if compared else ())
         self._lost = frozenset(compared.lost if compared else ())
-        self._reviews, self._truth = first_reviews(run), truth
+        self._truth = truth
         lost = analysis.regressions.get(run.id)
         self.classes = {each.task_id: each.primary for each in lost.regressions} if lost else {}
 
     def outcome(self, task: str) -> str:
-        return self._judged(self._passed, task)
+        return self._judged(self.run.hardest, task)
 
     def base(self, task: str) -> str:
-        return self._judged(self._base, task)
+        return self._judged("base", task)
 
     def change(self, task: str) -> str:
         return "g" if task in self._gained else "l" if task in self._lost else "."
 
     def review(self, task: str) -> str:
-        if task not in self._reviews:
+        review = self._facts[task].review if task in self._facts else None
+        if review is None:
             return "."
-        verdict, right = self._reviews[task].verdict, self._truth.get(task)
+        verdict, right = review.verdict, self._truth.get(task)
         if verdict is None:
             return "n"
         if right is None:
@@ -79,29 +103,38 @@ class _Marks:
         approved = verdict == "approve"
         return "k" if right == approved else "a" if approved else "r"
 
-    def _judged(self, passed: Mapping[str, bool], task: str) -> str:
-        if task in passed:
-            return "p" if passed[task] else "f"
-        if task in self.run.records.verdicts:
+    def _judged(self, part: Part, task: str) -> str:
+        facts = self._facts.get(task)
+        if facts is None:
+            return "."
+        if facts.passed is not None:
+            return "p" if part in facts.passed else "f"
+        if facts.has_verdict:
             return "e"
-        return "n" if task in self.run.tasks else "."
+        return "n" if task in self._errored else "."
 
 
-def _row(analysis: Analysis, dataset: str, task: Task, marks: Mapping[str, _Marks]) -> Row:
+def _row(analysis: Analysis, dataset: str, task: str, marks: Mapping[str, _Marks]) -> Row:
     def letters(letter: Callable[[_Marks], str]) -> str:
         return "".join(letter(marks[name]) if name in marks else "." for name in analysis.pipelines)
 
     return Row(
         dataset=dataset,
-        id=task.id,
-        entry=task.entry_point,
-        richness=analysis.richness.get(task.id),
-        outcome=letters(lambda mark: mark.outcome(task.id)),
-        base=letters(lambda mark: mark.base(task.id)),
-        change=letters(lambda mark: mark.change(task.id)),
-        review=letters(lambda mark: mark.review(task.id)),
-        classes={name: mark.classes[task.id] for name, mark in marks.items() if task.id in mark.classes},
+        id=task,
+        entry=_entry(task, marks.values()),
+        richness=analysis.richness.get(task),
+        outcome=letters(lambda mark: mark.outcome(task)),
+        base=letters(lambda mark: mark.base(task)),
+        change=letters(lambda mark: mark.change(task)),
+        review=letters(lambda mark: mark.review(task)),
+        classes={name: mark.classes[task] for name, mark in marks.items() if task in mark.classes},
     )
+
+
+def _entry(task: str, marks: Collection[_Marks]) -> str:
+    """Return the entry point; where runs differ in it, the last one's counts."""
+    run = next(mark.run for mark in reversed([*marks]) if task in mark.run.records.tasks)
+    return run.records.tasks[task].entry_point
 
 
 def index(analysis: Analysis, found: list[Row]) -> dict[str, Any]:

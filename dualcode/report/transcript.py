@@ -67,7 +67,8 @@ def transcript(analysis: Analysis, row: Row) -> Data:
     """Return what every pipeline did on a task: `texts` and their `kinds`, the `prompt`, the `runs`."""
     texts = Texts()
     places = {name: place for place, name in enumerate(analysis.pipelines)}
-    runs = [run for run in analysis.runs if run.dataset == row.dataset and row.id in run.tasks]
+    own = [run for run in analysis.runs if run.dataset == row.dataset]
+    runs = [run for run in own if row.outcome[places[run.pipeline]] != "."]
     return {
         "prompt": texts.add(runs[0].records.tasks[row.id].prompt.strip("\n"), "program"),
         "runs": [_run(analysis, run, row.id, texts) | {"pipeline": places[run.pipeline]} for run in runs],
@@ -82,14 +83,14 @@ def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
     verdict = run.records.verdicts.get(task)
     found: Data = {
         "id": printable(run.id),
-        "calls": [_exchange(run, call, texts) for call in run.calls[task]],
+        "calls": [_exchange(run, call, texts) for call in run.calls.get(task, ())],
         "final": texts.add(solution, "program"),
         "how": sample.extraction if sample else None,
         "verdict": verdict and {"base": _outcome(verdict.base), "plus": _outcome(verdict.plus)},
         "shown": [
             {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
-            for each in run.records.shown
-            if each.task_id == task and each.texts
+            for each in run.records.shown_of(task)
+            if each.texts
         ],
     }
     lost = analysis.regressions.get(run.id)

@@ -52,19 +52,19 @@ class RunByTask:
         self._damage = dict[tuple[str, int], Damage]()
         self._numbers = dict[str, int]()
 
-        def places(name: str, kind: type[R]) -> _Places[R]:
-            return _Places(folder / f"{name}.jsonl", kind, self._numbers, self._damage)
+        def places(name: str, kind: type[R]) -> Places[R]:
+            return Places(folder / f"{name}.jsonl", kind, self._numbers, self._damage)
 
-        self._tasks, self._programs = places("tasks", Task), places("programs", NamedProgram)
-        self._calls, self._samples = places("calls", Call), places("samples", Sample)
-        self._verdicts, self._superseded = places("verdicts", Verdict), places("superseded", Call)
-        self._shown = places("shown", Shown)
+        self.tasks, self.programs = places("tasks", Task), places("programs", NamedProgram)
+        self.calls, self.samples = places("calls", Call), places("samples", Sample)
+        self.verdicts, self.superseded = places("verdicts", Verdict), places("superseded", Call)
+        self.shown = places("shown", Shown)
 
     def close(self) -> None:
         """Close the files."""
         for each in (
-            self._tasks, self._programs, self._calls, self._samples,
-            self._verdicts, self._superseded, self._shown,
+            self.tasks, self.programs, self.calls, self.samples,
+            self.verdicts, self.superseded, self.shown,
         ):  # fmt: skip
             each.close()
 
@@ -77,13 +77,13 @@ class RunByTask:
         for task_id in sorted(self._numbers):
             yield TaskRecords(
                 task_id,
-                tasks=self._tasks.of(task_id),
-                programs=self._programs.of(task_id),
-                calls=self._calls.of(task_id),
-                samples=self._samples.of(task_id),
-                verdicts=self._verdicts.of(task_id),
-                superseded=self._superseded.of(task_id),
-                shown=self._shown.of(task_id),
+                tasks=self.tasks.of(task_id),
+                programs=self.programs.of(task_id),
+                calls=self.calls.of(task_id),
+                samples=self.samples.of(task_id),
+                verdicts=self.verdicts.of(task_id),
+                superseded=self.superseded.of(task_id),
+                shown=self.shown.of(task_id),
             )
 
 
@@ -115,7 +115,7 @@ def by_task(records: RunRecords) -> list[TaskRecords]:
     ]
 
 
-class _Places(Generic[R]):
+class Places(Generic[R]):
     """Where the records of each task lie in a file."""
 
     def __init__(
@@ -126,7 +126,7 @@ class _Places(Generic[R]):
         damage: dict[tuple[str, int], Damage],
     ) -> None:
         """`numbers` gives each task a number, and gets those of tasks that were not met before."""
-        self._path, self._kind, self._numbers, self._damage = path, kind, numbers, damage
+        self.path, self._kind, self._numbers, self._damage = path, kind, numbers, damage
         owners, offsets, lines = array("q"), array("q"), array("q")
         at, known, foreign = 0, False, ""
         for number, line in enumerate(raw_lines(path), start=1):
@@ -156,34 +156,51 @@ class _Places(Generic[R]):
 
     def of(self, task_id: str) -> list[R]:
         """Return a task's records in order. A line that is none goes to the damage."""
-        owner, found = self._numbers[task_id], list[R]()
-        if owner + 1 >= len(self._starts) or self._starts[owner] == self._starts[owner + 1]:
+        found = list[R]()
+        if not self.has(task_id):
             return found
+        owner = self._numbers[task_id]
         if self._file is None:
-            self._file = self._path.open("rb")
+            self._file = self.path.open("rb")
         for place in range(self._starts[owner], self._starts[owner + 1]):
             self._file.seek(self._offsets[place])
             number = self._lines[place]
             record = self._read(number, self._file.readline())
             if record is not None and _owner(record) != task_id:  # of a line that names two
-                self._damage[self._path.name, number] = Damage(
-                    file=self._path.name, line=number, why="it names two tasks", tasks=frozenset({task_id})
+                self._damage[self.path.name, number] = Damage(
+                    file=self.path.name, line=number, why="it names two tasks", tasks=frozenset({task_id})
                 )
             elif record is not None:
                 found.append(record)
         return found
 
+    def has(self, task_id: str) -> bool:
+        """Whether a task has lines in the file, be they damaged."""
+        owner = self._numbers.get(task_id, len(self._starts))
+        return owner + 1 < len(self._starts) and self._starts[owner] < self._starts[owner + 1]
+
+    @property
+    def owners(self) -> Iterator[str]:
+        """The tasks that have lines in the file, in the order in which the run's files name them first."""
+        return filter(self.has, self._numbers)
+
+    @property
+    def damage_count(self) -> int:
+        """How many lines that were read so far are none of its records."""
+        return sum(name == self.path.name for name, _ in self._damage)
+
     def _read(self, number: int, line: bytes) -> R | None:
         try:
             return self._kind.model_validate_json(line)
         except ValidationError as error:
-            self._damage[self._path.name, number] = damaged(self._path, number, line, error)
+            self._damage[self.path.name, number] = damaged(self.path, number, line, error)
             return None
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
 
 def _owner(record: Task | NamedProgram | Call | Sample | Verdict | Shown) -> str:

@@ -111,6 +111,18 @@ class RunRecords(Record):
         """The tasks that need nothing more."""
         return {id_ for id_, verdict in self.verdicts.items() if not verdict.errored and id_ in self.samples}
 
+    @property
+    def calls_by_task(self) -> dict[str, tuple[Call, ...]]:
+        """The calls of each task in their order; none for a task of the selection without any."""
+        found: dict[str, list[Call]] = {task: [] for task in self.manifest.configuration.tasks}
+        for call in self.calls:
+            found.setdefault(call.task_id, []).append(call)
+        return {task: tuple(sorted(calls, key=lambda call: call.number)) for task, calls in found.items()}
+
+    def shown_of(self, task_id: str) -> list[Shown]:
+        """Return what the bench showed of a task."""
+        return [each for each in self.shown if each.task_id == task_id]
+
     def program(self, task_id: str, checksum: str | None) -> str | None:
         """Return a program's text; None for None, and for what is not on record."""
         found = self.programs.get((task_id, checksum)) if checksum is not None else None

@@ -264,7 +264,7 @@ class Spans:
 
     def seconds(self) -> float:
         """Return the length of their union."""
-        return union_seconds(zip(self._starts, self._ends, strict=True))
+        return union_seconds_of(self._starts, self._ends)
 
 
 class UseSums:
@@ -274,7 +274,7 @@ class UseSums:
         self._endpoint, self._model = endpoint, table["model"]
         self._price = Price.model_validate(table["price"]) if table.get("price") else None
         self._calls = self._replayed = self._requests = self._paid = 0
-        self._tokens, self._paid_tokens = Usage(), Usage()
+        self._tokens, self._paid_tokens = _Tokens(), _Tokens()
         self._busy, self._paid_busy = Spans(), Spans()
 
     def add(self, task: TaskRecords) -> None:
@@ -292,8 +292,8 @@ class UseSums:
         self._replayed += sum(call.from_ledger for call in own)
         self._busy.add(made)
         self._paid_busy.add(paid)
-        self._tokens = _added(self._tokens, made)
-        self._paid_tokens = _added(self._paid_tokens, paid)
+        self._tokens.add(made)
+        self._paid_tokens.add(paid)
         self._requests += len(made)
         self._paid += len(paid)
 
@@ -302,7 +302,7 @@ class UseSums:
 
         A GPU-hour price counts all of that: the server is held for it.
         """
-        usage, paid = self._tokens, self._paid_tokens
+        usage, paid = self._tokens.total(), self._paid_tokens.total()
         alone = charge(self._price, usage, wall + replayed)
         spent = charge(self._price, paid, wall)
         return ServerUse(
@@ -325,13 +325,28 @@ class UseSums:
         )
 
 
-def _added(tokens: Usage, attempts: Sequence[Attempt]) -> Usage:
-    """Return the sum of all; where no server told its charge, a value is made of the sums alone."""
-    used = [each.usage for each in attempts]
-    if len(used) > 1 and all(each.cost is None for each in used):
-        whole = Usage(**{name: sum(getattr(each, name) for each in used) for name in _TOKENS})
-        return tokens + whole
-    return sum(used, tokens)
+class _Tokens:
+    """Adds usages up as `Usage` does, and makes no value on the way."""
+
+    def __init__(self) -> None:
+        self._sums = [0] * len(_TOKENS)
+        self._cost: float | None = None
+        self._untold = False
+
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        for each in attempts:
+            used = each.usage
+            self._sums = [
+                known + getattr(used, name) for known, name in zip(self._sums, _TOKENS, strict=True)
+            ]
+            if used.cost is not None:
+                self._cost = (self._cost or 0.0) + used.cost
+            elif not used.nothing:
+                self._untold = True
+
+    def total(self) -> Usage:
+        """Return the sum; the cost is known if it is of all."""
+        return Usage(**dict(zip(_TOKENS, self._sums, strict=True)), cost=None if self._untold else self._cost)
 
 
 def _outcomes(counts: Mapping[str, int]) -> Counts:
@@ -358,11 +373,23 @@ def _counted_reviews(calls: Sequence[Call]) -> dict[str, int]:
 
 def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:
     """Return the length of the union of (start, end) intervals."""
+    return union_seconds_in_order(sorted(intervals))
+
+
+def union_seconds_in_order(intervals: Iterable[tuple[float, float]]) -> float:
+    """Return the same for intervals that are sorted already."""
     total, reached = 0.0, float("-inf")
-    for start, end in sorted(intervals):
+    for start, end in intervals:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+def union_seconds_of(starts: "array[float]", ends: "array[float]") -> float:
+    """Return the same for the starts and the ends of many intervals, without a value for each."""
+    order = sorted(range(len(starts)), key=ends.__getitem__)
+    order.sort(key=starts.__getitem__)
+    return union_seconds_in_order((starts[each], ends[each]) for each in order)
 
 
 def _by_currency(amounts: Iterable[tuple[str | None, float | None]]) -> dict[str, float]:

@@ -123,6 +123,6 @@ def _ours(analysis: Analysis, published: Published) -> list[Entry]:
         runs = [each.run for each in whole.values() if each.run]
         if runs:
             calls = sum(run.summary.calls for run in runs) / sum(len(run.tasks) for run in runs)
-            tests = "; runs the prompt's tests" if any(run.records.shown for run in runs) else ""
+            tests = "; runs the prompt's tests" if any(run.facts.any_shown for run in runs) else ""
             entries.append(Entry(name, f"{calls:.1f} calls a task{tests}", lines=whole))
     return entries

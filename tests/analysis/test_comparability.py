@@ -12,7 +12,7 @@ from dualcode.call import Reply
 from dualcode.models.endpoints import Served
 from dualcode.runs.manifest import Configuration
 from dualcode.sampling import PAPER, RECOMMENDED
-from tests.made import Story, write_run
+from tests.made import Story, held, write_run
 
 TASKS = [f"HumanEval/{number}" for number in range(6)]
 
@@ -35,7 +35,7 @@ def changed(run: Run, change: Callable[[Configuration], dict[str, Any]], **manif
     old = run.records.manifest
     configuration = old.configuration.model_copy(update=change(old.configuration))
     update = {"id": f"{old.id}-changed", "configuration": configuration, **manifest}
-    return Run(run.folder, run.records.model_copy(update={"manifest": old.model_copy(update=update)}))
+    return Run(run.folder, held(run).model_copy(update={"manifest": old.model_copy(update=update)}))
 
 
 def only(runs: list[Run]) -> Difference:
@@ -171,7 +171,7 @@ def test_another_reply_to_the_same_first_request_is_told(tmp_path: Path) -> None
     reply = calls[0].reply
     assert isinstance(reply, Reply)
     calls[0] = calls[0].model_copy(update={"reply": reply.model_copy(update={"content": "another"})})
-    redrawn = Run(second.folder, second.records.model_copy(update={"calls": tuple(calls)}))
+    redrawn = Run(second.folder, held(second).model_copy(update={"calls": tuple(calls)}))
     found = only([first, redrawn])
     assert found.kind == "drafts"
     assert "same request on 4 tasks and got different replies on 1 (HumanEval/0)" in found.text

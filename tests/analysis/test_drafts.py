@@ -23,6 +23,7 @@ from dualcode.analysis.drafts import (
     reviewed_drafts,
     truths,
 )
+from dualcode.analysis.facts import Reviewed
 from dualcode.analysis.runs import Run, load_run
 from dualcode.bench.bench import Bench
 from dualcode.bench.scripted import ScriptedBench
@@ -32,10 +33,11 @@ from dualcode.extraction import extract
 from dualcode.models.scripted import Answer
 from dualcode.pipelines import builtins
 from dualcode.sandbox import open_sandbox
+from dualcode.solution import checksum
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
 from dualcode.verdict import Outcome, Verdict
-from tests.made import SOURCES, Story, write_run
+from tests.made import SOURCES, Story, held, write_run
 from tests.pipelines.test_pipelines import APPROVE, DRAFT, FIXED, OTHER, REVISE, TASK
 from tests.pipelines.test_pipelines import run as run_pipeline
 from tests.suites.data import problem, write_rows
@@ -97,21 +99,21 @@ def test_only_the_first_answered_review_of_a_task_counts(tmp_path: Path) -> None
     answered = review.model_copy(update={"number": 3})
     later = review.model_copy(update={"number": 5})
     calls = (write, lost, answered, fix.model_copy(update={"number": 4}), later)
-    records = run.records.model_copy(update={"calls": calls})
-    assert first_reviews(Run(run.folder, records)) == {"T/1": answered}
+    records = held(run).model_copy(update={"calls": calls})
+    assert first_reviews(Run(run.folder, records)) == {"T/1": Reviewed("revise", *answered.about * 2)}
 
 
 def test_a_review_that_does_not_say_what_it_is_about_has_no_draft(tmp_path: Path) -> None:
     run = run_of(tmp_path, {"T/1": REVISED})
     calls = tuple(call.model_copy(update={"about": ()}) for call in run.records.calls)
-    silent = Run(run.folder, run.records.model_copy(update={"calls": calls}))
+    silent = Run(run.folder, held(run).model_copy(update={"calls": calls}))
     assert (reviewed_drafts(silent), known_truths([silent, run])[0]) == ({}, {})
 
 
 def test_an_approved_draft_is_its_runs_own_sample_and_a_revised_one_is_not(tmp_path: Path) -> None:
     stories = {"T/1": Story(False, review="approve"), "T/2": REVISED, "T/3": Story(True, review="approve")}
     run = run_of(tmp_path, stories)
-    assert reviewed_drafts(run)["T/2"] == SOURCES["wrong"]
+    assert reviewed_drafts(run)["T/2"] == checksum(SOURCES["wrong"])
     assert known_truths([run])[0] == {"T/1": False, "T/3": True}
 
 

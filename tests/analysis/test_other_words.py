@@ -32,9 +32,9 @@ def said(analysis: Analysis) -> dict[str, Any]:
         "reviewers": analysis.reviewers,
         "regressions": analysis.regressions,
         "richness": analysis.richness,
-        "rows": rows(analysis),
+        "rows": rows(analysis).shown,
     }
-    for row in rows(analysis):
+    for row in rows(analysis).shown:
         data = transcript(analysis, row)
         named = ("program", "before", "changes", "review", "value", "step")
         for run in data["runs"]:

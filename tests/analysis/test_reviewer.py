@@ -25,7 +25,7 @@ from dualcode.cli.reviewer import REVIEWING, reviewer
 from dualcode.errors import InputError
 from dualcode.metrics import rate
 from dualcode.suites.registry import load_suite
-from tests.made import SOURCES, Story, write_run
+from tests.made import SOURCES, Story, held, write_run
 from tests.suites.data import problem, write_rows
 
 THIRD = "def solve(n):\n    return n + n + n\n"
@@ -53,7 +53,7 @@ def run_of(folder: Path, cases: Sequence[Case], pipeline: str = "review-fix") ->
     )
     truth = {f"T/{number}": case[1] for number, case in enumerate(cases)}
     known = {task: right for task, right in truth.items() if right is not None}
-    return Run(run.folder, run.records.model_copy(update={"calls": calls})), known
+    return Run(run.folder, held(run).model_copy(update={"calls": calls})), known
 
 
 def report_of(

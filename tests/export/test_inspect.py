@@ -19,7 +19,7 @@ from dualcode.call import Attempt, Call, Message, Usage, Value
 from dualcode.errors import ConfigError
 from dualcode.export.inspect import to_log, write_log
 from tests.export.runs import HOSTILE, STORIES, change_calls, make_run, with_records, with_shown
-from tests.made import Story
+from tests.made import Story, held
 
 
 def read(run: Run, folder: Path) -> EvalLog:
@@ -300,7 +300,7 @@ def test_lone_surrogates_become_escapes(run: Run, tmp_path: Path) -> None:
         }
     )
     samples = {task: each.model_copy(update={"solution": odd}) for task, each in run.records.samples.items()}
-    records = run.records.model_copy(update={"calls": (changed, *run.records.calls[1:]), "samples": samples})
+    records = held(run).model_copy(update={"calls": (changed, *run.records.calls[1:]), "samples": samples})
     sample = sample_of(read(Run(run.folder, records), tmp_path / "logs"), changed.task_id)
     (event,) = model_events(sample)
     assert event.output.completion == sample.output.completion == "a\\udc80b"
@@ -344,5 +344,5 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(run: Run, tmp
 
 def test_an_id_that_is_a_path_stays_in_the_folder(run: Run, tmp_path: Path) -> None:
     manifest = run.records.manifest.model_copy(update={"id": "../../away"})
-    elsewhere = Run(run.folder, run.records.model_copy(update={"manifest": manifest}))
+    elsewhere = Run(run.folder, held(run).model_copy(update={"manifest": manifest}))
     assert write_log(elsewhere, tmp_path / "logs")[0] == tmp_path / "logs" / "away.eval"

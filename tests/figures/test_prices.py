@@ -13,6 +13,7 @@ from dualcode.figures.sheet import Sheet
 from dualcode.figures.style import BLUE, DOUBLE
 from tests.figures import artists
 from tests.figures.synthetic import PAPERS, analysis
+from tests.made import held
 
 CLOSE = pytest.approx
 
@@ -252,7 +253,7 @@ def test_a_run_without_an_end_is_as_long_as_its_last_request(paper: Analysis) ->
 
 def replace_records(run: Any, manifest: Any) -> Any:
     """Return the run with another manifest."""
-    return replace(run, records=run.records.model_copy(update={"manifest": manifest}))
+    return replace(run, records=held(run).model_copy(update={"manifest": manifest}))
 
 
 def test_a_run_of_no_known_costs_is_left_out_and_its_lack_is_the_reason(paper: Analysis) -> None:

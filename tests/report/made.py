@@ -8,7 +8,7 @@ from dualcode.analysis.runs import Run, load_run
 from dualcode.figures.drawn import Drawn
 from dualcode.report.page import write_report
 from dualcode.tables.table import Column, Table
-from tests.made import Story, write_run
+from tests.made import Story, held, write_run
 
 DRAFT = (
     "def below_zero(n):\n    total = 0\n    for each in n:\n        total += each\n    return total <= 0\n"
@@ -75,7 +75,7 @@ def with_surrogates(run: Run) -> Run:
         for call in run.records.calls
         if call.reply
     ]
-    return Run(run.folder, run.records.model_copy(update={"calls": tuple(calls)}))
+    return Run(run.folder, held(run).model_copy(update={"calls": tuple(calls)}))
 
 
 def four_tasks() -> dict[str, dict[str, Story]]:

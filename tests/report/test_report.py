@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def packed(page: str, place: int = 0) -> dict[str, Any]:
 
 
 def test_the_task_list_says_what_became_of_each_task(tmp_path: Path) -> None:
-    found = rows(analysis_of(tmp_path, four_tasks()))
+    found = rows(analysis_of(tmp_path, four_tasks())).shown
     assert [(row.outcome, row.change) for row in found] == [
         ("pp", ".."),
         ("pf", ".l"),
@@ -41,10 +42,26 @@ def test_the_task_list_says_what_became_of_each_task(tmp_path: Path) -> None:
     assert found[1].classes == {"review-fix": "wrong result"}
 
 
+def test_of_too_many_tasks_what_was_gained_or_lost_is_shown_first_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis = analysis_of(tmp_path, four_tasks())
+    names = [[row.id[-1] for row in rows(analysis, most).shown] for most in (1, 2, 3, 4)]
+    assert names == [["1"], ["1", "3"], ["1", "2", "3"], ["0", "1", "2", "3"]]
+    whole = page_of(tmp_path, analysis)
+    assert "are left out here" not in whole
+    monkeypatch.setattr("dualcode.report.page.rows", partial(rows, most=2))
+    cut = page_of(tmp_path, analysis)
+    assert "2 of 4 tasks are listed and shown in full" in cut
+    assert "The other 2 are left out here" in cut
+    above = [page.partition('<section id="tasks"')[0] for page in (cut, whole)]
+    assert above[0] == above[1], "numbers are over all tasks"
+
+
 def test_a_review_is_judged_by_the_verdict_on_the_same_text(tmp_path: Path) -> None:
     stories = four_tasks()
     stories["review-fix"]["HumanEval/3"] = Story(plus=False, base=True, program=DRAFT, review="approve")
-    found = rows(analysis_of(tmp_path, stories))
+    found = rows(analysis_of(tmp_path, stories)).shown
     assert [row.review[1] for row in found] == ["k", "r", ".", "a"]
 
 
@@ -61,7 +78,7 @@ def test_an_unread_review_is_a_letter_and_a_count_of_its_own_and_no_approval(tmp
     analysis_of(tmp_path, four_tasks())
     runs = [load_run(next(tmp_path.glob("*raw-coder*"))), load_run(unread(tmp_path))]
     analysis = analyse(runs, title="Synthetic runs", note="No model ran.")
-    assert [row.review[1] for row in rows(analysis)] == ["n", "n", ".", "n"]
+    assert [row.review[1] for row in rows(analysis).shown] == ["n", "n", ".", "n"]
     page = write_report(analysis, [], [], tmp_path / "report.html").read_text()
     assert "3 unread: no verdict in the reply, so no approval." in page
     assert "warning: 3 of 3 reviews (100%) are unread" in page
@@ -70,13 +87,13 @@ def test_an_unread_review_is_a_letter_and_a_count_of_its_own_and_no_approval(tmp
 def test_a_task_that_a_run_did_not_select_is_told_from_one_not_done(tmp_path: Path) -> None:
     stories = four_tasks()
     del stories["review-fix"]["HumanEval/0"]
-    found = {row.id: row.outcome for row in rows(analysis_of(tmp_path, stories))}
+    found = {row.id: row.outcome for row in rows(analysis_of(tmp_path, stories)).shown}
     assert found["HumanEval/0"] == "p."
 
 
 def test_a_text_that_several_pipelines_share_stands_once(tmp_path: Path) -> None:
     analysis = analysis_of(tmp_path, four_tasks())
-    data = transcript(analysis, rows(analysis)[3])
+    data = transcript(analysis, rows(analysis).shown[3])
     assert data["texts"].count(DRAFT.strip()) == 1
     drafts = [run["calls"][0]["program"] for run in data["runs"]]
     assert drafts[0] == drafts[1]
@@ -84,7 +101,7 @@ def test_a_text_that_several_pipelines_share_stands_once(tmp_path: Path) -> None
 
 def test_the_fix_is_kept_as_edits_between_two_texts(tmp_path: Path) -> None:
     analysis = analysis_of(tmp_path, four_tasks())
-    data = transcript(analysis, rows(analysis)[3])
+    data = transcript(analysis, rows(analysis).shown[3])
     fix = data["runs"][1]["calls"][2]
     assert data["texts"][fix["before"]] == DRAFT.strip()
     assert data["texts"][fix["program"]] == FIXED.strip()
