@@ -210,7 +210,7 @@ class Sums:
         self._counts["null_contents"] += _noted(calls, "null-content")
         self._counts["cut"] += _noted(calls, "cut")
         self._counts["retries"] += sum(each.waited > 0 for call in calls for each in call.attempts)
-        for name, count in _counted_reviews(calls).items():
+        for name, count in review_counts(calls).items():
             self._reviews[name] += count
         # On any server: the run waited for it.
         self._replayed.add(
@@ -264,7 +264,9 @@ class Spans:
 
     def seconds(self) -> float:
         """Return the length of their union."""
-        return union_seconds_of(self._starts, self._ends)
+        order = sorted(range(len(self._starts)), key=self._ends.__getitem__)  # no value for each of many
+        order.sort(key=self._starts.__getitem__)
+        return _union_in_order((self._starts[each], self._ends[each]) for each in order)
 
 
 class UseSums:
@@ -353,12 +355,8 @@ def _outcomes(counts: Mapping[str, int]) -> Counts:
     return Counts(passed=counts["passed"], failed=counts["failed"], errored=counts["errored"])
 
 
-def review_counts(calls: Sequence[Call]) -> ReviewCounts:
-    """Count what the calls of the step `review` led to."""
-    return ReviewCounts(**_counted_reviews(calls))
-
-
-def _counted_reviews(calls: Sequence[Call]) -> dict[str, int]:
+def review_counts(calls: Sequence[Call]) -> dict[str, int]:
+    """Count what the calls of the step `review` led to, by the fields of ReviewCounts."""
     reviews = [call for call in calls if call.step == "review" and call.reply is not None]
     verdicts = [call.verdict for call in reviews]
     return {
@@ -373,23 +371,15 @@ def _counted_reviews(calls: Sequence[Call]) -> dict[str, int]:
 
 def union_seconds(intervals: Iterable[tuple[float, float]]) -> float:
     """Return the length of the union of (start, end) intervals."""
-    return union_seconds_in_order(sorted(intervals))
+    return _union_in_order(sorted(intervals))
 
 
-def union_seconds_in_order(intervals: Iterable[tuple[float, float]]) -> float:
-    """Return the same for intervals that are sorted already."""
+def _union_in_order(intervals: Iterable[tuple[float, float]]) -> float:
     total, reached = 0.0, float("-inf")
     for start, end in intervals:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
-
-
-def union_seconds_of(starts: "array[float]", ends: "array[float]") -> float:
-    """Return the same for the starts and the ends of many intervals, without a value for each."""
-    order = sorted(range(len(starts)), key=ends.__getitem__)
-    order.sort(key=starts.__getitem__)
-    return union_seconds_in_order((starts[each], ends[each]) for each in order)
 
 
 def _by_currency(amounts: Iterable[tuple[str | None, float | None]]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from dualcode.runs.bytask import TaskRecords
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
 from dualcode.runs.summary import (
+    ReviewCounts,
     ServerUse,
     Summary,
     UseSums,
@@ -93,7 +94,7 @@ def test_reviews_without_a_verdict_are_unread_and_no_approvals() -> None:
         call("review", "off-schema", "repaired", verdict="revise"),
         call("fix"),
     ]
-    counts = review_counts(calls)
+    counts = ReviewCounts(**review_counts(calls))
     assert counts.model_dump() == {
         "approved": 1, "revised": 2, "unread": 1, "off_schema": 2, "repaired": 1, "fixes": 2,
     }  # fmt: skip
