@@ -91,6 +91,9 @@ class Endpoint(_Table):
     """Most tokens of an answer, without the reasoning."""
     cut_repetition: bool = False
     """End an answer that says the same 8 to 60 tokens three times in a row (thoughts are always watched)."""
+    stream_interval: Annotated[int, Field(ge=1)] | None = None
+    """Tokens in a chunk of a stream, where the server is vLLM (0.32 or later) and nobody watches: each chunk
+    takes CPU here and there. The first comes at once all the same."""
     concurrency: Annotated[int, Field(ge=1)] = 16
     """Most requests in flight. Left out: as many as keep the server full, by what it reports of its queue;
     16 where it reports nothing."""

@@ -59,7 +59,14 @@ def vllm(message: str) -> dict[str, Any]:
     return {"object": "error", "message": message, "type": "BadRequestError", "param": None, "code": 400}
 
 
-_EXTRAS = ("min_p", "top_k", "repetition_penalty", "repetition_detection", "thinking_token_budget")
+_EXTRAS = (
+    "min_p",
+    "top_k",
+    "repetition_penalty",
+    "repetition_detection",
+    "thinking_token_budget",
+    "stream_interval",
+)
 _KNOWN = "expected one of `messages`, `model`, `seed`, `stop`, `stream_options`, `top_p`"
 
 DIALECTS = {

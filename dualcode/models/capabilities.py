@@ -47,7 +47,7 @@ class Capabilities(Record):
 
     def left_out(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return what of the requests that this endpoint is ever sent goes out without."""
-        never = set[str]()
+        never = set[str]() if endpoint.stream_interval is not None else {"stream_interval"}
         if endpoint.thinking != "switch":
             never.add("thinking_token_budget")
             if not endpoint.cut_repetition:

@@ -16,7 +16,14 @@ NEUTRAL = {
     "frequency_penalty": 0.0,
 }
 """Values that mean what leaving the field out means to a server that refuses it."""
-SPARED = ("seed", "repetition_detection", "thinking_token_budget", "continuous_usage_stats", "stream_options")
+SPARED = (
+    "seed",
+    "repetition_detection",
+    "thinking_token_budget",
+    "stream_interval",
+    "continuous_usage_stats",
+    "stream_options",
+)
 """What makes replies repeatable, bounded or countable: a server that has no such thing answers without it."""
 _FIELD = re.compile(rf"\b(?:{'|'.join((*NEUTRAL, *SPARED, 'temperature', 'chat_template_kwargs'))})\b")
 _OTHERS = re.compile(r"(?i)\b(?:expected|supported|allowed|permitted|known)\b[^.;]{0,40}?(?:one of|are|:)")

@@ -335,6 +335,8 @@ class OpenAIChat:
         self, path: str, dialect: Dialect, request: Request, fields: dict[str, Any], stream: Stream
     ) -> None:
         """Post a request and read its reply into `stream`, ending it when it stays silent for too long."""
+        if self._endpoint.stream_interval is not None and LISTENER.get() is None:
+            fields = {**fields, "stream_interval": self._endpoint.stream_interval}
         body, stream.left_out = dialect.body(request, fields)
         silence = self._endpoint.silence_seconds
         try:

@@ -36,7 +36,7 @@ FULL = request(**THINKING, json_schema=SCHEMA, messages=TURNS)
 async def test_a_server_that_lacks_something_answers_and_is_asked_without_it_from_then_on(name: str) -> None:
     with serve(Answer(content='{"n": 1}')) as server:
         server.refuse = DIALECTS[name].refuse
-        async with chatting(server) as chat:
+        async with chatting(server, stream_interval=8) as chat:
             first, second = await chat.complete(FULL), await chat.complete(FULL)
     assert (first.content, second.content) == ('{"n": 1}', '{"n": 1}')
     *refused, answered = first.attempts
@@ -51,7 +51,7 @@ async def test_a_server_that_lacks_something_answers_and_is_asked_without_it_fro
 async def test_only_what_a_server_refuses_is_left_out(name: str) -> None:
     with serve(Answer(content='{"n": 1}')) as server:
         server.refuse = DIALECTS[name].refuse
-        reply = await ask(server, FULL)
+        reply = await ask(server, FULL, stream_interval=8)
     before, after = server.bodies[0], server.bodies[-1]
     gone = {field for field in before if field not in after}
     gone |= before["stream_options"].keys() - after.get("stream_options", before["stream_options"]).keys()

@@ -8,6 +8,7 @@ import pytest
 
 from dualcode.config import Endpoint
 from dualcode.errors import ContextOverflowError, EndpointError, ReplyError, UnreachableError
+from dualcode.models.chat import listening
 from dualcode.models.openai import OpenAIChat
 from dualcode.models.stream import said
 from dualcode.sampling import RECOMMENDED
@@ -37,6 +38,24 @@ async def test_every_sampling_parameter_is_sent() -> None:
     for name, value in RECOMMENDED.plain.model_dump().items():
         assert sent[name] == value
     assert sent["max_tokens"] == 50
+
+
+class Watching:
+    """A listener whom nothing interests."""
+
+    def begin(self) -> None: ...
+
+    def hear(self, thought: str, content: str) -> None: ...
+
+
+async def test_chunks_hold_several_tokens_where_nobody_watches() -> None:
+    with serve() as server:
+        async with chatting(server, stream_interval=8) as chat:
+            await chat.complete(request())
+            with listening(Watching()):
+                await chat.complete(request())
+        await ask(server)
+    assert [body.get("stream_interval") for body in server.bodies] == [8, None, None]
 
 
 async def test_api_key_travels_in_the_header() -> None:
