@@ -60,3 +60,4 @@ else
 fi
 printf '\nThe model is SmolLM2-135M: it shows that everything works, not what a pair can do.\n'
 printf 'Look at a task: .venv/bin/dualcode show RUN TASK, with a run and a task from above.\n'
+printf 'Stopping the servers.\n'

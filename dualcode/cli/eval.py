@@ -80,7 +80,8 @@ def command(
     from dualcode.cli import terminal
     from dualcode.cli.steps import Steps
 
-    with Steps() as tell:
+    steps = Steps()
+    with steps as tell:
         tell("loading what runs and grades")
         from dualcode.cli import printing
         from dualcode.runs.evaluate import EvalOptions, evaluate
@@ -99,7 +100,7 @@ def command(
             state = "new" if not each["done"] else f"{each['done']} of {each['tasks']} tasks done"
             click.echo(f"would run: {each['folder']} ({state})")
         return
-    with Steps() as tell:
+    with steps as tell:
         done = asyncio.run(evaluate(asked, terminal.console(stderr=True), tell=tell))
     if as_json:
         for each in done:

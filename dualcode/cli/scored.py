@@ -90,7 +90,7 @@ class Bar(Watcher):
         """Begin a bar."""
         with self._lock:
             self._began = time.monotonic()
-            self._due = self._began + FIRST_SECONDS
+            self._due = min(self._due, self._began + FIRST_SECONDS)
             self._progress.remove_task(self._phase)
             self._phase = self._progress.add_task(name, total=total)
 

@@ -1,12 +1,13 @@
 """What a command says of its long steps: nothing of short ones, lines on stderr of one that lasts."""
 
 import threading
+import time
 from types import TracebackType
 
 import click
 
 SILENCE = 1.0
-"""Seconds that a step may last before it is named."""
+"""Seconds without a word after which the step at hand is named, also where many short ones made them up."""
 AGAIN = 2.5
 """Seconds after which one that goes on is named again, with how long it has taken."""
 
@@ -18,12 +19,14 @@ class Steps:
         self._after = after
         self._timer: threading.Timer | None = None
         self._lock, self._number = threading.Lock(), 0
+        self._spoke = time.monotonic()
 
     def __call__(self, text: str) -> None:
         """Begin a step, such as `drawing figure-3 (4 of 11)`; the one before is over. "" begins none."""
         self.end()
         if text:
-            self._wait(self._after, text, self._after, self._number)
+            silent = time.monotonic() - self._spoke
+            self._wait(max(0.0, self._after - silent), text, self._after, self._number)
 
     def end(self) -> None:
         """End the step at hand."""
@@ -40,6 +43,7 @@ class Steps:
     def _say(self, text: str, lasted: float, number: int) -> None:
         with self._lock:
             if number == self._number:
+                self._spoke = time.monotonic()
                 click.echo(text if lasted == self._after else f"{text} … {lasted:g} s", err=True)
                 self._wait(AGAIN, text, lasted + AGAIN, number)
 

@@ -20,7 +20,7 @@ RATE_WINDOW = 5.0
 """Seconds over which tokens per second are averaged."""
 PLAIN_EVERY = 15.0
 """Seconds between lines where the output is no terminal; the first ones come sooner."""
-PLAIN_FIRST = 2.5
+PLAIN_FIRST = 2.0
 PACE_WINDOW = 60.0
 """Seconds of which the pace is told, at least; else the later half of the time."""
 

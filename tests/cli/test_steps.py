@@ -16,13 +16,15 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.waiting: list[Callable[[], None]] = []
+        self.asked: list[float] = []
         clock = self
 
         class Timer:
             daemon = False
 
             def __init__(self, after: float, act: Callable[..., None], args: list[object]) -> None:
-                assert after in (steps.SILENCE, steps.AGAIN)
+                assert 0 <= after <= steps.AGAIN
+                clock.asked.append(after)
 
                 def ring() -> None:
                     clock.waiting.remove(self._ring)
@@ -80,6 +82,20 @@ def test_a_step_that_is_over_is_not_named(clock: Clock, capsys: pytest.CaptureFi
         clock.run_out()
     out, err = capsys.readouterr()
     assert (out, err) == ("", "drawing figure-1 (1 of 11)\n")
+
+
+def test_many_short_steps_make_no_silence(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter((0.0, 0.1, 0.7, 1.2, 1.3, 1.5))
+    monkeypatch.setattr(steps.time, "monotonic", lambda: next(now))
+    with Steps() as tell:
+        tell("drawing figure-1")
+        tell("drawing figure-2")
+        tell("drawing figure-3")
+        clock.run_out()
+        tell("drawing figure-4")
+    first, second, late, *_, after = clock.asked
+    assert (first, second, late) == pytest.approx((0.9, 0.3, 0.0))
+    assert after == pytest.approx(0.8)
 
 
 def test_after_an_error_nothing_is_named(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
