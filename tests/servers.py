@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def vllm_python() -> Path | None:
 def require_vllm() -> Path:
     """Return the Python with vLLM; skip the test, with the reason, where there is none."""
     return vllm_python() or pytest.skip(REASON)
+
+
+@cache
+def in_four_bits() -> bool:
+    """Whether the coder of the profile `cpu` is served from AWQ here, for which a CPU may lack the kernel."""
+    return interpreter.find(require_vllm()).four_bit
 
 
 @contextmanager

@@ -165,11 +165,11 @@ def logs(server: str | None, lines: int, follow: bool, state: Path | None) -> No
 @profile_options
 def build(profile: str, bf16: bool) -> None:
     """Build the small models of a profile, without starting anything, and print their folders."""
-    from dualcode.serving import checkpoints, interpreter, profiles
+    from dualcode.serving import checkpoints, interpreter, pair, profiles
     from dualcode.serving.progress import Display
 
     loaded = profiles.load(profile)
-    loaded = loaded.in_bf16() if bf16 else loaded
+    loaded = pair.fitting(loaded.in_bf16() if bf16 else loaded)
     wanted = list(dict.fromkeys(server.spec.make for server in loaded.servers if server.spec.make))
     display = Display()
     found = checkpoints.ensure(wanted, interpreter.find(), say=display.say, now=display.now) if wanted else {}

@@ -20,7 +20,7 @@ ENVIRONMENTS = {"cpu": ".venv-vllm", "gpu": ".venv-vllm-gpu"}
 # Distribution metadata tells what is installed without the seconds that importing vLLM takes, and the file
 # that torch keeps its version in which CUDA it was built for.
 _PROBE = """
-import importlib.metadata, importlib.util, json, os, re, sysconfig
+import importlib.metadata, importlib.util, json, mmap, os, re, sysconfig
 def version(name):
     try:
         return importlib.metadata.version(name)
@@ -34,8 +34,22 @@ if torch is not None and torch.origin:
         told = re.search(r"^cuda.*= '([^']+)'", file.read(), re.M)
     cuda = told and told[1]
 header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
+vllm = importlib.util.find_spec("vllm")
+def kernels():  # vLLM's build for CPUs has a library an instruction set, and loads one
+    with open("/proc/cpuinfo") as file:
+        flags = set(file.read().split())
+    x86, wide = "avx2" in flags, {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags
+    name = "_C" if not x86 or wide and "avx512_bf16" in flags else "_C_AVX512" if wide else "_C_AVX2"
+    path = os.path.join(os.path.dirname(vllm.origin), name + ".abi3.so")
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
+        return library.find(b"cpu_gemm_wna16") >= 0
+try:
+    four_bit = cuda is not None or kernels()
+except (AttributeError, OSError, TypeError, ValueError):
+    four_bit = True  # another build, which nothing is known of
 print(json.dumps({
-    "vllm": importlib.util.find_spec("vllm") is not None,
+    "vllm": vllm is not None,
+    "four_bit": four_bit,
     "versions": {name: version(name) for name in names},
     "cuda": cuda,
     "headers": os.path.exists(header),
@@ -52,6 +66,9 @@ class Interpreter(Record):
     """The CUDA that its torch was built for, such as `13.0`; None for a build for CPUs."""
     headers: bool = True
     """Whether C programs can be compiled against it, as Triton does at its first start."""
+    four_bit: bool = True
+    """Whether it can compute with 4-bit weights (AWQ, GPTQ) on this machine. Of its builds for x86 CPUs only
+    those for AVX512 have the kernel; a server without it starts well and dies of its first request."""
 
     @property
     def for_cpu_only(self) -> bool:

@@ -124,6 +124,7 @@ def launches(
             command += ["--host", address, "--port", str(ports[name])]
             if make:
                 command += ["--model", folder, "--served-model-name", server.model]
+                command += ["--dtype", str(server.flags.get("dtype", "auto"))]
             if exact:
                 command += ["--revision", exact.commit, "--tokenizer-revision", exact.commit]
             share = cores.get(name)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from dualcode.serving.running import (
     Listing,
     RunningPair,
     RunningServer,
+    answers,
     clear,
     healthy,
     listing,
@@ -60,8 +62,7 @@ def start(
     that was started here is left running. Errors: ProfileError for a wrong profile, ServingError for
     everything that keeps a server from running.
     """
-    if isinstance(profile, str):
-        profile = load(profile)
+    profile = fitting(load(profile) if isinstance(profile, str) else profile, python, say)
     wanted = _wanted(profile, only)
     state = state or resources.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -108,6 +109,17 @@ def start(
         if host not in ("127.0.0.1", "localhost", "::1") and not os.environ.get("VLLM_API_KEY"):
             say(f"others reach {host} without a key: export VLLM_API_KEY here and where clients run")
         return _launch(pair, fresh, before, state, say, now)
+
+
+def fitting(profile: Profile, python: Path | None = None, say: Say = to_stderr) -> Profile:
+    """Return a profile as this machine can serve it: its small models in float32 on a CPU without AVX512."""
+    if not profile.builds:
+        return profile
+    vllm = interpreter.find(python, kind="gpu" if gpus.require(profile) else "cpu")
+    if vllm.four_bit:
+        return profile
+    say(f"{preflight.NO_FOUR_BIT}: small models are served from bf16 weights, in float32")
+    return profile.in_float32()
 
 
 def _wanted(profile: Profile, only: Sequence[str]) -> list[Server]:
@@ -303,6 +315,7 @@ def _launch(
     watches: dict[str, Watch] = {}
     names = {launch.name for launch in planned}  # one that waits for a server elsewhere waits for nobody
     waiting, ready = list(planned), {server.name for server in kept}
+    asking, first = ThreadPoolExecutor(len(planned)), dict[str, Future[bool]]()
 
     def whole() -> RunningPair:
         return pair.model_copy(update={"servers": (*kept, *started.values())})
@@ -325,7 +338,9 @@ def _launch(
                 if server.name in ready:
                     continue
                 took = time.time() - server.started
-                if healthy(server) and listing(server).ready:
+                if healthy(server) and listing(server).ready and server.name not in first:
+                    first[server.name] = asking.submit(answers, server)
+                if server.name in first and first[server.name].done() and first.pop(server.name).result():
                     server = started[launch.name] = server.model_copy(update={"ready_after": round(took, 1)})
                     ready.add(server.name)
                     save(whole(), state)
@@ -347,6 +362,8 @@ def _launch(
         else:
             clear(state)
         raise
+    finally:
+        asking.shutdown(wait=False)
 
 
 def _failure(launch: Launch, what: str) -> ServingError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dualcode.errors import ServingError
 from dualcode.serving import gpus, hub
 from dualcode.serving.facts import GIB, Facts, GpuFacts, load_facts
+from dualcode.serving.hardware import read_checkpoint
 from dualcode.serving.hub import HubError, Weights
 from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.plan import OUTSIDE_GIB, plan, uses_flashinfer
@@ -20,6 +21,7 @@ LEAST_CAPABILITY = 7.5
 """Of AWQ's kernels in vLLM (Marlin, and what stands in for it), and of torch's wheels for CUDA 13."""
 SPARE_BYTES = 2 * GIB
 """Left free on a disk beside what is downloaded: compiled kernels, logs."""
+NO_FOUR_BIT = "vLLM has no kernel for 4-bit weights on this CPU (on x86 it needs AVX512)"
 Problem = tuple[str, str]
 """What is wrong, and the remedy."""
 
@@ -51,6 +53,13 @@ def check(
             asked[key] = found[server.name] = asked.get(key) or hub.weights(*key, environment)
         except HubError as error:
             problems.append((f"the {server.name}: {error}", error.remedy))
+    if not vllm.four_bit:
+        remedy = "name weights in bf16 or fp16 as the model"
+        problems += [
+            (f"the {each.name}: {NO_FOUR_BIT}", f"{remedy} in {each.config}")
+            for each in servers
+            if _in_four_bit(each)
+        ]
     problems += _disk_problems(list(asked.values()))
     if problems:
         lines = "\n".join(f"  - {what}\n    {remedy}" for what, remedy in problems)
@@ -59,6 +68,15 @@ def check(
             hint=problems[0][1],
         )
     return found
+
+
+def _in_four_bit(server: Server) -> bool:
+    """Whether a server's weights are of 4 bits: by their own word where they are here, else by their name."""
+    if server.weights is None:
+        return False
+    if found := read_checkpoint(server.weights, {**os.environ, **server.spec.env}, server.revision):
+        return found.bits == 4
+    return bool(re.search("awq|gptq", f"{server.weights} {server.flags.get('quantization', '')}", re.I))
 
 
 def looks_like_a_path(name: str) -> bool:

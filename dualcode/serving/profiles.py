@@ -66,6 +66,11 @@ class Server(Record):
     flags: Mapping[str, Any]
     """vLLM's flags as the YAML has them."""
 
+    def of_small(self, model: SmallModel, **flags: str) -> "Server":
+        """Return this server with another small model and other flags of vLLM's."""
+        spec = self.spec.model_copy(update={"make": model})
+        return self.model_copy(update={"spec": spec, "flags": {**self.flags, **flags}})
+
     @property
     def routed(self) -> bool:
         """Whether a router stands before it."""
@@ -116,20 +121,30 @@ class Profile(Record):
         told = [[each.name, each.spec.model_dump(mode="json"), dict(each.flags)] for each in self.servers]
         return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:12]
 
+    @property
+    def builds(self) -> bool:
+        """Whether a server of it has a small model that is built here."""
+        return any(server.spec.make for server in self.servers)
+
     def in_bf16(self) -> "Profile":
         """Return this profile with bf16 small models in place of AWQ ones; ProfileError if it has none."""
         if all(server.spec.make != SmallModel.AWQ for server in self.servers):
             raise ProfileError(
                 f"profile {self.name!r} builds no AWQ model, so there is nothing to serve in bf16 instead"
             )
-        bf16 = {"make": SmallModel.BF16}
-        servers = [
-            server.model_copy(update={"spec": server.spec.model_copy(update=bf16)})
-            if server.spec.make == SmallModel.AWQ
-            else server
-            for server in self.servers
-        ]
-        return self.model_copy(update={"servers": tuple(servers)})
+        return self._built(lambda server: server.of_small(SmallModel.BF16))
+
+    def in_float32(self) -> "Profile":
+        """Return this profile with its small models from their bf16 weights, computed with in float32.
+
+        For CPUs without AVX512: they have no kernel for 4-bit weights, and emulate bf16 (a product of 256
+        rows took eight times as long as in float32).
+        """
+        return self._built(lambda server: server.of_small(SmallModel.BF16, dtype="float32"))
+
+    def _built(self, change: Callable[[Server], Server]) -> "Profile":
+        servers = tuple(change(server) if server.spec.make else server for server in self.servers)
+        return self.model_copy(update={"servers": servers})
 
 
 def known() -> list[str]:

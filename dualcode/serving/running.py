@@ -14,6 +14,8 @@ from dualcode.serving import processes
 from dualcode.serving.environment import API_KEY
 
 FILE = "running.json"
+PATIENCE = 300.0
+"""Seconds for a server's first token, as kernels may be compiled for it; `ready_seconds` ends it, too."""
 Kind = Literal["server", "replica", "router"]
 """A vLLM server, one of several behind a router, or that router, which clients speak to instead."""
 
@@ -200,6 +202,24 @@ def listing(server: RunningServer, *, timeout: float = 5) -> Listing:
     return Listing(max_model_len=length if isinstance(length, int) else None)
 
 
+def answers(server: RunningServer) -> bool:
+    """Whether the server answers a request for one token; a refusal counts, a fault of its own does not.
+
+    /health says that the engine's loop runs, not that it can compute: what lacks a kernel, or memory for its
+    first batch, dies of its first request.
+    """
+    import httpx
+
+    asked = {"model": server.model, "prompt": "1", "max_tokens": 1}
+    try:
+        reply = httpx.post(
+            f"{server.base_url}/completions", json=asked, headers=_ours(), timeout=PATIENCE, trust_env=False
+        )
+    except httpx.HTTPError:
+        return False
+    return reply.status_code < 500
+
+
 def served_at(root: str, *, timeout: float = 10) -> list[str] | None:
     """Return the names that the server at this address serves; None if it does not answer."""
     found = _models(f"{root}/v1", timeout, trust_env=True)
@@ -210,11 +230,15 @@ def _models(base_url: str, timeout: float, *, trust_env: bool) -> dict[str, dict
     """Return what a server lists, by name, asked with our key; else its status, 0 where it says nothing."""
     import httpx
 
-    key, status = os.environ.get(API_KEY, "").strip(), 0
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    status = 0
     try:
-        reply = httpx.get(f"{base_url}/models", headers=headers, timeout=timeout, trust_env=trust_env)
+        reply = httpx.get(f"{base_url}/models", headers=_ours(), timeout=timeout, trust_env=trust_env)
         status = reply.status_code
         return {str(each["id"]): each for each in reply.raise_for_status().json()["data"]}
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return status
+
+
+def _ours() -> dict[str, str]:
+    key = os.environ.get(API_KEY, "").strip()
+    return {"Authorization": f"Bearer {key}"} if key else {}

@@ -144,7 +144,7 @@ def test_build_makes_each_small_model_once_and_prints_its_folder(monkeypatch: py
         return {each: Path("/models", each) for each in wanted}
 
     monkeypatch.setattr(checkpoints, "ensure", ensure)
-    monkeypatch.setattr(interpreter, "find", giving(None))
+    monkeypatch.setattr(interpreter, "find", giving(interpreter.Interpreter(python=Path("p"), versions={})))
     done = called("build", "--profile", building(SmallModel.AWQ))
     assert done.exit_code == 0, done.output
     (wanted,) = asked

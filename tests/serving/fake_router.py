@@ -24,6 +24,10 @@ def main(arguments: list[str]) -> None:
             self.end_headers()
             self.wfile.write(body)
 
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 

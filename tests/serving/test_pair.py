@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from dualcode.errors import ProfileError, ServingError
-from dualcode.serving import processes
+from dualcode.serving import interpreter, processes
 from dualcode.serving.failures import cause
-from dualcode.serving.pair import ENTRY, follow, logs, start, status, stop
+from dualcode.serving.pair import ENTRY, fitting, follow, logs, start, status, stop
+from dualcode.serving.profiles import load
 from dualcode.serving.running import FILE, recorded, running, save
 from tests.serving.conftest import MakeProfile
 
@@ -347,3 +348,67 @@ def test_a_cause_far_above_the_end_of_the_log_is_shown_first(
     with pytest.raises(ServingError) as caught:
         start(profile, state=state, python=vllm, say=quiet)
     assert caught.value.message.startswith(f"the coder died while starting (exit code 1): {CACHE}\n")
+
+
+def test_a_server_that_dies_of_its_first_request_has_not_started(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    """vLLM's /health is well before anything was computed."""
+    says = ["ERROR AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_gemm_wna16'"]
+    profile = make_profile(coder={"fake": {"breaks": 1, "says": says}}, reviewer={})
+    with pytest.raises(ServingError) as caught:
+        start(profile, state=state, python=vllm, say=quiet)
+    assert caught.value.message.startswith("the coder died while starting (exit code 1)")
+    assert "4-bit weights" in caught.value.message
+    assert recorded(state) is None
+
+
+def without(vllm: Path, lack: str) -> None:
+    """Make the stand-in a build that lacks this."""
+    vllm.write_text(vllm.read_text().replace("exec ", f"exec env FAKE_VLLM_LACKS={lack} "))
+
+
+@pytest.mark.parametrize(
+    ("lacks", "coder", "dtype"), [("", "awq", "bfloat16"), ("four_bit", "bf16", "float32")]
+)
+def test_small_models_are_served_in_float32_where_the_cpu_lacks_the_kernel(
+    lacks: str, coder: str, dtype: str, vllm: Path
+) -> None:
+    without(vllm, lacks)
+    said: list[str] = []
+    fitted = fitting(load("cpu"), vllm, said.append)
+    assert [server.spec.make for server in fitted.servers] == [f"smollm2-{coder}", "smollm2-bf16"]
+    assert {server.flags["dtype"] for server in fitted.servers} == {dtype}
+    assert len(said) == bool(lacks)
+    assert fitting(fitted, vllm, said.append).checksum == fitted.checksum
+
+
+def test_whether_this_cpu_has_the_kernel_is_read_from_the_library_that_vllm_would_load(
+    tmp_path: Path,
+) -> None:
+    """Of a made environment: the probe is what is tried."""
+    package = tmp_path / "vllm"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    shim = tmp_path / "python"
+    shim.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    for content, told in ((b"nothing", False), (b"..cpu_gemm_wna16..", True)):
+        for name in ("_C", "_C_AVX2", "_C_AVX512"):
+            (package / f"{name}.abi3.so").write_bytes(content)
+        found = interpreter.find(shim)
+        assert found.four_bit is (found.cuda is not None or told)
+
+
+def test_weights_of_four_bits_are_refused_before_a_start_where_there_is_no_kernel(
+    make_profile: MakeProfile, vllm: Path, state: Path, tmp_path: Path
+) -> None:
+    without(vllm, "four_bit")
+    for name, bits in (("four", 4), ("eight", 8)):
+        (tmp_path / name).mkdir()
+        settings = {"quantization_config": {"quant_method": "gptq", "bits": bits}}
+        (tmp_path / name / "config.json").write_text(json.dumps(settings))
+    models = {name: {"model": str(tmp_path / name)} for name in ("four", "eight")}
+    with pytest.raises(ServingError, match="the four: vLLM has no kernel for 4-bit weights") as caught:
+        start(make_profile(**models), state=state, python=vllm, say=quiet)
+    assert "the eight" not in caught.value.message

@@ -1,6 +1,7 @@
 """The real pair: vLLM with the small model, as the profile `cpu` starts it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from dualcode.serving import processes
 from dualcode.serving.pair import status
 from dualcode.serving.running import RunningPair, running
+from tests.servers import in_four_bits
 
 pytestmark = pytest.mark.servers
 
@@ -41,13 +43,23 @@ def schema_format() -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "review", "schema": SCHEMA, "strict": True}}
 
 
-def test_the_coder_is_served_from_awq(servers: RunningPair) -> None:
-    assert "smollm2-awq" in servers["coder"].weights
-    log = servers["coder"].log.read_text()
-    assert "quantization=auto_awq" in log or "quantization=awq" in log
+def test_the_coder_is_served_from_awq_or_both_in_float32_where_this_cpu_has_no_kernel(
+    servers: RunningPair,
+) -> None:
+    forms, logs = zip(
+        *((Path(each.weights).name, each.log.read_text()) for each in servers.servers), strict=True
+    )
+    if in_four_bits():
+        assert forms[0].startswith("smollm2-awq")
+        assert re.search("quantization=(auto_)?awq", logs[0])
+    else:
+        assert all(form.startswith("smollm2-bf16") for form in forms)
+        assert all("dtype=torch.float32" in log for log in logs)
 
 
 def test_the_checkpoint_tells_what_it_lost(servers: RunningPair) -> None:
+    if not in_four_bits():
+        pytest.skip("no 4-bit checkpoint is served: vLLM has no kernel for it on this CPU")
     report = json.loads((Path(servers["coder"].weights) / "checkpoint.json").read_text())
     assert report["group"] == 32
     assert len(report["layer_errors"]) == 210
