@@ -71,9 +71,13 @@ class Statement:
     @cached_property
     def binds(self) -> frozenset[str]:
         """The module names that the statement assigns, defines or imports."""
-        names: set[str] = set()
-        for node in _walk_scope([self.node]):
-            if isinstance(node, Function | ast.ClassDef):
+        names, own = set[str](), set[ast.AST]()
+        for node in _walk_scope([self.node]):  # a comprehension comes before its parts
+            if isinstance(node, ast.comprehension):
+                own.update(ast.walk(node.target))
+            elif node in own:
+                continue
+            elif isinstance(node, Function | ast.ClassDef):
                 names.add(node.name)
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
@@ -99,7 +103,9 @@ class Statement:
             tables.extend(table.get_children())
             module = table.get_type() == "module"
             for symbol in table.get_symbols():
-                if symbol.is_referenced() if module else symbol.is_global():
+                # From Python 3.12 on a comprehension's own names stand in the table of what holds it.
+                own = symbol.is_assigned() and symbol.get_name() not in self.binds
+                if (symbol.is_referenced() and not own) if module else symbol.is_global():
                     names.add(symbol.get_name())
         return frozenset(names)
 

@@ -44,6 +44,8 @@ def function(text: str) -> Function:
         ("for i in range(3):\n    with open(i) as f: pass\n", {"i", "f"}),
         ("T[0] = x.y = 1", set[str]()),
         ("print(n := 3)", {"n"}),
+        ("T = {k: [w for w in v] for k, (v, *_) in rows}", {"T"}),
+        ("T = [last := k for k in rows]", {"T", "last"}),
         ("f = lambda a: (b := a)", {"f"}),
     ],
 )

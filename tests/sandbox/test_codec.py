@@ -12,6 +12,7 @@ import random
 import struct
 import subprocess
 import sys
+import warnings
 from collections import abc
 from collections.abc import Iterator
 from decimal import Decimal
@@ -45,6 +46,8 @@ keys = st.recursive(
     max_leaves=4,
 )
 NUMBERS: Any = array.array
+with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # from Python 3.13 on
+    CHARACTERS = NUMBERS("u", "a")
 plain = st.recursive(
     atoms,
     lambda inner: (
@@ -541,7 +544,7 @@ def test_subclasses_compare_as_their_base_and_are_of_another_type(value: Any, ba
     "value",
     [
         memoryview(bytes(4)).cast("B", [2, 2]),
-        NUMBERS("u", "a"),
+        CHARACTERS,
         np.array([object()]),
         np.zeros(1, dtype="f8,f8"),
         np.ma.masked,
