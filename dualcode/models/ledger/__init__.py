@@ -49,6 +49,7 @@ __all__ = [
     "Pruned",
     "behind_ledger",
     "identify",
+    "identify_all",
     "key_of",
 ]
 
@@ -154,17 +155,22 @@ class LedgerChat:
         await self._chat.close()
 
 
+async def identify_all(
+    chats: Sequence[ChatModel], config: TeamConfig, served: Mapping[str, Served]
+) -> dict[str, Fingerprint]:
+    """Return the fingerprint of each chat model, by its name; `served` is what `check_endpoints` found.
+
+    Raises EndpointError if a server does not answer.
+    """
+    found = await together(
+        *(identify(chat, served[chat.name], config.endpoints[chat.name]) for chat in chats)
+    )
+    return {chat.name: each for chat, each in zip(chats, found, strict=True)}
+
+
 async def behind_ledger(
     chats: Sequence[ChatModel], ledger: Ledger, config: TeamConfig, served: Mapping[str, Served]
 ) -> dict[str, ChatModel]:
-    """Return each chat model, by its name, behind the ledger.
-
-    `served` is what `check_endpoints` found. Raises EndpointError if a server does not answer.
-    """
-    fingerprints = await together(
-        *(identify(chat, served[chat.name], config.endpoints[chat.name]) for chat in chats)
-    )
-    return {
-        chat.name: LedgerChat(chat, ledger, fingerprint)
-        for chat, fingerprint in zip(chats, fingerprints, strict=True)
-    }
+    """Return each chat model, by its name, behind the ledger. Raises as `identify_all`."""
+    fingerprints = await identify_all(chats, config, served)
+    return {chat.name: LedgerChat(chat, ledger, fingerprints[chat.name]) for chat in chats}
