@@ -35,7 +35,8 @@ from dualcode.issues.worktrees import recover
 from dualcode.models.breaker import PATIENCE
 from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served, check_endpoints
-from dualcode.models.ledger import FOLDER, Fingerprint, Ledger, LedgerChat, identify_all
+from dualcode.models.ledger import Fingerprint, Ledger, LedgerChat, identify_all
+from dualcode.models.ledger.store import FOLDER
 from dualcode.panel.rubric import find_rubric
 from dualcode.serving.running import find_team
 from dualcode.team import open_team

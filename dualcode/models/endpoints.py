@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import TeamError, UnreachableError
@@ -35,9 +35,10 @@ class Served(Record):
     """Of vLLM; None for a server that does not tell."""
     card: str | None = None
     """SHA-256 of what else the server lists of the model (IDENTITY); None where it lists nothing of it."""
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     """What the requests of this team go out without, because the server cannot take it: what is sent is then
-    another thing, and its run another run."""
+    another thing, and its run another run. Where there is nothing it is not dumped, so that a run keeps the
+    name that it had before the field."""
     context: int | None = Field(default=None, exclude=True, repr=False)
     """The longest context in tokens, wherever the server tells it. On no record here: `can` has it."""
     can: Capabilities | None = Field(default=None, exclude=True, repr=False)
@@ -47,12 +48,6 @@ class Served(Record):
     def listed(self) -> "Served":
         """What the server says unasked: two servers with the same are taken for one."""
         return self.model_copy(update={"left_out": (), "can": None})
-
-    @model_serializer(mode="wrap")
-    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is empty, so that a run keeps the name that it had before the field."""
-        fields: dict[str, Any] = dump(self)
-        return fields if self.left_out else {key: each for key, each in fields.items() if key != "left_out"}
 
 
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:

@@ -14,10 +14,9 @@ from dualcode.errors import DualcodeError, EndpointError
 from dualcode.models.endpoints import Served, api_key, check_endpoints
 from dualcode.models.openai import OpenAIChat
 from dualcode.models.probe import ask_endpoints, cautions
-from dualcode.operating import gauges
 from dualcode.operating.check import Check, failed, passed, skipped, warned
 from dualcode.sampling import PAPER
-from dualcode.serving import failures
+from dualcode.serving import failures, gauges
 from dualcode.together import all_or_nothing
 
 DEADLINE = 60.0

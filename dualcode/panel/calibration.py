@@ -17,7 +17,7 @@ from dualcode.errors import InputError, UnknownNameError
 from dualcode.issues.task import IssueTask
 from dualcode.journal import switched_on
 from dualcode.models.endpoints import check_endpoints
-from dualcode.models.ledger import FOLDER
+from dualcode.models.ledger.store import FOLDER
 from dualcode.panel.diffs import FileDiff, Hunk, join, parse
 from dualcode.panel.exhibit import Exhibit
 from dualcode.panel.measures import Calibrated, calibrated

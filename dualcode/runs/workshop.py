@@ -8,7 +8,7 @@ from pathlib import Path
 from dualcode.config import Role, TeamConfig
 from dualcode.models.breaker import PATIENCE
 from dualcode.models.endpoints import Served
-from dualcode.models.ledger import FOLDER
+from dualcode.models.ledger.store import FOLDER
 from dualcode.runs.hands import Hands, open_here
 from dualcode.runs.runner import Observer
 from dualcode.suites.suite import Suite

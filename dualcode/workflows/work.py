@@ -22,7 +22,7 @@ from dualcode.issues.task import IssueTask
 from dualcode.issues.verdict import Dropped, IssueVerdict
 from dualcode.issues.worktrees import recover, worktree
 from dualcode.models.endpoints import check_endpoints
-from dualcode.models.ledger import FOLDER
+from dualcode.models.ledger.store import FOLDER
 from dualcode.models.probe import ask_endpoints
 from dualcode.record import Record
 from dualcode.team import Team, open_team

@@ -33,25 +33,8 @@ from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger.fingerprint import Fingerprint, identify, key_of
 from dualcode.models.ledger.locks import place_of
-from dualcode.models.ledger.stats import Entries, LedgerStats, ModelStats, Pruned
-from dualcode.models.ledger.store import FOLDER, LedgerStore
+from dualcode.models.ledger.store import LedgerStore
 from dualcode.together import together
-
-__all__ = [
-    "FOLDER",
-    "Entries",
-    "Fingerprint",
-    "Ledger",
-    "LedgerChat",
-    "LedgerStats",
-    "LedgerStore",
-    "ModelStats",
-    "Pruned",
-    "behind_ledger",
-    "identify",
-    "identify_all",
-    "key_of",
-]
 
 FINISHED = frozenset(
     {"stop", "length", "repetition", "eos", "eos_token", "stop_sequence", "end_turn", "unknown"}
