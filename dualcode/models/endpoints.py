@@ -64,11 +64,8 @@ async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str
 
 async def _check(name: str, config: TeamConfig) -> Served:
     endpoint = config.endpoints[name]
-    url, key = (endpoint.base_url or "").rstrip("/"), api_key(name, endpoint)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with usable_environment(name, url):
-        opened = httpx.AsyncClient(headers=headers, timeout=15.0, trust_env=not is_loopback(url))
-    async with opened as client:
+    url = (endpoint.base_url or "").rstrip("/")
+    async with client_to(name, endpoint, timeout=15.0) as client:
         try:
             answer = await client.get(f"{url}/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -86,9 +83,9 @@ async def _check(name: str, config: TeamConfig) -> Served:
                 f"{url} serves: {', '.join(models) or 'nothing'}",
                 hint=f"set model to what the server serves, or base_url to the server of {endpoint.model!r}",
             )
-        address, card = url.removesuffix("/v1"), models[endpoint.model]
-        version = await _version(client, address)
-        context = endpoint.can.context or await _context(client, address, endpoint.model, card)
+        card = models[endpoint.model]
+        version = await _version(client, endpoint.root)
+        context = endpoint.can.context or await _context(client, endpoint.root, endpoint.model, card)
     root = card.get("root")
     identity = {field: card[field] for field in IDENTITY if card.get(field) is not None}
     served = Served(
@@ -101,6 +98,17 @@ async def _check(name: str, config: TeamConfig) -> Served:
     )
     check_context(name, endpoint, context)
     return served
+
+
+def client_to(name: str, endpoint: Endpoint, *, timeout: float) -> httpx.AsyncClient:
+    """Return a client that asks an endpoint's server with its key.
+
+    Raises TeamError for a key, or an environment, with which none can be made.
+    """
+    url, key = endpoint.base_url or "", api_key(name, endpoint)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with usable_environment(name, url):
+        return httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=not is_loopback(url))
 
 
 def _models(name: str, url: str, key_env: str, answer: httpx.Response) -> dict[str, dict[str, Any]]:

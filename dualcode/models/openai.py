@@ -88,7 +88,7 @@ class OpenAIChat:
         self.meter = Meter(admission=self.admission)
         self._endpoint, self._key = endpoint, api_key
         self._backoff = backoff
-        self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        self._root = endpoint.root
         self._where = f"endpoint {name!r} ({self._root})"
         self._chats, self._completions = Dialect(without), Dialect(without)
         with usable_environment(name, self._root):

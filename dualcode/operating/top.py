@@ -110,8 +110,7 @@ class Watcher:
             return self._known
         found = dict[str, list[tuple[str, str]]]()
         for name, endpoint in config.endpoints.items():
-            root = (endpoint.base_url or "").rstrip("/").removesuffix("/v1")
-            found.setdefault(root, []).append((name, endpoint.model))
+            found.setdefault(endpoint.root, []).append((name, endpoint.model))
         self._known = found
         return found
 

@@ -100,12 +100,10 @@ class Cards:
 
     def _card(self, index: int, handle: Any) -> Card:
         ask, newer = self.ask, getattr(self._nvml, "nvmlMemory_v2", None)
-        memory = ask("nvmlDeviceGetMemoryInfo", handle, newer)  # what the driver keeps is in no `used` of it
+        memory = newer and ask("nvmlDeviceGetMemoryInfo", handle, newer)  # without what the driver keeps
         memory = memory or ask("nvmlDeviceGetMemoryInfo", handle)
-        rates, display = (
-            ask("nvmlDeviceGetUtilizationRates", handle),
-            ask("nvmlDeviceGetDisplayActive", handle),
-        )
+        rates = ask("nvmlDeviceGetUtilizationRates", handle)
+        display = ask("nvmlDeviceGetDisplayActive", handle)
         capability = ask("nvmlDeviceGetCudaComputeCapability", handle)
         cuda = ask("nvmlSystemGetCudaDriverVersion")
         remapped = ask("nvmlDeviceGetRemappedRows", handle)
