@@ -104,6 +104,11 @@ class Endpoint(_Table):
     price: Price | None = None
     can: Can = Can()
 
+    @property
+    def root(self) -> str:
+        """Where the server's own pages are: the address without `/v1`."""
+        return (self.base_url or "").rstrip("/").removesuffix("/v1")
+
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if (self.base_url is None) == (self.server is None):

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from dualcode import machine
 from dualcode.bench.bench import Bench, SandboxBench
 from dualcode.call import Call, Request
 from dualcode.config import Role, TeamConfig
@@ -236,7 +237,6 @@ async def score(
     Tasks without a program are left out of every rate, and named in `missing`. Raises InputError and
     UnknownNameError before anything is graded, and SandboxError where no sandbox holds.
     """
-    from dualcode.grading.grader import all_cores
     from dualcode.grading.rules import Rules
     from dualcode.grading.samples import Sample, read_samples
     from dualcode.grading.scoring import ScoreOptions, Watcher, grade_samples
@@ -252,7 +252,7 @@ async def score(
     if not samples:
         raise InputError(f"no program was given for {loaded.title}", hint="{TASK: PROGRAM, …}")
     options = ScoreOptions(workers=workers, rules=Rules(base_only=base_only), unsafe=unsafe)
-    async with open_sandbox(workers or all_cores(), unsafe=unsafe) as sandbox:
+    async with open_sandbox(workers or machine.cores(), unsafe=unsafe) as sandbox:
         return await grade_samples(samples, loaded, options, Watcher(), sandbox)
 
 

@@ -10,6 +10,8 @@ from dualcode.record import Record
 from dualcode.verdict import Status, Verdict
 
 CONFIDENCE = 0.95
+DRAWS = 2000
+"""Of a bootstrap."""
 
 
 class Rate(Record):
@@ -81,7 +83,7 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     return 1.0 - math.comb(samples - correct, k) / math.comb(samples, k)
 
 
-def bootstrap(values: Sequence[float], *, draws: int = 2000) -> tuple[float, float] | None:
+def bootstrap(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % percentile interval of the values' mean, values (tasks) drawn anew with replacement.
 
     The same values always give the same interval. None where all values are equal: drawing them again
@@ -90,9 +92,9 @@ def bootstrap(values: Sequence[float], *, draws: int = 2000) -> tuple[float, flo
     if len(set(values)) < 2:
         return None
     chance = random.Random(0)
-    means = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(draws))
+    means = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(DRAWS))
     tail = (1 - CONFIDENCE) / 2
-    return means[int(tail * draws)], means[math.ceil((1 - tail) * draws) - 1]
+    return means[int(tail * DRAWS)], means[math.ceil((1 - tail) * DRAWS) - 1]
 
 
 def count(verdicts: Iterable[Verdict], *, has_plus: bool) -> tuple[Counts, Counts | None]:

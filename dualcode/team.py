@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dualcode.bench.bench import Bench
@@ -102,15 +103,15 @@ class Seat:
         request = self._request(messages, thinking, answer_tokens, schema)
         request = request.model_copy(update={"sampling": request.sampling.drawn(draw)})
         with self.shift.asking():
-            number = next(self.numbers)
-            reply = await self._complete(number, step, request, about)
-            value, notes = self._read(number, step, request, about, reply, read), list(_notes(reply))
+            asked = _Asked(self, next(self.numbers), step, request, about)
+            reply = await asked.complete()
+            value, notes = asked.read(reply, read), list(_notes(reply))
             if value is None and repair is not None:
                 notes.append("off-schema")
-                reply = await self._repaired(number, step, request, about, reply, repair)
-                value = self._read(number, step, request, about, reply, read)
+                reply = await asked.repaired(reply, repair)
+                value = asked.read(reply, read)
                 notes += ["repaired"] if value is not None else []
-            self._save(number, step, request, about, reply, value=value, notes=tuple(notes))
+            asked.save(reply, value=value, notes=tuple(notes))
             return value
 
     def _request(
@@ -131,37 +132,43 @@ class Seat:
             json_schema=schema,
         )
 
-    def _read(
-        self,
-        number: int,
-        step: str,
-        request: Request,
-        about: Sequence[Program],
-        reply: Reply,
-        read: Callable[[str | None], V],
-    ) -> V:
+
+@dataclass(frozen=True)
+class _Asked:
+    """One call of a seat, from its request to its record."""
+
+    seat: Seat
+    number: int
+    step: str
+    request: Request
+    about: Sequence[Program]
+
+    async def complete(self, again: Request | None = None, before: tuple[Attempt, ...] = ()) -> Reply:
+        """Ask, or ask `again` after the attempts `before`. A call that fails is recorded, whatever it was."""
+        try:
+            return await self.seat.chat.complete(again or self.request)
+        except Exception as error:
+            known = isinstance(error, EndpointError)
+            said = error.message if known else f"{type(error).__name__}: {error}"
+            attempts = error.attempts if known else ()
+            self.save(None, error=said, failed=before + (_repairs(again, attempts) if again else attempts))
+            raise
+
+    def read(self, reply: Reply, read: Callable[[str | None], V]) -> V:
         """Read a reply's answer; where a structured one is empty, its thought: some servers put it there."""
         try:
             answer = reply.content
             empty = not strip_thinking(answer or "").strip()
-            if request.json_schema is not None and empty and ends_in_object(reply.reasoning):
+            if self.request.json_schema is not None and empty and ends_in_object(reply.reasoning):
                 answer = reply.reasoning if reply.finish_reason in ("stop", "unknown") else None
             return read(answer)
         except Exception as error:  # the reply was paid for: it is on record whatever the reader met
-            self._save(number, step, request, about, reply, error=f"{type(error).__name__}: {error}")
+            self.save(reply, error=f"{type(error).__name__}: {error}")
             raise
 
-    async def _repaired(
-        self,
-        number: int,
-        step: str,
-        request: Request,
-        about: Sequence[Program],
-        first: Reply,
-        repair: str,
-    ) -> Reply:
+    async def repaired(self, first: Reply, repair: str) -> Reply:
         """Ask again; return that reply with the attempts and costs of both, and the thought of the first."""
-        messages, said = request.messages, strip_thinking(first.content or "")
+        messages, said = self.request.messages, strip_thinking(first.content or "")
         if said.strip():
             answer = Message(role="assistant", content=said)
             messages += (answer, Message(role="user", content=repair))
@@ -169,11 +176,11 @@ class Seat:
             asked = f"{messages[-1].content}\n\n{repair}"
             messages = (*messages[:-1], messages[-1].model_copy(update={"content": asked}))
         update: dict[str, Any] = {"thinking": False, "thinking_budget": None}
-        update |= {"messages": messages, "sampling": self.sampling.plain}
-        again = request.model_copy(update=update)
+        update |= {"messages": messages, "sampling": self.seat.sampling.plain}
+        again = self.request.model_copy(update=update)
         kept = [attempt.model_copy(update={"content": first.content}) for attempt in first.attempts[-1:]]
         before = (*first.attempts[:-1], *kept)  # what the last answered is replaced
-        second = await self._complete(number, step, request, about, again, before)
+        second = await self.complete(again, before)
         return second.model_copy(
             update={
                 "attempts": before + _repairs(again, second.attempts),
@@ -184,32 +191,8 @@ class Seat:
             }
         )
 
-    async def _complete(
+    def save(
         self,
-        number: int,
-        step: str,
-        request: Request,
-        about: Sequence[Program],
-        again: Request | None = None,
-        before: tuple[Attempt, ...] = (),
-    ) -> Reply:
-        """Ask, or ask `again` after the attempts `before`. A call that fails is recorded, whatever it was."""
-        try:
-            return await self.chat.complete(again or request)
-        except Exception as error:
-            known = isinstance(error, EndpointError)
-            said = error.message if known else f"{type(error).__name__}: {error}"
-            attempts = error.attempts if known else ()
-            failed = before + (_repairs(again, attempts) if again else attempts)
-            self._save(number, step, request, about, None, error=said, failed=failed)
-            raise
-
-    def _save(
-        self,
-        number: int,
-        step: str,
-        request: Request,
-        about: Sequence[Program],
         reply: Reply | None,
         *,
         value: Record | None = None,
@@ -217,21 +200,22 @@ class Seat:
         error: str | None = None,
         failed: tuple[Attempt, ...] = (),
     ) -> None:
-        self.record(
+        """Put the call on record."""
+        self.seat.record(
             Call(
-                task_id=self.task_id,
-                number=number,
-                step=step,
-                role=self.role,
-                endpoint=self.endpoint,
-                model=self.chat.model,
-                request=request,
+                task_id=self.seat.task_id,
+                number=self.number,
+                step=self.step,
+                role=self.seat.role,
+                endpoint=self.seat.endpoint,
+                model=self.seat.chat.model,
+                request=self.request,
                 reply=reply,
                 error=error,
                 failed_attempts=failed,
                 value=None if value is None else Value.of(value),
-                about=tuple(program.checksum for program in about),
-                programs=(*about, *([value] if isinstance(value, Program) else [])),
+                about=tuple(program.checksum for program in self.about),
+                programs=(*self.about, *([value] if isinstance(value, Program) else [])),
                 notes=notes,
             )
         )
@@ -335,13 +319,46 @@ class Team:
             await chat.close()
 
 
+@contextlib.asynccontextmanager
+async def open_team(
+    config: TeamConfig,
+    roles: Sequence[Role],
+    served: "Mapping[str, Served]",
+    *,
+    ledger: Path | None = None,
+    patience: float | None = None,
+) -> AsyncGenerator[Team]:
+    """Open the team of these roles, behind the ledger in the folder `ledger` if there is to be one.
+
+    `served` is what `check_endpoints` found of their endpoints, or `ask_endpoints`. With `patience`, a server
+    that is lost meanwhile is waited for, so many seconds. Raises RunError for a ledger that cannot be used,
+    and EndpointError if a server does not answer the ledger's question who it is.
+    """
+    from dualcode.models.ledger import Ledger, behind_ledger  # it imports the client
+
+    async with contextlib.AsyncExitStack() as opened:
+        team = build_team(config, roles, served, patience=patience)
+        opened.push_async_callback(team.close)
+        if ledger is not None:
+            kept = opened.enter_context(contextlib.closing(Ledger.open(ledger)))
+            behind = await behind_ledger(team.chats, kept, config, served)
+            team = team.through(lambda chat: behind[chat.name])
+        yield team
+
+
 def build_team(
-    config: TeamConfig, roles: Sequence[Role], served: "Mapping[str, Served] | None" = None
+    config: TeamConfig,
+    roles: Sequence[Role],
+    served: "Mapping[str, Served] | None" = None,
+    *,
+    patience: float | None = None,
 ) -> Team:
     """Return the team with one chat model per endpoint that one of `roles` is bound to.
 
-    `served` says what each endpoint's requests go out without; the others find out by themselves.
+    `served` says what each endpoint's requests go out without; the others find out by themselves. With
+    `patience`, which needs it, a lost server is waited for, so many seconds.
     """
+    from dualcode.models.breaker import Breaker
     from dualcode.models.endpoints import api_key
     from dualcode.models.openai import OpenAIChat  # its library takes a second to import
 
@@ -349,7 +366,9 @@ def build_team(
     for name in dict.fromkeys(config.roles[role] for role in roles):
         endpoint, known = config.endpoints[name], (served or {}).get(name)
         without = known.left_out if known else ()
-        chats[name] = OpenAIChat(name, endpoint, api_key=api_key(name, endpoint), without=without)
+        chat = chats[name] = OpenAIChat(name, endpoint, api_key=api_key(name, endpoint), without=without)
+        if patience is not None and known:
+            chat.breaker = Breaker(name, config, known, chat.meter, patience=patience)
     return team_with(config, roles, chats, served)
 
 

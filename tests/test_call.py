@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dualcode.call import Attempt, Call, Message, Reply, Request, Usage, Value
@@ -199,3 +201,22 @@ def test_an_attempt_of_an_older_run_lacks_what_is_newer(field: str) -> None:
     line = attempt().model_dump(mode="json")
     del line[field]
     assert Attempt.model_validate(line) == attempt()
+
+
+COUNTS = st.integers(0, 10**9)
+USAGES = st.builds(
+    Usage,
+    prompt_tokens=COUNTS,
+    completion_tokens=COUNTS,
+    untold=st.integers(0, 3),
+    cost=st.none() | st.integers(0, 1000).map(float),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(USAGES, max_size=5))
+def test_what_was_paid_is_the_same_in_whatever_order_it_is_added(usages: list[Usage]) -> None:
+    whole = sum(usages, Usage())
+    assert sum(reversed(usages), Usage()) == whole == sum([Usage(), *usages, Usage()], Usage())
+    told = [each.cost for each in usages if not (each.cost is None and each.nothing)]
+    assert whole.cost == (sum(filter(None, told)) if told and None not in told else None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.config import Price, TeamConfig, load_team
+from dualcode.config import Endpoint, Price, TeamConfig, load_team
 from dualcode.errors import TeamError
 
 GOOD = """
@@ -47,6 +47,11 @@ def refused(folder: Path, text: str) -> str:
 def test_roles_find_their_endpoints(tmp_path: Path) -> None:
     team = load_team(write(tmp_path, GOOD))
     assert team.endpoint_of("reviewer").model == "thinker"
+
+
+@pytest.mark.parametrize("address", ["http://h:1/v1", "http://h:1/v1/", "http://h:1", "http://h:1/"])
+def test_a_servers_own_pages_are_beside_its_api_however_that_is_written(address: str) -> None:
+    assert Endpoint(model="m", base_url=address).root == "http://h:1"
 
 
 def test_one_model_may_hold_both_roles(tmp_path: Path) -> None:

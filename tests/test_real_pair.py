@@ -19,11 +19,11 @@ from dualcode.config import load_team
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.openai import OpenAIChat
 from dualcode.models.probe import ask_endpoints
-from dualcode.operating.gauges import cache_facts, client_for, fetch
 from dualcode.pipelines import builtins
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
 from dualcode.runs.store import read_run
 from dualcode.sampling import PAPER
+from dualcode.serving.gauges import client_for, fetch
 from dualcode.serving.running import RunningPair
 from dualcode.steps.review import read_review, review_schema
 from tests.operating.pages import RECORDED
@@ -100,7 +100,7 @@ async def test_what_is_read_and_drawn_of_vllms_metrics_is_there(servers: Running
         page = await fetch(client, root) or ""
     recorded = {line.split()[0] for line in RECORDED.read_text().splitlines()[1:]}
     assert recorded <= set(re.findall(r"^# TYPE (\S+)", page, re.MULTILINE))
-    assert cache_facts(page)["block_size"] == "128"
+    assert re.search(r'vllm:cache_config_info\{.*block_size="128"', page)
 
 
 @pytest.mark.timeout(600)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, TeamError, UnreachableError
 from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served, check_endpoints
+from dualcode.models.openai import OpenAIChat
 from dualcode.models.scripted import Answer, ScriptedChat, reply
 from dualcode.sampling import PAPER
 from dualcode.sandbox.scripted import ScriptedSandbox, ended
 from dualcode.solution import Program
 from dualcode.steps.writing import Plan
-from dualcode.team import Seat, Team, build_team
+from dualcode.team import Seat, Team, build_team, open_team
 from tests.fake_server import FakeServer, serve
 
 HI = [Message(role="user", content="hi")]
@@ -397,3 +399,27 @@ async def test_a_seat_knows_the_context_that_its_server_tells(
     team = build_team(bound, ["coder"], {"e": served} if served else None)
     assert team.coder.context == context
     await team.close()
+
+
+async def test_an_opened_team_answers_from_its_ledger_what_was_asked_before(tmp_path: Path) -> None:
+    with serve() as server:
+        bound = config(server)
+        served = await check_endpoints(bound, ROLES)
+        asked: list[int] = []
+        for ledger in (tmp_path, tmp_path, None):
+            async with open_team(bound, ROLES, served, ledger=ledger, patience=7) as team:
+                before = len(server.bodies)
+                await team.coder.ask("write", HI, read=said)
+                asked.append(len(server.bodies) - before)
+        assert asked == [1, 0, 1]
+
+
+async def test_an_opened_team_waits_for_lost_servers_if_it_is_to() -> None:
+    with serve() as server:
+        bound = config(server)
+        served = await check_endpoints(bound, ROLES)
+        for patience in (7, None):
+            async with open_team(bound, ROLES, served, patience=patience) as team:
+                [chat] = team.chats
+                assert isinstance(chat, OpenAIChat)
+                assert (chat.breaker and chat.breaker.patience) == patience

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
+from dualcode import machine
 from dualcode.analysis.facts import Reviewed
 from dualcode.analysis.runs import Run, Tell, tell_stderr
 from dualcode.errors import GraderError, SandboxError, SuiteError, UnknownNameError
@@ -152,7 +153,7 @@ async def grade_drafts(
 
     Raises SandboxError if this machine has no sandbox.
     """
-    from dualcode.grading.grader import SandboxGrader, all_cores
+    from dualcode.grading.grader import SandboxGrader
     from dualcode.sandbox import open_sandbox
 
     async def grade(draft: Draft) -> None:
@@ -161,7 +162,7 @@ async def grade_drafts(
             keep(draft, verdict)
 
     async with (
-        open_sandbox(all_cores()) as sandbox,
+        open_sandbox(machine.cores()) as sandbox,
         SandboxGrader(suite, sandbox, workers=sandbox.workers) as grader,
     ):
         await all_or_nothing(grade(draft) for draft in drafts)

@@ -32,7 +32,7 @@ def places() -> list[Place]:
     """Return what can be cleared. Runs and their ledgers are none of it: they cost what was paid for them."""
     from dualcode.models.probe import folder
     from dualcode.resources import cache_folder, state_folder
-    from dualcode.serving.pair import log_folder
+    from dualcode.serving.logs import log_folder
     from dualcode.serving.running import FILE
 
     cache, state = cache_folder(), state_folder()

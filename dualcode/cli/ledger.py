@@ -10,7 +10,7 @@ import click
 from dualcode.cli.options import WholeSummaries, age, json_option, run_dir_option
 
 if TYPE_CHECKING:
-    from dualcode.models.ledger import LedgerStats
+    from dualcode.models.ledger.store import LedgerStats
 
 in_ledger = run_dir_option("Where runs lie; their ledger is in RUN-DIR/ledger.")
 
@@ -30,7 +30,7 @@ def stats(run_dir: Path, as_json: bool) -> None:
     Example:
       dualcode ledger stats --run-dir runs
     """
-    from dualcode.models.ledger import FOLDER, LedgerStore
+    from dualcode.models.ledger.store import FOLDER, LedgerStore
 
     store = LedgerStore.open(run_dir / FOLDER, create=False)
     try:
@@ -60,7 +60,7 @@ def prune(
     Example:
       dualcode ledger prune --older-than 30d --dry-run
     """
-    from dualcode.models.ledger import FOLDER, Entries, LedgerStore
+    from dualcode.models.ledger.store import FOLDER, Entries, LedgerStore
 
     narrowed = older_than is not None or model is not None or damaged
     if everything == narrowed:

@@ -152,12 +152,12 @@ def status(as_json: bool, state: Path | None) -> None:
 @state_option
 def logs(server: str | None, lines: int, follow: bool, state: Path | None) -> None:
     """Print the logs of the servers, or of one SERVER."""
-    from dualcode.serving import pair
+    from dualcode.serving import logs as written
 
-    for name, line in pair.logs(state, server, lines=lines):
+    for name, line in written.logs(state, server, lines=lines):
         click.echo(line if server else f"{name}: {line}")
     if follow:
-        for name, line in pair.follow(state, server):
+        for name, line in written.follow(state, server):
             click.echo(line if server else f"{name}: {line}")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode import machine
 from dualcode.cli.options import WholeSummaries, json_option, load, spelled, unsafe_option
 
 if TYPE_CHECKING:
@@ -76,14 +77,13 @@ def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
       dualcode suite check ours
       dualcode suite check mini --json
     """
-    from dualcode.grading.grader import all_cores
     from dualcode.runs.proof import prove
     from dualcode.sandbox import open_sandbox
 
     suite = load(name, data)
 
     async def proved() -> "list[TaskProof]":
-        async with open_sandbox(all_cores(), unsafe=unsafe) as sandbox:
+        async with open_sandbox(machine.cores(), unsafe=unsafe) as sandbox:
             return await prove(suite, sandbox, sandbox.workers)
 
     proofs = asyncio.run(proved())

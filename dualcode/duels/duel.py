@@ -32,14 +32,15 @@ from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.tiers import open_jail
 from dualcode.issues.task import IssueTask
 from dualcode.issues.worktrees import recover
-from dualcode.models.breaker import PATIENCE, Breaker
+from dualcode.models.breaker import PATIENCE
 from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served, check_endpoints
-from dualcode.models.ledger import FOLDER, Fingerprint, Ledger, LedgerChat, identify
+from dualcode.models.ledger import Fingerprint, Ledger, LedgerChat, identify_all
+from dualcode.models.ledger.store import FOLDER
 from dualcode.panel.rubric import find_rubric
 from dualcode.serving.running import find_team
-from dualcode.team import build_team
-from dualcode.together import ticking, together
+from dualcode.team import open_team
+from dualcode.together import ticking
 
 Tell = Callable[[str], None]
 
@@ -108,24 +109,14 @@ class Models:
 @contextlib.asynccontextmanager
 async def open_models(prepared: Prepared, team: TeamConfig, tell: Tell) -> AsyncGenerator[Models]:
     """Ask the duel's servers what they are, and lend their models. Raises TeamError or EndpointError."""
-    from dualcode.models.openai import OpenAIChat  # its library takes a second to import
     from dualcode.models.probe import ask_endpoints
 
     names = prepared.models
     bound = team.model_copy(update={"roles": {**team.roles, **{name: name for name in names}}})
     served = await ask_endpoints(bound, names, await check_endpoints(bound, names), say=tell)
-    made = build_team(bound, names, served)
-    try:
+    async with open_team(bound, names, served, patience=PATIENCE) as made:
         chats = {chat.name: chat for chat in made.chats}
-        for name, chat in chats.items():
-            if isinstance(chat, OpenAIChat):
-                chat.breaker = Breaker(name, bound, served[name], chat.meter, patience=PATIENCE)
-        prints = await together(
-            *(identify(chat, served[name], bound.endpoints[name]) for name, chat in chats.items())
-        )
-        yield Models(bound, chats, dict(zip(chats, prints, strict=True)), served)
-    finally:
-        await made.close()
+        yield Models(bound, chats, await identify_all(made.chats, bound, served), served)
 
 
 @contextlib.contextmanager

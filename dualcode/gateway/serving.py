@@ -19,7 +19,7 @@ from dualcode.journal import Journal
 from dualcode.models.endpoints import api_key, check_endpoints
 from dualcode.pipelines import Pipeline
 from dualcode.sandbox import open_sandbox
-from dualcode.team import build_team
+from dualcode.team import open_team
 
 ROLES = ("coder", "reviewer")
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -65,8 +65,7 @@ async def opened(
             bench = SandboxBench(await parts.enter_async_context(open_sandbox(1)))
         except SandboxError as error:
             tell(f"what a pipeline would run cannot be run: {error.message}")
-        team = build_team(config, roles)
-        parts.push_async_callback(team.close)
+        team = await parts.enter_async_context(open_team(config, roles, served))
         alone: dict[str, Alone] = {}
         for name in dict.fromkeys(config.roles[role] for role in roles):
             endpoint = config.endpoints[name]

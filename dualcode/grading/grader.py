@@ -11,12 +11,12 @@ tests run even if base tests failed. The first failing test decides.
 
 import asyncio
 import contextlib
-import os
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from dualcode import machine
 from dualcode.errors import GraderError, SandboxError, SuiteError
 from dualcode.grading.calibration import Calibration
 from dualcode.grading.calibration_cache import CalibrationCache
@@ -52,14 +52,9 @@ class Grader(Protocol):
         ...
 
 
-def all_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def default_workers() -> int:
     """Return half of the cores: while a pipeline runs, the other half generates."""
-    return max(1, all_cores() // 2)
+    return max(1, machine.cores() // 2)
 
 
 class SandboxGrader:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from dualcode import machine
 from dualcode.extraction.source import compiles
 from dualcode.grading.explain import Explanation, explain
-from dualcode.grading.grader import SandboxGrader, all_cores
+from dualcode.grading.grader import SandboxGrader
 from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample, Samples, read_all, read_samples
 from dualcode.grading.score import Score, score
@@ -76,7 +77,7 @@ async def _score_samples(
 
 async def _opened(options: ScoreOptions, read: Callable[[], T]) -> tuple[Pool, T]:
     """Open the sandbox while files are read, which takes as long."""
-    opening = open_sandbox(options.workers or all_cores(), unsafe=options.unsafe)
+    opening = open_sandbox(options.workers or machine.cores(), unsafe=options.unsafe)
     sandbox, content = await asyncio.gather(_warm(opening), asyncio.to_thread(read), return_exceptions=True)
     if isinstance(content, BaseException):
         if not isinstance(sandbox, BaseException):
@@ -119,7 +120,7 @@ async def score_file(
     if there is no sandbox.
     """
     asked = options or ScoreOptions()
-    async with open_sandbox(asked.workers or all_cores(), unsafe=asked.unsafe) as sandbox:
+    async with open_sandbox(asked.workers or machine.cores(), unsafe=asked.unsafe) as sandbox:
         return await grade_samples(read_samples(path, suite), suite, asked, watcher or Watcher(), sandbox)
 
 

@@ -9,7 +9,7 @@ import httpx
 from dualcode.config import TeamConfig
 from dualcode.errors import EndpointError, RunError, TeamError, UnreachableError
 from dualcode.models.chat import Meter
-from dualcode.models.endpoints import Served, api_key, check_endpoints, is_loopback
+from dualcode.models.endpoints import Served, check_endpoints, client_to
 
 PATIENCE = 300.0
 """Seconds that a lost server is waited for, if nobody says more: a restart, with its weights at hand."""
@@ -82,14 +82,11 @@ class Breaker:
     async def _absent(self, hung: bool) -> str | None:
         """Return why the server cannot be asked, None if it can."""
         endpoint = self._config.endpoints[self._name]
-        url, key = (endpoint.base_url or "").rstrip("/"), api_key(self._name, endpoint)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        url = (endpoint.base_url or "").rstrip("/")
         asked = {"model": endpoint.model, "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
         try:
-            async with httpx.AsyncClient(
-                headers=headers, timeout=PROBE, trust_env=not is_loopback(url)
-            ) as client:
-                health = await client.get(f"{url.removesuffix('/v1')}/health")
+            async with client_to(self._name, endpoint, timeout=PROBE) as client:
+                health = await client.get(f"{endpoint.root}/health")
                 if health.is_server_error:
                     return f"/health says {health.status_code}"
                 models = await client.get(f"{url}/models")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from dualcode.config import Endpoint, Role, TeamConfig
 from dualcode.errors import TeamError, UnreachableError
@@ -35,9 +35,10 @@ class Served(Record):
     """Of vLLM; None for a server that does not tell."""
     card: str | None = None
     """SHA-256 of what else the server lists of the model (IDENTITY); None where it lists nothing of it."""
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     """What the requests of this team go out without, because the server cannot take it: what is sent is then
-    another thing, and its run another run."""
+    another thing, and its run another run. Where there is nothing it is not dumped, so that a run keeps the
+    name that it had before the field."""
     context: int | None = Field(default=None, exclude=True, repr=False)
     """The longest context in tokens, wherever the server tells it. On no record here: `can` has it."""
     can: Capabilities | None = Field(default=None, exclude=True, repr=False)
@@ -47,12 +48,6 @@ class Served(Record):
     def listed(self) -> "Served":
         """What the server says unasked: two servers with the same are taken for one."""
         return self.model_copy(update={"left_out": (), "can": None})
-
-    @model_serializer(mode="wrap")
-    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is empty, so that a run keeps the name that it had before the field."""
-        fields: dict[str, Any] = dump(self)
-        return fields if self.left_out else {key: each for key, each in fields.items() if key != "left_out"}
 
 
 async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str, Served]:
@@ -69,11 +64,8 @@ async def check_endpoints(config: TeamConfig, roles: Sequence[Role]) -> dict[str
 
 async def _check(name: str, config: TeamConfig) -> Served:
     endpoint = config.endpoints[name]
-    url, key = (endpoint.base_url or "").rstrip("/"), api_key(name, endpoint)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with usable_environment(name, url):
-        opened = httpx.AsyncClient(headers=headers, timeout=15.0, trust_env=not is_loopback(url))
-    async with opened as client:
+    url = (endpoint.base_url or "").rstrip("/")
+    async with client_to(name, endpoint, timeout=15.0) as client:
         try:
             answer = await client.get(f"{url}/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -91,9 +83,9 @@ async def _check(name: str, config: TeamConfig) -> Served:
                 f"{url} serves: {', '.join(models) or 'nothing'}",
                 hint=f"set model to what the server serves, or base_url to the server of {endpoint.model!r}",
             )
-        address, card = url.removesuffix("/v1"), models[endpoint.model]
-        version = await _version(client, address)
-        context = endpoint.can.context or await _context(client, address, endpoint.model, card)
+        card = models[endpoint.model]
+        version = await _version(client, endpoint.root)
+        context = endpoint.can.context or await _context(client, endpoint.root, endpoint.model, card)
     root = card.get("root")
     identity = {field: card[field] for field in IDENTITY if card.get(field) is not None}
     served = Served(
@@ -106,6 +98,17 @@ async def _check(name: str, config: TeamConfig) -> Served:
     )
     check_context(name, endpoint, context)
     return served
+
+
+def client_to(name: str, endpoint: Endpoint, *, timeout: float) -> httpx.AsyncClient:
+    """Return a client that asks an endpoint's server with its key.
+
+    Raises TeamError for a key, or an environment, with which none can be made.
+    """
+    url, key = endpoint.base_url or "", api_key(name, endpoint)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with usable_environment(name, url):
+        return httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=not is_loopback(url))
 
 
 def _models(name: str, url: str, key_env: str, answer: httpx.Response) -> dict[str, dict[str, Any]]:

@@ -44,6 +44,8 @@ DRAINING = 1.0
 """Seconds that a server may take to end a stream after its last event."""
 
 
+_Kind = Literal["chat", "close", "penalty"]
+"""Of an attempt; see `Attempt`."""
 _Send = Callable[[Stream], Awaitable[None]]
 """Sends one HTTP request and reads its reply into the stream."""
 
@@ -86,7 +88,7 @@ class OpenAIChat:
         self.meter = Meter(admission=self.admission)
         self._endpoint, self._key = endpoint, api_key
         self._backoff = backoff
-        self._root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        self._root = endpoint.root
         self._where = f"endpoint {name!r} ({self._root})"
         self._chats, self._completions = Dialect(without), Dialect(without)
         with usable_environment(name, self._root):
@@ -186,9 +188,7 @@ class OpenAIChat:
         second = await self._rung("penalty", attempts, partial(self._chat, again))
         return second if second is not None and second.answers() else first
 
-    async def _rung(
-        self, kind: Literal["close", "penalty"], attempts: list[Attempt], send: _Send
-    ) -> Stream | None:
+    async def _rung(self, kind: _Kind, attempts: list[Attempt], send: _Send) -> Stream | None:
         """Try one rung; None where the server cannot take it. What was said so far stands then."""
         try:
             return await self._retried(kind, attempts, send)
@@ -199,12 +199,7 @@ class OpenAIChat:
 
     # Retries.
 
-    async def _retried(
-        self,
-        kind: Literal["chat", "close", "penalty"],
-        attempts: list[Attempt],
-        send: _Send,
-    ) -> Stream:
+    async def _retried(self, kind: _Kind, attempts: list[Attempt], send: _Send) -> Stream:
         began, counted, waited = time.monotonic(), 0, 0.0
         while True:
             try:
@@ -248,13 +243,7 @@ class OpenAIChat:
             hint += f" [endpoints.{self.name}]"
         return (UnreachableError if error.unreachable or away else EndpointError)(message, hint=hint)
 
-    async def _recorded(
-        self,
-        kind: Literal["chat", "close", "penalty"],
-        attempts: list[Attempt],
-        send: _Send,
-        waited: float,
-    ) -> Stream:
+    async def _recorded(self, kind: _Kind, attempts: list[Attempt], send: _Send, waited: float) -> Stream:
         started, stream, outcome = now(), Stream(), "ok"
         if (listener := LISTENER.get()) is not None:
             listener.begin()

@@ -13,19 +13,17 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import psutil
-
 import dualcode
-from dualcode import resources
+from dualcode import machine, resources
 from dualcode.config import TeamConfig
 from dualcode.errors import DualcodeError
 from dualcode.operating import servers
-from dualcode.operating.cards import Card, Cards
 from dualcode.operating.check import Check, failed, passed, skipped, warned
 from dualcode.sandbox.pool import open_sandbox
 from dualcode.serving import failures, interpreter
 from dualcode.serving.environment import scrubbed
-from dualcode.serving.pair import last_lines, log_folder
+from dualcode.serving.gpus import Card, Cards
+from dualcode.serving.logs import last_lines, log_folder
 from dualcode.serving.running import find_team, recorded
 from dualcode.suites.registry import entries
 
@@ -77,11 +75,15 @@ async def examine(
 
 def versions() -> Iterator[Check]:
     """Say which dualcode, Python and vLLM there are."""
-    told = "memory not told"
+    cores, all_cores, told = machine.cores(), os.cpu_count() or 1, "memory not told"
+    counted = f"{cores} of its {all_cores} cores" if cores < all_cores else f"{cores} cores"
     with contextlib.suppress(OSError, ValueError, KeyError):  # a container may have no /proc/meminfo
-        memory = psutil.virtual_memory()
-        told = f"{memory.total / GIB:.0f} GiB of memory, {memory.available / GIB:.0f} free"
-    told = f"Python {platform.python_version()}, {os.cpu_count()} cores, {told}"
+        memory = machine.memory()
+        told = f"{memory.total / GIB:.0f} GiB of memory"
+        if memory.total < memory.machine:
+            told += f" (its control group's limit; the machine has {memory.machine / GIB:.0f})"
+        told += f", {memory.available / GIB:.0f} free"
+    told = f"Python {platform.python_version()}, {counted}, {told}"
     yield passed("machine", f"dualcode {dualcode.__version__}, {told}")
     try:
         found = interpreter.find()

@@ -4,16 +4,17 @@ vLLM's own metrics are scraped from vLLM. `serving/grafana/` has a scrape config
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dualcode.errors import ServingError
-from dualcode.operating.cards import Card
 from dualcode.operating.top import ServerNow, Snapshot
 from dualcode.operating.work import RunNow
+from dualcode.serving.gpus import Card
 from dualcode.tables.cells import NOTHING, count, decimal, percent
 from dualcode.tables.grid import listed, numbers, words
 from dualcode.tables.table import Table
@@ -114,91 +115,85 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         yield f"{clock} no server, no GPU and no run under work"
 
 
-_RUN = ("run", "pipeline", "suite")
+_SERVER = ("server", "model", "address")
 _GPU = ("gpu", "uuid", "name")
+_RUN = ("run", "pipeline", "suite")
 _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "dualcode_server_up": ("Whether the server answers.", ("server", "model", "address")),
-    "dualcode_server_failure": (
-        "1 for each failure of the catalogue that the server's metrics show.",
-        ("server", "model", "address", "failure"),
+    "server_up": ("Whether the server answers.", _SERVER),
+    "server_failure": (
+        "1 for each failure of the catalogue that the server's metrics show.", (*_SERVER, "failure"),
     ),
-    "dualcode_gpu_power_watts": ("Power that the GPU takes.", _GPU),
-    "dualcode_gpu_power_limit_watts": ("Power that it may take.", _GPU),
-    "dualcode_gpu_temperature_celsius": ("Temperature of the GPU.", _GPU),
-    "dualcode_gpu_utilization_ratio": ("Share of time in which a kernel ran, 0 to 1.", _GPU),
-    "dualcode_gpu_memory_used_bytes": ("Memory of the GPU in use, by anybody.", _GPU),
-    "dualcode_gpu_memory_bytes": ("Memory of the GPU.", _GPU),
-    "dualcode_gpu_throttled": ("1 while its clocks are lowered.", _GPU),
-    "dualcode_run_tasks": ("Tasks of a run under work, by outcome; `left` are not done.", (*_RUN, "outcome")),
-    "dualcode_run_pass_at_1": ("pass@1 so far, 0 to 1.", (*_RUN, "tests")),
-    "dualcode_run_in_flight": (
-        "Tasks under work, by the last step that ended, and `grading`.",
-        (*_RUN, "after"),
-    ),
-    "dualcode_run_requests": ("The run's requests that its servers had not answered.", (*_RUN, "endpoint")),
-}
+    "gpu_power_watts": ("Power that the GPU takes.", _GPU),
+    "gpu_power_limit_watts": ("Power that it may take.", _GPU),
+    "gpu_temperature_celsius": ("Temperature of the GPU.", _GPU),
+    "gpu_utilization_ratio": ("Share of time in which a kernel ran, 0 to 1.", _GPU),
+    "gpu_memory_used_bytes": ("Memory of the GPU in use, by anybody.", _GPU),
+    "gpu_memory_bytes": ("Memory of the GPU.", _GPU),
+    "gpu_throttled": ("1 while its clocks are lowered.", _GPU),
+    "run_tasks": ("Tasks of a run under work, by outcome; `left` are not done.", (*_RUN, "outcome")),
+    "run_pass_at_1": ("pass@1 so far, 0 to 1.", (*_RUN, "tests")),
+    "run_in_flight": ("Tasks under work, by the last step that ended, and `grading`.", (*_RUN, "after")),
+    "run_requests": ("The run's requests that its servers had not answered.", (*_RUN, "endpoint")),
+}  # fmt: skip
 _COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "dualcode_run_calls": ("Calls that ended, by step.", (*_RUN, "step")),
-    "dualcode_run_failed_calls": ("Calls that got no reply.", _RUN),
-    "dualcode_run_reviews": ("Reviews, by verdict: approve, revise, unread.", (*_RUN, "verdict")),
-    "dualcode_run_tokens": ("Tokens of the run's calls, by kind: prompt, completion.", (*_RUN, "kind")),
+    "run_calls": ("Calls that ended, by step.", (*_RUN, "step")),
+    "run_failed_calls": ("Calls that got no reply.", _RUN),
+    "run_reviews": ("Reviews, by verdict: approve, revise, unread.", (*_RUN, "verdict")),
+    "run_tokens": ("Tokens of the run's calls, by kind: prompt, completion.", (*_RUN, "kind")),
 }
-"""Exposed with `_total` at the end, as Prometheus has it."""
-NAMES = frozenset(_GAUGES) | {f"{name}_total" for name in _COUNTERS}
+"""Metric without `dualcode_` -> its help and labels. Counters are exposed with `_total` at the end."""
+NAMES = frozenset({f"dualcode_{name}" for name in _GAUGES} | {f"dualcode_{name}_total" for name in _COUNTERS})
 """All that is exposed."""
+_Sample = tuple[str, tuple[str, ...], float | None]
+"""A metric, its labels and its value; None is not exposed."""
 
 
 def families(snapshot: Snapshot) -> Iterable[Metric]:
     """Return the metrics of a snapshot."""
-    gauges = {name: GaugeMetricFamily(name, *told) for name, told in _with_lists(_GAUGES)}
-    counters = {name: CounterMetricFamily(name, *told) for name, told in _with_lists(_COUNTERS)}
-    for server in snapshot.servers:
-        labels = [server.name, server.model, server.address]
-        gauges["dualcode_server_up"].add_metric(labels, float(server.up))
-        for each in server.failures:
-            gauges["dualcode_server_failure"].add_metric([*labels, each], 1.0)
-    for card in snapshot.gpus:
-        labels = [str(card.index), card.uuid, card.name]
-        told = {
-            "power_watts": card.watts,
-            "power_limit_watts": card.limit_watts,
-            "temperature_celsius": card.celsius,
-            "utilization_ratio": card.utilization,
-            "memory_used_bytes": card.used_bytes,
-            "memory_bytes": card.total_bytes,
-            "throttled": float(bool(card.throttled)),
-        }
-        for name, value in told.items():
-            if value is not None:
-                gauges[f"dualcode_gpu_{name}"].add_metric(labels, value)
-    for run in snapshot.runs:
-        labels, hardest = [run.run, run.pipeline, run.suite], run.hardest
-        outcomes = {"passed": hardest.passed, "failed": hardest.failed, "errored": hardest.errored}
-        for outcome, number in (outcomes | {"left": run.tasks - run.done}).items():
-            gauges["dualcode_run_tasks"].add_metric([*labels, outcome], number)
-        for tests, counts in (("base", run.base), ("plus", run.plus)):
-            if counts is not None and counts.pass_at_1 is not None:
-                gauges["dualcode_run_pass_at_1"].add_metric([*labels, tests], counts.pass_at_1)
-        for after, number in (run.in_flight | {"grading": run.grading}).items():
-            gauges["dualcode_run_in_flight"].add_metric([*labels, after], number)
-        for endpoint, number in run.requests.items():
-            gauges["dualcode_run_requests"].add_metric([*labels, endpoint], number)
-        counters["dualcode_run_failed_calls"].add_metric(labels, run.failed_calls)
-        for name, by in (
-            ("calls", run.calls),
-            ("reviews", run.reviews),
-            ("tokens", {"prompt": run.prompt_tokens, "completion": run.completion_tokens}),
-        ):
-            for each, number in by.items():
-                counters[f"dualcode_run_{name}"].add_metric([*labels, each], number)
-    return [*gauges.values(), *counters.values()]
+    found: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
+    for kind, table in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+        for name, (told, labels) in table.items():
+            found[name] = kind(f"dualcode_{name}", told, labels=labels)
+    servers, gpus = map(_server_samples, snapshot.servers), map(_gpu_samples, snapshot.gpus)
+    for name, labels, value in chain(*servers, *gpus, *map(_run_samples, snapshot.runs)):
+        if value is not None:
+            found[name].add_metric(labels, value)
+    return found.values()
 
 
-def _with_lists(
-    table: dict[str, tuple[str, tuple[str, ...]]],
-) -> Iterator[tuple[str, tuple[str, None, list[str]]]]:
-    for name, (told, labels) in table.items():
-        yield name, (told, None, list(labels))
+def _server_samples(server: ServerNow) -> Iterator[_Sample]:
+    labels = (server.name, server.model, server.address)
+    yield "server_up", labels, server.up
+    for each in server.failures:
+        yield "server_failure", (*labels, each), 1
+
+
+def _gpu_samples(card: Card) -> Iterator[_Sample]:
+    labels = (str(card.index), card.uuid, card.name)
+    yield "gpu_power_watts", labels, card.watts
+    yield "gpu_power_limit_watts", labels, card.limit_watts
+    yield "gpu_temperature_celsius", labels, card.celsius
+    yield "gpu_utilization_ratio", labels, card.utilization
+    yield "gpu_memory_used_bytes", labels, card.used_bytes
+    yield "gpu_memory_bytes", labels, card.total_bytes
+    yield "gpu_throttled", labels, bool(card.throttled)
+
+
+def _run_samples(run: RunNow) -> Iterator[_Sample]:
+    labels, hardest = (run.run, run.pipeline, run.suite), run.hardest
+    counted: dict[str, Mapping[str, float | None]] = {
+        "run_tasks": hardest.model_dump() | {"left": run.tasks - run.done},
+        "run_pass_at_1": {"base": run.base.pass_at_1, "plus": run.plus and run.plus.pass_at_1},
+        "run_in_flight": run.in_flight | {"grading": run.grading},
+        "run_requests": run.requests,
+        "run_calls": run.calls,
+        "run_reviews": run.reviews,
+        "run_tokens": {"prompt": run.prompt_tokens, "completion": run.completion_tokens},
+    }
+    yield "run_failed_calls", labels, run.failed_calls
+    for name, by in counted.items():
+        for what, value in by.items():
+            yield name, (*labels, what), value
 
 
 class _Latest(Collector):
@@ -230,10 +225,3 @@ def expose(latest: Callable[[], Snapshot | None], host: str, port: int) -> Calla
         thread.join()
 
     return end
-
-
-def text(snapshot: Snapshot) -> str:
-    """Return a snapshot in Prometheus's text format."""
-    registry = prometheus_client.CollectorRegistry(auto_describe=False)
-    registry.register(_Latest(lambda: snapshot))
-    return prometheus_client.generate_latest(registry).decode()

@@ -14,10 +14,9 @@ from dualcode.errors import DualcodeError, EndpointError
 from dualcode.models.endpoints import Served, api_key, check_endpoints
 from dualcode.models.openai import OpenAIChat
 from dualcode.models.probe import ask_endpoints, cautions
-from dualcode.operating import gauges
 from dualcode.operating.check import Check, failed, passed, skipped, warned
 from dualcode.sampling import PAPER
-from dualcode.serving import failures
+from dualcode.serving import failures, gauges
 from dualcode.together import all_or_nothing
 
 DEADLINE = 60.0
@@ -41,7 +40,7 @@ async def look(
     One that does not answer ends it with a `fail`.
     """
     about, roles = f"server {name}", [role for role, bound in config.roles.items() if bound == name]
-    address = (config.endpoints[name].base_url or "").rstrip("/").removesuffix("/v1")
+    address = config.endpoints[name].root
     try:
         listed = await check_endpoints(config, roles[:1])
     except DualcodeError as error:
@@ -114,8 +113,8 @@ async def _under_load(
         await asyncio.wait_for(bare.complete(_request("Say hello.", 1)), DEADLINE)
     except (EndpointError, TimeoutError) as error:
         told = error.message if isinstance(error, EndpointError) else f"no token within {DEADLINE:g} s"
-        address = (endpoint.base_url or "").removesuffix("/v1")
-        alive = " while its API answers: the engine hangs" if await gauges.answers(client, address) else ""
+        answers = await gauges.answers(client, endpoint.root)
+        alive = " while its API answers: the engine hangs" if answers else ""
         yield failed(
             f"{about}: engine", f"{told}{alive}", "dualcode serve stop, then start; dualcode serve logs"
         )

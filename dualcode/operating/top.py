@@ -12,12 +12,11 @@ import httpx
 
 from dualcode.config import TeamConfig, load_team
 from dualcode.errors import TeamError
-from dualcode.operating import gauges
-from dualcode.operating.cards import Card, Cards
-from dualcode.operating.gauges import Gauges
 from dualcode.operating.work import RunNow, Work
 from dualcode.record import Record
-from dualcode.serving import failures
+from dualcode.serving import failures, gauges
+from dualcode.serving.gauges import Gauges
+from dualcode.serving.gpus import Card, Cards
 from dualcode.serving.running import find_team, recorded
 from dualcode.together import together
 
@@ -111,13 +110,12 @@ class Watcher:
             return self._known
         found = dict[str, list[tuple[str, str]]]()
         for name, endpoint in config.endpoints.items():
-            root = (endpoint.base_url or "").rstrip("/").removesuffix("/v1")
-            found.setdefault(root, []).append((name, endpoint.model))
+            found.setdefault(endpoint.root, []).append((name, endpoint.model))
         self._known = found
         return found
 
     async def _server(self, root: str, names: Sequence[tuple[str, str]]) -> ServerNow:
-        client = self._clients.setdefault(root, gauges.client_for(root))
+        client = self._clients.get(root) or self._clients.setdefault(root, gauges.client_for(root))
         shown: dict[str, Any] = {
             "name": ", ".join(name for name, _ in names),
             "model": ", ".join(dict.fromkeys(model for _, model in names)),
@@ -130,16 +128,9 @@ class Watcher:
         history = [*self._before.get(root, ()), now][-3:]
         self._before = {**self._before, root: history}
         rates = [after.since(before) for before, after in pairwise(history)]
-        latest = rates[-1] if rates else {}
-        return ServerNow(
-            up=True,
-            running=now.running,
-            waiting=now.waiting,
-            kv_cache=now.kv_cache,
-            prefix_share=now.prefix_share,
-            preemptions=now.preemptions,
-            tokens_per_second=latest.get("tokens_per_second"),
-            prompt_tokens_per_second=latest.get("prompt_tokens_per_second"),
-            failures=tuple(each.failure.name for each in failures.in_gauges(*rates)) if rates else (),
-            **shown,
-        )
+        told = ("running", "waiting", "kv_cache", "prefix_share", "preemptions")
+        shown |= {name: getattr(now, name) for name in told}
+        if rates:
+            shown |= {name: rates[-1][name] for name in ("tokens_per_second", "prompt_tokens_per_second")}
+            shown["failures"] = tuple(each.failure.name for each in failures.in_gauges(*rates))
+        return ServerNow(up=True, **shown)

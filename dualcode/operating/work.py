@@ -1,7 +1,6 @@
 """Runs under work: how far each is, from its records as they are written. Nothing is locked or changed."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from dualcode.metrics import Counts, count
 from dualcode.record import Record
 from dualcode.runs.manifest import Manifest
+from dualcode.serving.logs import Tail
 from dualcode.verdict import Verdict
 
 _LOCKS = Path("/proc/locks")
@@ -56,31 +56,6 @@ class RunNow(Record):
         return self.plus or self.base
 
 
-class _Tail:
-    """Reads what was added to a file of lines since the last time; tells when it is another file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: int | None = None
-        self._read = 0
-
-    def lines(self) -> tuple[bool, list[bytes]]:
-        """Return whether the file was written anew, and the whole lines that are new."""
-        try:
-            source = self._path.open("rb")
-        except OSError:
-            return False, []
-        with source:
-            found = os.fstat(source.fileno())
-            anew = self._file is not None and (found.st_ino != self._file or found.st_size < self._read)
-            self._read = 0 if anew else self._read
-            self._file = found.st_ino
-            source.seek(self._read)
-            whole = source.read().rpartition(b"\n")[0]
-        self._read += len(whole) + 1 if whole else 0
-        return anew, whole.splitlines()
-
-
 class RunReader:
     """Follows one run's records."""
 
@@ -90,7 +65,7 @@ class RunReader:
         self._begin()
 
     def _begin(self) -> None:
-        self._tails = {name: _Tail(self.folder / f"{name}.jsonl") for name in _FILES}
+        self._tails = {name: Tail(self.folder / f"{name}.jsonl") for name in _FILES}
         self._steps = dict[str, str]()
         self._samples = set[str]()
         self._verdicts = dict[str, Verdict]()
@@ -100,10 +75,10 @@ class RunReader:
 
     def read(self) -> RunNow:
         """Take in what is new and return how the run is; a damaged line is passed over."""
-        news = {name: tail.lines() for name, tail in self._tails.items()}
+        news = {name: tail.read() for name, tail in self._tails.items()}
         if any(anew for anew, _ in news.values()):  # a resume set the calls of unfinished tasks aside
             self._begin()
-            news = {name: tail.lines() for name, tail in self._tails.items()}
+            news = {name: tail.read() for name, tail in self._tails.items()}
         for call in _objects(news["calls"][1]):
             self._take(call)
         self._samples |= {str(each.get("task_id")) for each in _objects(news["samples"][1])}
@@ -163,8 +138,8 @@ def _number(found: object) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
+def _objects(text: bytes) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
         try:
             found = json.loads(line)
         except ValueError:

@@ -1,20 +1,19 @@
 """What daily work is done at: the team behind a ledger of its own, a sandbox, and the journal."""
 
 import contextlib
-import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dualcode import resources
+from dualcode import machine, resources
 from dualcode.bench.bench import SandboxBench
 from dualcode.config import Price, Role, TeamConfig
 from dualcode.journal import Journal, switched_on
 from dualcode.models.endpoints import Served, api_key, check_endpoints
-from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.models.ledger.store import FOLDER
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Tier
-from dualcode.team import Team, build_team
+from dualcode.team import Team, open_team
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ async def desk(
     ledger: Path | None = None,
     own_ledger: bool = True,
     unsafe: bool = False,
-    workers: int = 2,
     tell: Callable[[str], None] = lambda _: None,
 ) -> AsyncGenerator[Desk]:
     """Open what work needs; the servers are asked first who they are.
@@ -55,20 +53,10 @@ async def desk(
     config.require(roles, by="this command")
     served = await check_endpoints(config, roles)
     kept = ledger or (resources.state_folder() / FOLDER if own_ledger and switched_on() else None)
-    async with contextlib.AsyncExitStack() as opened:
-        sandbox = await opened.enter_async_context(open_sandbox(workers, unsafe=unsafe))
-        team = build_team(config, roles)
-        opened.push_async_callback(team.close)
-        if kept is not None:
-            book = Ledger.open(kept)
-            opened.callback(book.close)
-            behind = await behind_ledger(team.chats, book, config, served)
-            team = team.through(lambda chat: behind[chat.name])
+    async with (
+        open_sandbox(machine.cores(), unsafe=unsafe) as sandbox,
+        open_team(config, roles, served, ledger=kept) as team,
+    ):
         keys = [api_key(name, config.endpoints[name]) for name in served]
         journal = Journal(secrets=[key for key in keys if key], tell=tell)
         yield Desk(team.at_work(roles, SandboxBench(sandbox)), config, served, sandbox.tier, journal)
-
-
-def cores() -> int:
-    """Return how many programs may run at a time."""
-    return max(1, len(os.sched_getaffinity(0)))

@@ -12,7 +12,7 @@ from dualcode.journal import Findings, entry_of
 from dualcode.library import solve
 from dualcode.pipelines.find import find_pipeline
 from dualcode.record import Record
-from dualcode.reviews.desk import cores, desk
+from dualcode.reviews.desk import desk
 from dualcode.reviews.own_tests import OwnTests, OwnTestsBench, with_tests
 from dualcode.serving.running import find_team
 from dualcode.solution import Program
@@ -64,7 +64,7 @@ async def do_solve(asked: SolveOptions, tell: Callable[[str], None]) -> Written:
     config.require(found.roles, by=f"pipeline {found.name}")
     async with (
         ticking(tell) as tell,
-        desk(config, found.roles, unsafe=asked.unsafe, workers=cores(), tell=tell) as place,
+        desk(config, found.roles, unsafe=asked.unsafe, tell=tell) as place,
     ):
         tell(f"{found.name} writes {asked.task.entry_point}; programs run in: {place.tier.name}")
         bench = OwnTestsBench(place.team.bench, asked.task, asked.tests, lambda seen: tell(_tested(seen)))

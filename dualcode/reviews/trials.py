@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from dualcode import machine
 from dualcode.analysis.trial import FILE, PREFIX, Standing, TrialReview, standings
 from dualcode.config import Role, TeamConfig
 from dualcode.grading.grader import SandboxGrader
-from dualcode.models.ledger import FOLDER
+from dualcode.models.ledger.store import FOLDER
 from dualcode.record import Record
 from dualcode.reviews.cases import Case, make_cases
-from dualcode.reviews.desk import cores, desk
+from dualcode.reviews.desk import desk
 from dualcode.reviews.prompt_sets import BUILT_IN, find_form
 from dualcode.reviews.trial import Reviewer, hold
 from dualcode.runs.lines import read_lines
@@ -83,7 +84,7 @@ async def try_reviewers(asked: TrialOptions, tell: Callable[[str], None]) -> Tri
     folder = asked.run_dir / f"{PREFIX}{suite.name}-{suite.data.sha256[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     async with (
-        open_sandbox(cores(), unsafe=asked.unsafe) as sandbox,
+        open_sandbox(machine.cores(), unsafe=asked.unsafe) as sandbox,
         SandboxGrader(suite, sandbox, workers=sandbox.workers) as grader,
     ):
         cases, missing = await make_cases(
@@ -91,7 +92,7 @@ async def try_reviewers(asked: TrialOptions, tell: Callable[[str], None]) -> Tri
         )
     ledger = None if asked.no_ledger else asked.run_dir / FOLDER
     async with desk(
-        config, asked.roles, ledger=ledger, own_ledger=False, unsafe=asked.unsafe, workers=cores(), tell=tell
+        config, asked.roles, ledger=ledger, own_ledger=False, unsafe=asked.unsafe, tell=tell
     ) as place:
         reviewers = [
             Reviewer(place.team[role], form, thinks, place.prices[config.roles[role]])

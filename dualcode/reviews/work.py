@@ -13,7 +13,7 @@ from dualcode.errors import InputError
 from dualcode.journal import entry_of
 from dualcode.record import Record
 from dualcode.reviews import git
-from dualcode.reviews.desk import Desk, cores, desk
+from dualcode.reviews.desk import Desk, desk
 from dualcode.reviews.diffs import is_diff, read_diff
 from dualcode.reviews.forms import pieces
 from dualcode.reviews.mending import Mend, mend
@@ -105,7 +105,7 @@ async def do_review(
     roles: list[Role] = ["reviewer", "coder"] if asked.test_command else ["reviewer"]
     async with (
         ticking(tell) as tell,
-        desk(config, roles, ledger=asked.ledger, unsafe=asked.unsafe, workers=cores(), tell=tell) as place,
+        desk(config, roles, ledger=asked.ledger, unsafe=asked.unsafe, tell=tell) as place,
     ):
         tell(f"reviewing {pieces(len(found.pieces))}; programs are tried in: {place.tier.name}")
         return await _work(asked, found, root, spec, place, tell, heard)

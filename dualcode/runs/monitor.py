@@ -8,9 +8,6 @@ all the same.
 
 import asyncio
 import contextlib
-import importlib
-import math
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +20,9 @@ from dualcode.clock import now
 from dualcode.models.chat import ChatModel, Meter
 from dualcode.models.endpoints import is_loopback
 from dualcode.record import Record
+from dualcode.serving import gauges
+from dualcode.serving.gauges import Gauges
+from dualcode.serving.gpus import Cards
 from dualcode.serving.hardware import ServedHardware
 from dualcode.together import together
 
@@ -30,8 +30,6 @@ INTERVAL = 1.0
 """Seconds from one reading of a server to the next."""
 PATIENCE = 5.0
 """Seconds that a server may take to tell its metrics; a busy one may take some."""
-_LINE = re.compile(r"^vllm:(\w+)(?:\{.*\})?[ \t]+(\S+)(?:[ \t]+\S+)?[ \t\r]*$", re.MULTILINE)
-"""A name, its labels, a value, and a time that some servers add."""
 
 
 class GpuReading(Record):
@@ -202,67 +200,38 @@ class Monitor:
             if not answer.is_success:
                 self._source.absent = f"HTTP {answer.status_code}"
                 return {}
-        found = parse("\n".join(answer.text for answer in answers))
-        self._source.absent = None if found else "no metrics of vLLM"
-        return found
+        told = gauges.parse("\n".join(answer.text for answer in answers), time.monotonic())
+        self._source.absent = None if told else "no metrics of vLLM"
+        return {} if told is None else shown(told)
 
 
-def parse(page: str) -> dict[str, Any]:
-    """Return a Reading's fields from vLLM's page in Prometheus's text format; {} if it has none of them.
-
-    Engines of one server (data parallelism), and replicas, are added up. A value that is no finite number
-    is passed over.
-    """
-    values: dict[str, list[float]] = {}
-    for name, value in _LINE.findall(page):
-        with contextlib.suppress(ValueError):
-            if name in _FIELDS and math.isfinite(number := float(value)):
-                values.setdefault(name, []).append(number)
-    caches = values.pop("kv_cache_usage_perc", [])
-    found: dict[str, float] = {"kv_cache": max(caches)} if caches else {}
-    return found | {_FIELDS[name]: round(sum(each)) for name, each in values.items()}
-
-
-_FIELDS = {
-    "num_requests_running": "running",
-    "num_requests_waiting": "waiting",
-    "prompt_tokens_total": "prompt_tokens",
-    "generation_tokens_total": "generation_tokens",
-    "kv_cache_usage_perc": "kv_cache",
-}
+def shown(told: Gauges) -> dict[str, Any]:
+    """Return a Reading's fields of what a server tells, requests and tokens in whole numbers."""
+    counted = ("running", "waiting", "prompt_tokens", "generation_tokens")
+    found = {name: round(value) for name in counted if (value := getattr(told, name)) is not None}
+    return found | ({} if told.kv_cache is None else {"kv_cache": told.kv_cache})
 
 
 class GpuMeter:
-    """Reads GPUs through NVML, by NVIDIA's own `nvidia-ml-py` (the module `pynvml`) where it is installed.
-
-    nvidia-smi would be one process a reading, and does not tell the energy counter.
-    """
+    """Reads a server's GPUs; the driver is asked only where it has some."""
 
     @cached_property
-    def _nvml(self) -> Any:
-        try:
-            nvml = importlib.import_module("pynvml")
-        except ImportError:
-            return None
-        try:
-            nvml.nvmlInit()
-        except nvml.NVMLError:
-            return None
-        return nvml
+    def _cards(self) -> Cards:
+        return Cards()
 
     def read(self, uuids: Sequence[str]) -> tuple[GpuReading, ...]:
         """Return a reading of each GPU that answers; nothing where NVML or its module is not there."""
-        if not uuids or self._nvml is None:
+        if not uuids:
             return ()
         found: list[GpuReading] = []
         for uuid in uuids:
-            handle = self._ask("nvmlDeviceGetHandleByUUID", uuid)
+            handle = self._cards.ask("nvmlDeviceGetHandleByUUID", uuid)
             if handle is None:
                 continue
-            rates = self._ask("nvmlDeviceGetUtilizationRates", handle)
-            memory = self._ask("nvmlDeviceGetMemoryInfo", handle)
-            milliwatts = self._ask("nvmlDeviceGetPowerUsage", handle)
-            millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)
+            rates = self._cards.ask("nvmlDeviceGetUtilizationRates", handle)
+            memory = self._cards.ask("nvmlDeviceGetMemoryInfo", handle)
+            milliwatts = self._cards.ask("nvmlDeviceGetPowerUsage", handle)
+            millijoules = self._cards.ask("nvmlDeviceGetTotalEnergyConsumption", handle)
             reading = GpuReading(
                 uuid=uuid,
                 utilization=None if rates is None else rates.gpu / 100,
@@ -272,9 +241,3 @@ class GpuMeter:
             )
             found.append(reading)
         return tuple(found)
-
-    def _ask(self, question: str, about: object) -> Any:
-        try:
-            return getattr(self._nvml, question)(about)
-        except (self._nvml.NVMLError, AttributeError):  # a driver, or a module, that lacks the question
-            return None

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualcode.config import Role, TeamConfig
-from dualcode.models.breaker import PATIENCE, Breaker
+from dualcode.models.breaker import PATIENCE
 from dualcode.models.endpoints import Served
-from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.models.ledger.store import FOLDER
 from dualcode.runs.hands import Hands, open_here
 from dualcode.runs.runner import Observer
 from dualcode.suites.suite import Suite
-from dualcode.team import Team, build_team
+from dualcode.team import Team, open_team
 
 
 @dataclass(frozen=True)
@@ -61,23 +61,12 @@ class Workshop:
     async def tools(self) -> Tools:
         """Open what is not open yet, and return it."""
         if self._tools is None:
-            from dualcode.models.openai import OpenAIChat  # its library takes a second to import
-
             hands = self._hands
             if hands is None:
                 hands = await self._parts.enter_async_context(open_here(self.suite, unsafe=self._unsafe))
-            team = build_team(self.config, self._roles, self.served)
-            self._parts.push_async_callback(team.close)
-            for chat in team.chats:
-                if isinstance(chat, OpenAIChat):
-                    chat.breaker = Breaker(
-                        chat.name, self.config, self.served[chat.name], chat.meter, patience=self._patience
-                    )
-            if self._ledger is not None:
-                ledger = Ledger.open(self._ledger)
-                self._parts.callback(ledger.close)
-                behind = await behind_ledger(team.chats, ledger, self.config, self.served)
-                team = team.through(lambda chat: behind[chat.name])
+            team = await self._parts.enter_async_context(
+                open_team(self.config, self._roles, self.served, ledger=self._ledger, patience=self._patience)
+            )
             self._tools = Tools(team, hands)
         return self._tools
 

@@ -54,17 +54,18 @@ def ensure(
 def recipe_version(interpreter: Interpreter) -> str:
     """Return twelve hex digits that change with the recipe's code and the packages that decide its output."""
     digest = hashlib.sha256()
-    for file in sorted(_recipe().glob("*.py")):
+    for file in sorted(shipped(RECIPE).glob("*.py")):
         digest.update(ast.dump(ast.parse(file.read_bytes())).encode())  # comments and layout do not count
     for package in (SOURCE, "transformers"):
         digest.update(f"{package} {interpreter.versions.get(package)}".encode())
     return digest.hexdigest()[:12]
 
 
-def _recipe() -> Path:
-    found = resources.find("serving", RECIPE)
+def shipped(name: str) -> Path:
+    """Return a folder of scripts under `serving/`."""
+    found = resources.find("serving", name)
     if found is None:
-        raise ServingError(f"serving/{RECIPE} is not there", hint="reinstall dualcode")
+        raise ServingError(f"serving/{name} is not there", hint="reinstall dualcode")
     return found
 
 
@@ -73,7 +74,7 @@ def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say, n
     say(f"building {' and '.join(places)} (once, under a minute)")
     drafts = {model: place.with_name(f".{place.name}.{os.getpid()}") for model, place in places.items()}
     # The recipe is started as a package of its own: vLLM's environment need not have dualcode's dependencies.
-    recipe = _recipe()
+    recipe = shipped(RECIPE)
     command = [str(interpreter.python), "-m", recipe.name]
     command += [f"{model.removeprefix('smollm2-')}={draft}" for model, draft in drafts.items()]
     # Threads that wait must not spin, or two libraries' pools fight over the cores. The recipe itself gives
@@ -83,11 +84,11 @@ def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say, n
     try:
         for draft in drafts.values():
             draft.mkdir()
-        done = run_watched(command, settings, lambda seconds: now(f"still building ({seconds:.0f} s)"))
-        if done.returncode:
-            last = "\n".join(done.stderr.strip().splitlines()[-12:])
-            raise ServingError(f"the small model could not be built (exit {done.returncode}):\n{last}")
-        for model, line in zip(places, done.stdout.splitlines(), strict=True):
+        failed = "the small model could not be built (exit {}):"
+        printed = run_watched(
+            command, settings, lambda seconds: now(f"still building ({seconds:.0f} s)"), failed
+        )
+        for model, line in zip(places, printed.splitlines(), strict=True):
             report: dict[str, Any] = json.loads(line)
             drafts[model].rename(places[model])
             say(
@@ -101,9 +102,13 @@ def _build(places: dict[SmallModel, Path], interpreter: Interpreter, say: Say, n
 
 
 def run_watched(
-    command: Sequence[str], settings: Mapping[str, str], tick: Callable[[float], None]
-) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with `tick` told the seconds so far; ended with us if we are interrupted."""
+    command: Sequence[str], settings: Mapping[str, str], tick: Callable[[float], None], failed: str
+) -> str:
+    """Run a command to its end and return what it printed; it is ended with us if we are interrupted.
+
+    `tick` is told the seconds so far. Raises ServingError, in the words of `failed` with the exit code in
+    their `{}`, and with the last lines of what the command complained of.
+    """
     began = time.monotonic()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings, cwd="/"
@@ -112,8 +117,12 @@ def run_watched(
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     out, err = process.communicate(timeout=0.5)
-                    return subprocess.CompletedProcess(command, process.returncode, out, err)
+                    break
                 tick(time.monotonic() - began)
         except BaseException:
             process.kill()
             raise
+    if process.returncode:
+        last = "\n".join(f"    {line}" for line in err.strip().splitlines()[-12:])
+        raise ServingError(f"{failed.format(process.returncode)}\n{last}")
+    return out

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from dualcode import machine
 from dualcode.record import Record
 from dualcode.serving import hub, processes
-from dualcode.serving.gpus import smi
+from dualcode.serving.gpus import Card, Cards
 from dualcode.serving.running import RunningServer, running
 
 if TYPE_CHECKING:
     from dualcode.models.endpoints import Served
 
-_MIB = 2**20
 _LONGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no longer ones."""
 _PLAIN = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I8"})
@@ -107,12 +107,12 @@ def _facts(servers: Sequence[RunningServer], root: str | None) -> dict[str, Any]
     with contextlib.suppress(psutil.Error):
         environment = psutil.Process(first.pid).environ()
     gpus = [gpus_of(server) for server in servers]
-    resident = [resident_bytes(server) for server in servers]
+    usable, resident = os.sched_getaffinity(0), [resident_bytes(server) for server in servers]
     return {
         "checkpoint": read_checkpoint(root or first.weights, environment, first.commit or "main"),
         "gpus": None if None in gpus else tuple(dict.fromkeys(gpu for each in gpus for gpu in each or ())),
         "cpu": cpu_model(),
-        "cores": len({core for each in servers for core in each.cores or os.sched_getaffinity(0)}),
+        "cores": min(machine.cores(), len({core for each in servers for core in each.cores or usable})),
         "resident_bytes": None if None in resident else sum(each or 0 for each in resident),
         "replicas": tuple(server.root_url for server in servers if server.kind == "replica"),
     }
@@ -216,22 +216,19 @@ def gpus_of(server: processes.Identity) -> tuple[Gpu, ...] | None:
     members = processes.members(server)
     if not any(_uses_cuda(process.pid) for process in members):
         return ()
-    known: dict[str, Gpu] = {}
-    for uuid, name, memory, driver in smi("--query-gpu=uuid,name,memory.total,driver_version", 4):
-        total = int(memory) * _MIB if memory.isdigit() else None
-        known[uuid] = Gpu(uuid=uuid, name=name, memory_bytes=total, used_bytes=None, driver=driver)
-    pids = {str(process.pid) for process in members}
-    held: dict[str, int | None] = {}
-    for uuid, pid, memory in smi("--query-compute-apps=gpu_uuid,pid,used_memory", 3):
-        if pid in pids and uuid in known:
-            more = int(memory) * _MIB if memory.isdigit() else 0  # [N/A] where the driver does not tell
-            held[uuid] = (held.get(uuid) or 0) + more or None
-    if held:
-        named = [gpu for uuid, gpu in known.items() if uuid in held]
-        return tuple(gpu.model_copy(update={"used_bytes": held[gpu.uuid]}) for gpu in named)
+    pids, cards = {process.pid for process in members}, Cards().read()
+    held = {card.uuid: [each.used_bytes for each in card.holders if each.pid in pids] for card in cards}
+    if named := [card for card in cards if held[card.uuid]]:
+        # A part that the driver does not tell counts nothing; None where it tells none.
+        return tuple(_gpu(card, sum(filter(None, held[card.uuid])) or None) for card in named)
     with contextlib.suppress(psutil.Error):
-        return _pinned(psutil.Process(server.pid).environ().get("CUDA_VISIBLE_DEVICES"), list(known.values()))
+        return _pinned(psutil.Process(server.pid).environ().get("CUDA_VISIBLE_DEVICES"), cards)
     return None
+
+
+def _gpu(card: Card, used: int | None = None) -> Gpu:
+    driver = card.driver or "unknown"
+    return Gpu(uuid=card.uuid, name=card.name, memory_bytes=card.total_bytes, used_bytes=used, driver=driver)
 
 
 def _uses_cuda(pid: int) -> bool:
@@ -241,13 +238,13 @@ def _uses_cuda(pid: int) -> bool:
         return False
 
 
-def _pinned(devices: str | None, known: Sequence[Gpu]) -> tuple[Gpu, ...] | None:
+def _pinned(devices: str | None, cards: Sequence[Card]) -> tuple[Gpu, ...] | None:
     if devices is None:
-        return tuple(known) if len(known) == 1 else None
-    found: list[Gpu] = []
+        return (_gpu(cards[0]),) if len(cards) == 1 else None
+    found: list[Card] = []
     for device in filter(None, (part.strip() for part in devices.split(","))):
         if device.isdigit():
-            found += known[int(device) : int(device) + 1]
+            found += cards[int(device) : int(device) + 1]
         else:
-            found += [gpu for gpu in known if gpu.uuid.startswith(device)]
-    return tuple(found) or None
+            found += [card for card in cards if card.uuid.startswith(device)]
+    return tuple(map(_gpu, found)) or None

@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from dualcode import machine
 from dualcode.errors import ProfileError, ServingError
 from dualcode.record import Record
 from dualcode.serving import environment, processes
 from dualcode.serving.hub import Weights
 from dualcode.serving.interpreter import CHECKOUT
+from dualcode.serving.logs import log_folder
 from dualcode.serving.profiles import Profile, Server, SmallModel, predecessors
-from dualcode.serving.running import Kind, RunningServer, log_folder
+from dualcode.serving.running import Kind, RunningServer
 
 ENTRY = "vllm.entrypoints.openai.api_server"
 ROUTER = "DUALCODE_VLLM_ROUTER"
@@ -57,9 +59,13 @@ class Launch(Record):
 
 def names_of(server: Server) -> list[str]:
     """Return the processes of a server: itself, or its replicas and then the router."""
-    if not server.routed:
-        return [server.name]
-    return [*(f"{server.name}-{number}" for number in range(1, server.spec.replicas + 1)), server.name]
+    return [*own_of(server), server.name] if server.routed else own_of(server)
+
+
+def own_of(server: Server) -> list[str]:
+    """Return the processes of a server that run vLLM here: itself, or its replicas."""
+    numbers = range(1, server.spec.replicas + 1)
+    return [f"{server.name}-{number}" for number in numbers] if server.routed else [server.name]
 
 
 def choose_ports(profile: Profile, servers: Sequence[Server], host: str, ports: Ports) -> dict[str, int]:
@@ -68,7 +74,7 @@ def choose_ports(profile: Profile, servers: Sequence[Server], host: str, ports: 
     named: Mapping[str, int] = {} if ports is None or ports == "free" else ports
     if unknown := set(named) - {server.name for server in profile.servers}:
         raise ProfileError(f"profile {profile.name!r} has no server {sorted(unknown)}; it has {names}")
-    replicas = [name for server in servers if server.routed for name in names_of(server)[:-1]]
+    replicas = [name for server in servers if server.routed for name in own_of(server)]
     inner = dict(zip(replicas, processes.free_ports(len(replicas), "127.0.0.1"), strict=True))
     if ports == "free":
         return inner | dict(zip(names, processes.free_ports(len(names), host), strict=True))
@@ -95,13 +101,9 @@ def launches(
     state: Path,
 ) -> list[Launch]:
     """Return the processes of these servers in an order in which they can be started."""
-    sharing = [
-        name
-        for server in profile.servers
-        if server.spec.cores == "share"
-        for name in (names_of(server)[:-1] if server.routed else [server.name])
-    ]
-    shares = environment.split_cores(sorted(os.sched_getaffinity(0)), len(sharing)) if sharing else []
+    sharing = [name for each in profile.servers if each.spec.cores == "share" for name in own_of(each)]
+    usable = sorted(os.sched_getaffinity(0))[: machine.cores()]
+    shares = environment.split_cores(usable, len(sharing)) if sharing else []
     cores = dict(zip(sharing, shares, strict=True))
 
     found: list[Launch] = []
@@ -116,7 +118,7 @@ def launches(
             for name in names_of(each)
         ]
         process = partial(Launch, server=server, weights=folder, commit=exact.commit if exact else None)
-        own = names_of(server)[:-1] if server.routed else [server.name]
+        own = own_of(server)
         for name, devices in zip(own, server.devices, strict=True):
             # Only the router speaks to replicas; a server without one is reached from where the user says.
             address = "127.0.0.1" if server.routed else host

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,8 @@ from dualcode.errors import ProfileError, ServingError
 from dualcode.record import Record
 from dualcode.serving import checkpoints, gpus, interpreter, preflight, processes
 from dualcode.serving.failures import explained
-from dualcode.serving.launch import ENTRY, Launch, Ports, choose_ports, launches, names_of, spawn
+from dualcode.serving.launch import Launch, Ports, choose_ports, launches, names_of, spawn
+from dualcode.serving.logs import last_lines
 from dualcode.serving.profiles import Profile, Server, load
 from dualcode.serving.progress import Display, Say, Watch
 from dualcode.serving.running import (
@@ -23,9 +24,7 @@ from dualcode.serving.running import (
     clear,
     healthy,
     listing,
-    log_folder,
     recorded,
-    running,
     save,
     served_at,
 )
@@ -261,47 +260,6 @@ def status(state: Path | None = None) -> list[ServerStatus]:
     return found
 
 
-def logs(
-    state: Path | None = None, server: str | None = None, *, lines: int = 40
-) -> Iterator[tuple[str, str]]:
-    """Yield (server, line) for the last lines of each log, or of one server's; logs outlive their servers."""
-    folder = log_folder(state or resources.state_folder())
-    files = sorted(folder.glob("*.log"))
-    if server and server not in (file.stem for file in files):
-        names = ", ".join(file.stem for file in files) or "none"
-        raise ServingError(
-            f"there is no log of a server {server!r} in {folder}; there is: {names}",
-            hint="dualcode serve status",
-        )
-    for file in files:
-        if server in (None, file.stem):
-            yield from ((file.stem, line) for line in last_lines(file, lines))
-
-
-def follow(state: Path | None = None, server: str | None = None) -> Iterator[tuple[str, str]]:
-    """Yield (server, line) as lines are written, without end."""
-    folder = log_folder(state or resources.state_folder())
-    files = [file for file in sorted(folder.glob("*.log")) if server in (None, file.stem)]
-    positions = {file: file.stat().st_size for file in files}
-    while True:
-        for file, known in positions.items():
-            position = known if known <= file.stat().st_size else 0  # a new start rotated it
-            with file.open("rb") as source:
-                source.seek(position)
-                whole = source.read().rpartition(b"\n")[0]
-            positions[file] = position + (len(whole) + 1 if whole else 0)
-            yield from ((file.stem, line) for line in whole.decode(errors="replace").splitlines())
-        time.sleep(0.3)
-
-
-def last_lines(file: Path, count: int) -> list[str]:
-    """Return the last `count` lines of a log, reading no more than its last 256 KiB."""
-    with file.open("rb") as source:
-        size = source.seek(0, os.SEEK_END)
-        source.seek(max(0, size - 262_144))
-        return source.read().decode(errors="replace").splitlines()[-count:]
-
-
 def _launch(
     pair: RunningPair,
     planned: list[Launch],
@@ -371,16 +329,3 @@ def _failure(launch: Launch, what: str) -> ServingError:
     why = explained(last_lines(launch.log, 5000))
     told = f"the {launch.name} {what}{why}\nthe end of {launch.log}:\n{shown}"
     return ServingError(told, hint=launch.rerun)
-
-
-__all__ = [
-    "ENTRY",
-    "ServerStatus",
-    "follow",
-    "log_folder",
-    "logs",
-    "running",
-    "start",
-    "status",
-    "stop",
-]

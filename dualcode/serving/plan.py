@@ -96,14 +96,11 @@ def uses_flashinfer(server: Server, capability: float) -> bool:
 
 def _sharing(server: Server, servers: Sequence[Server]) -> list[float]:
     """Return the shares of the card that other servers take."""
-    device = server.spec.env.get("CUDA_VISIBLE_DEVICES")
+    here = (server.spec.host, server.gpus)
     return [
         float((DEFAULTS | dict(each.flags))["gpu-memory-utilization"])
         for each in servers
-        if device
-        and each.name != server.name
-        and each.spec.host == server.spec.host
-        and each.spec.env.get("CUDA_VISIBLE_DEVICES") == device
+        if server.gpus and each.name != server.name and (each.spec.host, each.gpus) == here
     ]
 
 
@@ -141,7 +138,7 @@ def _server_plan(
         server=server.name,
         model=server.weights or server.model,
         gpu=gpu.name,
-        device=server.spec.env.get("CUDA_VISIBLE_DEVICES", ""),
+        device=",".join(server.gpus),
         memory=gpu.memory_gib,
         share=share,
         weights=weights,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dualcode.errors import ServingError
-from dualcode.serving import gpus, hub
+from dualcode.serving import hub
 from dualcode.serving.facts import GIB, Facts, GpuFacts, load_facts
+from dualcode.serving.gpus import Card, Cards
 from dualcode.serving.hardware import read_checkpoint
 from dualcode.serving.hub import HubError, Weights
 from dualcode.serving.interpreter import Interpreter
@@ -104,8 +105,8 @@ def _gpu_problems(
     profile: Profile, servers: Sequence[Server], vllm: Interpreter, facts: Facts, beside: bool
 ) -> list[Problem]:
     problems: list[Problem] = []
-    cards = gpus.here()
-    if vllm.cuda and cards:
+    cards = Cards().read()
+    if vllm.cuda and cards and cards[0].driver:
         problems += _driver_problems(cards[0].driver, vllm.cuda)
     if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
         problems.append((
@@ -119,10 +120,10 @@ def _gpu_problems(
         ))  # fmt: skip
     pinned: dict[str, list[Server]] = {}
     for server in servers:
-        for device in server.spec.env.get("CUDA_VISIBLE_DEVICES", "").split(","):
-            pinned.setdefault(device.strip(), []).append(server)
+        for device in server.gpus:
+            pinned.setdefault(device, []).append(server)
     for card in cards:
-        if own := pinned.get(card.index) or pinned.get(card.uuid):
+        if own := pinned.get(str(card.index)) or pinned.get(card.uuid):
             problems += _card_problems(card, own, profile, facts, beside)
             problems += [each for server in own for each in _flag_problems(card, server)]
     return list(dict.fromkeys(problems))
@@ -138,7 +139,7 @@ def _driver_problems(driver: str, cuda: str) -> list[Problem]:
     )]  # fmt: skip
 
 
-def _flag_problems(card: gpus.GpuHere, server: Server) -> list[Problem]:
+def _flag_problems(card: Card, server: Server) -> list[Problem]:
     """Return which flags of a server this kind of GPU does not take."""
     if card.capability is None:
         return []
@@ -163,18 +164,18 @@ def _flag_problems(card: gpus.GpuHere, server: Server) -> list[Problem]:
 
 
 def _card_problems(
-    card: gpus.GpuHere, servers: Sequence[Server], profile: Profile, facts: Facts, beside: bool
+    card: Card, servers: Sequence[Server], profile: Profile, facts: Facts, beside: bool
 ) -> list[Problem]:
     """Return what does not fit into a card's memory: by its kind's facts, else by what the driver says."""
-    if card.memory_gib is None:
+    if card.total_bytes is None:
         return []
     kind = next((each for each in facts.gpus.values() if each.name == card.name), None)
     kind = kind or GpuFacts(
         name=card.name,
-        memory_gib=card.memory_gib * 0.98,  # CUDA sees a little less than the driver
+        memory_gib=card.total_bytes / GIB * 0.98,  # CUDA sees a little less than the driver
         bandwidth_gb_s=1,
         capability=card.capability or "0",
-        source="nvidia-smi",
+        source="NVML",
     )
     problems: list[Problem] = []
     names = {server.name for server in servers}
@@ -188,10 +189,11 @@ def _card_problems(
                 f"dualcode serve plan --gpu {short} shows which profile does",
             ))  # fmt: skip
     spare = None if beside else min((each.outside for each in plans), default=None)
-    if spare is not None and card.used_gib is not None and card.used_gib > spare - OUTSIDE_GIB:
-        who = ", ".join(gpus.holders(card.uuid)) or ("a display" if card.display else "another process")
+    if spare is not None and card.used_bytes is not None and card.used_bytes / GIB > spare - OUTSIDE_GIB:
+        who = ", ".join(f"{each.name} (pid {each.pid})" for each in card.holders)
+        who = who or ("a display" if card.display else "another process")
         problems.append((
-            f"{card.used_gib:.1f} GiB of GPU {card.index} are taken by {who};"
+            f"{card.used_bytes / GIB:.1f} GiB of GPU {card.index} are taken by {who};"
             f" the profile leaves {max(0.0, spare - OUTSIDE_GIB):.1f}",
             "end what holds it, or lower gpu-memory-utilization (--profile two-24gb leaves more room)",
         ))  # fmt: skip

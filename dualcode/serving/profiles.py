@@ -93,14 +93,17 @@ class Server(Record):
         return str(self.flags.get("revision") or "main")
 
     @property
+    def gpus(self) -> list[str]:
+        """What CUDA_VISIBLE_DEVICES names, by index or UUID; empty where the profile pins it to none."""
+        named = self.spec.env.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        return [device for each in named if (device := each.strip())]
+
+    @property
     def devices(self) -> list[str | None]:
         """What CUDA_VISIBLE_DEVICES says to each replica; None where the profile pins it to none."""
-        named = self.spec.env.get("CUDA_VISIBLE_DEVICES")
-        if not named:
-            return [None] * self.spec.replicas
-        each = [device.strip() for device in named.split(",")]
-        size = len(each) // max(1, self.spec.replicas)
-        return [",".join(each[index * size : (index + 1) * size]) for index in range(self.spec.replicas)]
+        gpus, size = self.gpus, len(self.gpus) // max(1, self.spec.replicas)
+        parts = (gpus[index * size : (index + 1) * size] for index in range(self.spec.replicas))
+        return [",".join(part) if gpus else None for part in parts]
 
 
 class Profile(Record):
@@ -166,15 +169,15 @@ def load(name: str) -> Profile:
             raise ProfileError(f"{file} does not exist, so {name} is no serving profile")
         raise UnknownNameError("serving profile", name, known(), hint="dualcode serve start --profile FOLDER")
     folder = file.parent.resolve()
-    table = _read(folder / TEAM_FILE, tomllib.loads)
-    servers: object = cast(dict[str, object], table).get("servers")
+    table = cast(dict[str, object], _read(folder / TEAM_FILE, tomllib.loads))
+    servers = table.get("servers")
     if not isinstance(servers, dict) or not servers:
         raise ProfileError(f"{folder / TEAM_FILE} has no [servers.NAME] table, so there is nothing to start")
     # Refuse now what `eval` would refuse after the servers had started.
-    if unknown := [key for key in cast(dict[str, object], table) if key not in TeamConfig.model_fields]:
+    if unknown := [key for key in table if key not in TeamConfig.model_fields]:
         keys = ", ".join(TeamConfig.model_fields)
         raise ProfileError(f"{folder / TEAM_FILE}: unknown key {', '.join(unknown)}; expected one of: {keys}")
-    if "endpoints" in cast(dict[str, object], table):
+    if "endpoints" in table:
         load_team(folder / TEAM_FILE)
     each = cast(dict[str, object], servers)
     profile = Profile(
@@ -216,27 +219,24 @@ def _check_devices(profile: Profile) -> None:
     where = f"{profile.team_file}, [servers."
     held: dict[tuple[str, str], list[Server]] = {}
     for server in profile.servers:
-        named = [each for each in server.spec.env.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
-        count, replicas = len(named), server.spec.replicas
+        count, replicas = len(server.gpus), server.spec.replicas
         if count and replicas and count % replicas:
             raise ProfileError(
                 f"{where}{server.name}]: {replicas} replicas cannot share {count} GPUs evenly "
-                f"(CUDA_VISIBLE_DEVICES = {','.join(named)!r})"
+                f"(CUDA_VISIBLE_DEVICES = {','.join(server.gpus)!r})"
             )
         if not replicas and not server.spec.workers:
             raise ProfileError(f"{where}{server.name}]: no replicas and no workers: nothing would answer")
-        for device in dict.fromkeys(map(str.strip, named)):
+        for device in dict.fromkeys(server.gpus):
             held.setdefault((server.spec.host, device), []).append(server)
     for (_, device), servers in held.items():
         for first, second in combinations(servers, 2):
-            names = (first.name, second.name)
-            if first.name not in predecessors(second, profile.servers) and second.name not in predecessors(
-                first, profile.servers
-            ):
+            ordered = {*predecessors(first, profile.servers), *predecessors(second, profile.servers)}
+            if ordered.isdisjoint((first.name, second.name)):
                 raise ProfileError(
-                    f"{profile.team_file}: {names[0]} and {names[1]} share GPU {device} and would start side "
-                    f"by side, which disturbs how each measures its memory",
-                    hint=f'after = "{names[0]}" in [servers.{names[1]}], as serving/one-80gb has it',
+                    f"{profile.team_file}: {first.name} and {second.name} share GPU {device} and would start "
+                    f"side by side, which disturbs how each measures its memory",
+                    hint=f'after = "{first.name}" in [servers.{second.name}], as serving/one-80gb has it',
                 )
         share = sum(float(each.flags.get("gpu-memory-utilization", 0.92)) for each in servers)
         if len(servers) > 1 and share > 1:

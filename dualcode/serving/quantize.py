@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from dualcode import resources
 from dualcode.errors import InputError, ServingError
 from dualcode.record import Record
 from dualcode.serving import checkpoints, environment, hub, interpreter
-from dualcode.serving.checkpoints import run_watched
+from dualcode.serving.checkpoints import run_watched, shipped
 from dualcode.serving.hub import HubError
 from dualcode.serving.interpreter import CHECKOUT, Interpreter
 from dualcode.serving.preflight import looks_like_a_path
@@ -195,11 +194,8 @@ def _python(part: str, say: Say) -> Path:
 
 def _run(command: list[str], what: str, now: Say) -> str:
     """Run one of the scripts with its folder to import from; return what it printed."""
-    scripts = resources.find("serving", SCRIPTS)
-    if scripts is None:
-        raise ServingError(f"serving/{SCRIPTS} is not there", hint="reinstall dualcode")
     more = {
-        "PYTHONPATH": str(scripts.parent),
+        "PYTHONPATH": str(shipped(SCRIPTS).parent),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "OMP_WAIT_POLICY": "PASSIVE",
         "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -207,11 +203,8 @@ def _run(command: list[str], what: str, now: Say) -> str:
     }
     settings: Mapping[str, str] = environment.scrubbed(more, secrets=True)
     settings = environment.with_own_programs(settings, Path(command[0]))
-    done = run_watched(command, settings, lambda seconds: now(f"{what} ({seconds:.0f} s)"))
-    if done.returncode:
-        last = "\n".join(f"    {line}" for line in done.stderr.strip().splitlines()[-12:])
-        raise ServingError(f"{what}: it failed (exit {done.returncode}), and nothing is kept:\n{last}")
-    return done.stdout
+    failed = f"{what}: it failed (exit {{}}), and nothing is kept:"
+    return run_watched(command, settings, lambda seconds: now(f"{what} ({seconds:.0f} s)"), failed)
 
 
 def _judgement(printed: str) -> Judgement:

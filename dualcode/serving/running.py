@@ -150,11 +150,6 @@ def find_team(given: Path | TeamConfig | None) -> TeamConfig:
     return load_team(file).resolved(pair.base_urls() if pair else {})
 
 
-def log_folder(state: Path) -> Path:
-    """Return where the servers' logs lie."""
-    return state / "logs"
-
-
 def save(pair: RunningPair, state: Path) -> None:
     """Write the pair into the state folder in one step."""
     draft = state / f".{FILE}.{os.getpid()}"
@@ -192,9 +187,9 @@ def healthy(server: RunningServer, *, timeout: float = 5) -> bool:
         return False
 
 
-def listing(server: RunningServer, *, timeout: float = 5) -> Listing:
+def listing(server: RunningServer) -> Listing:
     """Return what /v1/models says of the model, asked with the key in $VLLM_API_KEY if there is one."""
-    found = _models(server.base_url, timeout, trust_env=False)
+    found = _models(server.base_url, 5, trust_env=False)
     if found == 401:
         return Listing(locked=True)
     models = {} if isinstance(found, int) else found
@@ -220,9 +215,9 @@ def answers(server: RunningServer) -> bool:
     return reply.status_code < 500
 
 
-def served_at(root: str, *, timeout: float = 10) -> list[str] | None:
+def served_at(root: str) -> list[str] | None:
     """Return the names that the server at this address serves; None if it does not answer."""
-    found = _models(f"{root}/v1", timeout, trust_env=True)
+    found = _models(f"{root}/v1", 10, trust_env=True)
     return None if isinstance(found, int) else list(found)
 
 

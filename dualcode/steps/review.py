@@ -60,10 +60,15 @@ class _Judged(Protocol):
 
 def review_schema() -> schema.Schema:
     """Return the JSON schema of a review, bounded so that a reply always fits into REVIEW_TOKENS."""
-    finding = schema.record(dict.fromkeys(("where", "actual", "expected"), schema.text(FINDING_CHARACTERS)))
+    return judgement_schema(dict.fromkeys(("where", "actual", "expected"), schema.text(FINDING_CHARACTERS)))
+
+
+def judgement_schema(finding: schema.Schema) -> schema.Schema:
+    """Return the JSON schema of a review of any form, by the schemas of a finding's fields."""
 
     def branch(verdict: str, least: int, most: int) -> schema.Schema:
-        return schema.record({"verdict": {"const": verdict}, "findings": schema.array(finding, most, least)})
+        findings = schema.array(schema.record(finding), most, least)
+        return schema.record({"verdict": {"const": verdict}, "findings": findings})
 
     return {"anyOf": [branch("approve", 0, 0), branch("revise", 1, MOST_FINDINGS)]}
 

@@ -8,7 +8,7 @@ from pydantic import field_validator
 from dualcode.record import Record
 from dualcode.steps import schema
 from dualcode.steps.claims import Claim
-from dualcode.steps.review import FINDING_CHARACTERS, MOST_FINDINGS, Finding, consistent
+from dualcode.steps.review import FINDING_CHARACTERS, Finding, consistent, judgement_schema
 
 VALUE_CHARACTERS = 160
 REVIEW_TOKENS = 1536
@@ -59,12 +59,7 @@ def review_schema(*, lines: bool) -> schema.Schema:
     texts: dict[str, Any] = {"line": {"type": "integer", "minimum": 1}} if lines else {}
     texts |= dict.fromkeys(("where", "actual", "expected"), schema.text(FINDING_CHARACTERS))
     texts |= {key: {"type": "string", "maxLength": VALUE_CHARACTERS} for key in ("call", "does", "ought")}
-
-    def branch(verdict: str, least: int, most: int) -> schema.Schema:
-        found = schema.array(schema.record(texts), most, least)
-        return schema.record({"verdict": {"const": verdict}, "findings": found})
-
-    return {"anyOf": [branch("approve", 0, 0), branch("revise", 1, MOST_FINDINGS)]}
+    return judgement_schema(texts)
 
 
 def read_review(text: str | None) -> Review | None:

@@ -22,10 +22,10 @@ from dualcode.issues.task import IssueTask
 from dualcode.issues.verdict import Dropped, IssueVerdict
 from dualcode.issues.worktrees import recover, worktree
 from dualcode.models.endpoints import check_endpoints
-from dualcode.models.ledger import FOLDER, Ledger, behind_ledger
+from dualcode.models.ledger.store import FOLDER
 from dualcode.models.probe import ask_endpoints
 from dualcode.record import Record
-from dualcode.team import Team, build_team
+from dualcode.team import Team, open_team
 from dualcode.workflows.hands import Approver, RepositoryHands, Site, nobody, restore
 from dualcode.workflows.loading import check_roles
 from dualcode.workflows.records import NodeResult
@@ -192,13 +192,7 @@ async def _team(asked: WorkAsked, store: WorkStore, tell: Tell) -> AsyncGenerato
         yield Team({})
         return
     served = await ask_endpoints(asked.team, roles, await check_endpoints(asked.team, roles), say=tell)
-    async with contextlib.AsyncExitStack() as opened:
-        team = build_team(asked.team, roles, served)
-        opened.push_async_callback(team.close)
-        ledger = Ledger.open(asked.folder / FOLDER)
-        opened.callback(ledger.close)
-        behind = await behind_ledger(team.chats, ledger, asked.team, served)
-        team = team.through(lambda chat: behind[chat.name])
+    async with open_team(asked.team, roles, served, ledger=asked.folder / FOLDER) as team:
 
         def keep(call: Call) -> None:
             store.add(CALLS, call)

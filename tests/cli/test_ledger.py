@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from dualcode.call import Usage
 from dualcode.cli.ledger import ledger
 from dualcode.errors import DualcodeError, InputError
-from dualcode.models.ledger import Fingerprint, LedgerStore
+from dualcode.models.ledger import Fingerprint
+from dualcode.models.ledger.store import LedgerStore
 from dualcode.models.scripted import reply
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from dualcode.cli.serve import NOT_HEALTHY, serve
 from dualcode.serving import checkpoints, interpreter, pair, profiles
+from dualcode.serving import logs as written
 from dualcode.serving.pair import ServerStatus
 from dualcode.serving.profiles import SmallModel
 
@@ -129,8 +130,8 @@ def test_lines_of_several_logs_say_whose_they_are(monkeypatch: pytest.MonkeyPatc
         asked.append((server, lines))
         return [("coder", "one"), ("reviewer", "two")]
 
-    monkeypatch.setattr(pair, "logs", logs)
-    monkeypatch.setattr(pair, "follow", giving([("coder", "later")]))
+    monkeypatch.setattr(written, "logs", logs)
+    monkeypatch.setattr(written, "follow", giving([("coder", "later")]))
     assert called("logs").output == "coder: one\nreviewer: two\n"
     assert called("logs", "coder", "-n", "3", "-f").output == "one\ntwo\nlater\n"
     assert asked == [(None, 40), ("coder", 3)]

@@ -25,18 +25,9 @@ from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import EndpointError, RunError, UnknownNameError
 from dualcode.models.chat import PROTOCOL, ChatModel
 from dualcode.models.endpoints import Served
-from dualcode.models.ledger import (
-    Entries,
-    Fingerprint,
-    Ledger,
-    LedgerChat,
-    LedgerStore,
-    behind_ledger,
-    identify,
-    key_of,
-)
+from dualcode.models.ledger import Fingerprint, Ledger, LedgerChat, behind_ledger, identify, key_of
 from dualcode.models.ledger.locks import Locks, place_of
-from dualcode.models.ledger.store import APPLICATION, FILE
+from dualcode.models.ledger.store import APPLICATION, FILE, Entries, LedgerStore
 from dualcode.models.openai import OpenAIChat
 from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply

@@ -1,72 +1,15 @@
 """GPUs, as a scripted NVML tells of them."""
 
 import os
-from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dualcode.operating import doctor
-from dualcode.operating.cards import Card, Cards
 from dualcode.operating.check import Check
-
-GIB = 2**30
-
-
-class NvmlError(Exception):
-    """What NVML raises for what it does not tell."""
-
-
-def nvml(
-    *, lacks: Sequence[str] = (), driver: bool = True, reasons: int = 0, **values: Any
-) -> SimpleNamespace:
-    """Return a module with two GPUs; `lacks` names questions that the driver refuses."""
-
-    def refuse(*_: object) -> Any:
-        raise NvmlError("Not Supported")
-
-    def init() -> None:
-        if not driver:
-            raise NvmlError("NVML Shared Library Not Found")
-
-    answers: dict[str, Any] = {
-        "DeviceGetCount": 2,
-        "SystemGetDriverVersion": "580.65",
-        "SystemGetCudaDriverVersion": 13000,
-        "DeviceGetName": b"NVIDIA A10G",
-        "DeviceGetUUID": "GPU-1",
-        "DeviceGetMemoryInfo": SimpleNamespace(used=20 * GIB, total=24 * GIB),
-        "DeviceGetUtilizationRates": SimpleNamespace(gpu=90),
-        "DeviceGetCudaComputeCapability": (8, 6),
-        "DeviceGetTemperature": 60,
-        "DeviceGetPowerUsage": 250_000,
-        "DeviceGetEnforcedPowerLimit": 300_000,
-        "DeviceGetCurrentClocksEventReasons": reasons,
-        "DeviceGetTotalEccErrors": 0,
-        "DeviceGetRemappedRows": (0, 0, False, False),
-        "DeviceGetCurrPcieLinkWidth": 16,
-        "DeviceGetMaxPcieLinkWidth": 16,
-        "DeviceGetComputeRunningProcesses": [SimpleNamespace(pid=os.getpid(), usedGpuMemory=None)],
-        **values,
-    }
-
-    def telling(answer: Any) -> Callable[..., Any]:
-        return lambda *_: answer  # pyright: ignore[reportUnknownLambdaType]
-
-    questions: dict[str, Callable[..., Any]] = {
-        f"nvml{name}": telling(each) for name, each in answers.items()
-    }
-    questions |= {f"nvml{name}": refuse for name in lacks}
-    bits = {"GpuIdle": 1, "SwPowerCap": 4, "HwThermalSlowdown": 64}
-    named = {f"nvmlClocksEventReason{name}": bit for name, bit in bits.items()}
-    return SimpleNamespace(
-        NVMLError=NvmlError,
-        nvmlInit=init,
-        nvmlDeviceGetHandleByIndex=int,
-        **questions,
-        **named,
-    )
+from dualcode.serving.gpus import Card, Cards
+from tests.serving.nvml import nvml
 
 
 def first(**scripted: Any) -> Card:
@@ -90,7 +33,8 @@ QUESTIONS = [
     "DeviceGetMemoryInfo", "DeviceGetUtilizationRates", "DeviceGetCudaComputeCapability",
     "DeviceGetTemperature", "DeviceGetPowerUsage", "DeviceGetEnforcedPowerLimit",
     "DeviceGetCurrentClocksEventReasons", "DeviceGetTotalEccErrors", "DeviceGetRemappedRows",
-    "DeviceGetCurrPcieLinkWidth", "DeviceGetMaxPcieLinkWidth", "DeviceGetComputeRunningProcesses",
+    "DeviceGetCurrPcieLinkWidth", "DeviceGetMaxPcieLinkWidth", "DeviceGetDisplayActive",
+    "DeviceGetComputeRunningProcesses",
 ]  # fmt: skip
 
 
@@ -186,3 +130,16 @@ def test_a_narrow_bus_of_an_idle_gpu_is_its_way_to_save_power() -> None:
 def test_clocks_are_read_by_the_older_name_where_the_newer_is_not_known() -> None:
     older = nvml(lacks=["DeviceGetCurrentClocksEventReasons"], DeviceGetCurrentClocksThrottleReasons=64)
     assert Cards(older).read()[0].throttled == ("HwThermalSlowdown",)
+
+
+def test_memory_that_the_driver_keeps_for_itself_is_not_in_use() -> None:
+    """The first version of the question counts it in, the second does not; nvidia-smi tells the second."""
+
+    def memory(_handle: int, version: int | None = None) -> SimpleNamespace:
+        return SimpleNamespace(used=1 if version == 2 else 500, total=1000)
+
+    module = nvml()
+    module.nvmlDeviceGetMemoryInfo = memory
+    assert Cards(module).read()[0].used_bytes == 500  # a module that does not know the second
+    module.nvmlMemory_v2 = 2
+    assert Cards(module).read()[0].used_bytes == 1

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dualcode.operating.gauges import _FIELDS as FIELDS  # pyright: ignore[reportPrivateUsage]
-from dualcode.operating.gauges import _FORMER as FORMER_NAMES  # pyright: ignore[reportPrivateUsage]
-from dualcode.operating.gauges import Gauges, cache_facts, parse
+from dualcode.serving.gauges import _FIELDS as FIELDS  # pyright: ignore[reportPrivateUsage]
+from dualcode.serving.gauges import _FORMER as FORMER_NAMES  # pyright: ignore[reportPrivateUsage]
+from dualcode.serving.gauges import Gauges, parse
 from tests.operating.pages import RECORDED, metrics
 
 
@@ -51,11 +51,6 @@ def test_rates_are_those_between_two_readings() -> None:
 def test_a_server_that_was_started_anew_has_no_rate_yet() -> None:
     assert read(metrics(written=5), 20.0).since(read(metrics(written=900), 10.0))["tokens_per_second"] is None
     assert read(metrics(), 10.0).since(read(metrics(), 10.0))["tokens_per_second"] is None
-
-
-def test_the_caches_facts_are_its_labels() -> None:
-    assert cache_facts(metrics()) == {"block_size": "16", "engine": "0", "kv_cache_size_tokens": "46592"}
-    assert cache_facts("") == {}
 
 
 def test_every_gauge_that_is_read_has_a_name_that_vllm_has() -> None:

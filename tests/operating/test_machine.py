@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from dualcode import machine
 from dualcode.errors import SandboxError, ServingError, TeamError
 from dualcode.operating import doctor
-from dualcode.operating.cards import Cards
 from dualcode.operating.check import Check, passed
-from tests.operating.test_cards import nvml
+from dualcode.serving.gpus import Cards
+from tests.serving.nvml import nvml
 
 GIB = 2**30
 
@@ -33,9 +34,19 @@ def statuses(found: Iterator[Check]) -> list[tuple[str, str]]:
 
 
 def test_a_container_that_hides_its_memory_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: open("/no/such/proc/meminfo"))  # noqa: PTH123, SIM115
-    machine = next(doctor.versions())
-    assert (machine.status, machine.found.rpartition(", ")[2]) == ("pass", "memory not told")
+    monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: open("/no/such/proc/meminfo"))  # noqa: PTH123, SIM115
+    said = next(doctor.versions())
+    assert (said.status, said.found.rpartition(", ")[2]) == ("pass", "memory not told")
+
+
+def test_the_limits_of_a_container_are_told_and_that_they_are_its(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: machine.Memory(4 * GIB, 3 * GIB, 64 * GIB))
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 16)
+    told = "2 of its 16 cores, 4 GiB of memory (its control group's limit; the machine has 64), 3 free"
+    assert next(doctor.versions()).found.endswith(told)
+    monkeypatch.setattr(machine, "memory", lambda: machine.Memory(64 * GIB, 3 * GIB, 64 * GIB))
+    assert next(doctor.versions()).found.endswith("64 GiB of memory, 3 free")
 
 
 @pytest.mark.parametrize(

@@ -5,25 +5,28 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
 from dualcode.config import TeamConfig
 from dualcode.errors import ServingError, TeamError
 from dualcode.operating import top
-from dualcode.operating.cards import Cards
-from dualcode.operating.forms import NAMES, expose, lines, tables, text
+from dualcode.operating.forms import NAMES, expose, families, lines, tables
 from dualcode.operating.top import ServerNow, Snapshot, Watcher
+from dualcode.serving import gauges
+from dualcode.serving.gpus import Cards
 from dualcode.serving.running import RunningPair, RunningServer
 from tests.fake_server import FakeServer, serve
 from tests.made import write_run
 from tests.operating.pages import RECORDED, metrics
-from tests.operating.test_cards import nvml
 from tests.operating.test_work import STORIES, held
 from tests.pages import ROOT
+from tests.serving.nvml import nvml
 
 DASHBOARD = json.loads((ROOT / "serving/grafana/dualcode.json").read_text())
 NO_GPU = Cards(nvml(driver=False))
@@ -37,6 +40,12 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyri
 def team(*servers: FakeServer) -> TeamConfig:
     endpoints = {f"e{n}": {"model": "m", "base_url": each.base_url} for n, each in enumerate(servers)}
     return TeamConfig.model_validate({"endpoints": endpoints, "roles": {"coder": "e0"}})
+
+
+def text(snapshot: Snapshot) -> str:
+    """Return what Prometheus is told of a snapshot."""
+    told: Any = SimpleNamespace(collect=lambda: families(snapshot))
+    return generate_latest(told).decode()
 
 
 async def everything(folder: Path) -> Snapshot:
@@ -60,6 +69,23 @@ async def test_a_server_is_told_with_its_rates_once_there_are_two_readings(tmp_p
     assert (first.up, first.running, first.tokens_per_second) == (True, 2, None)
     assert (second.tokens_per_second or 0) > 0
     assert second.name == "e0"
+
+
+async def test_a_server_is_watched_over_one_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def client_for(root: str) -> httpx.AsyncClient:
+        made.append(root)
+        return gauges.client_for(root)
+
+    monkeypatch.setattr(top, "gauges", SimpleNamespace(**vars(gauges) | {"client_for": client_for}))
+    with serve() as server:
+        async with Watcher(team(server), tmp_path, cards=NO_GPU) as watcher:
+            for _ in range(3):
+                await watcher.take()
+        assert made == [server.base_url.removesuffix("/v1")]
 
 
 async def test_a_server_without_metrics_is_up_and_one_that_is_gone_is_not(tmp_path: Path) -> None:

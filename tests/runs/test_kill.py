@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from dualcode.models.ledger import FOLDER
-from dualcode.models.ledger.store import LedgerStore
+from dualcode.models.ledger.store import FOLDER, LedgerStore
 from dualcode.pipelines import builtins
 from dualcode.runs.store import RunRecords, read_run
 from tests.fake_server import FakeServer, serve

@@ -1,6 +1,7 @@
 """Readings of servers while a run works: what is kept of them, and that they never disturb the run."""
 
 import asyncio
+import sys
 import threading
 import types
 from collections.abc import Callable, Generator, Sequence
@@ -15,12 +16,12 @@ from rich.console import Console
 from dualcode.errors import RunError
 from dualcode.models.chat import Meter
 from dualcode.models.scripted import ScriptedChat
-from dualcode.runs import monitor
 from dualcode.runs.evaluate import EvalOptions, Result, evaluate
-from dualcode.runs.monitor import GpuMeter, GpuReading, Reading, Source, monitored, parse, sources
+from dualcode.runs.monitor import GpuMeter, GpuReading, Reading, Source, monitored, shown, sources
 from dualcode.runs.seal import broken
 from dualcode.runs.session import RunStore
 from dualcode.runs.store import read_run, read_servers
+from dualcode.serving import gauges
 from dualcode.serving.hardware import Gpu, ServedHardware
 from dualcode.serving.running import RunningPair
 from tests.fake_server import Answer, serve
@@ -102,6 +103,12 @@ def source(root: str, *, in_flight: int = 0, gpus: tuple[str, ...] = ()) -> Sour
     return Source(root=root, endpoints=("coder",), meters=(Meter(in_flight=in_flight),), gpus=gpus)
 
 
+def parse(page: str) -> dict[str, Any]:
+    found = gauges.parse(page, 0.0)
+    assert found is not None
+    return shown(found)
+
+
 def test_the_metrics_of_vllm_are_found_on_its_page_and_no_others() -> None:
     assert parse(PAGE) == FIELDS
 
@@ -128,6 +135,17 @@ def test_an_odd_line_costs_that_line_alone(odd: str) -> None:
 def test_lines_may_hold_their_time_and_end_as_on_windows() -> None:
     timed = "".join(f"{line} 1732800000000\r\n" for line in PAGE.splitlines())
     assert parse(timed) == FIELDS
+
+
+async def test_a_server_that_has_vllms_former_names_is_read_by_them() -> None:
+    """Up to 0.9 the cache's share had another name, and 0.10 tells it under both."""
+    former = PAGE.replace("kv_cache_usage_perc", "gpu_cache_usage_perc").replace("0.25", "0.5")
+    for page, share in ((former, 0.5), (former + PAGE, 0.25)):
+        notes = Notes()
+        with metrics((200, page)) as server:
+            async with monitored([source(server.root)], notes.add, interval=0.001):
+                await notes.have(1)
+        assert notes[0].kv_cache == share
 
 
 async def test_a_working_run_is_read_again_and_again_and_once_at_its_end() -> None:
@@ -266,12 +284,7 @@ def nvml(*, energy: bool = True, driver: bool = True) -> types.SimpleNamespace:
 
 
 def use(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(name: str) -> object:
-        if name != "pynvml" or module is None:
-            raise ImportError(name)
-        return module
-
-    monkeypatch.setattr(monitor.importlib, "import_module", load)
+    monkeypatch.setitem(sys.modules, "pynvml", module)
 
 
 READ = GpuReading(uuid="GPU-1", utilization=0.87, used_bytes=20 * 2**30, watts=151.5, joules=5000.25)

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from dualcode import machine
 from dualcode.errors import SandboxError
 from dualcode.sandbox import pool as pools
 from dualcode.sandbox import room
@@ -297,7 +298,8 @@ def test_on_a_small_machine_a_quarter_of_its_memory_is_enough(monkeypatch: pytes
 def test_the_memory_of_a_control_group_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    monkeypatch.setattr(room, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(machine, "GROUPS", tmp_path)
+    monkeypatch.setattr(machine, "OWN", tmp_path / "none")
     assert (room.available_memory(), room.whole_memory()) == (600, 1000)
     (tmp_path / "memory.max").write_text("max\n")
     assert room.available_memory() > 1000

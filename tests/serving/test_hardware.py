@@ -1,13 +1,12 @@
 """What a model runs on and how large it is, from headers and the driver's own words."""
 
 import json
-import os
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -18,6 +17,7 @@ from dualcode.serving import hardware
 from dualcode.serving.hardware import Gpu, gpus_of, hardware_of, read_checkpoint, resident_bytes
 from dualcode.serving.running import RunningPair
 from tests.servers import in_four_bits
+from tests.serving.nvml import card, nvml
 
 AWQ: dict[str, Any] = {"quant_method": "awq", "bits": 4, "group_size": 64}
 PACKED: dict[str, Any] = {
@@ -158,14 +158,11 @@ def server() -> Iterator[Process]:
         started.kill()
 
 
-def smi(folder: Path, gpus: str, processes: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put an nvidia-smi first in the path that prints these lines, and let our processes hold CUDA."""
-    script = folder / "nvidia-smi"
-    script.write_text(
-        f'#!/bin/sh\ncase "$1" in\n--query-gpu*) printf "{gpus}";;\n*) printf "{processes}";;\nesac\n'
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+def driver(monkeypatch: pytest.MonkeyPatch, *holders: tuple[int, int | None]) -> None:
+    """Let the driver tell of two GPUs, the second held by these (pid, MiB), and our processes hold CUDA."""
+    held = [SimpleNamespace(pid=pid, usedGpuMemory=mib and mib * 2**20) for pid, mib in holders]
+    cards = (card(1), card(2, DeviceGetComputeRunningProcesses=held))
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(*cards, SystemGetDriverVersion="570.1"))
 
     def uses_cuda(pid: int) -> bool:
         return True
@@ -180,30 +177,31 @@ def started_with(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(psutil.Process, "environ", environ)
 
 
-TWO = r"GPU-a, NVIDIA A10G, 23028, 570.1\nGPU-b, NVIDIA A10G, 23028, 570.1\n"
-A10G = Gpu(uuid="GPU-b", name="NVIDIA A10G", memory_bytes=23028 * 2**20, used_bytes=None, driver="570.1")
+A10G = Gpu(uuid="GPU-2", name="NVIDIA A10G", memory_bytes=23028 * 2**20, used_bytes=None, driver="570.1")
 
 
 def test_the_driver_tells_which_gpu_is_a_servers_and_what_it_holds(
-    server: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    smi(tmp_path, TWO, rf"GPU-b, {server.pid}, 20000\nGPU-a, 1, 300\n", monkeypatch)
+    driver(monkeypatch, (server.pid, 20000), (1, 300))
     assert gpus_of(server) == (A10G.model_copy(update={"used_bytes": 20000 * 2**20}),)
+    driver(monkeypatch, (server.pid, None))  # it does not say how much
+    assert gpus_of(server) == (A10G,)
 
 
-@pytest.mark.parametrize("devices", ["1", "GPU-b"])
+@pytest.mark.parametrize("devices", ["1", "GPU-2"])
 def test_where_the_driver_knows_other_pids_the_pinning_counts(
-    server: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: str
+    server: Process, monkeypatch: pytest.MonkeyPatch, devices: str
 ) -> None:
-    smi(tmp_path, TWO, r"GPU-b, 4000000, 20000\n", monkeypatch)
+    driver(monkeypatch, (4_000_000, 20000))
     started_with({"CUDA_VISIBLE_DEVICES": devices}, monkeypatch)
     assert gpus_of(server) == (A10G,)
 
 
 def test_an_unpinned_server_beside_two_gpus_is_not_guessed_at(
-    server: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    smi(tmp_path, TWO, "", monkeypatch)
+    driver(monkeypatch)
     started_with({}, monkeypatch)
     assert gpus_of(server) is None
 

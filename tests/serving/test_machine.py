@@ -1,6 +1,7 @@
 """What the machine has: interpreters, GPUs, cores, environment."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dualcode.errors import ServingError
 from dualcode.serving import environment, gpus, interpreter
 from dualcode.serving.pair import start
 from dualcode.serving.profiles import load
+from tests.serving.nvml import card, nvml
 
 
 def test_a_missing_vllm_tells_where_it_was_looked_for(
@@ -145,16 +147,6 @@ def test_a_cpu_build_is_refused_on_gpus(monkeypatch: pytest.MonkeyPatch, state: 
         start("a10g", state=state, python=vllm)
 
 
-def test_gpus_are_counted_from_the_drivers_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(
-        "#!/bin/sh\necho 'GPU 0: NVIDIA A10G (UUID: GPU-1)'\necho 'GPU 1: NVIDIA A10G (UUID: GPU-2)'\n"
-    )
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert gpus.count() == 2
-
-
 @pytest.mark.parametrize(
     ("cores", "parts", "shares"),
     [
@@ -178,37 +170,15 @@ def test_only_the_server_itself_gets_secrets(monkeypatch: pytest.MonkeyPatch) ->
     assert "AWS_SECRET_ACCESS_KEY" not in environment.scrubbed(secrets=True)
 
 
-ROW = "0, GPU-1, NVIDIA A10G, 23028, 10, 8.6, 580.65, Enabled"
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        (ROW, [("NVIDIA A10G", 23028 / 1024, "8.6", True)]),
-        ("0, GPU-1, NVIDIA GB10, [N/A], [N/A], 12.1, 580.65, [N/A]", [("NVIDIA GB10", None, "12.1", False)]),
-        ("0, GPU-1, Tesla K80, 1024, 0, [Not Supported], 470.1, Off", [("Tesla K80", 1.0, None, False)]),
-        (f"{ROW}\\n1, GPU-2, [Unknown Error]", [("NVIDIA A10G", 23028 / 1024, "8.6", True)]),
-        ("0, GPU-1, NVIDIA \\377, 1024, 0, 8.6, 580.65, Enabled", [("NVIDIA \ufffd", 1.0, "8.6", True)]),
-        ("No devices were found", []),
-        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", []),
-        ("", []),
-    ],
-)
-def test_an_odd_nvidia_smi_costs_what_it_does_not_tell(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, found: list[tuple[object, ...]]
+def test_gpus_are_counted_by_the_driver_else_from_its_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\nprintf '{said.replace(chr(39), '')}\\n'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert [(each.name, each.memory_gib, each.capability, each.display) for each in gpus.here()] == found
-    assert gpus.holders("GPU-9") == []
-
-
-def test_without_nvidia_smi_the_drivers_list_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(gpus, "_DRIVER", tmp_path / "gpus")
-    assert (gpus.count(), gpus.here()) == (0, [])
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(card(0)))
+    assert gpus.count() == 1
+    for absent in (nvml(driver=False), None):
+        monkeypatch.setitem(sys.modules, "pynvml", absent)
+        assert gpus.count() == 0
     for name in ("0000:3b:00.0", "0000:af:00.0"):
         (tmp_path / "gpus" / name).mkdir(parents=True)
     assert gpus.count() == 2

@@ -18,7 +18,9 @@ import pytest
 from dualcode.errors import ProfileError, ServingError
 from dualcode.serving import interpreter, processes
 from dualcode.serving.failures import cause
-from dualcode.serving.pair import ENTRY, fitting, follow, logs, start, status, stop
+from dualcode.serving.launch import ENTRY
+from dualcode.serving.logs import follow, logs
+from dualcode.serving.pair import fitting, start, status, stop
 from dualcode.serving.profiles import load
 from dualcode.serving.running import FILE, recorded, running, save
 from tests.serving.conftest import MakeProfile

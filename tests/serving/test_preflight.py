@@ -1,18 +1,22 @@
 """What is looked at before anything is downloaded, on stand-ins for the driver, the hub and the disk."""
 
 import json
+import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from dualcode.errors import ServingError
-from dualcode.serving import gpus, hub, preflight
+from dualcode.serving import hub, preflight
 from dualcode.serving.facts import GIB
 from dualcode.serving.hardware import read_checkpoint
 from dualcode.serving.hub import HubError
@@ -20,11 +24,11 @@ from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.pair import start
 from dualcode.serving.profiles import Profile, load
 from tests.serving.conftest import MakeProfile
+from tests.serving.nvml import card, nvml
 
 COMMIT = "0499c3ac83fdef8810b907a23894ba91e95eddd8"
 MODEL = "org/model"
 VLLM = Interpreter(python=Path("/vllm/python"), versions={"vllm": "0.32.0", "torch": "2.13.0"}, cuda="13.0")
-A10G = "{index}, GPU-{index}, NVIDIA A10G, 23028, {used}, 8.6, 580.65.06, Disabled"
 
 
 @contextmanager
@@ -76,28 +80,23 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that puts an nvidia-smi with these rows on PATH, beside a compiler or none."""
+    """Return a function that lets the driver tell of these GPUs, with a compiler on PATH or none."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("CUDA_HOME", str(tmp_path / "no-toolkit"))
 
-    def put(*rows: str, compiler: bool = True, holders: str = "") -> None:
-        lines = "\n".join(rows)
-        tool = folder / "nvidia-smi"
-        tool.write_text(
-            f"#!/bin/sh\ncase \"$1\" in\n*compute-apps*) echo '{holders}';;\n*) echo '{lines}';;\nesac\n"
-        )
-        for name in ("nvidia-smi", *(("gcc",) if compiler else ())):
-            (folder / name).touch()
-            (folder / name).chmod(0o755)
+    def put(*cards: dict[str, Any], compiler: bool = True, driver: str = "580.65.06") -> None:
+        monkeypatch.setitem(sys.modules, "pynvml", nvml(*cards, SystemGetDriverVersion=driver))
+        if compiler:
+            (folder / "gcc").touch(0o755)
 
     return put
 
 
-def two(used: int = 4) -> tuple[str, ...]:
-    return tuple(A10G.format(index=index, used=used) for index in (0, 1))
+def two(**answers: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(card(number, **answers) for number in (0, 1))
 
 
 def refused(profile: Profile | str, vllm: Interpreter = VLLM) -> str:
@@ -136,7 +135,7 @@ def test_an_old_driver_is_named_with_the_series_that_the_wheel_needs(
     cache: Path, cards: Callable[..., None]
 ) -> None:
     hold_both(cache)
-    cards(*(row.replace("580.65.06", "570.86.15") for row in two()))
+    cards(*two(), driver="570.86.15")
     assert "driver 570.86.15 is older than vLLM's CUDA 13.0 needs (580 or newer)" in refused("a10g")
     older = VLLM.model_copy(update={"cuda": "12.8"})
     profile = load("a10g")
@@ -159,30 +158,32 @@ def test_flags_that_the_card_does_not_take_are_named(cache: Path, cards: Callabl
     assert "by FlashInfer alone, which compiles with nvcc; there is none" in refused(
         changed(kv_cache_dtype="fp8")
     )
-    old = [row.replace("8.6", "7.0") for row in two()]
-    cards(*old)
+    cards(*two(DeviceGetCudaComputeCapability=(7, 0)))
     told = refused(changed(kv_cache_dtype="fp8", dtype="bfloat16"))
     assert "7.0) is older than vLLM's kernels" in told
     assert "has no bfloat16" in told
     assert "no kernels for a cache in fp8" in told
-    hopper = [row.replace("8.6", "9.0") for row in two()]
-    cards(*hopper)
+    cards(*two(DeviceGetCudaComputeCapability=(9, 0)))
     profile = changed(kv_cache_dtype="fp8")
     assert preflight.check(profile, profile.servers, VLLM, on_gpu=True)
 
 
 def test_memory_that_others_hold_is_named_with_who_holds_it(cache: Path, cards: Callable[..., None]) -> None:
     hold_both(cache)
-    cards(*two(used=3000), holders="GPU-1, 4711, /usr/bin/python3")
+    holder = SimpleNamespace(pid=os.getpid(), usedGpuMemory=None)
+    cards(card(0), card(1, used=3000, DeviceGetComputeRunningProcesses=[holder]))
+    name = psutil.Process().name()
     told = refused("a10g")
-    assert "2.9 GiB of GPU 1 are taken by python3 (pid 4711); the profile leaves 0.2" in told
+    assert f"2.9 GiB of GPU 1 are taken by {name} (pid {os.getpid()}); the profile leaves 0.2" in told
+    cards(card(0), card(1, used=3000, DeviceGetDisplayActive=1))
+    assert "GPU 1 are taken by a display" in refused("a10g")
 
 
 def test_a_smaller_card_than_the_profile_was_made_for_is_told_by_its_plan(
     cache: Path, cards: Callable[..., None]
 ) -> None:
     hold_both(cache)
-    cards(*(row.replace("NVIDIA A10G, 23028", "Some card, 16384") for row in two()))
+    cards(*two(DeviceGetName="Some card", total=16384))
     told = refused("a10g")
     assert "the reviewer does not fit on GPU 1 (Some card)" in told
     assert "leave no cache" in told
@@ -213,7 +214,7 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_remedy(
     cache: Path, cards: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    cards(*(row.replace("580", "470") for row in two()), compiler=False)
+    cards(*two(), driver="470.65.06", compiler=False)
     told = refused("a10g")
     for words in ("driver 470", "no C compiler", "the coder: ", "the reviewer: ", "$HF_HUB_OFFLINE forbids"):
         assert words in told
@@ -311,9 +312,3 @@ def test_a_server_serves_and_records_the_commit_that_its_branch_meant(
 
 def test_the_reviewers_weights_are_pinned_by_commit() -> None:
     assert {server.name: server.revision for server in load("a10g").servers}["reviewer"] == COMMIT
-
-
-def test_cards_are_read_as_the_driver_tells_them(cards: Callable[..., None]) -> None:
-    cards("0, GPU-a, NVIDIA GB10, [N/A], [N/A], 12.1, 580.95, Enabled")
-    [found] = gpus.here()
-    assert (found.memory_gib, found.used_gib, found.capability, found.display) == (None, None, "12.1", True)

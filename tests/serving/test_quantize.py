@@ -241,6 +241,13 @@ def test_builtin_is_a_copy_of_what_the_recipe_made_for_the_servers(
 
 def test_whoever_waits_for_a_recipe_is_told_so() -> None:
     told: list[float] = []
-    done = checkpoints.run_watched(["sh", "-c", "sleep 1.2; echo made"], os.environ, told.append)
-    assert (done.returncode, done.stdout) == (0, "made\n")
+    command = ["sh", "-c", "sleep 1.2; echo made"]
+    assert checkpoints.run_watched(command, os.environ, told.append, "failed ({})") == "made\n"
     assert told and all(seconds > 0 for seconds in told)
+
+
+def test_what_failed_is_told_with_its_exit_code_and_its_last_words() -> None:
+    command = ["sh", "-c", "echo first >&2; seq 12 >&2; exit 3"]
+    with pytest.raises(ServingError) as caught:
+        checkpoints.run_watched(command, os.environ, lambda _: None, "it failed (exit {}):")
+    assert caught.value.message.splitlines()[:2] == ["it failed (exit 3):", "    1"]

@@ -33,24 +33,8 @@ from dualcode.models.chat import ChatModel
 from dualcode.models.endpoints import Served
 from dualcode.models.ledger.fingerprint import Fingerprint, identify, key_of
 from dualcode.models.ledger.locks import place_of
-from dualcode.models.ledger.stats import Entries, LedgerStats, ModelStats, Pruned
-from dualcode.models.ledger.store import FOLDER, LedgerStore
+from dualcode.models.ledger.store import LedgerStore
 from dualcode.together import together
-
-__all__ = [
-    "FOLDER",
-    "Entries",
-    "Fingerprint",
-    "Ledger",
-    "LedgerChat",
-    "LedgerStats",
-    "LedgerStore",
-    "ModelStats",
-    "Pruned",
-    "behind_ledger",
-    "identify",
-    "key_of",
-]
 
 FINISHED = frozenset(
     {"stop", "length", "repetition", "eos", "eos_token", "stop_sequence", "end_turn", "unknown"}
@@ -154,17 +138,22 @@ class LedgerChat:
         await self._chat.close()
 
 
+async def identify_all(
+    chats: Sequence[ChatModel], config: TeamConfig, served: Mapping[str, Served]
+) -> dict[str, Fingerprint]:
+    """Return the fingerprint of each chat model, by its name; `served` is what `check_endpoints` found.
+
+    Raises EndpointError if a server does not answer.
+    """
+    found = await together(
+        *(identify(chat, served[chat.name], config.endpoints[chat.name]) for chat in chats)
+    )
+    return {chat.name: each for chat, each in zip(chats, found, strict=True)}
+
+
 async def behind_ledger(
     chats: Sequence[ChatModel], ledger: Ledger, config: TeamConfig, served: Mapping[str, Served]
 ) -> dict[str, ChatModel]:
-    """Return each chat model, by its name, behind the ledger.
-
-    `served` is what `check_endpoints` found. Raises EndpointError if a server does not answer.
-    """
-    fingerprints = await together(
-        *(identify(chat, served[chat.name], config.endpoints[chat.name]) for chat in chats)
-    )
-    return {
-        chat.name: LedgerChat(chat, ledger, fingerprint)
-        for chat, fingerprint in zip(chats, fingerprints, strict=True)
-    }
+    """Return each chat model, by its name, behind the ledger. Raises as `identify_all`."""
+    fingerprints = await identify_all(chats, config, served)
+    return {chat.name: LedgerChat(chat, ledger, fingerprints[chat.name]) for chat in chats}

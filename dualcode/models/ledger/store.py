@@ -1,4 +1,6 @@
-"""The ledger's file: entries and counters in SQLite. All of it blocks; `Ledger` has a thread for it."""
+"""The ledger's file: entries and counters in SQLite, and what they come to. All of it blocks; `Ledger` has a
+thread for it.
+"""
 
 import hashlib
 import json
@@ -8,13 +10,13 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from dualcode.call import Reply, Usage
 from dualcode.errors import InputError, RunError, UnknownNameError
 from dualcode.models.ledger.fingerprint import Fingerprint
 from dualcode.models.ledger.locks import WRITING, Locks
-from dualcode.models.ledger.stats import Entries, LedgerStats, ModelStats, Pruned
+from dualcode.record import Record
 
 FOLDER = "ledger"
 """The ledger's folder within the folder of the runs."""
@@ -55,6 +57,79 @@ CREATE INDEX entries_by_model ON entries (model);
 """
 
 
+class ModelStats(Record):
+    """What the ledger holds and saved of one fingerprint."""
+
+    fingerprint: Fingerprint
+    digest: str
+    entries: int
+    usage: Usage
+    """Prompt and completion tokens of the entries."""
+    hits: int
+    hit_tokens: int
+    """Completion tokens that hits saved."""
+    misses: int
+    """Replies that were paid for and kept."""
+    paid_tokens: int
+    """Completion tokens of the misses."""
+
+
+class LedgerStats(Record):
+    """What a ledger holds and saved."""
+
+    path: Path
+    entries: int
+    bytes: int
+    """On disk."""
+    models: tuple[ModelStats, ...]
+    oldest: float | None
+    """Seconds since the epoch."""
+    newest: float | None
+
+    @property
+    def hits(self) -> int:
+        """Calls that were answered without asking."""
+        return sum(model.hits for model in self.models)
+
+    @property
+    def misses(self) -> int:
+        """Calls that were paid for and kept."""
+        return sum(model.misses for model in self.models)
+
+    @property
+    def saved_share(self) -> float | None:
+        """The share of all completion tokens that was not paid again; None before the first."""
+        saved = sum(model.hit_tokens for model in self.models)
+        paid = sum(model.paid_tokens for model in self.models)
+        return saved / (saved + paid) if saved + paid else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        extra = {"hits": self.hits, "misses": self.misses, "saved_share": self.saved_share}
+        return self.model_dump(mode="json") | extra
+
+
+class Entries(Record):
+    """Which entries a prune means; all conditions hold together. Without any: every entry."""
+
+    unused_for: float | None = None
+    """Seconds in which they were neither stored nor used."""
+    model: str | None = None
+    """The served name, or at least 8 digits of the fingerprint's digest."""
+    damaged: bool = False
+    """Those that cannot be read."""
+
+
+class Pruned(Record):
+    """What a prune deleted, or would delete."""
+
+    entries: int
+    tokens: int
+    """Completion tokens."""
+    bytes: int
+    """Given back to the file system; in a dry run, what the entries take."""
+
+
 class LedgerStore:
     """One open ledger file, for one thread at a time. Other processes may have it open too.
 
@@ -87,7 +162,7 @@ class LedgerStore:
     def close(self) -> None:
         """Close the file."""
         try:
-            with explained(self.path), self.locks.held(WRITING, PATIENCE):
+            with self._writing():
                 self._database.close()  # the last one out writes the WAL back
         finally:
             self.locks.close()
@@ -152,20 +227,11 @@ class LedgerStore:
             ).fetchone()
             self._database.execute("COMMIT")
         models: list[ModelStats] = []
-        for digest, fingerprint, *counts in rows:
-            held, prompt, completion, hits, hit_tokens, misses, paid = map(int, counts)
-            models.append(
-                ModelStats(
-                    fingerprint=Fingerprint.model_validate_json(fingerprint),
-                    digest=digest,
-                    entries=held,
-                    usage=Usage(prompt_tokens=prompt, completion_tokens=completion),
-                    hits=hits,
-                    hit_tokens=hit_tokens,
-                    misses=misses,
-                    paid_tokens=paid,
-                )
-            )
+        for digest, fingerprint, held, prompt, completion, *counts in rows:
+            counted = dict(zip(("hits", "hit_tokens", "misses", "paid_tokens"), counts, strict=True))
+            usage = Usage(prompt_tokens=int(prompt), completion_tokens=int(completion))
+            known = Fingerprint.model_validate_json(fingerprint)
+            models.append(ModelStats(fingerprint=known, digest=digest, entries=held, usage=usage, **counted))
         return LedgerStats(
             path=self.path,
             entries=entries,
@@ -233,10 +299,10 @@ class LedgerStore:
         """Give free pages back, a few in a turn; return the bytes."""
         before, (page,) = self._free_pages(), self._database.execute("PRAGMA page_size").fetchone()
         for _ in range(0, before, BATCH):
-            with explained(self.path), self.locks.held(WRITING, PATIENCE):
+            with self._writing():
                 self._database.execute(f"PRAGMA incremental_vacuum({BATCH})").fetchall()
         freed = max(0, before - self._free_pages())
-        with explained(self.path), self.locks.held(WRITING, PATIENCE):
+        with self._writing():
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return freed * page
 
@@ -244,9 +310,14 @@ class LedgerStore:
         return self._database.execute("PRAGMA freelist_count").fetchone()[0]
 
     @contextmanager
+    def _writing(self) -> Generator[None]:
+        with explained(self.path), self.locks.held(WRITING, PATIENCE):
+            yield
+
+    @contextmanager
     def _turn(self) -> Generator[None]:
         """Have the turn to write; what is done in it counts as a whole or not at all."""
-        with explained(self.path), self.locks.held(WRITING, PATIENCE):
+        with self._writing():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -272,14 +343,10 @@ def open_database(path: Path) -> sqlite3.Connection:
     """Open the file, made if need be; the caller has the turn to write. Raises RunError."""
     database = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
-        application, schema, tables = (
-            database.execute(query).fetchone()[0]
-            for query in (
-                "PRAGMA application_id",
-                "PRAGMA user_version",
-                "SELECT COUNT(*) FROM sqlite_master",
-            )
-        )
+        application, schema, tables = database.execute(
+            "SELECT application_id, user_version, (SELECT COUNT(*) FROM sqlite_master)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
         if application == 0 and tables == 0:
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first page is written
             database.execute("PRAGMA journal_mode = WAL")

@@ -4,7 +4,6 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ import httpx
 from dualcode.models.endpoints import is_loopback
 from dualcode.record import Record
 
-_LINE = re.compile(r"^vllm:(\w+)(\{.*\})?[ \t]+(\S+)(?:[ \t]+\S+)?[ \t\r]*$", re.MULTILINE)
+_LINE = re.compile(r"^vllm:(\w+)(?:\{.*\})?[ \t]+(\S+)(?:[ \t]+\S+)?[ \t\r]*$", re.MULTILINE)
 _FIELDS = {
     "num_requests_running": "running",
     "num_requests_waiting": "waiting",
@@ -96,7 +95,7 @@ def parse(page: str, at: float) -> Gauges | None:
     finite number is passed over.
     """
     found: dict[str, list[float]] = {}
-    for name, _, value in _LINE.findall(page):
+    for name, value in _LINE.findall(page):
         with contextlib.suppress(ValueError):
             if name in (_FIELDS | _FORMER) and math.isfinite(number := float(value)):
                 found.setdefault(name, []).append(number)
@@ -109,14 +108,6 @@ def parse(page: str, at: float) -> Gauges | None:
         for name, each in found.items()
     }
     return Gauges(at=at, **values) if values else None
-
-
-def cache_facts(page: str) -> Mapping[str, str]:
-    """Return the labels of vLLM's `cache_config_info`: block size, tokens that fit, and the like."""
-    for name, labels, _ in _LINE.findall(page):
-        if name == "cache_config_info":
-            return dict(re.findall(r'(\w+)="([^"]*)"', labels))
-    return {}
 
 
 async def fetch(client: httpx.AsyncClient, root: str) -> str | None:
