@@ -28,8 +28,7 @@ from dualcode.grading.outcome import (
 )
 from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Calibrated, Reference, Tests
-from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, limits_of
-from dualcode.grading.terms import bounded, forbidden
+from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, bounded, forbidden, limits_of
 from dualcode.sandbox.job import DIGEST_ABOVE, Job, Ran, digest
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
