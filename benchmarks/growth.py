@@ -28,7 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.throughput import BUDGET, TEAM, Judge, answer, many
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Request
 from dualcode.cli.main import cli
 from dualcode.grading.reference import Reference

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.analysis.trial import standings
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Request
 from dualcode.metrics import Rate
 from dualcode.models.scripted import ScriptedChat

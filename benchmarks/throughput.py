@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Reply, Request
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.models.admission import Admission

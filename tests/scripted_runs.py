@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dualcode.bench.bench import Examination, Shown
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import Examination, ScriptedBench, Shown
 from dualcode.call import Request
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.models.endpoints import Served

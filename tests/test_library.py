@@ -12,7 +12,7 @@ import pytest
 
 import dualcode
 from dualcode import OwnTask, Program, Task, Team, pipeline, scripted_team
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.errors import (
     ConfigError,
     DualcodeError,

@@ -1,6 +1,6 @@
 """The bench: where a pipeline runs programs on what the models may see, never on hidden tests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from dualcode.bench.visible import run_visible, visible_tests
@@ -149,6 +149,35 @@ class SandboxBench:
         shown = Shown(task_id=task.id, kind="observed", tests=tuple(calls), texts=texts, program=program.text)
         self._record(shown)
         return tuple(seen)
+
+
+class ScriptedBench:
+    """A bench that runs nothing: it answers by the program's text. For logic and faults only."""
+
+    def __init__(
+        self,
+        failures: Mapping[str, str] | None = None,
+        *,
+        tests: int = 1,
+        outcomes: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
+        self.examined: list[str] = []
+        self._failures = dict(failures or {})
+        self._tests = tests
+        self._outcomes = dict(outcomes or {})
+
+    async def examine(self, _task: Task, program: Program) -> Examination:
+        """Fail a program in which a key of `failures` stands, with its text; pass any other."""
+        self.examined.append(program.text)
+        failure = next((said for mark, said in self._failures.items() if mark in program.text), None)
+        passed = tuple(range(self._tests)) if failure is None else ()
+        return Examination(tests=self._tests, passed=passed, failure=failure)
+
+    async def observe(self, _task: Task, program: Program, calls: Sequence[str]) -> tuple[Observation, ...]:
+        """Answer by (mark in the program, call); `returned None` where the script says nothing."""
+        script = self._outcomes.items()
+        said = {asked: outcome for (mark, asked), outcome in reversed(script) if mark in program.text}
+        return tuple(Observation(call=each, outcome=said.get(each, "returned None")) for each in calls)
 
 
 def returned(source: str) -> str:

@@ -26,7 +26,7 @@ def extract(responses: Path, dataset: str, data: Path | None, output: Path, key:
       dualcode extract --dataset humaneval RESPONSES.jsonl -o SAMPLES.jsonl
       dualcode score SAMPLES.jsonl --dataset humaneval
     """
-    from dualcode.grading.responses import extract_file
+    from dualcode.grading.samples import extract_file
 
     tasks = {task.id: task for task in load(dataset, data).tasks}
     report = extract_file(responses, output, tasks, key=key)

@@ -82,11 +82,12 @@ def _score(
         tell("loading what grades")
         from dualcode.cli.scored import Bar, score_table
         from dualcode.cli.terminal import show
-        from dualcode.grading import results, scoring
+        from dualcode.grading import samples as files
+        from dualcode.grading import scoring
 
     wanted = scoring.ScoreOptions.of(**options)
     if output is not None:
-        results.check_output(output, samples)
+        files.check_output(output, samples)
     if explained:
         told = scoring.explain_samples(samples, load(dataset, data), explained, wanted)
         lines = (line for each in told for line in each.lines())
@@ -95,7 +96,7 @@ def _score(
     with Bar() as bar:
         suite, read, result = scoring.score_samples(samples, lambda: load(dataset, data), bar, wanted)
     if output is not None:
-        results.write_results(output, suite, read, result.verdicts)
+        files.write_results(output, suite, read, result.verdicts)
     if as_json:
         click.echo(json.dumps(result.to_json()))
     else:

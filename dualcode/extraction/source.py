@@ -71,19 +71,7 @@ class Statement:
     @cached_property
     def binds(self) -> frozenset[str]:
         """The module names that the statement assigns, defines or imports."""
-        names, own = set[str](), set[ast.AST]()
-        for node in _walk_scope([self.node]):  # a comprehension comes before its parts
-            if isinstance(node, ast.comprehension):
-                own.update(ast.walk(node.target))
-            elif node in own:
-                continue
-            elif isinstance(node, Function | ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.add(node.id)
-        return frozenset(names)
+        return frozenset(name for node in walk_scope([self.node]) for name in names_bound(node))
 
     @cached_property
     def changes(self) -> frozenset[str]:
@@ -206,9 +194,22 @@ def falls_through(function: Function) -> bool:
     return _falls_through(function.body)
 
 
+def names_bound(node: ast.AST) -> list[str]:
+    """Return the names that a node itself assigns, defines, imports or takes as parameters."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [alias.asname or alias.name.partition(".")[0] for alias in names]
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            return [name]
+        case _:
+            return []
+
+
 def own_nodes(function: Function) -> Iterator[ast.AST]:
     """Walk a function's body without entering the scopes inside it."""
-    yield from _walk_scope(function.body)
+    return walk_scope(function.body)
 
 
 def annotation_names(statements: Iterable[Statement]) -> set[str]:
@@ -255,12 +256,15 @@ def _falls_through(body: Sequence[ast.stmt]) -> bool:
             return True
 
 
-def _walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+def walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Walk nodes, in no order, without entering the scopes of functions and classes inside them."""
     stack = list(nodes)
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
+        if isinstance(node, ast.comprehension):
+            stack += [node.iter, *node.ifs]  # its target is its own
+        elif not isinstance(node, Function | ast.ClassDef | ast.Lambda):
             stack.extend(ast.iter_child_nodes(node))
 
 
@@ -276,7 +280,7 @@ def _sets_globals(function: Function) -> frozenset[str]:
 
 def _changed(statement: ast.stmt) -> Iterator[str]:
     yield from _changed_in_passing(statement)
-    for node in _walk_scope([statement]):
+    for node in walk_scope([statement]):
         target: ast.AST | None = None
         if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
             target = node
@@ -305,9 +309,9 @@ def _changed_in_passing(statement: ast.stmt) -> Iterator[str]:
 
 def _bare_calls(statement: ast.stmt) -> Iterator[ast.Call]:
     """Yield the calls that stand as statements of the module, also in loops, branches and comprehensions."""
-    for node in _walk_scope([statement]):
+    for node in walk_scope([statement]):
         if isinstance(node, ast.Expr):
-            yield from (part for part in _walk_scope([node.value]) if isinstance(part, ast.Call))
+            yield from (part for part in walk_scope([node.value]) if isinstance(part, ast.Call))
 
 
 def _handed_over(statement: ast.stmt) -> Iterator[str]:

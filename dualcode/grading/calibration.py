@@ -98,7 +98,7 @@ class Calibration:
                 ran = await self._run(problem, inputs)
                 tests[part] = await asyncio.to_thread(_tests, inputs, ran)
                 if problem.check is not None:
-                    await self._hold(problem, problem.check, inputs, ran)
+                    await self._hold(problem, inputs, ran)
             if not (first := _times(ran)).slow:
                 times[part] = first
                 self._cache.keep_times(task_id, part, first)
@@ -136,9 +136,8 @@ class Calibration:
             return await asyncio.to_thread(problem.inputs, part)
         if not problem.reference:
             return Arguments.of(problem.entry_point, problem.calls or ())
-        job = oracles.record_job(problem.reference, problem.check, problem.entry_point)
         async with self._turns.one():
-            ran = await self._sandbox.run(job)
+            ran = await self._sandbox.run(oracles.record_job(problem))
         try:
             calls = replace(oracles.recorded(ran), entry_point=problem.entry_point)
         except GraderError as error:
@@ -148,17 +147,9 @@ class Calibration:
             raise SuiteError(what, hint=_REMEDY)
         return calls
 
-    async def _hold(self, problem: Problem, check: str, inputs: Arguments, ran: Ran) -> None:
+    async def _hold(self, problem: Problem, inputs: Arguments, ran: Ran) -> None:
         """Raise SuiteError if the tests fail on what came back of the reference: nothing can pass them."""
-        job = oracles.check_job(
-            problem.reference,
-            check,
-            problem.entry_point,
-            inputs,
-            ran.stream,
-            catches=oracles.comparison(problem.form, problem.entry_point).catches,
-        )
-        found = oracles.compared(await self._sandbox.run(job))
+        found = oracles.compared(await self._sandbox.run(oracles.check_job(problem, inputs, ran.stream)))
         if not found.passed and not found.whole:
             why = ": ".join(filter(None, [found.reason, found.expected]))
             what = f"the tests do not hold on what the reference returned: {why}"

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from dualcode.errors import GraderError
 from dualcode.grading import check_jail, oracle_jail
 from dualcode.grading.outcome import clean
+from dualcode.grading.problem import Problem
 from dualcode.record import Record
 from dualcode.sandbox import decoder, encoder, trees
 from dualcode.sandbox.decoder import CodecError
@@ -130,9 +131,9 @@ def compare_job(
     return _job("compare", fields)
 
 
-def record_job(reference: str, check: str, entry_point: str) -> Job:
-    """Return the job that runs a `check` on the reference and records its calls."""
-    return _job("record_check", [reference, check, entry_point], output=64 * MIB)
+def record_job(problem: Problem) -> Job:
+    """Return the job that runs a problem's `check` on the reference and records its calls."""
+    return _job("record_check", [problem.reference, problem.check, problem.entry_point], output=64 * MIB)
 
 
 def recorded(ran: Ran) -> Arguments:
@@ -146,20 +147,14 @@ def recorded(ran: Ran) -> Arguments:
     raise GraderError(f"the reference fails its own check: {why}")
 
 
-def check_job(
-    reference: str,
-    check: str,
-    entry_point: str,
-    inputs: Arguments,
-    candidate: bytes,
-    *,
-    catches: bool = False,
-) -> Job:
-    """Return the job that runs a `check` on a candidate's stream for the recorded calls.
+def check_job(problem: Problem, inputs: Arguments, candidate: bytes) -> Job:
+    """Return the job that runs a problem's `check` on a candidate's stream for the recorded calls.
 
-    With `catches`, exceptions that the candidate raised are raised again, for the tests to catch.
+    Where tests may want an exception, those that the candidate raised are raised again, for them to catch.
     """
-    return _job("run_check", [reference, check, entry_point, inputs.encoded, candidate, catches])
+    catches = comparison(problem.form, problem.entry_point).catches
+    fields = [problem.reference, problem.check, problem.entry_point, inputs.encoded, candidate, catches]
+    return _job("run_check", fields)
 
 
 def compared(ran: Ran) -> Compared:

@@ -6,23 +6,20 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from dualcode import machine
 from dualcode.extraction.source import compiles
 from dualcode.grading.explain import Explanation, explain
 from dualcode.grading.grader import SandboxGrader
 from dualcode.grading.rules import Rules
-from dualcode.grading.samples import Sample, Samples, read_all, read_samples
+from dualcode.grading.samples import Sample, read_all, read_samples
 from dualcode.grading.score import Score, score
 from dualcode.record import Record
 from dualcode.sandbox import open_sandbox
-from dualcode.sandbox.pool import Opening, Pool
+from dualcode.sandbox.pool import Pool
 from dualcode.suites.suite import Suite
-from dualcode.together import all_or_nothing
+from dualcode.together import all_or_nothing, together
 from dualcode.verdict import Verdict
-
-T = TypeVar("T")
 
 
 class ScoreOptions(Record):
@@ -59,43 +56,25 @@ class Watcher:
 def score_samples(
     path: Path, load: Callable[[], Suite], watcher: Watcher, options: ScoreOptions
 ) -> tuple[Suite, list[Sample], Score]:
-    """Score a file for the command line: progress and warnings go to `watcher`. Starts an event loop."""
-    return asyncio.run(_score_samples(path, load, watcher, options))
+    """Score a file for the command line: progress and warnings go to `watcher`. Starts an event loop.
 
+    Raises InputError before anything is graded if the file is not what `read_samples` takes, and SandboxError
+    if there is no sandbox.
+    """
 
-async def _score_samples(
-    path: Path, load: Callable[[], Suite], watcher: Watcher, options: ScoreOptions
-) -> tuple[Suite, list[Sample], Score]:
-    sandbox, (suite, (samples, dropped)) = await _opened(options, lambda: _read(path, load()))
-    try:
-        for warning in warnings_of(path, samples, dropped, suite):
-            watcher.on_warning(warning)
-        return suite, samples, await grade_samples(samples, suite, options, watcher, sandbox)
-    finally:
-        await sandbox.close()
+    def read() -> tuple[Suite, list[Sample], int]:
+        suite = load()
+        return suite, *read_all(path, suite)
 
+    async def work() -> tuple[Suite, list[Sample], Score]:
+        async with open_sandbox(options.workers or machine.cores(), unsafe=options.unsafe) as sandbox:
+            # The servers of a sandbox take as long to start as files take to be read.
+            _, (suite, samples, dropped) = await together(sandbox.warm(), asyncio.to_thread(read))
+            for warning in warnings_of(path, samples, dropped, suite):
+                watcher.on_warning(warning)
+            return suite, samples, await grade_samples(samples, suite, options, watcher, sandbox)
 
-async def _opened(options: ScoreOptions, read: Callable[[], T]) -> tuple[Pool, T]:
-    """Open the sandbox while files are read, which takes as long."""
-    opening = open_sandbox(options.workers or machine.cores(), unsafe=options.unsafe)
-    sandbox, content = await asyncio.gather(_warm(opening), asyncio.to_thread(read), return_exceptions=True)
-    if isinstance(content, BaseException):
-        if not isinstance(sandbox, BaseException):
-            await sandbox.close()
-        raise content
-    if isinstance(sandbox, BaseException):
-        raise sandbox
-    return sandbox, content
-
-
-async def _warm(opening: Opening) -> Pool:
-    sandbox = await opening
-    await sandbox.warm()
-    return sandbox
-
-
-def _read(path: Path, suite: Suite) -> tuple[Suite, Samples]:
-    return suite, read_all(path, suite)
+    return asyncio.run(work())
 
 
 def explain_samples(
@@ -109,19 +88,6 @@ def explain_samples(
             return await explain(samples, task_ids, suite, sandbox, options.rules)
 
     return asyncio.run(work())
-
-
-async def score_file(
-    path: Path, suite: Suite, options: ScoreOptions | None = None, watcher: Watcher | None = None
-) -> Score:
-    """Grade every sample of a file and return the score.
-
-    Raises InputError before anything is graded if the file is not what `read_samples` takes, and SandboxError
-    if there is no sandbox.
-    """
-    asked = options or ScoreOptions()
-    async with open_sandbox(asked.workers or machine.cores(), unsafe=asked.unsafe) as sandbox:
-        return await grade_samples(read_samples(path, suite), suite, asked, watcher or Watcher(), sandbox)
 
 
 async def grade_samples(
@@ -183,11 +149,6 @@ async def _calibrate(task_ids: set[str], grader: SandboxGrader, watcher: Watcher
     await all_or_nothing(map(one, unknown))
 
 
-def _missing(samples: Sequence[Sample], suite: Suite) -> list[str]:
-    present = {sample.task_id for sample in samples}
-    return [task.id for task in suite.tasks if task.id not in present]
-
-
 def warnings_of(path: Path, samples: Sequence[Sample], dropped: Sequence[str], suite: Suite) -> Iterator[str]:
     """Yield what must be known before anything is graded."""
     if all(map(_uncompiled, zip(samples))):  # up to the first that does
@@ -202,17 +163,13 @@ def warnings_of(path: Path, samples: Sequence[Sample], dropped: Sequence[str], s
             f"warning: {len(dropped)} tasks are not in {suite.title} as {suite.data.path.name} has it "
             f"({len(suite.tasks)} tasks) and were dropped: {_some(dropped)}. An older release had them."
         )
-    if missing := _missing(samples, suite):
-        yield _warning(missing, suite)
+    present = {sample.task_id for sample in samples}
+    if missing := [task.id for task in suite.tasks if task.id not in present]:
+        yield (
+            f"warning: {len(missing)} of {len(suite.tasks)} tasks have no sample ({_some(missing)}). "
+            f"pass@1 is over the other {len(present)}; evalplus.evaluate would refuse this file."
+        )
 
 
 def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
-
-
-def _warning(missing: Sequence[str], suite: Suite) -> str:
-    graded = len(suite.tasks) - len(missing)
-    return (
-        f"warning: {len(missing)} of {len(suite.tasks)} tasks have no sample ({_some(missing)}). "
-        f"pass@1 is over the other {graded}; evalplus.evaluate would refuse this file."
-    )

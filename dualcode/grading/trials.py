@@ -28,8 +28,7 @@ from dualcode.grading.outcome import (
 )
 from dualcode.grading.problem import Problem
 from dualcode.grading.reference import Calibrated, Reference, Tests
-from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, limits_of
-from dualcode.grading.terms import bounded, forbidden
+from dualcode.grading.rules import LONGEST_COMPARED, TRUSTED, Rules, bounded, forbidden, limits_of
 from dualcode.sandbox.job import DIGEST_ABOVE, Job, Ran, digest
 from dualcode.sandbox.sandbox import Sandbox
 from dualcode.suites.suite import Suite
@@ -162,15 +161,7 @@ class Trials:
     def _compare_job(self, reference: Reference, tests: Tests, candidate: bytes, expected: bytes) -> Job:
         if reference.form in ("check", "tests"):
             problem = Problem.of(reference.task_id, self._suite.hidden[reference.task_id])
-            assert problem.check is not None
-            return oracles.check_job(
-                problem.reference,
-                problem.check,
-                reference.entry_point,
-                tests.inputs,
-                candidate,
-                catches=reference.form == "tests",
-            )
+            return oracles.check_job(problem, tests.inputs, candidate)
         return oracles.compare_job(
             comparison=oracles.comparison(reference.form, reference.entry_point),
             atol=reference.atol,

@@ -5,7 +5,7 @@ import json
 from functools import partial
 from typing import Any
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Call, Request
 from dualcode.config import TeamConfig
 from dualcode.errors import DualcodeError

@@ -9,6 +9,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from dualcode.extraction.source import names_bound
 from dualcode.suites.source import Flaw
 
 
@@ -114,21 +115,11 @@ def _refuse_unknown(tree: ast.Module, known: set[str]) -> None:
     """Refuse names that only a reference could have defined: without one, no program would ever pass."""
     used: list[ast.Name] = []
     for node in ast.walk(tree):
-        match node:
-            case ast.Name(ctx=ast.Load()):
-                used.append(node)
-            case ast.Name(id=name) | ast.arg(arg=name) | ast.alias(asname=str(name)) | ast.alias(name=name):
-                known.add(name.split(".")[0])
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                known.add(name)
-            case (
-                ast.ExceptHandler(name=str(name))
-                | ast.MatchAs(name=str(name))
-                | ast.MatchStar(name=str(name))
-            ):
-                known.add(name)
-            case _:
-                pass
+        known.update(names_bound(node))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.append(node)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            known.add(node.name)
     unknown = next((node for node in used if node.id not in known), None)
     if unknown is not None and "*" not in known:
         raise _needs(unknown, f"{unknown.id} is defined nowhere")

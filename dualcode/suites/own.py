@@ -78,12 +78,7 @@ class Settings(BaseModel):
     @property
     def terms(self) -> Terms:
         """What the suite demands."""
-        return Terms(
-            python=self.python,
-            call_seconds=self.call_seconds,
-            total_seconds=self.total_seconds,
-            imports=self.imports,
-        )
+        return Terms(**self.model_dump(include=set(Terms.model_fields)))
 
 
 def read_settings(folder: Path) -> Settings:

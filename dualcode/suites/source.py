@@ -5,6 +5,7 @@ import keyword
 from typing import NamedTuple
 
 from dualcode.extraction.bounds import TOO_LARGE, grows, may_grow, too_large_to_parse
+from dualcode.extraction.source import names_bound, walk_scope
 
 
 class Flaw(NamedTuple):
@@ -47,10 +48,9 @@ def parse(text: str) -> ast.Module | Flaw:
 
 def definition_flaw(tree: ast.Module, entry_point: str) -> Flaw | None:
     """Return why calls of the entry point cannot be compared in this module; None where it is a function."""
-    found: ast.stmt | None = None
-    for node in _statements(tree.body):
-        if entry_point in _bound(node):
-            found = node
+    nodes = (node for node in walk_scope(tree.body) if isinstance(node, ast.stmt | ast.expr))
+    binding = [node for node in nodes if entry_point in names_bound(node)]
+    found = max(binding, key=lambda node: (node.lineno, node.col_offset), default=None)
     if isinstance(found, ast.ClassDef):
         what = f"the entry point {entry_point!r} is a class; what hidden tests call has to return data: "
         return Flaw(found.lineno, what + f"ask for a function that makes and uses one {entry_point}")
@@ -67,26 +67,3 @@ def definition_flaw(tree: ast.Module, entry_point: str) -> Flaw | None:
                     what = f"the entry point {entry_point!r} is a method of {node.name}; tests call functions"
                     return Flaw(each.lineno, what)
     return Flaw(1, f"the entry point {entry_point!r} is not defined")
-
-
-def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Return statements with those inside conditions and handlers, in order."""
-    found: list[ast.stmt] = []
-    for node in body:
-        found.append(node)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inner = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)]
-            handled = [each for h in getattr(node, "handlers", ()) for each in h.body]
-            found += _statements([*inner, *handled])
-    return found
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return {
-        name.id for target in targets if target for name in ast.walk(target) if isinstance(name, ast.Name)
-    }

@@ -25,8 +25,7 @@ from dualcode.analysis.drafts import (
 )
 from dualcode.analysis.facts import Reviewed
 from dualcode.analysis.runs import Run, load_run
-from dualcode.bench.bench import Bench
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import Bench, ScriptedBench
 from dualcode.cli.reviewer import REVIEWING
 from dualcode.errors import SandboxError, SuiteError
 from dualcode.extraction import extract

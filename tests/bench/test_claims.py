@@ -35,6 +35,7 @@ from dualcode.task import Task
         ("does not end", "returns 1", "returned 1", "refuted"),
         ("returns 1", "returns 2", "did not end in time", "refuted"),
         ("returns the wrong list", "returns []", "returned [1]", "untried"),
+        ("returns 4 or more", "returns 1", "returned 5", "untried"),  # no value, though Python has one for it
         ("fails", "returns []", "returned [1]", "untried"),
         ("returns 1", "returns 2", "returned <object of type X>", "untried"),
         ("returns 1", "returns 2", "could not be called: the program does not load", "untried"),

@@ -3,8 +3,7 @@
 import pytest
 
 from dualcode.bench.visible import visible_tests
-from dualcode.bench.visible.doctests import interactions, read_want
-from dualcode.bench.visible.finding import MOST_TESTS, known_results
+from dualcode.bench.visible.finding import MOST_TESTS, interactions, known_results, read_want
 from dualcode.bench.visible.notations import assigned_examples, call_examples, read_value
 from dualcode.bench.visible.running import cut
 from dualcode.bench.visible.text import MOST_CHARACTERS, closing, first_line, outside, read_prompt

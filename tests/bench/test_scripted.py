@@ -1,7 +1,6 @@
 """The scripted bench answers as the real one does, in kind."""
 
-from dualcode.bench.bench import Observation
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import Observation, ScriptedBench
 from dualcode.solution import Program
 from dualcode.task import Task
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.config import Endpoint, Price, TeamConfig
 from dualcode.gateway.app import build
 from dualcode.gateway.catalogue import Catalogue

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.gateway.app import build
 from dualcode.gateway.catalogue import Catalogue

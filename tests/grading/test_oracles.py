@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from dualcode.errors import GraderError
 from dualcode.grading import oracle_jail, oracles
 from dualcode.grading.oracles import Compared, Comparison
+from dualcode.grading.problem import Problem
 from dualcode.sandbox.codec import encode
 from dualcode.sandbox.job import Arguments, Expressions, Job, Limits, Ran, digest, frame
 from dualcode.sandbox.pool import open_sandbox
@@ -678,51 +679,41 @@ def mutant(program: str, function: str, which: int) -> str | None:
     return None if flip.left >= 0 else ast.unparse(tree)
 
 
-class Checked(NamedTuple):
-    """A task of HumanEval."""
-
-    name: str
-    entry_point: str
-    reference: str
-    check: str
+def checked(name: str, entry_point: str, reference: str, check: str) -> Problem:
+    return Problem(name, "check", entry_point, reference, atol=0.0, check=check, rows={})
 
 
-def checked_tasks() -> list[Checked]:
-    hidden = load_suite("humaneval-base").hidden
-    rows = {name: json.loads(tests.row) for name, tests in hidden.items()}
-    return [
-        Checked(name, row["entry_point"], hidden[name].reference(), row["test"]) for name, row in rows.items()
-    ]
+def checked_tasks() -> list[Problem]:
+    return [Problem.of(name, tests) for name, tests in load_suite("humaneval-base").hidden.items()]
 
 
 BRIEF = Limits(call_cpu=0.4, total_cpu=0.6)
 
 
-async def humaneval_passes(sandbox: Sandbox, task: Checked, program: str) -> bool:
+async def humaneval_passes(sandbox: Sandbox, task: Problem, program: str) -> bool:
     """Return HumanEval's own verdict: the program, the test and the call in one text."""
     text = f"{program}\n{task.check}\ncheck({task.entry_point})"
     ran = await sandbox.run(Job(text, Expressions(()), BRIEF))
     return ran.ending == "finished"
 
 
-async def passes(sandbox: Sandbox, task: Checked, inputs: Arguments, program: str) -> Compared:
+async def passes(sandbox: Sandbox, task: Problem, inputs: Arguments, program: str) -> Compared:
     """Return the verdict of a program whose process never sees the test."""
     ran = await sandbox.run(Job(program, inputs, BRIEF, drain=True))
-    job = oracles.check_job(task.reference, task.check, task.entry_point, inputs, ran.stream)
+    job = oracles.check_job(task, inputs, ran.stream)
     return oracles.compared(await sandbox.run(job))
 
 
-async def check_task(sandbox: Sandbox, number: int, task: Checked) -> bool | None:
+async def check_task(sandbox: Sandbox, number: int, task: Problem) -> bool | None:
     """Judge a task's reference and one mutant of it; return whether the mutant passed."""
-    job = oracles.record_job(task.reference, task.check, task.entry_point)
-    inputs = oracles.recorded(await sandbox.run(job))
+    inputs = oracles.recorded(await sandbox.run(oracles.record_job(task)))
     assert (inputs.entry_point, inputs.count > 0) == (task.entry_point, True)
-    assert await passes(sandbox, task, inputs, task.reference) == Compared(passed=True), task.name
+    assert await passes(sandbox, task, inputs, task.reference) == Compared(passed=True), task.task_id
     program = mutant(task.reference, task.entry_point, number % 4)
     if program is None:
         return None
     ours = await passes(sandbox, task, inputs, program)
-    assert ours.passed == await humaneval_passes(sandbox, task, program), (task.name, program, ours)
+    assert ours.passed == await humaneval_passes(sandbox, task, program), (task.task_id, program, ours)
     return ours.passed
 
 
@@ -738,8 +729,8 @@ async def test_humaneval_checks_tell_programs_that_never_see_them(sandbox: Sandb
 @module_loop
 async def test_a_failed_check_says_where(sandbox: Sandbox) -> None:
     check = "def check(f):\n    assert f(1) == 2\n    assert f(3) == 6\n"
-    task = Checked("t", "double", "def double(n):\n    return 2 * n", check)
-    inputs = oracles.recorded(await sandbox.run(oracles.record_job(task.reference, task.check, "double")))
+    task = checked("t", "double", "def double(n):\n    return 2 * n", check)
+    inputs = oracles.recorded(await sandbox.run(oracles.record_job(task)))
 
     async def verdict(program: str) -> Compared:
         return await passes(sandbox, task, inputs, program)
@@ -761,15 +752,17 @@ async def test_a_failed_check_says_where(sandbox: Sandbox) -> None:
 async def test_a_check_that_its_reference_fails_is_refused(sandbox: Sandbox) -> None:
     check = "def check(f):\n    assert f(1) == 2, 'no'"
     with pytest.raises(GraderError, match="AssertionError: no"):
-        oracles.recorded(await sandbox.run(oracles.record_job("def f(n): return n", check, "f")))
+        oracles.recorded(
+            await sandbox.run(oracles.record_job(checked("t", "f", "def f(n): return n", check)))
+        )
 
 
 @module_loop
 async def test_outputs_are_not_replayed_for_other_calls(sandbox: Sandbox) -> None:
     reference = "def f(n): return n"
     adaptive = "def check(f):\n    assert f(f(1)) < 5"
-    inputs = oracles.recorded(await sandbox.run(oracles.record_job(reference, adaptive, "f")))
-    task = Checked("t", "f", reference, adaptive)
+    task = checked("t", "f", reference, adaptive)
+    inputs = oracles.recorded(await sandbox.run(oracles.record_job(task)))
     assert (await passes(sandbox, task, inputs, reference)).passed
     other = await passes(sandbox, task, inputs, "def f(n): return 2")
     assert other.reason == "the tests make another call than with the reference"

@@ -11,7 +11,7 @@ import pytest
 
 from dualcode.errors import InputError
 from dualcode.extraction import extract
-from dualcode.grading.responses import ExtractionReport, extract_file
+from dualcode.grading.samples import ExtractionReport, extract_file
 from dualcode.task import Task
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from dualcode.errors import InputError
-from dualcode.grading.results import check_output, evalplus_results, write_results
-from dualcode.grading.samples import Sample
+from dualcode.grading.samples import Sample, check_output, evalplus_results, write_results
 from dualcode.grading.score import score
 from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.registry import load_suite

@@ -23,7 +23,7 @@ from dualcode.grading import samples as samples_module
 from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample, read_all, read_samples
 from dualcode.grading.score import Score, score
-from dualcode.grading.scoring import ScoreOptions, Watcher, score_file, score_samples, warnings_of
+from dualcode.grading.scoring import ScoreOptions, Watcher, score_samples, warnings_of
 from dualcode.metrics import Counts
 from dualcode.sandbox.sandbox import Tier
 from dualcode.suites import files
@@ -55,6 +55,12 @@ class Steps(Watcher):
 
     def on_step(self) -> None:
         self.steps += 1
+
+
+def score_file(
+    path: Path, suite: Suite, options: ScoreOptions | None = None, watcher: Watcher | None = None
+) -> Score:
+    return score_samples(path, lambda: suite, watcher or Watcher(), options or ScoreOptions())[2]
 
 
 def summed(verdicts: Sequence[Verdict], suite: Suite) -> Score:
@@ -264,11 +270,11 @@ def test_an_error_shows_a_row_s_codes_for_a_terminal(tmp_path: Path, suite: Suit
     assert str(caught.value).replace("\n", "").isprintable()
 
 
-async def test_nothing_is_graded_if_the_last_row_is_bad(tmp_path: Path, suite: Suite) -> None:
+def test_nothing_is_graded_if_the_last_row_is_bad(tmp_path: Path, suite: Suite) -> None:
     steps = Steps()
     path = write_rows(tmp_path / "s.jsonl", sample(), "{")
     with pytest.raises(InputError):
-        await score_file(path, suite, watcher=steps)
+        score_file(path, suite, watcher=steps)
     assert steps.phases == []
 
 
@@ -354,12 +360,12 @@ def test_where_many_programs_do_not_compile_extract_is_named(
 # What the numbers are over
 
 
-async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
+def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
     path = write_rows(
         tmp_path / "s.jsonl", sample(), sample("MiniLean/0", WRONG), sample("MiniRich/1", "x = '\0'")
     )
     steps = Steps()
-    done = await score_file(path, suite, ScoreOptions(workers=2), steps)
+    done = score_file(path, suite, ScoreOptions(workers=2), steps)
     known = done.to_json()
     assert [side.keys() for side in known.pop("intervals").values()] == [{"pass@1"}] * 2
     assert known | {"seconds": 0, "sandbox": "", "cautions": []} == {
@@ -379,27 +385,27 @@ async def test_a_file_is_scored(tmp_path: Path, suite: Suite) -> None:
     assert str(done.verdicts[2].base.reason).startswith("does not compile")
 
 
-async def test_the_same_program_is_graded_once(tmp_path: Path, suite: Suite) -> None:
+def test_the_same_program_is_graded_once(tmp_path: Path, suite: Suite) -> None:
     rows = [sample(), sample(solution=WRONG), sample(), sample(solution=WRONG), sample()]
     steps = Steps()
-    done = await score_file(write_rows(tmp_path / "s.jsonl", *rows), suite, ScoreOptions(), steps)
+    done = score_file(write_rows(tmp_path / "s.jsonl", *rows), suite, ScoreOptions(), steps)
     assert steps.phases[-1] == ("grading", 2)
     statuses = [verdict.base.status for verdict in done.verdicts]
     assert statuses == ["passed", "failed", "passed", "failed", "passed"]
 
 
-async def test_base_only_leaves_the_plus_tests_out(tmp_path: Path, suite: Suite) -> None:
+def test_base_only_leaves_the_plus_tests_out(tmp_path: Path, suite: Suite) -> None:
     options = ScoreOptions(rules=Rules(base_only=True))
-    done = await score_file(write_rows(tmp_path / "s.jsonl", sample()), suite, options)
+    done = score_file(write_rows(tmp_path / "s.jsonl", sample()), suite, options)
     assert done.plus is None
     assert done.verdicts[0].plus is None
     assert done.base.pass_at_1 == 1
 
 
-async def test_without_plus_tests_plus_is_null(tmp_path: Path) -> None:
+def test_without_plus_tests_plus_is_null(tmp_path: Path) -> None:
     suite = load_suite("humaneval-base").select(tasks=["HumanEval/53"])
     row = {"task_id": "HumanEval/53", "completion": "    return x + y"}
-    done = await score_file(write_rows(tmp_path / "s.jsonl", row), suite)
+    done = score_file(write_rows(tmp_path / "s.jsonl", row), suite)
     assert done.to_json()["plus"] is None
     assert done.base.pass_at_1 == 1
 

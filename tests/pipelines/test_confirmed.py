@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.task import Task
 from tests.pipelines.test_pipelines import (
     APPROVE,

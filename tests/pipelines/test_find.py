@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Call
 from dualcode.cli.pipelines import pipelines
 from dualcode.errors import PipelineError, TeamError, UnknownNameError

@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from dualcode.bench.bench import Bench
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import Bench, ScriptedBench
 from dualcode.call import Call, Reply, Request
 from dualcode.config import Gate
 from dualcode.errors import EndpointError, TeamError, UnknownNameError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.bench.bench import Examination, SandboxBench
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import Examination, SandboxBench, ScriptedBench
 from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import InputError, TeamError, UnreachableError
 from dualcode.reviews import project

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Call
 from dualcode.errors import EndpointError
 from dualcode.journal import Findings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dualcode.analysis.trial import Standing, standings
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.call import Request
 from dualcode.config import Price
 from dualcode.errors import EndpointError, InputError, RunError, UnknownNameError

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dualcode.bench.scripted import ScriptedBench
+from dualcode.bench.bench import ScriptedBench
 from dualcode.steps import Claim, Finding, Review, state, try_claims, try_findings, valued
 from dualcode.steps.claims import MOST_STATED, claims_schema, defined, read_claims
 from dualcode.steps.review import FINDING_CHARACTERS, MOST_FINDINGS

@@ -1,6 +1,6 @@
 """The tests that a prompt itself shows: found without running anything, run in the sandbox.
 
-    prompt ── text (passages) ──> doctests, notations (examples) ──> found, finding ──> VisibleTests
+    prompt ── text (passages) ──> finding (doctests, assertions), notations (examples) ──> VisibleTests
     VisibleTests + program ── running (sandbox) ──> checking, evaluation (outside) ──> VisibleResult
 
 Neither needs hidden tests, and neither can see any: a Task has none.

@@ -116,8 +116,8 @@ def _is_nested(node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> bool:
 
 def constant(node: ast.expr | None) -> Any:
     """Return the value of an expression without names; an UnfitError for any other, or for None."""
-    if node is None:
-        raise UnfitError("no expression")
+    if node is None or not supports(node):  # evaluating may skip a part: `4 or more`
+        raise UnfitError("no expression without names")
     return evaluate(node, {})
 
 
@@ -127,7 +127,7 @@ def is_constant(node: ast.expr | None) -> bool:
         constant(node)
     except FAULTS:
         return False
-    return node is not None and supports(node)  # evaluating may have skipped a part: `4 or more`
+    return True
 
 
 def equates(node: ast.expr | None) -> TypeGuard[ast.Compare]:

@@ -10,7 +10,7 @@ process is left out.
 import ast
 import builtins
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dualcode.bench.visible.evaluation import (
@@ -25,6 +25,7 @@ from dualcode.bench.visible.evaluation import (
 from dualcode.bench.visible.notations import Example
 from dualcode.bench.visible.tests import Kind, LeftOut, VisibleTest
 from dualcode.bench.visible.text import Prompt, Text
+from dualcode.extraction.source import names_bound
 
 _BUILTINS = frozenset(dir(builtins))
 _MODULES = frozenset(
@@ -151,22 +152,13 @@ def calls_entry(node: ast.AST, entry_point: str) -> bool:
 
 def unknown_names(node: ast.AST, known: Collection[str]) -> list[str]:
     """Return the names that neither the code itself, nor Python, nor `known` gives a meaning."""
-    own = set(bound_names(node))
     read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    return sorted(read - own - _BUILTINS - _MODULES - set(known))
+    return sorted(read - bound_names(node) - _BUILTINS - _MODULES - set(known))
 
 
-def bound_names(node: ast.AST) -> Iterator[str]:
-    """Yield the names that the code binds, in whichever scope."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
-            yield each.id
-        elif isinstance(each, ast.arg):
-            yield each.arg
-        elif isinstance(each, ast.FunctionDef | ast.ClassDef):
-            yield each.name
-        elif isinstance(each, ast.alias):
-            yield each.asname or each.name.partition(".")[0]
+def bound_names(code: ast.AST) -> set[str]:
+    """Return the names that the code binds, in whichever scope."""
+    return {name for node in ast.walk(code) for name in names_bound(node)}
 
 
 def _copy(node: ast.AST) -> ast.AST:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dualcode.bench.visible.evaluation import parse_expression, parse_statements
+from dualcode.extraction.source import names_bound, walk_scope
 
 MOST_CHARACTERS = 50_000
 """Of a prompt; what lies behind is not searched."""
@@ -71,19 +72,11 @@ def read_prompt(prompt: str, entry_point: str) -> Prompt:
     words = set(re.findall(r"[a-z]+", source.lower()))
     says_prints = words & {"print", "prints", "printed"} and not words & {"return", "returns", "returned"}
     quoted_class = re.search(rf"^[ \t`]*class[ \t]+{re.escape(entry_point)}\b", source, re.MULTILINE)
-    names: list[str] = []
-    for node in body:
-        if isinstance(node, Definition):
-            names.append(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-        elif isinstance(node, ast.Assign):
-            names += [each.id for each in node.targets if isinstance(each, ast.Name)]
     is_class = isinstance(entry, ast.ClassDef) or bool(entry_point and not entry and quoted_class)
     classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
     return Prompt(
         passages=tuple(_passages(source, body, entry)) if body else (_as_written(source),),
-        names=frozenset(names) - {entry_point},
+        names=frozenset(name for node in walk_scope(body) for name in names_bound(node)) - {entry_point},
         classes=frozenset(classes | ({entry_point} if is_class else set())),
         signature=function or _quoted_signature(source, entry_point),
         is_class=is_class,
