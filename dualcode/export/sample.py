@@ -49,11 +49,10 @@ def samples(run: Run) -> list[EvalSample]:
     A task without a verdict, for whatever reason, is a sample with an error and without scores.
     """
     shown, superseded = _by_task(run.records.shown), _by_task(run.records.superseded)
-    known = run.calls.keys() | run.records.verdicts.keys() | superseded.keys()
     return [
         _sample(run, task, shown.get(task, ()), superseded.get(task, ()))
         for task in run.tasks
-        if task in known
+        if run.calls.get(task) or task in run.records.verdicts or task in superseded
     ]
 
 

@@ -53,7 +53,8 @@ class Texts:
         place = self._places.setdefault(shown, len(self._places))
         if place == len(self.kinds):
             self.kinds.append(kind)
-        self.kinds[place] = min(self.kinds[place], kind, key=_KINDS.index)
+        if _KINDS.index(kind) < _KINDS.index(self.kinds[place]):
+            self.kinds[place] = kind
         return place
 
     @property
