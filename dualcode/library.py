@@ -35,7 +35,7 @@ from dualcode.team import Seat, Team, build_team
 if TYPE_CHECKING:  # what runs, grades and analyses takes seconds to import: each function brings its own
     from dualcode.analysis.analyse import Analysis
     from dualcode.analysis.runs import Run
-    from dualcode.figures import Drawn
+    from dualcode.figures.drawn import Drawn
     from dualcode.grading.score import Score
     from dualcode.runs.evaluate import Result
     from dualcode.runs.runner import Observer

@@ -69,7 +69,7 @@ def report(
     with Steps() as tell, tempfile.TemporaryDirectory() as folder:
         tell("loading what reads and draws")
         from dualcode.analysis.gather import gather
-        from dualcode.figures import draw
+        from dualcode.figures.drawing import draw
         from dualcode.published.published import load_published
         from dualcode.report.page import write_report
         from dualcode.reviews.trials import read_trials

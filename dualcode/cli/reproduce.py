@@ -119,17 +119,17 @@ async def _reproduce(
 ) -> int:
     from dualcode.analysis.gather import gather
     from dualcode.cli import printing, terminal
+    from dualcode.figures.drawing import need_matplotlib
     from dualcode.study import words
     from dualcode.study.reproduce import (
         check_folder,
         perform,
         predict,
         prepare,
-        require_matplotlib,
         write_outputs,
     )
 
-    require_matplotlib()
+    need_matplotlib()
     if not only_forecast:
         check_folder(output)
     told = terminal.console(stderr=True)

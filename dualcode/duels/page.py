@@ -19,9 +19,9 @@ from dualcode.duels.tables import amount, within
 from dualcode.errors import RunError
 from dualcode.figures.drawn import Drawn
 from dualcode.issues.verdict import Dropped, IssueVerdict
-from dualcode.report.file import fill, image, write_page
+from dualcode.report.file import as_json, fill, image, write_page
 from dualcode.report.pack import Packed, pack
-from dualcode.report.template import as_json, cleaned
+from dualcode.report.text import cleaned
 from dualcode.report.transcript import Texts
 from dualcode.tables.cells import NOTHING
 

@@ -29,10 +29,9 @@ from inspect_ai.scorer import SampleScore, accuracy, stderr
 from inspect_ai.viewer import ViewerConfig
 
 from dualcode.analysis.runs import Run
-from dualcode.export.messages import asked, identity, printables, tokens
+from dualcode.export.messages import asked, identity, printables, tokens, utc
 from dualcode.export.sample import begun, samples, writer
 from dualcode.export.target import State, place
-from dualcode.export.when import utc
 from dualcode.verdict import Part
 
 _METRICS = cast(

@@ -1,4 +1,4 @@
-"""Calls in Inspect's words: chat messages, the settings of a request, the model's output, tokens.
+"""Calls in Inspect's words: chat messages, settings of a request, the model's output, tokens, and times.
 
 Every id follows from the run, the task and the place, so that a second export equals the first.
 """
@@ -6,7 +6,8 @@ Every id follows from the run, the task and the place, so that a second export e
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
 
 from inspect_ai.model import (
     ChatCompletionChoice,
@@ -186,3 +187,43 @@ def printables(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [printables(each) for each in cast("Sequence[Any]", value)]
     return value
+
+
+class When(NamedTuple):
+    """Seconds since the epoch."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.end - self.start
+
+
+def times(calls: Sequence[Call], begun: float) -> list[When]:
+    """Return when each call of a task happened; `begun` is when the run began.
+
+    A call that the ledger replayed has in its record the time of the call that paid for it. In this run it
+    took no time; it stands where the next call that was asked began, or else where the last one ended.
+    """
+    asked: list[When | None] = []
+    for call in calls:
+        if call.from_ledger or not call.attempts:
+            asked.append(None)
+        elif call.reply is not None:
+            asked.append(When(call.reply.started, call.reply.started + call.reply.seconds))
+        else:
+            last = call.attempts[-1]
+            asked.append(When(call.attempts[0].started, last.started + last.seconds))
+    found: list[When] = []
+    following = max((each.end for each in asked if each), default=begun)
+    for each in reversed(asked):
+        following = each.start if each else following
+        found.append(each or When(following, following))
+    return found[::-1]
+
+
+def utc(seconds: float) -> datetime:
+    """Return a time since the epoch as Inspect has it."""
+    return datetime.fromtimestamp(seconds, UTC)

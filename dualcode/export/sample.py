@@ -1,7 +1,7 @@
 """A task of a run as an Inspect sample: its prompt, what was said, program, scores, and all as events."""
 
 import contextlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from inspect_ai.dataset import Sample
@@ -25,15 +25,17 @@ from dualcode.call import Call
 from dualcode.export.messages import (
     Scope,
     Turn,
+    When,
     asked,
     converse,
     printable,
     printables,
     settings,
+    times,
     tokens,
+    utc,
     whereabouts,
 )
-from dualcode.export.when import When, times, utc
 
 R = TypeVar("R", Shown, Call)
 
@@ -81,13 +83,13 @@ def _sample(run: Run, task: str, shown: Sequence[Shown], superseded: Sequence[Ca
             (verdict.base.reason or "errored") if verdict else "no verdict: the run was interrupted"
         )
     transcript = Transcript(scope, start)
-    transcript.begin(Sample(id=task, input=prompt, target=NO_TARGET))
+    transcript.tell(SampleInitEvent, sample=Sample(id=task, input=prompt, target=NO_TARGET))
     with transcript.span("solvers", "solvers"), transcript.span(run.pipeline, "solver"):
-        tell(transcript, turns, when, shown)
+        transcript.exchanges(turns, when, shown)
         if (program := run.records.samples.get(task)) is not None:
             transcript.info("program", program.solution, {"extraction": program.extraction})
     if error is not None:
-        transcript.error(error)
+        transcript.tell(ErrorEvent, error=error)
     transcript.scores(scores)
     by_model, by_role = asked(calls)
     return EvalSample(
@@ -176,7 +178,7 @@ def _retries(run: Run, task: str, superseded: Sequence[Call]) -> list[EvalRetryE
     scope = Scope(run.id, f"{task} superseded")
     when = times(superseded, begun(run))
     transcript = Transcript(scope, when[0].start)
-    tell(transcript, converse(scope, superseded)[1], when, ())
+    transcript.exchanges(converse(scope, superseded)[1], when, ())
     told = _told("the task was cut short by a kill or a fault, and done again")
     return [EvalRetryError(**told.model_dump(), events=transcript.events)]
 
@@ -190,9 +192,15 @@ class Transcript:
         self._began = self._now = began
         self._spans: list[str] = []
 
-    def begin(self, sample: Sample) -> None:
-        """Tell with what the sample began."""
-        self.events.append(SampleInitEvent(sample=sample, **self._place()))
+    def tell(self, kind: Callable[..., Event], **fields: Any) -> None:
+        """Tell an event of a kind, with its place in the sample and its time."""
+        place = {
+            "uuid": self._scope.id("event", len(self.events)),
+            "span_id": self._spans[-1] if self._spans else None,
+            "timestamp": utc(self._now),
+            "working_start": max(0.0, self._now - self._began),
+        }
+        self.events.append(kind(**place, **fields))
 
     @contextlib.contextmanager
     def span(self, name: str, kind: str | None = None) -> Generator[None]:
@@ -200,10 +208,21 @@ class Transcript:
         id_ = self._scope.id("span", len(self.events))
         parent = self._spans[-1] if self._spans else None
         self._spans.append(id_)
-        self.events.append(SpanBeginEvent(id=id_, parent_id=parent, type=kind, name=name, **self._place()))
+        self.tell(SpanBeginEvent, id=id_, parent_id=parent, type=kind, name=name)
         yield
-        self.events.append(SpanEndEvent(id=id_, **self._place()))
+        self.tell(SpanEndEvent, id=id_)
         self._spans.pop()
+
+    def exchanges(self, turns: Sequence[Turn], when: Sequence[When], shown: Sequence[Shown]) -> None:
+        """Tell calls in their order, and what the bench showed after as many of them as had ended by then."""
+        for place, (turn, moment) in enumerate(zip(turns, when, strict=True)):
+            for each in shown:
+                if each.after == place:
+                    self.shown(each)
+            self.call(turn, moment)
+        for each in shown:
+            if each.after is None or each.after >= len(turns):
+                self.shown(each)
 
     def call(self, turn: Turn, when: When) -> None:
         """Tell a call, in a span that names its step and role."""
@@ -221,7 +240,8 @@ class Transcript:
             "attempts": [each.model_dump(mode="json") for each in call.attempts],
         }
         with self.span(f"{call.number} {call.step} ({call.role})"):
-            event = ModelEvent(
+            self.tell(
+                ModelEvent,
                 model=call.model,
                 role=call.role,
                 input=turn.input,
@@ -235,23 +255,20 @@ class Transcript:
                 completed=utc(when.end),
                 working_time=when.seconds,
                 metadata=printables(told),
-                **self._place(),
             )
-            self.events.append(event)
             self._now = when.end
 
     def shown(self, shown: Shown) -> None:
-        """Tell what the bench ran, and what of it a model may have been shown."""
+        """Tell what the bench ran and may have shown to a model; of a program that passed that is nothing."""
+        if not shown.texts:
+            return
         ran = [f"tests of the prompt, or calls that a model wrote ({shown.kind}):", *shown.tests]
         text = "\n".join([*ran, "", "what a model may be shown:", *shown.texts])
         self.info("bench", text, {"kind": shown.kind, "tests": shown.tests, "texts": shown.texts})
 
     def info(self, source: str, text: str, metadata: Mapping[str, Any]) -> None:
         """Tell a text, which the viewer shows line by line, and the same as data."""
-        data = printables(metadata)
-        self.events.append(
-            InfoEvent(source=source, data=printable(text), **self._place() | {"metadata": data})
-        )
+        self.tell(InfoEvent, source=source, data=printable(text), metadata=printables(metadata))
 
     def scores(self, scores: Mapping[str, Score]) -> None:
         """Tell the scores; nothing where there are none."""
@@ -260,32 +277,4 @@ class Transcript:
         with self.span("scorers", "scorers"):
             for name, score in scores.items():
                 with self.span(name, "scorer"):
-                    self.events.append(ScoreEvent(score=score, scorer=name, **self._place()))
-
-    def error(self, error: EvalError) -> None:
-        """Tell why there is no score."""
-        self.events.append(ErrorEvent(error=error, **self._place()))
-
-    def _place(self) -> dict[str, Any]:
-        return {
-            "uuid": self._scope.id("event", len(self.events)),
-            "span_id": self._spans[-1] if self._spans else None,
-            "timestamp": utc(self._now),
-            "working_start": max(0.0, self._now - self._began),
-        }
-
-
-def tell(transcript: Transcript, turns: Sequence[Turn], when: Sequence[When], shown: Sequence[Shown]) -> None:
-    """Tell calls in their order, and what the bench showed after as many of them as had ended by then.
-
-    What it had nothing to say of, a program that passed, is left out.
-    """
-    shown = [each for each in shown if each.texts]
-    for place, (turn, moment) in enumerate(zip(turns, when, strict=True)):
-        for each in shown:
-            if each.after == place:
-                transcript.shown(each)
-        transcript.call(turn, moment)
-    for each in shown:
-        if each.after is None or each.after >= len(turns):
-            transcript.shown(each)
+                    self.tell(ScoreEvent, score=score, scorer=name)

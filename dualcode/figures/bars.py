@@ -5,6 +5,7 @@ Both are made of panels, one for the runs of a suite.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Literal
 
 from dualcode.analysis.analyse import Analysis
@@ -13,18 +14,15 @@ from dualcode.figures.content import (
     LEADERBOARD,
     PUBLISHED,
     Content,
+    about,
+    caveats,
     correction,
-    errored_remarks,
-    headline,
     main_dataset,
     nothing,
     ours,
     published_percent,
-    selection_remarks,
     some_ids,
     suite_name,
-    suite_title,
-    warning_remarks,
 )
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import (
@@ -38,16 +36,17 @@ from dualcode.figures.style import (
     SINGLE,
     SKY,
     SMALL,
-    TEXT,
     VERMILLION,
+    beside,
     diamond,
     rule,
     swatch,
+    whisker,
     width_of,
 )
 from dualcode.published.published import Published
-from dualcode.tables.cells import plain_percent
-from dualcode.tables.selection import models
+from dualcode.tables.cells import interval, plain_percent
+from dualcode.tables.selection import suite_title
 
 Standing = Literal["baseline", "better", "worse", "unclear", "alone"]
 """Against the baseline, by the p that is corrected for all comparisons; `alone`: there is no baseline run."""
@@ -99,7 +98,7 @@ class Panel:
         """Return the values as a sentence's part."""
         return f"{self.title}: " + ", ".join(
             f"{bar.pipeline} {plain_percent(bar.score.rate.value)} %"
-            f" [{plain_percent(bar.score.rate.low)}, {plain_percent(bar.score.rate.high)}]"
+            f" {interval(bar.score.rate.low, bar.score.rate.high)}"
             + (f" (published {bar.published:.1f} %)" if bar.published is not None else "")
             for bar in self.bars
         )
@@ -108,17 +107,12 @@ class Panel:
 def panel(analysis: Analysis, published: Published, runs: Sequence[Run]) -> Panel:
     """Return the panel of some runs on one dataset."""
     base = analysis.run(runs[0].dataset, analysis.baseline)
-    bars = (
-        Bar(
-            run.pipeline,
-            analysis.scores[run.id][run.hardest],
-            standing(analysis, run),
-            published_percent(published, run),
-        )
-        for run in runs
-    )
+    bars: list[Bar] = []
+    for run in runs:
+        score, printed = analysis.scores[run.id][run.hardest], published_percent(published, run)
+        bars.append(Bar(run.pipeline, score, standing(analysis, run), printed))
     return Panel(
-        title=suite_title(runs[0]),
+        title=suite_title(runs[:1]),
         bars=tuple(bars),
         baseline=analysis.scores[base.id][base.hardest].rate.value if base else None,
         baseline_name=analysis.baseline,
@@ -136,16 +130,8 @@ def standing(analysis: Analysis, run: Run) -> Standing:
 
 def references(published: Published, suite: str) -> tuple[tuple[str, float], ...]:
     """Return the proprietary models that the paper draws as dotted lines, and their per cent."""
-    found: dict[str, float] = {}
-    for name in REFERENCES:
-        for entry in published.leaderboard:
-            if _plain(entry.model).startswith(_plain(name)) and suite in entry.scores:
-                found.setdefault(name, entry.scores[suite])
-    return tuple(found.items())
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace(" ", "")
+    known = {entry.model: entry.scores for entry in published.leaderboard}
+    return tuple((name, known[name][suite]) for name in REFERENCES if suite in known.get(name, {}))
 
 
 def draw_panel(
@@ -156,11 +142,10 @@ def draw_panel(
     `titled`: with the suite's name above it, unless the figure's title has it.
     """
     names = max(width_of(bar.pipeline) for bar in data.bars) + 0.1
-    value = 0.42
+    own, theirs = 0.36, 0.78
     has_published = any(bar.published is not None for bar in data.bars)
-    columns = value * (2 if has_published else 1)
     head = TITLE_ROW + 0.02 + 0.14 * (len(data.references) + 1)
-    room = width - names - columns - 0.06
+    room = width - names - 0.42 * (2 if has_published else 1) - 0.06
     axes = sheet.axes(left + names, top + head, room, ROW * len(data.bars))
     axes.set(xlim=(0, 100), ylim=(len(data.bars) - 0.5, -0.5), xlabel="pass@1, % (whiskers: 95 % Wilson)")
     axes.set_yticks(range(len(data.bars)), [bar.pipeline for bar in data.bars])
@@ -169,14 +154,17 @@ def draw_panel(
     _draw_lines(axes, data)
     for y, bar in enumerate(data.bars):
         _draw_bar(axes, y, bar)
-        _write(axes, room, 0.36, y, plain_percent(bar.score.rate.value), len(bar.score.errored))
+        errored = len(bar.score.errored)
+        beside(axes, room, own, y - (0.2 if errored else 0), plain_percent(bar.score.rate.value))
+        if errored:
+            beside(axes, room, own, y + 0.28, f"{errored} err.", size=SMALL)
         if bar.published is not None:
-            _write(axes, room, 0.36 + value, y, f"{bar.published:.1f}", 0, style="italic")
-    _write(axes, room, 0.36, -0.85, "ours", 0)
+            beside(axes, room, theirs, y, f"{bar.published:.1f}", style="italic")
+    beside(axes, room, own, -0.85, "ours")
     if has_published:
-        _write(axes, room, 0.36 + value, -0.85, "publ.", 0, style="italic")
+        beside(axes, room, theirs, -0.85, "publ.", style="italic")
     if titled:
-        sheet.text(left, sheet.top + top, data.title, size=TEXT, weight="bold")
+        sheet.text(left, sheet.top + top, data.title, weight="bold")
 
 
 def _draw_bar(axes: Any, y: int, bar: Bar) -> None:
@@ -185,38 +173,24 @@ def _draw_bar(axes: Any, y: int, bar: Bar) -> None:
     axes.barh(y, 100 * rate.value, height=0.62, color=color, hatch=hatch, edgecolor=BLACK, linewidth=0.4)
     if bar.score.errored:
         axes.hlines(y, 100 * bar.score.widened[0], 100 * bar.score.widened[1], color=BLACK, lw=0.7, ls=":")
-    axes.hlines(y, 100 * rate.low, 100 * rate.high, color=BLACK, lw=0.9, zorder=4)
-    ends = [100 * rate.low, 100 * rate.high]
-    axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4, clip_on=False)
+    whisker(axes, y, (100 * rate.low, 100 * rate.high), clip_on=False)
     if bar.published is not None:
         axes.plot([bar.published], [y], **HOLLOW)
 
 
 def _draw_lines(axes: Any, data: Panel) -> None:
     """Draw the baseline and the models, each with its name on a line of its own above the bars."""
-    lines = [(name, value, ":", f"{name} {value:.1f}") for name, value in data.references]
+    lines = [(name, value, ":") for name, value in data.references]
     if data.baseline is not None:
-        share = 100 * data.baseline
-        lines.append((data.baseline_name, share, "--", f"{data.baseline_name} {share:.1f}"))
-    for number, (_, value, style, text) in enumerate(lines):
+        lines.append((data.baseline_name, 100 * data.baseline, "--"))
+    for number, (name, value, style) in enumerate(lines):
         level = -0.62 - 0.14 / ROW * (len(lines) - 1 - number)
         axes.plot([value, value], [len(data.bars) - 0.5, level], color=BLACK, lw=0.8, ls=style, clip_on=False)
         left = value > 50
         axes.text(
-            value + (-1.5 if left else 1.5), level, text, ha="right" if left else "left", va="center",
-            size=LABEL, style="italic" if style == ":" else "normal",
+            value + (-1.5 if left else 1.5), level, f"{name} {value:.1f}", ha="right" if left else "left",
+            va="center", size=LABEL, style="italic" if style == ":" else "normal",
         )  # fmt: skip
-
-
-def _write(axes: Any, room: float, at: float, y: float, text: str, errored: int, **style: Any) -> None:
-    """Write a value right of the bars, ending `at` inches from them; errored tasks below it."""
-    x = 1 + at / room
-    place = axes.get_yaxis_transform()
-    axes.text(
-        x, y - (0.2 if errored else 0), text, transform=place, ha="right", va="center", size=TEXT, **style
-    )
-    if errored:
-        axes.text(x, y + 0.28, f"{errored} err.", transform=place, ha="right", va="center", size=SMALL)
 
 
 def legend(panels: Sequence[Panel]) -> list[Any]:
@@ -268,42 +242,26 @@ def _configurations(analysis: Analysis, published: Published, datasets: Sequence
     suites = " and ".join(each.title for each in panels)
     compared = any(each.references or any(b.published is not None for b in each.bars) for each in panels)
     return Bars(
-        title=f"{number}: pipeline configurations on {suites}",
-        caption=(
+        **about(
+            analysis, runs, f"{number}: pipeline configurations on {suites}",
             "pass@1 of each pipeline, ours as bars with 95 % Wilson intervals. "
             f"{'; '.join(each.words() for each in panels)}. Dashed line: our {analysis.baseline}. Hollow "
             "diamonds: the paper's numbers; dotted lines: proprietary models as published. A bar's colour "
             "and hatch say whether it differs from the baseline by McNemar's exact test at 5 %, "
-            f"{correction(analysis)}."
+            f"{correction(analysis)}.",
+            *caveats(analysis, runs, published=compared, compared=True),
         ),
-        runs=tuple(run.id for run in runs),
-        remarks=(
-            *selection_remarks(runs, published=compared),
-            *errored_remarks(runs),
-            *warning_remarks(analysis, runs),
-        ),
-        headline=headline(analysis),
-        models=models(analysis.runs),
         panels=panels,
-    )
+    )  # fmt: skip
 
 
 def draw_configurations(data: Bars) -> Sheet:
     """Draw Figure 2 or its sibling, one column wide."""
-    heights = [each.height for each in data.panels]
     titled = len(data.panels) > 1
-    sheet = Sheet(
-        data,
-        width=SINGLE,
-        body=sum(heights) - (0 if titled else TITLE_ROW),
-        legend=legend(data.panels),
-        columns=1,
-    )
-    for number, each in enumerate(data.panels):
-        draw_panel(
-            sheet, each, left=MARGIN, top=sum(heights[:number]) - (0 if titled else TITLE_ROW),
-            width=SINGLE - 2 * MARGIN, titled=titled,
-        )  # fmt: skip
+    tops = [*accumulate((each.height for each in data.panels), initial=0 if titled else -TITLE_ROW)]
+    sheet = Sheet(data, width=SINGLE, body=tops[-1], legend=legend(data.panels), columns=1)
+    for each, top in zip(data.panels, tops, strict=False):
+        draw_panel(sheet, each, left=MARGIN, top=top, width=SINGLE - 2 * MARGIN, titled=titled)
     return sheet
 
 
@@ -322,23 +280,17 @@ def mitigations(analysis: Analysis, published: Published) -> Bars:
     base = [found for group in groups if (found := analysis.run(group[0].dataset, analysis.baseline))]
     panels = tuple(panel(analysis, published, group) for group in groups)
     return Bars(
-        title="Figure 4: mitigation attempts, gating and enriching beside unconditional review",
-        caption=(
+        **about(
+            analysis, [*base, *runs],
+            "Figure 4: mitigation attempts, gating and enriching beside unconditional review",
             "pass@1 of unconditional review (review-fix), spec-gated and spec-enriched review, ours as bars "
             f"with 95 % Wilson intervals. {'; '.join(each.words() for each in panels)}. Dashed line: our "
             f"{analysis.baseline}. Hollow diamonds: the paper's numbers. Colour and hatch: McNemar's exact "
-            f"test at 5 %, {correction(analysis)}."
+            f"test at 5 %, {correction(analysis)}.",
+            *caveats(analysis, runs, published=True, compared=True),
         ),
-        runs=tuple(dict.fromkeys(run.id for run in [*base, *runs])),
-        remarks=(
-            *selection_remarks(runs, published=True),
-            *errored_remarks(runs),
-            *warning_remarks(analysis, runs),
-        ),
-        headline=headline(analysis),
-        models=models(analysis.runs),
         panels=tuple(replace(each, references=()) for each in panels),
-    )
+    )  # fmt: skip
 
 
 def draw_mitigations(data: Bars) -> Sheet:

@@ -3,12 +3,12 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run, Score
 from dualcode.published.published import Published
-from dualcode.verdict import Part
+from dualcode.tables.selection import models, part_title
 
 PUBLISHED = "published, arXiv 2603.03406"
 """What published values are called in every legend."""
@@ -44,26 +44,35 @@ class Content:
     """Which models the runs are of, by role."""
 
 
-def headline(analysis: Analysis) -> str:
-    """Return the analysis's title and note in one line."""
-    return " – ".join(part for part in (analysis.title, analysis.note) if part)
+def about(analysis: Analysis, runs: Iterable[Run], title: str, caption: str, *remarks: str) -> dict[str, Any]:
+    """Return the fields that every figure's content shares; `runs` are those that it shows."""
+    return {
+        "title": title,
+        "caption": caption,
+        "runs": tuple(dict.fromkeys(run.id for run in runs)),
+        "remarks": remarks,
+        "headline": " – ".join(part for part in (analysis.title, analysis.note) if part),
+        "models": models(analysis.runs),
+    }
 
 
-def suite_name(run: Run, part: Part | None = None) -> str:
-    """Return the name under which a run's tests are published: `HumanEval`, `HumanEval+`, `MBPP`, `MBPP+`.
+def caveats(
+    analysis: Analysis, runs: Sequence[Run], *, published: bool = False, compared: bool = False
+) -> list[str]:
+    """Return what keeps numbers of the runs apart: from published ones, if there are any, and each other.
 
-    `part` is the run's hardest if it is left out. Other suites have their title.
+    `compared`: they are drawn against the baseline, so that it counts in what they differ from it.
     """
-    known = {"humaneval": "HumanEval", "humaneval-base": "HumanEval", "mbpp": "MBPP"}
-    if run.dataset not in known:
-        return run.suite
-    return known[run.dataset] + ("+" if (part or run.hardest) == "plus" else "")
+    return [
+        *selection_remarks(runs, published=published),
+        *errored_remarks(runs),
+        *(warning_remarks(analysis, runs) if compared else ()),
+    ]
 
 
-def suite_title(run: Run) -> str:
-    """Return the suite's name, and the selection where it is a part: `HumanEval+ (40 of 164 tasks)`."""
-    size, chosen = run.size or 0, len(run.tasks)
-    return f"{suite_name(run)} ({chosen} of {size} tasks)" if chosen < size else suite_name(run)
+def suite_name(run: Run) -> str:
+    """Return the name under which a run's hardest tests are published: `HumanEval+`, `MBPP`; or its title."""
+    return part_title(run, run.hardest)
 
 
 def ours(scores: Iterable[Score]) -> str:

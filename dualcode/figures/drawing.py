@@ -33,30 +33,20 @@ def catalogue() -> dict[str, Figure]:
 
     Imports matplotlib.
     """
-    from dualcode.figures import (
-        bars,
-        changes,
-        confusion,
-        efficiency,
-        gate,
-        interactions,
-        regressions,
-        richness,
-        utilisation,
-    )
+    from dualcode.figures import bars, changes, costs, richness, roles
 
     return {
-        "figure-1": Figure(interactions.interactions, interactions.draw_interactions),
+        "figure-1": Figure(roles.interactions, roles.draw_interactions),
         "figure-2": Figure(bars.configurations, bars.draw_configurations),
         "figure-2-others": Figure(bars.other_configurations, bars.draw_configurations),
         "figure-3": Figure(richness.richness, richness.draw_richness),
         "figure-4": Figure(bars.mitigations, bars.draw_mitigations),
-        "figure-5": Figure(regressions.breakdown, regressions.draw_breakdown),
-        "gate": Figure(gate.gate, gate.draw_gate),
-        "reviewers": Figure(confusion.matrices, confusion.draw_matrices),
+        "figure-5": Figure(changes.breakdown, changes.draw_breakdown),
+        "gate": Figure(richness.gate, richness.draw_gate),
+        "reviewers": Figure(roles.matrices, roles.draw_matrices),
         "changes": Figure(changes.changes, changes.draw_changes),
-        "efficiency": Figure(efficiency.efficiency, efficiency.draw_efficiency),
-        "servers": Figure(utilisation.utilisation, utilisation.draw_utilisation),
+        "efficiency": Figure(costs.efficiency, costs.draw_efficiency),
+        "servers": Figure(costs.utilisation, costs.draw_utilisation),
     }
 
 

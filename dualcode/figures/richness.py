@@ -1,33 +1,49 @@
-"""Figure 3: what review gains where specifications are rich, and where they are lean."""
+"""What the richness of specifications decides: Figure 3, what review gains by it, and the gate by it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
+from dualcode.analysis.gate import Curve, Step, gate_curve
 from dualcode.analysis.runs import Run
 from dualcode.analysis.statistics import Comparison, Gap
 from dualcode.figures.content import (
     PUBLISHED,
     Content,
-    errored_remarks,
-    headline,
+    about,
+    caveats,
     nothing,
-    selection_remarks,
     some_ids,
     spread_of,
     suite_name,
-    suite_title,
-    warning_remarks,
 )
 from dualcode.figures.sheet import MARGIN, Sheet
-from dualcode.figures.style import BLACK, GREEN, GREY, HOLLOW, LABEL, SINGLE, diamond, swatch, width_of
+from dualcode.figures.style import (
+    BLACK,
+    BLUE,
+    DOUBLE,
+    GREEN,
+    GREY,
+    HOLLOW,
+    LABEL,
+    SINGLE,
+    VERMILLION,
+    beside,
+    diamond,
+    rule,
+    swatch,
+    whisker,
+    width_of,
+)
 from dualcode.published.published import Published
-from dualcode.tables.cells import points
-from dualcode.tables.selection import models
+from dualcode.tables.cells import percent, points, points_interval
+from dualcode.tables.selection import suite_title
 
 PAPERS = ("review-fix", "enriched")
 GROUP = 0.62
+RAW, REVIEW, GATED = "raw-coder", "review-fix", "gated"
+HEIGHT = 1.25
 
 
 @dataclass(frozen=True)
@@ -43,12 +59,12 @@ class Effect:
 
     def text(self) -> str:
         """Return the difference with its interval."""
-        return f"{points(self.delta)} [{points(self.low)}, {points(self.high)}]"
+        return f"{points(self.delta)} {points_interval(self.low, self.high)}"
 
     def words(self) -> str:
         """Return it with what is published of it and the suite."""
         theirs = f", published {self.published:+.1f}" if self.published is not None else ""
-        return f"{points(self.delta)} pp [{points(self.low)}, {points(self.high)}]{theirs} on {self.suite}"
+        return f"{points(self.delta)} pp {points_interval(self.low, self.high)}{theirs} on {self.suite}"
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,11 @@ class Pair:
     rich: Effect
     lean: Effect
     gap: str
+
+    @property
+    def published(self) -> bool:
+        """Whether anything is published of it."""
+        return self.rich.published is not None or self.lean.published is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,35 +115,24 @@ def richness(analysis: Analysis, published: Published) -> Richness:
     )
     said = (f"{each.pipeline} {each.rich.words()}, {each.lean.words()}, {each.gap}" for each in pairs)
     return Richness(
-        title="Figure 3: review effectiveness by specification richness",
-        caption=(
+        **about(
+            analysis, runs, "Figure 3: review effectiveness by specification richness",
             f"Difference of pass@1 to {analysis.baseline} on a suite with rich and on one with lean "
             f"specifications, ours as bars with 95 % intervals. {'; '.join(said)}. Hollow diamonds: the "
-            "paper's differences."
-        ),
-        runs=tuple(run.id for run in runs),
-        remarks=(
+            "paper's differences.",
             "gap: rich less lean, in percentage points (pp), with its 95 % interval; ratio: rich over lean. "
             f"p Holm: corrected for the {chosen[0].family} gaps of these runs; an interval is of one alone, "
             "so it can exclude 0 where p Holm claims nothing.",
-            *selection_remarks(runs, published=any(_published(each) for each in pairs)),
-            *errored_remarks(runs),
-            *warning_remarks(analysis, runs),
+            *caveats(analysis, runs, published=any(each.published for each in pairs), compared=True),
         ),
-        headline=headline(analysis),
-        models=models(analysis.runs),
         pairs=pairs,
         baseline=analysis.baseline,
-    )
-
-
-def _published(pair: Pair) -> bool:
-    return pair.rich.published is not None or pair.lean.published is not None
+    )  # fmt: skip
 
 
 def _effect(comparison: Comparison, run: Run, published: Published, baseline: str) -> Effect:
     return Effect(
-        suite=suite_title(run),
+        suite=suite_title([run]),
         delta=comparison.delta,
         low=comparison.low,
         high=comparison.high,
@@ -135,7 +145,7 @@ def gap_text(gap: Gap) -> str:
     """Return a gap with its corrected p, and its ratio where one can be claimed."""
     name = "p Holm" if gap.family > 1 else "p"
     p = f"{name} < 0.001" if gap.p_holm < 0.001 else f"{name} = {gap.p_holm:.2g}"
-    difference = f"gap {points(gap.difference)} pp [{points(gap.low)}, {points(gap.high)}], {p}"
+    difference = f"gap {points(gap.difference)} pp {points_interval(gap.low, gap.high)}, {p}"
     if gap.ratio is None:
         return f"{difference}; no ratio to claim"
     return f"{difference}; ratio {gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
@@ -147,7 +157,7 @@ def draw_richness(data: Richness) -> Sheet:
     values, head = 1.36, 0.2
     room = SINGLE - 2 * MARGIN - names - values
     height = GROUP * len(data.pairs)
-    published = any(_published(pair) for pair in data.pairs)
+    published = any(pair.published for pair in data.pairs)
     first = data.pairs[0]
     rich = spread_of(pair.rich.tasks for pair in data.pairs)
     lean = spread_of(pair.lean.tasks for pair in data.pairs)
@@ -165,33 +175,28 @@ def draw_richness(data: Richness) -> Sheet:
     axes.axvline(0, color=BLACK, lw=0.8, ls="--")
     for number, pair in enumerate(data.pairs):
         _draw_pair(axes, number, pair, names, room)
-    place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
-    axes.text(1 + 0.86 / room, -0.12, "ours, 95 %", **place)
+    beside(axes, room, 0.86, -0.12, "ours, 95 %")
     if published:
-        axes.text(1 + 1.35 / room, -0.12, "publ.", style="italic", **place)
+        beside(axes, room, 1.35, -0.12, "publ.", style="italic")
     return sheet
 
 
 def _draw_pair(axes: Any, number: int, pair: Pair, names: float, room: float) -> None:
-    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
-    right = {**place, "ha": "right"}
-    axes.text(-names / room, number + 0.33, pair.pipeline, **place)
+    place = axes.get_yaxis_transform()
+    axes.text(-names / room, number + 0.33, pair.pipeline, transform=place, va="center")
     for offset, effect, color, hatch in ((0.2, pair.rich, GREEN, ""), (0.47, pair.lean, GREY, "/////")):
-        y, ends = number + offset, [100 * effect.low, 100 * effect.high]
-        bar = {"height": 0.22, "color": color, "hatch": hatch, "edgecolor": BLACK, "linewidth": 0.4}
-        axes.barh(y, 100 * effect.delta, **bar)
-        axes.hlines(y, *ends, color=BLACK, lw=0.9, zorder=4)
-        axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4)
-        axes.text(1 + 1.0 / room, y, effect.text(), size=LABEL, **right)
+        y, bar = number + offset, {"height": 0.22, "edgecolor": BLACK, "linewidth": 0.4}
+        axes.barh(y, 100 * effect.delta, color=color, hatch=hatch, **bar)
+        whisker(axes, y, (100 * effect.low, 100 * effect.high))
+        beside(axes, room, 1.0, y, effect.text(), size=LABEL)
         if effect.published is not None:
             axes.plot([effect.published], [y], **HOLLOW)
-            axes.text(1 + 1.35 / room, y, f"{effect.published:+.1f}", size=LABEL, style="italic", **right)
+            beside(axes, room, 1.35, y, f"{effect.published:+.1f}", size=LABEL, style="italic")
     box = {"fc": "white", "ec": "none", "pad": 0.6}
-    axes.text(1 + 1.35 / room, number + 0.76, pair.gap, size=LABEL - 0.5, bbox=box, **right)
+    beside(axes, room, 1.35, number + 0.76, pair.gap, size=LABEL - 0.5, bbox=box)
     if number:
-        ends = [-names / room, 1 + 1.36 / room]
-        line = {"color": "#cccccc", "lw": 0.5, "clip_on": False}
-        axes.plot(ends, [number, number], transform=place["transform"], **line)
+        ends, line = [-names / room, 1 + 1.36 / room], {"color": "#cccccc", "lw": 0.5, "clip_on": False}
+        axes.plot(ends, [number, number], transform=place, **line)
 
 
 def limits(pairs: Sequence[Pair]) -> tuple[float, float]:
@@ -201,3 +206,135 @@ def limits(pairs: Sequence[Pair]) -> tuple[float, float]:
         values += [100 * effect.low, 100 * effect.high, effect.published or 0.0]
     room = max(1.0, 0.06 * (max(values) - min(values)))
     return min(values) - room, max(values) + room
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One suite. `published` holds the paper's per cent by pipeline; `threshold` is that of gated."""
+
+    title: str
+    curve: Curve
+    threshold: float
+    published: tuple[tuple[str, float], ...]
+
+    @property
+    def ours(self) -> Step:
+        """What our gate comes to."""
+        return self.curve.at(self.threshold)
+
+    def words(self) -> str:
+        """Return the values as a sentence."""
+        first, last, best = self.curve.steps[0], self.curve.steps[-1], self.curve.best
+        return (
+            f"{self.title}: everything reviewed {self._said(first)}, nothing {self._said(last)}, at our "
+            f"threshold {self.threshold:g} {self._said(self.ours)}; the most that any threshold gives is "
+            f"{self._said(best)}"
+        )
+
+    def _said(self, step: Step) -> str:
+        share = percent(step.passed / self.curve.tasks)
+        return f"{share} ({step.passed}/{self.curve.tasks}, {step.reviewed} reviewed)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate(Content):
+    """A panel for each suite on which both ran."""
+
+    panels: tuple[Panel, ...]
+
+
+def gate(analysis: Analysis, published: Published) -> Gate:
+    """Return the data of the gate's figure."""
+    panels: list[Panel] = []
+    runs: list[Run] = []
+    for dataset in analysis.datasets:
+        raw, review = analysis.run(dataset, RAW), analysis.run(dataset, REVIEW)
+        curve = gate_curve(raw, review, analysis.richness) if raw and review else None
+        if raw and review and curve:
+            configured = (analysis.run(dataset, GATED) or review).made.team
+            found = ((name, published.score(suite_name(review), name)) for name in (RAW, REVIEW, GATED))
+            printed = tuple((name, score.percent) for name, score in found if score)
+            threshold = float(configured.get("gate", {}).get("richness", 0.4))
+            panels.append(Panel(suite_title([review]), curve, threshold, printed))
+            runs += [raw, review]
+    if not panels:
+        nothing(
+            f"no suite has runs of {RAW} and {REVIEW} and the richness of its tasks:"
+            f" {some_ids(analysis.runs) or 'there is no run'}"
+        )
+    return Gate(
+        **about(
+            analysis, runs, "The gate: pass@1 over the richness from which on a task is reviewed",
+            f"pass@1 of a gate at every threshold, from paired runs of {RAW} and {REVIEW} without a call: a "
+            f"task at least as rich has the outcome of {REVIEW}, another that of {RAW}. "
+            f"{'. '.join(each.words() for each in panels)}. Hollow diamonds: the paper's review of "
+            "everything (left) and of nothing (right); dotted: its gated review, whose threshold it does not "
+            "give.",
+            "A threshold that is chosen by the curve is chosen by the hidden tests: it shows what a gate "
+            "could do, not what one would.",
+            *papers_gate(published),
+            *caveats(analysis, runs, published=any(each.published for each in panels)),
+        ),
+        panels=tuple(panels),
+    )  # fmt: skip
+
+
+def papers_gate(published: Published) -> list[str]:
+    """Say what the paper's gate must have done, as its totals have it."""
+    said: list[str] = []
+    for suite in ("HumanEval+", "MBPP+"):
+        passed = [published.passed(suite, name) for name in (RAW, REVIEW, GATED)]
+        raw, review, gated = (each if each is not None else -1 for each in passed)
+        if min(raw, review, gated) >= 0:
+            said.append(f"{suite}: a net gain of {gated - raw} let through and of {review - gated} kept out")
+    if not said:
+        return []
+    return [
+        f"What the paper's gate must have done, by its totals: {'; '.join(said)}. A gate that lets nearly "
+        "all of HumanEval+ and nearly nothing of MBPP+ through cannot do both."
+    ]
+
+
+def draw_gate(data: Gate) -> Sheet:
+    """Draw a panel for each suite, two beside each other."""
+    across = min(2, len(data.panels))
+    width = DOUBLE if across == 2 else SINGLE
+    rows = -(-len(data.panels) // across)
+    step = (width - 2 * MARGIN) / across
+    sizes = " and ".join(dict.fromkeys(str(each.curve.tasks) for each in data.panels))
+    legend: list[Any] = [rule(f"ours ({sizes} tasks)", color=BLUE), rule("our threshold", "--", VERMILLION)]
+    if any(each.published for each in data.panels):
+        legend += [diamond(f"all or nothing reviewed, {PUBLISHED}"), rule(f"gated, {PUBLISHED}", ":")]
+    sheet = Sheet(data, width=width, body=rows * (HEIGHT + 0.62), legend=legend, columns=across)
+    for number, panel in enumerate(data.panels):
+        row, column = divmod(number, across)
+        left, top = MARGIN + column * step, row * (HEIGHT + 0.62)
+        sheet.text(left, sheet.top + top, panel.title, weight="bold")
+        _draw_panel(sheet.axes(left + 0.42, top + 0.2, step - 0.62, HEIGHT), panel)
+    return sheet
+
+
+def _draw_panel(axes: Any, panel: Panel) -> None:
+    steps, tasks = panel.curve.steps, panel.curve.tasks
+    shares = [100 * each.passed / tasks for each in steps]
+    # A gate reviews what is at least as rich: what holds at a threshold holds from just above the one before.
+    edges = [0.0, *(min(each.threshold, 1.0) for each in steps[:-1]), 1.0]
+    axes.stairs(shares, edges, color=BLUE, linewidth=1.1, baseline=None, zorder=4)
+    printed = dict(panel.published)
+    values = [*shares, *printed.values()]
+    room = max(1.0, 0.08 * (max(values) - min(values)))
+    axes.set(
+        xlim=(-0.02, 1.02), ylim=(min(values) - room, max(values) + room),
+        xlabel="threshold of richness", ylabel="pass@1, %",
+    )  # fmt: skip
+    axes.axvline(panel.threshold, color=VERMILLION, lw=0.8, ls="--", zorder=3)
+    right = panel.threshold <= 0.6
+    axes.text(  # above the axes, where no curve is
+        panel.threshold + (-0.01 if right else 0.01), 1.01, f"{panel.ours.reviewed} of {tasks} reviewed",
+        transform=axes.get_xaxis_transform(), size=LABEL, ha="left" if right else "right", va="bottom",
+    )  # fmt: skip
+    for name, x in ((REVIEW, 0.0), (RAW, 1.0)):
+        if name in printed:
+            axes.plot([x], [printed[name]], clip_on=False, **HOLLOW)
+    if GATED in printed:
+        axes.axhline(printed[GATED], color=BLACK, lw=0.8, ls=":")

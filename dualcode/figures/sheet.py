@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from matplotlib.figure import Figure
 
@@ -134,8 +135,4 @@ def _svg(sheet: Sheet, title: str, about: str) -> str:
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
     text = re.sub(r' d="[^"]*"', lambda found: re.sub(r"\.(\d\d)\d+", r".\1", found[0]), text)
     opening, rest = text.split(">", 1)
-    return f'{opening} role="img">\n<title>{_escape(title)}</title>\n<desc>{_escape(about)}</desc>{rest}'
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f'{opening} role="img">\n<title>{escape(title)}</title>\n<desc>{escape(about)}</desc>{rest}'

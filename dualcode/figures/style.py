@@ -13,6 +13,7 @@ from matplotlib import font_manager
 from matplotlib.ft2font import LoadFlags
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from scipy.optimize import isotonic_regression
 
 SINGLE, DOUBLE = 3.5, 7.16
 """Inches: one and two columns of a paper."""
@@ -88,14 +89,26 @@ def swatch(color: str, label: str, hatch: str = "", edge: str = BLACK) -> Patch:
     return Patch(facecolor=color, edgecolor=edge, hatch=hatch, linewidth=0.4, label=label)
 
 
-def rule(label: str, style: Any = "-", color: str = BLACK, width: float = 0.9) -> Line2D:
-    """Return a legend's entry for a line."""
-    return Line2D([], [], color=color, linestyle=style, linewidth=width, label=label)
+def rule(label: str, style: Any = "-", color: str = BLACK, width: float = 0.9, **mark: Any) -> Line2D:
+    """Return a legend's entry for a line; `mark` is what stands on it."""
+    return Line2D([], [], color=color, linestyle=style, linewidth=width, label=label, **mark)
 
 
 def diamond(label: str) -> Line2D:
     """Return a legend's entry for published values."""
     return Line2D([], [], label=label, **{k: v for k, v in HOLLOW.items() if k != "zorder"})
+
+
+def beside(axes: Any, room: float, at: float, y: float, text: str, **style: Any) -> None:
+    """Write a text right of a panel that is `room` inches wide, ending `at` inches from it."""
+    place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+    axes.text(1 + at / room, y, text, **place, **style)
+
+
+def whisker(axes: Any, y: float, ends: tuple[float, float], **style: Any) -> None:
+    """Draw an interval on a row, from its one end to its other."""
+    axes.hlines(y, *ends, color=BLACK, lw=0.9, zorder=4)
+    axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, markeredgewidth=0.9, zorder=4, **style)
 
 
 def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
@@ -105,14 +118,9 @@ def spread(wanted: list[float], gap: float, low: float, high: float) -> list[flo
     """
     if len(wanted) > 1 and gap * (len(wanted) - 1) > high - low:
         gap = (high - low) / (len(wanted) - 1)
-    # Less its place times the gap, each position may only ascend: neighbours that do not are pooled.
-    pools: list[tuple[float, int]] = []
-    for number, each in enumerate(wanted):
-        mean, size = each - number * gap, 1
-        while pools and pools[-1][0] > mean:
-            before, count = pools.pop()
-            mean, size = (before * count + mean * size) / (count + size), count + size
-        pools.append((mean, size))
-    flat = [mean for mean, size in pools for _ in range(size)]
+    # Less its place times the gap, each position may only ascend.
+    flat = (
+        isotonic_regression([each - number * gap for number, each in enumerate(wanted)]).x if wanted else ()
+    )
     most = high - gap * (len(wanted) - 1)
-    return [min(max(each, low), most) + number * gap for number, each in enumerate(flat)]
+    return [min(max(float(each), low), most) + number * gap for number, each in enumerate(flat)]

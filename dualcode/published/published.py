@@ -153,13 +153,6 @@ class Published(Record):
                 return each
         raise UnknownNameError("published number", name, [each.name for each in self.numbers])
 
-    def figure(self, number: int) -> PublishedFigure:
-        """Return a figure by its caption's number. Raises UnknownNameError."""
-        for each in self.figures:
-            if each.number == number:
-                return each
-        raise UnknownNameError("published figure", str(number), [str(each.number) for each in self.figures])
-
 
 def count_of(percent: float, total: int) -> int:
     """Return the only number of tasks whose share prints as `percent`; a ValueError if there is not one."""

@@ -6,17 +6,23 @@ hashes and forbids every request, every other script, and every way to turn a st
 """
 
 import base64
+import contextlib
 import hashlib
+import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dualcode.errors import RunError
 from dualcode.figures.drawn import Drawn
-from dualcode.report.template import environment
+from dualcode.report.text import cleaned, printable
+from dualcode.runs.summary import unread_warning
+from dualcode.tables import cells
 
 _FOLDER = Path(__file__).parent
 
@@ -64,3 +70,45 @@ def write_page(target: Path, page: str) -> None:
         fresh.replace(target)
     except OSError as error:
         raise RunError(f"cannot write {target}: {error}", hint="-o FILE") from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of the pages: every value is escaped and made visible."""
+    made = Environment(
+        loader=PackageLoader("dualcode.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+    made.filters["percent"] = percent
+    cast("dict[str, Any]", made.globals)["unread_warning"] = unread_warning
+    made.filters["points"] = cells.points
+    made.filters["money"] = cells.money
+    made.filters["p_value"] = cells.p_value
+    return made
+
+
+def _visible(value: Any) -> Any:
+    return printable(value) if type(value) is str else value  # Markup is a str that was seen to
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as per cent, such as `81.7%`."""
+    return f"{share:.{digits}%}"
+
+
+def task_link(task: str, pipeline: str) -> str:
+    """Return the link to a task's transcript within the page."""
+    names = [quote(printable(text), safe="/") for text in (task, pipeline)]
+    return f"#task={names[0]}&pipeline={names[1]}"
+
+
+def as_json(value: Any) -> Markup:
+    """Return JSON that can stand in a script element: ASCII, and without a `<` that could end it."""
+    return Markup(json.dumps(cleaned(value), separators=(",", ":")).replace("<", "\\u003c"))

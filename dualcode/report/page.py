@@ -3,24 +3,22 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dualcode import __version__
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.comparability import Difference, Kind, find_differences
 from dualcode.analysis.costs import together
-from dualcode.analysis.runs import Run, Score
-from dualcode.analysis.statistics import Comparison
+from dualcode.analysis.runs import Run
 from dualcode.errors import RunError
 from dualcode.figures.drawn import Drawn
-from dualcode.record import Record
-from dualcode.report.file import fill, image, write_page
+from dualcode.report.file import as_json, fill, image, task_link, write_page
 from dualcode.report.pack import Packed, pack
 from dualcode.report.tasks import index, rows
-from dualcode.report.template import as_json, task_link
 from dualcode.report.transcript import transcript
 from dualcode.tables.selection import suite_title
 from dualcode.tables.table import Table
+from dualcode.verdict import Part
 
 MOST_BYTES = 10_000_000
 """Of the file. Long reasonings, then messages, then replies are cut in their middle to stay below it."""
@@ -59,6 +57,8 @@ def write_report(
         "figures": [(figure, image(figure)) for figure in figures],
         "version": __version__,
         "task_link": task_link,
+        "models": models,
+        "day": day,
         "pipelines": {run.id: run.pipeline for run in analysis.runs},
         "titles": {run.id: run.title for run in analysis.runs},
         "suites": {run.id: run.dataset for run in analysis.runs},
@@ -77,103 +77,43 @@ def _page(values: Mapping[str, Any], packed: Packed) -> str:
     return fill("report.html.j2", ("report.css",), _SCRIPTS, packed=packed, **values)
 
 
-class Glance(Record):
-    """A run in one line of the first picture; shares are 0..1."""
-
-    run: str
-    pipeline: str
-    score: Score
-    base: Score
-    comparison: Comparison | None
-    """Against the baseline, on the hardest part; None for the baseline."""
-
-
-class Suite(Record):
+class Suite(NamedTuple):
     """The runs of one dataset."""
 
     dataset: str
     title: str
     """With what the runs cover of it, such as `HumanEval+ (40 of 164 tasks)`."""
-    differences: tuple[Difference, ...]
+    runs: Sequence[Run]
+    differences: Sequence[Difference]
     """In what its runs differ beyond their pipelines, the worst first, without what the card itself shows."""
-    part: str
-    """The hardest part, on which the picture is drawn."""
-    glances: tuple[Glance, ...]
-    """Without the runs that have no graded task."""
 
     @property
-    def breaking(self) -> tuple[str, ...]:
-        """Sentences on why the runs' rates are not of the same tasks and tests."""
-        return tuple(each.text for each in self.differences if each.breaks)
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Sentences on all other differences but `changed`."""
-        return tuple(each.text for each in self._others)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What the other differences are of."""
-        return tuple(dict.fromkeys(str(each.kind) for each in self._others))
-
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """Sentences on runs whose records changed after they were sealed: a warning, whatever it breaks."""
-        return tuple(each.text for each in self.differences if each.kind == "seal")
-
-    @property
-    def _others(self) -> list[Difference]:
-        return [each for each in self.differences if not each.breaks and each.kind != "seal"]
+    def part(self) -> Part:
+        """The hardest part, on which the picture is drawn."""
+        return self.runs[0].hardest
 
 
-class Origin(Record):
-    """Where a run's numbers come from."""
-
-    run: str
-    pipeline: str
-    title: str
-    tasks: int
-    errored: int
-    models: str
-    sampling: str
-    data: str
-    """Version and the first digits of the checksum of the benchmark's data."""
-    created: str
-    version: str
-
-
-class Headline(Record):
+class Headline(NamedTuple):
     """What the report is about."""
 
-    models: tuple[str, ...]
+    models: Sequence[str]
     dates: str
     """Of the runs: one day, or the first and the last."""
-    suites: tuple[Suite, ...]
-    origins: tuple[Origin, ...]
+    suites: Sequence[Suite]
 
 
 def headline(analysis: Analysis) -> Headline:
     """Return what stands above all else."""
-    days = sorted({_day(run) for run in analysis.runs})
+    days = sorted({day(run) for run in analysis.runs})
+    suites: list[Suite] = []
+    for dataset in analysis.datasets:
+        runs = [run for run in analysis.runs if run.dataset == dataset]
+        differences = [each for each in find_differences(runs) if each.kind not in SEEN_BELOW]
+        suites.append(Suite(dataset, suite_title(runs), runs, differences))
     return Headline(
-        models=tuple(dict.fromkeys(model for run in analysis.runs for model in models(run))),
+        models=list(dict.fromkeys(model for run in analysis.runs for model in models(run))),
         dates=" to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
-        suites=tuple(_suite(analysis, dataset) for dataset in analysis.datasets),
-        origins=tuple(
-            Origin(
-                run=run.id,
-                pipeline=run.pipeline,
-                title=run.title,
-                tasks=len(run.tasks),
-                errored=len(run.errored),
-                models=", ".join(models(run)),
-                sampling=", ".join(dict.fromkeys(each.name for each in run.made.sampling.values())),
-                data=f"{run.records.manifest.source.version}, {run.records.manifest.source.sha256[:12]}",
-                created=_day(run),
-                version=run.records.manifest.dualcode,
-            )
-            for run in analysis.runs
-        ),
+        suites=suites,
     )
 
 
@@ -184,26 +124,6 @@ def models(run: Run) -> list[str]:
     return [f"{endpoints[name]['model']} ({role})" for role, name in roles.items() if name in endpoints]
 
 
-def _suite(analysis: Analysis, dataset: str) -> Suite:
-    runs = [run for run in analysis.runs if run.dataset == dataset]
-    return Suite(
-        dataset=dataset,
-        title=suite_title(runs),
-        differences=tuple(each for each in find_differences(runs) if each.kind not in SEEN_BELOW),
-        part=runs[0].hardest,
-        glances=tuple(
-            Glance(
-                run=run.id,
-                pipeline=run.pipeline,
-                score=analysis.scores[run.id][run.hardest],
-                base=analysis.scores[run.id]["base"],
-                comparison=analysis.comparisons.get(run.id, {}).get(run.hardest),
-            )
-            for run in runs
-            if run.hardest in analysis.scores.get(run.id, {})
-        ),
-    )
-
-
-def _day(run: Run) -> str:
+def day(run: Run) -> str:
+    """Return the day on which a run was made."""
     return f"{datetime.fromtimestamp(run.records.manifest.created, UTC):%Y-%m-%d}"

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from dualcode.errors import RunError
 from dualcode.journal import Day
-from dualcode.report.template import environment
+from dualcode.report.file import environment, write_page
 from dualcode.tables import cells
 from dualcode.tables.days import days_table
 
@@ -58,11 +58,7 @@ def write_records(days: Sequence[Day], target: Path, *, title: str = "") -> Path
         title=title or "dualcode: daily work", lead=lead, charts=charts, table=days_table(days),
         policy=POLICY, style=style,
     )  # fmt: skip
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{target} cannot be written: {error.strerror}", hint="-o FILE") from error
+    write_page(target, page)
     return target
 
 

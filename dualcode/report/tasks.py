@@ -9,7 +9,7 @@
 """
 
 import heapq
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from dualcode.analysis.analyse import Analysis
@@ -82,12 +82,6 @@ class _Marks:
         lost = analysis.regressions.get(run.id)
         self.classes = {each.task_id: each.primary for each in lost.regressions} if lost else {}
 
-    def outcome(self, task: str) -> str:
-        return self._judged(self.run.hardest, task)
-
-    def base(self, task: str) -> str:
-        return self._judged("base", task)
-
     def change(self, task: str) -> str:
         return "g" if task in self._gained else "l" if task in self._lost else "."
 
@@ -103,12 +97,12 @@ class _Marks:
         approved = verdict == "approve"
         return "k" if right == approved else "a" if approved else "r"
 
-    def _judged(self, part: Part, task: str) -> str:
+    def outcome(self, task: str, part: Part | None = None) -> str:
         facts = self._facts.get(task)
         if facts is None:
             return "."
         if facts.passed is not None:
-            return "p" if part in facts.passed else "f"
+            return "p" if (part or self.run.hardest) in facts.passed else "f"
         if facts.has_verdict:
             return "e"
         return "n" if task in self._errored else "."
@@ -118,23 +112,19 @@ def _row(analysis: Analysis, dataset: str, task: str, marks: Mapping[str, _Marks
     def letters(letter: Callable[[_Marks], str]) -> str:
         return "".join(letter(marks[name]) if name in marks else "." for name in analysis.pipelines)
 
+    # Where runs differ in the entry point, the last one's counts.
+    run = [mark.run for mark in marks.values() if task in mark.run.records.tasks][-1]
     return Row(
         dataset=dataset,
         id=task,
-        entry=_entry(task, marks.values()),
+        entry=run.records.tasks[task].entry_point,
         richness=analysis.richness.get(task),
         outcome=letters(lambda mark: mark.outcome(task)),
-        base=letters(lambda mark: mark.base(task)),
+        base=letters(lambda mark: mark.outcome(task, "base")),
         change=letters(lambda mark: mark.change(task)),
         review=letters(lambda mark: mark.review(task)),
         classes={name: mark.classes[task] for name, mark in marks.items() if task in mark.classes},
     )
-
-
-def _entry(task: str, marks: Collection[_Marks]) -> str:
-    """Return the entry point; where runs differ in it, the last one's counts."""
-    run = next(mark.run for mark in reversed([*marks]) if task in mark.run.records.tasks)
-    return run.records.tasks[task].entry_point
 
 
 def index(analysis: Analysis, found: list[Row]) -> dict[str, Any]:

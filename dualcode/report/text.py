@@ -1,8 +1,8 @@
 """Foreign text made fit for a page: what cannot be seen, or cannot be encoded, becomes visible."""
 
 import re
+from typing import Any
 
-_LINE_ENDS = re.compile("\r\n")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
@@ -15,7 +15,7 @@ def printable(text: str) -> str:
     direction or the lines of a text, or takes no room in it, its code point in angle brackets. A model's
     program so shows everything that it holds, and the page can be encoded.
     """
-    return _UNSEEN.sub(_shown, _LINE_ENDS.sub("\n", text))
+    return _UNSEEN.sub(_shown, text.replace("\r\n", "\n"))
 
 
 def _shown(found: re.Match[str]) -> str:
@@ -25,3 +25,16 @@ def _shown(found: re.Match[str]) -> str:
     if code == 0x7F:
         return "\N{SYMBOL FOR DELETE}"
     return "\N{REPLACEMENT CHARACTER}" if 0xD800 <= code <= 0xDFFF else f"⟨U+{code:04X}⟩"
+
+
+def cleaned(value: Any) -> Any:
+    """Return a value of JSON with all of its texts made visible."""
+    match value:
+        case str():
+            return printable(value)
+        case dict():
+            return {cleaned(key): cleaned(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case list():
+            return [cleaned(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value

@@ -14,7 +14,7 @@ from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.call import Call
 from dualcode.report.tasks import Row
-from dualcode.report.text import printable
+from dualcode.report.text import cleaned, printable
 from dualcode.verdict import Outcome
 
 Kind = Literal["program", "reply", "message", "reasoning"]
@@ -69,12 +69,11 @@ def transcript(analysis: Analysis, row: Row) -> Data:
     places = {name: place for place, name in enumerate(analysis.pipelines)}
     own = [run for run in analysis.runs if run.dataset == row.dataset]
     runs = [run for run in own if row.outcome[places[run.pipeline]] != "."]
-    return {
+    found: Data = {
         "prompt": texts.add(runs[0].records.tasks[row.id].prompt.strip("\n"), "program"),
         "runs": [_run(analysis, run, row.id, texts) | {"pipeline": places[run.pipeline]} for run in runs],
-        "texts": texts.all,
-        "kinds": texts.kinds,
     }
+    return cleaned(found) | {"texts": texts.all, "kinds": texts.kinds}
 
 
 def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
@@ -82,20 +81,20 @@ def _run(analysis: Analysis, run: Run, task: str, texts: Texts) -> Data:
     solution = (sample.solution.strip("\n") or None) if sample else None
     verdict = run.records.verdicts.get(task)
     found: Data = {
-        "id": printable(run.id),
+        "id": run.id,
         "calls": [_exchange(run, call, texts) for call in run.calls.get(task, ())],
         "final": texts.add(solution, "program"),
         "how": sample.extraction if sample else None,
         "verdict": verdict and {"base": _outcome(verdict.base), "plus": _outcome(verdict.plus)},
         "shown": [
-            {"kind": each.kind, "tests": _all(each.tests), "texts": _all(each.texts)}
+            {"kind": each.kind, "tests": [*each.tests], "texts": [*each.texts]}
             for each in run.records.shown_of(task)
             if each.texts
         ],
     }
     lost = analysis.regressions.get(run.id)
     own = next((each for each in lost.regressions if each.task_id == task), None) if lost else None
-    return found | ({"signs": [[sign.kind, printable(sign.evidence)] for sign in own.signs]} if own else {})
+    return found | ({"signs": [[sign.kind, sign.evidence] for sign in own.signs]} if own else {})
 
 
 def _exchange(run: Run, call: Call, texts: Texts) -> Data:
@@ -106,7 +105,7 @@ def _exchange(run: Run, call: Call, texts: Texts) -> Data:
     if call.step == "review":
         reviewed = about[0] if about else ""
         findings = [
-            {key: printable(str(each.get(key, ""))) for key in ("where", "actual", "expected")}
+            {key: str(each.get(key, "")) for key in ("where", "actual", "expected")}
             | {"lines": locate(str(each.get("where", "")), printable(reviewed))}
             for each in call.findings
         ]
@@ -130,21 +129,21 @@ def _call(call: Call, texts: Texts) -> Data:
     usage, reply = call.usage, call.reply
     return {
         "number": call.number,
-        "step": printable(call.step),
-        "role": printable(call.role),
-        "model": printable(call.model),
+        "step": call.step,
+        "role": call.role,
+        "model": call.model,
         "thinking": call.request.thinking,
         "tokens": [usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens],
         "seconds": round(reply.seconds, 2) if reply else None,
-        "finish": printable(reply.finish_reason) if reply else None,
+        "finish": reply.finish_reason if reply else None,
         "ledger": call.from_ledger,
-        "notes": _all(call.notes),
-        "error": printable(call.error) if call.error else None,
+        "notes": [*call.notes],
+        "error": call.error or None,
         "reply": texts.add(reply.content, "reply") if reply else None,
         "reasoning": texts.add(reply.reasoning, "reasoning") if reply else None,
         "messages": [[each.role, texts.add(each.content, "message")] for each in call.request.messages],
         "attempts": [
-            {"kind": each.kind, "outcome": printable(each.outcome), "seconds": round(each.seconds, 2)}
+            {"kind": each.kind, "outcome": each.outcome, "seconds": round(each.seconds, 2)}
             for each in call.attempts
             if each.kind != "chat" or each.outcome != "ok"
         ],
@@ -155,14 +154,10 @@ def _outcome(outcome: Outcome | None) -> Data | None:
     return outcome and {
         "status": outcome.status,
         "cause": outcome.cause,
-        "reason": printable(outcome.reason or ""),
-        "input": printable(outcome.failing_input or ""),
+        "reason": outcome.reason or "",
+        "input": outcome.failing_input or "",
         "at": outcome.at,
     }
-
-
-def _all(texts: Sequence[str]) -> list[str]:
-    return [printable(text) for text in texts]
 
 
 def locate(where: str, program: str) -> tuple[int, ...]:
@@ -172,12 +167,7 @@ def locate(where: str, program: str) -> tuple[int, ...]:
     something that is defined; and the one line that shares most words with it.
     """
     lines = program.split("\n")
-    tries = (
-        _numbered(where, lines),
-        _quoting(where, lines),
-        _defining(where, lines),
-        _resembling(where, lines),
-    )
+    tries = (find(where, lines) for find in (_numbered, _quoting, _defining, _resembling))
     return next((found for found in tries if found), ())
 
 

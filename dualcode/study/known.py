@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -19,20 +18,16 @@ MOST = 16
 """Tasks of a trial: enough to fill a server's batch, few enough to be done soon."""
 
 
-@dataclass
 class Known:
     """Measured calls, by endpoint."""
 
-    tokens: dict[tuple[str, str], list[tuple[int, int]]] = field(
-        default_factory=lambda: defaultdict[tuple[str, str], list[tuple[int, int]]](list)
-    )
-    """(endpoint, step) to (prompt tokens, completion tokens) a call."""
-    made: dict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
-    """Completion tokens that were really made."""
-    spans: dict[str, list[tuple[float, float]]] = field(
-        default_factory=lambda: defaultdict[str, list[tuple[float, float]]](list)
-    )
-    """When requests that made them were in flight; those of runs side by side overlap."""
+    def __init__(self) -> None:
+        self.tokens = defaultdict[tuple[str, str], list[tuple[int, int]]](list)
+        """(endpoint, step) to (prompt tokens, completion tokens) a call."""
+        self.made = defaultdict[str, int](int)
+        """Completion tokens that were really made."""
+        self.spans = defaultdict[str, list[tuple[float, float]]](list)
+        """When requests that made them were in flight; those of runs side by side overlap."""
 
     def add(self, calls: Iterable[Call]) -> None:
         """Add calls, of one run or of several."""

@@ -1,7 +1,6 @@
 """A study from its options to its report: what `dualcode reproduce` does, and what that leaves behind."""
 
 import asyncio
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pydantic import Field
 from rich.console import Console
 
 from dualcode.config import TeamConfig
-from dualcode.errors import ConfigError, InputError
+from dualcode.errors import InputError
 from dualcode.models.breaker import PATIENCE
 from dualcode.models.endpoints import Served
 from dualcode.pipelines import Pipeline
@@ -79,11 +78,8 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
     The trial's replies are kept in the ledger: the study's first run takes them from there. Raises any
     DualcodeError.
     """
-    pipelines = find_pipelines(study.asked)
     config = find_team(options.team)
-    for each in pipelines:
-        config.require(each.roles, by=f"pipeline {each.name}")
-    suites = [_suite(choice, options, console) for choice in study.suites]
+    pipelines, suites = _named(study, options, config, console)
     names = [suite.name for suite in suites]
     for name in names:
         if names.count(name) > 1:
@@ -103,11 +99,18 @@ def prepare_offline(
 ) -> tuple[Prepared, Basis]:
     """Prepare a forecast for a profile whose servers do not run. Raises any DualcodeError."""
     config, known, served, basis = offline(profile, gpu)
+    pipelines, suites = _named(study, options, config, console)
+    return Prepared(study, options, config, served, pipelines, suites, known), basis
+
+
+def _named(
+    study: Study, options: ReproduceOptions, config: TeamConfig, console: Console
+) -> tuple[list[Pipeline], list[Suite]]:
+    """Return the pipelines and suites that a study names; the team must bind every role."""
     pipelines = find_pipelines(study.asked)
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
-    suites = [_suite(choice, options, console) for choice in study.suites]
-    return Prepared(study, options, config, served, pipelines, suites, known), basis
+    return pipelines, [_suite(choice, options, console) for choice in study.suites]
 
 
 async def predict(prepared: Prepared) -> Forecast:
@@ -171,12 +174,6 @@ class Outputs(Record):
     """Figures with nothing to draw, and why."""
 
 
-def require_matplotlib() -> None:
-    """Refuse, before anything runs, an installation that cannot draw."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError("figures need matplotlib", hint="pip install 'dualcode[figures]'")
-
-
 def check_folder(folder: Path) -> None:
     """Refuse, before anything runs, a place where the outputs cannot lie."""
     try:
@@ -194,7 +191,7 @@ def write_outputs(
 
     `tell` hears what is at hand.
     """
-    from dualcode.figures import draw  # all of these only now: a forecast needs none
+    from dualcode.figures.drawing import draw  # all of these only now: a forecast needs none
     from dualcode.published.published import load_published
     from dualcode.report.page import write_report
     from dualcode.tables import tables, write_tables
@@ -206,19 +203,16 @@ def write_outputs(
     files = write_tables(made, folder / "tables")
     tell("writing the report")
     report = write_report(analysis, made, drawn, folder / "report.html")
-    lines = [f"# {analysis.title}", ""]
-    if analysis.note:
-        lines += [f"**{analysis.note}**", ""]
-    lines += ["The whole of it, with every transcript: [report.html](report.html).", ""]
-    lines += ["Where such a run is not the paper's, and why: `docs/deviations.md`.", ""]
-    for table in made:
-        lines += [to_text([table], "md"), ""]
+    parts = [f"# {analysis.title}", *([f"**{analysis.note}**"] if analysis.note else [])]
+    parts.append("The whole of it, with every transcript: [report.html](report.html).")
+    parts.append("Where such a run is not the paper's, and why: `docs/deviations.md`.")
+    parts += [to_text([table], "md") for table in made]
     for each in drawn:
-        lines += [f"## {each.title}", "", f"![{each.title}](figures/{each.png.name})", "", each.caption, ""]
+        parts += [f"## {each.title}", f"![{each.title}](figures/{each.png.name})", each.caption]
     if left_out:
-        lines += ["## Not drawn", "", *(f"- {name}: {reason}" for name, reason in left_out.items()), ""]
-    lines += ["## Runs", "", *(f"- `{run.id}`" for run in analysis.runs), ""]
+        parts += ["## Not drawn", "\n".join(f"- {name}: {reason}" for name, reason in left_out.items())]
+    parts += ["## Runs", "\n".join(f"- `{run.id}`" for run in analysis.runs)]
     page = folder / "README.md"
-    page.write_text("\n".join(lines), encoding="utf-8")
+    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     pictures = tuple(path for each in drawn for path in (each.svg, each.png, each.pdf))
     return Outputs(report=report, page=page, tables=tuple(files), figures=pictures, left_out=left_out)

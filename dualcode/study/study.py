@@ -4,22 +4,19 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from dualcode import resources
 from dualcode.config import explain
 from dualcode.errors import ConfigError, UnknownNameError
+from dualcode.record import Record
 from dualcode.suites.registry import SuiteEntry, find_entry
 
 ROOM = "eval"
 """Where studies lie: `eval/NAME.toml`."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SuiteChoice(_Table):
+class SuiteChoice(Record):
     """One `[[suites]]` table."""
 
     dataset: str | tuple[str, ...]
@@ -43,7 +40,7 @@ class SuiteChoice(_Table):
         return self.names[0]
 
 
-class Study(_Table):
+class Study(Record):
     """A study's TOML."""
 
     title: str

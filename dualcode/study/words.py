@@ -1,5 +1,7 @@
 """A forecast for people."""
 
+from collections.abc import Callable
+
 from dualcode.study import offline
 from dualcode.study.forecast import NOTHING, Forecast, Range
 from dualcode.study.offline import Basis
@@ -21,13 +23,14 @@ def forecast_table(found: Forecast, basis: Basis | None = None) -> Table:
     for row in found.rows:
         tokens = sum((share.completion_tokens for share in row.shares), NOTHING)
         left = str(row.tasks) if row.tasks == row.of else f"{row.tasks} of {row.of}"
-        rows.append(
-            (row.dataset, row.pipeline, left, _between(row.calls), _between(tokens), _time(row.seconds))
-        )
+        time = _between(row.seconds, duration)
+        rows.append((row.dataset, row.pipeline, left, _between(row.calls), _between(tokens), time))
     sums = found.tokens()
     tokens = sum((completion for _, completion in sums.values()), NOTHING)
     tasks = str(sum(row.tasks for row in found.rows))
-    rows.append(("all", "", tasks, _between(found.calls), _between(tokens), _time(found.seconds)))
+    rows.append(
+        ("all", "", tasks, _between(found.calls), _between(tokens), _between(found.seconds, duration))
+    )
     notes = [
         f"{name}: {_between(prompt)} tokens in, {_between(completion)} out"
         for name, (prompt, completion) in sums.items()
@@ -45,13 +48,8 @@ def forecast_table(found: Forecast, basis: Basis | None = None) -> Table:
     )  # fmt: skip
 
 
-def _between(amount: Range) -> str:
-    least, most = count(amount.least), count(amount.most)
-    return least if least == most else f"{least} – {most}"
-
-
-def _time(seconds: Range | None) -> str:
-    if seconds is None:
+def _between(amount: Range | None, say: Callable[[float], str] = count) -> str:
+    if amount is None:
         return "unknown"
-    least, most = duration(seconds.least), duration(seconds.most)
+    least, most = say(amount.least), say(amount.most)
     return least if least == most else f"{least} – {most}"

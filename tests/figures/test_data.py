@@ -7,21 +7,12 @@ import pytest
 
 from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.analysis.runs import load_run
-from dualcode.figures import (
-    bars,
-    changes,
-    confusion,
-    efficiency,
-    gate,
-    interactions,
-    regressions,
-    richness,
-    utilisation,
-)
-from dualcode.figures.content import NothingToDrawError, selection_remarks, suite_name, suite_title
+from dualcode.figures import bars, changes, costs, richness, roles
+from dualcode.figures.content import NothingToDrawError, selection_remarks, suite_name
 from dualcode.figures.drawing import catalogue
 from dualcode.metrics import rate
 from dualcode.published.published import Published, PublishedRegressions, PublishedScore, load_published
+from dualcode.tables.selection import suite_title
 from tests.figures.synthetic import analysis
 from tests.made import Story, write_run
 
@@ -49,7 +40,7 @@ def test_published_numbers_come_from_the_value_given_and_nowhere_else(paper: Ana
     assert all(bar.published is None for bar in panel.bars)
     assert panel.references == ()
     assert all(pair.rich.published is None for pair in richness.richness(paper, NONE).pairs)
-    assert all(each.published is None for each in regressions.breakdown(paper, NONE).counts)
+    assert all(each.published is None for each in changes.breakdown(paper, NONE).counts)
 
 
 def test_a_bar_is_better_or_worse_only_if_the_corrected_p_says_so(paper: Analysis) -> None:
@@ -89,7 +80,7 @@ def test_the_note_stands_in_every_figure(paper: Analysis) -> None:
 
 def test_diagrams_show_both_patterns_even_if_one_did_not_run(tmp_path: Path) -> None:
     found = analysis(tmp_path, ["raw-coder", "review-fix"], ["humaneval"], count=6)
-    plan, review = interactions.interactions(found, PUBLISHED).diagrams
+    plan, review = roles.interactions(found, PUBLISHED).diagrams
     assert plan.score is None and plan.published == 75.6
     assert review.score is not None and review.published == 87.8
 
@@ -117,14 +108,14 @@ def test_mitigations_stand_beside_unconditional_review_on_each_suite(paper: Anal
 
 def test_every_class_of_failure_has_a_row_and_published_classes_are_added_up(paper: Analysis) -> None:
     twice = PublishedRegressions(kind="wrong result", words="", count=2, place="")
-    data = regressions.breakdown(paper, NONE.model_copy(update={"regressions": (twice, twice)}))
-    assert [each.kind for each in data.counts] == list(regressions.CLASSES)
+    data = changes.breakdown(paper, NONE.model_copy(update={"regressions": (twice, twice)}))
+    assert [each.kind for each in data.counts] == list(changes.CLASSES)
     assert {each.kind: each.published for each in data.counts}["wrong result"] == 4
     assert sum(each.count for each in data.counts) == data.total > 0
 
 
 def test_reviews_without_a_known_truth_are_left_out_and_said_so(paper: Analysis) -> None:
-    data = confusion.matrices(paper, PUBLISHED)
+    data = roles.matrices(paper, PUBLISHED)
     assert len(data.matrices) == 10
     run = paper.run("humaneval", "gated")
     assert run is not None
@@ -133,7 +124,7 @@ def test_reviews_without_a_known_truth_are_left_out_and_said_so(paper: Analysis)
         update=dict.fromkeys(("true_positive", "false_positive", "false_negative", "true_negative"), 0)
     )
     blind = report.model_copy(update={"overall": report.overall.model_copy(update={"confusion": counts})})
-    less = confusion.matrices(replace(paper, reviewers={**paper.reviewers, run.id: blind}), PUBLISHED)
+    less = roles.matrices(replace(paper, reviewers={**paper.reviewers, run.id: blind}), PUBLISHED)
     assert run.id not in less.runs
     assert any(run.id in remark for remark in less.remarks)
 
@@ -145,7 +136,7 @@ def test_unread_reviews_are_counted_apart_and_a_share_of_them_is_warned_of(paper
     update = {"off_schema": report.overall.tasks // 10, "unknown": report.overall.tasks // 10}
     counts = report.overall.confusion.model_copy(update=update)
     unread = report.model_copy(update={"overall": report.overall.model_copy(update={"confusion": counts})})
-    data = confusion.matrices(replace(paper, reviewers={**paper.reviewers, run.id: unread}), PUBLISHED)
+    data = roles.matrices(replace(paper, reviewers={**paper.reviewers, run.id: unread}), PUBLISHED)
     assert f"{counts.off_schema} unread, 0 unknown" in data.caption
     assert any(remark.startswith(f"warning: {counts.off_schema} of") for remark in data.remarks)
 
@@ -175,7 +166,7 @@ def test_the_pareto_front_is_what_nothing_beats(paper: Analysis) -> None:
     def scored(passed: int) -> object:
         return score.model_copy(update={"rate": rate(passed, 10)})
 
-    points = efficiency.front(
+    points = costs.front(
         ["cheap", "same price, worse", "dear and good", "dear and equal", "twin"],
         [1, 1, 3, 3, 1],
         [scored(5), scored(4), scored(9), scored(5), scored(5)],  # type: ignore[list-item]
@@ -184,37 +175,37 @@ def test_the_pareto_front_is_what_nothing_beats(paper: Analysis) -> None:
 
 
 def test_money_is_known_only_if_every_server_has_a_price_in_one_currency(paper: Analysis) -> None:
-    costs = next(iter(paper.costs.values()))
-    amount = efficiency.money(costs)
+    taken = next(iter(paper.costs.values()))
+    amount = costs.money(taken)
     assert amount is not None and amount[1] == "$"
-    first, *others = costs.alone
+    first, *others = taken.alone
     for update in ({"money": None, "currency": None}, {"currency": "€"}):
-        mixed = costs.model_copy(update={"alone": (first.model_copy(update=update), *others)})
-        assert others and efficiency.money(mixed) is None
+        mixed = taken.model_copy(update={"alone": (first.model_copy(update=update), *others)})
+        assert others and costs.money(mixed) is None
 
 
 def test_requests_in_flight_are_the_mean_over_each_part_of_the_time() -> None:
-    assert utilisation.in_flight([(0, 2), (1, 2), (3.5, 4)], 4, bins=4) == (1, 2, 0, 0.5)
-    assert utilisation.in_flight([], 4, bins=2) == (0, 0)
-    assert utilisation.in_flight([(0, 1)], 0, bins=2) == (0, 0)
+    assert costs.in_flight([(0, 2), (1, 2), (3.5, 4)], 4, bins=4) == (1, 2, 0, 0.5)
+    assert costs.in_flight([], 4, bins=2) == (0, 0)
+    assert costs.in_flight([(0, 1)], 0, bins=2) == (0, 0)
 
 
 def test_time_between_sessions_is_left_out() -> None:
     sessions = [(100.0, 110.0), (500.0, 520.0)]
-    assert [utilisation.elapsed(at, sessions) for at in (90, 105, 300, 510, 600)] == [0, 5, 10, 20, 30]
+    assert [costs.elapsed(at, sessions) for at in (90, 105, 300, 510, 600)] == [0, 5, 10, 20, 30]
 
 
 def test_replayed_requests_are_not_in_flight(tmp_path: Path) -> None:
     run = load_run(write_run(tmp_path, "raw-coder", {"a": Story(plus=True)}, replayed=True))
-    found = utilisation.timeline(run)
+    found = costs.timeline(run)
     assert (found.requests, found.replayed) == (0, 1)
     assert all(level == 0 for lane in found.lanes for level in lane.levels)
     with pytest.raises(NothingToDrawError, match=run.id):
-        utilisation.utilisation(analyse([run]), PUBLISHED)
+        costs.utilisation(analyse([run]), PUBLISHED)
 
 
 def test_the_servers_own_metrics_are_averaged_and_gaps_stay_gaps() -> None:
-    assert utilisation.means([(0.1, 2), (0.2, 4), (3.9, 7), (4, 1)], 4, bins=4) == (3, None, None, 4)
+    assert costs.means([(0.1, 2), (0.2, 4), (3.9, 7), (4, 1)], 4, bins=4) == (3, None, None, 4)
 
 
 def test_a_suite_is_published_under_the_name_of_the_part_that_decides(tmp_path: Path) -> None:
@@ -222,12 +213,9 @@ def test_a_suite_is_published_under_the_name_of_the_part_that_decides(tmp_path: 
     base = load_run(
         write_run(tmp_path, "raw-coder", {"a": Story(plus=True)}, dataset="humaneval-base", has_plus=False)
     )
-    assert (suite_name(run), suite_name(run, "base"), suite_name(base)) == (
-        "HumanEval+",
-        "HumanEval",
-        "HumanEval",
-    )
-    assert suite_title(run) == "HumanEval+ (1 of 164 tasks)"
+    assert (suite_name(run), suite_name(base)) == ("HumanEval+", "HumanEval")
+    assert suite_title([run]) == "HumanEval+ (1 of 164 tasks)"
+    assert suite_title([base]) == "HumanEval (1 of 164 tasks)"
 
 
 def test_captions_tell_the_values_to_those_who_do_not_see_the_picture(paper: Analysis) -> None:
@@ -239,7 +227,7 @@ def test_captions_tell_the_values_to_those_who_do_not_see_the_picture(paper: Ana
 
 
 def test_the_gate_shows_our_threshold_the_ends_and_the_published_pair(paper: Analysis) -> None:
-    data = gate.gate(paper, PUBLISHED)
+    data = richness.gate(paper, PUBLISHED)
     rich, lean = data.panels
     assert dict(rich.published) == {"raw-coder": 78.0, "review-fix": 87.8, "gated": 84.1}
     assert dict(lean.published)["gated"] == 69.0
@@ -253,16 +241,16 @@ def test_the_gate_shows_our_threshold_the_ends_and_the_published_pair(paper: Ana
 
 
 def test_what_the_paper_s_gate_must_have_done_follows_from_its_totals() -> None:
-    (said,) = gate.papers_gate(PUBLISHED)
+    (said,) = richness.papers_gate(PUBLISHED)
     assert "HumanEval+: a net gain of 10 let through and of 6 kept out" in said
     assert "MBPP+: a net gain of 6 let through and of 3 kept out" in said
-    assert gate.papers_gate(NONE) == []
+    assert richness.papers_gate(NONE) == []
 
 
 def test_the_gate_takes_both_runs_and_the_richness_of_their_tasks(paper: Analysis) -> None:
     for lacking in (replace(paper, richness={}), replace(paper, runs=paper.runs[:1])):
         with pytest.raises(NothingToDrawError, match="no suite has runs of raw-coder and review-fix"):
-            gate.gate(lacking, PUBLISHED)
+            richness.gate(lacking, PUBLISHED)
 
 
 def test_published_differences_are_against_our_baseline_or_left_out(tmp_path: Path) -> None:
@@ -300,8 +288,8 @@ def test_a_gap_s_text_has_the_corrected_p_and_a_ratio_only_where_there_is_one(pa
 
 
 def test_a_timeline_tells_time_load_and_requests() -> None:
-    lane = utilisation.Lane("coder", (), 0.5, ())
-    one = utilisation.Timeline("raw-coder", "humaneval", 92, 1, 0, (lane,))
+    lane = costs.Lane("coder", (), 0.5, ())
+    one = costs.Timeline("raw-coder", "humaneval", 92, 1, 0, (lane,))
     assert one.words() == "1 min 32 s; busy: coder 50%; 1 request"
     assert one.said() == "raw-coder on humaneval: 1 min 32 s, coder busy 50%"
     assert (
@@ -310,15 +298,15 @@ def test_a_timeline_tells_time_load_and_requests() -> None:
 
 
 def test_a_matrix_and_a_diagram_say_their_counts(paper: Analysis) -> None:
-    for matrix in confusion.matrices(paper, PUBLISHED).matrices:
+    for matrix in roles.matrices(paper, PUBLISHED).matrices:
         assert f"{matrix.confusion.unknown} unknown" in matrix.words()
-    plan, review = interactions.interactions(paper, PUBLISHED).diagrams
+    plan, review = roles.interactions(paper, PUBLISHED).diagrams
     assert review.words().endswith("; published 87.8 %.") and "ours" in plan.own()
     assert replace(plan, score=None, published=None).words() == "(a) Plan-then-code: not run by us."
 
 
 def test_a_panel_of_efficiency_is_as_high_as_its_names_need(paper: Analysis) -> None:
-    for row in efficiency.efficiency(paper, PUBLISHED).panels:
+    for row in costs.efficiency(paper, PUBLISHED).panels:
         for panel in row:
-            assert efficiency.NAME_ROW * len(panel.points) < panel.room <= efficiency.HIGHEST
+            assert costs.NAME_ROW * len(panel.points) < panel.room <= costs.HIGHEST
             assert all(f"{point.pipeline} {point.x:.3g} for" in panel.words() for point in panel.points)

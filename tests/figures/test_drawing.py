@@ -18,9 +18,8 @@ from matplotlib.text import Text
 from dualcode.analysis.analyse import Analysis
 from dualcode.cli import figures as command
 from dualcode.errors import InputError, UnknownNameError
-from dualcode.figures import draw
 from dualcode.figures.content import NothingToDrawError
-from dualcode.figures.drawing import catalogue
+from dualcode.figures.drawing import catalogue, draw
 from dualcode.figures.drawn import Drawn
 from dualcode.figures.sheet import id_lines
 from dualcode.figures.style import DOUBLE, SINGLE, settings, spread, width_of, wrap

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.patches import PathPatch
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.figures import changes, confusion, gate, regressions, richness
+from dualcode.figures import changes, richness, roles
 from dualcode.figures.sheet import Sheet
 from dualcode.figures.style import BLUE, VERMILLION
 from dualcode.metrics import rate
@@ -82,23 +82,23 @@ def test_an_axis_without_any_effect_still_holds_zero() -> None:
 
 
 @pytest.fixture(scope="module")
-def five(paper: Analysis) -> tuple[regressions.Breakdown, Any]:
+def five(paper: Analysis) -> tuple[changes.Breakdown, Any]:
     data, sheet = artists.drawn("figure-5", paper)
     (axes,) = artists.panels(sheet)
     return data, axes
 
 
-def test_each_class_is_a_bar_as_long_as_its_count(five: tuple[regressions.Breakdown, Any]) -> None:
+def test_each_class_is_a_bar_as_long_as_its_count(five: tuple[changes.Breakdown, Any]) -> None:
     data, axes = five
     assert [length for _, length, _ in artists.bars(axes)] == [each.count for each in data.counts]
-    assert artists.ticks(axes) == list(regressions.CLASSES)
+    assert artists.ticks(axes) == list(changes.CLASSES)
 
 
-def test_counts_have_no_whiskers(five: tuple[regressions.Breakdown, Any]) -> None:
+def test_counts_have_no_whiskers(five: tuple[changes.Breakdown, Any]) -> None:
     assert artists.segments(five[1]) == []
 
 
-def test_counts_are_those_of_the_analysis(paper: Analysis, five: tuple[regressions.Breakdown, Any]) -> None:
+def test_counts_are_those_of_the_analysis(paper: Analysis, five: tuple[changes.Breakdown, Any]) -> None:
     run = paper.run("humaneval", "plan-code")
     base = paper.run("humaneval", "raw-coder")
     assert run is not None and base is not None
@@ -111,7 +111,7 @@ def test_counts_are_those_of_the_analysis(paper: Analysis, five: tuple[regressio
 
 
 def test_published_counts_are_hollow_and_add_up_to_the_paper_s_fifteen(
-    five: tuple[regressions.Breakdown, Any],
+    five: tuple[changes.Breakdown, Any],
 ) -> None:
     data, axes = five
     printed = [(each.published, at) for at, each in enumerate(data.counts) if each.published is not None]
@@ -124,7 +124,7 @@ def test_a_task_lost_is_told_in_the_singular(tmp_path: Path, paper: Analysis) ->
     assert run is not None
     found = paper.regressions[run.id]
     one = found.model_copy(update={"regressions": found.regressions[:1]})
-    data = regressions.breakdown(replace(paper, regressions={run.id: one}), artists.PUBLISHED)
+    data = changes.breakdown(replace(paper, regressions={run.id: one}), artists.PUBLISHED)
     assert "Figure 5: 1 task that raw-coder solved" in data.title
 
 
@@ -132,12 +132,12 @@ def test_a_task_lost_is_told_in_the_singular(tmp_path: Path, paper: Analysis) ->
 
 
 @pytest.fixture(scope="module")
-def gates(paper: Analysis) -> tuple[gate.Gate, Sheet]:
+def gates(paper: Analysis) -> tuple[richness.Gate, Sheet]:
     return artists.drawn("gate", paper)
 
 
 def test_the_curve_s_ends_are_all_and_nothing_reviewed(
-    paper: Analysis, gates: tuple[gate.Gate, Sheet]
+    paper: Analysis, gates: tuple[richness.Gate, Sheet]
 ) -> None:
     for dataset, axes in zip(("humaneval", "mbpp"), artists.panels(gates[1]), strict=True):
         raw, review = paper.run(dataset, "raw-coder"), paper.run(dataset, "review-fix")
@@ -149,7 +149,7 @@ def test_the_curve_s_ends_are_all_and_nothing_reviewed(
 
 
 def test_each_step_of_the_curve_follows_from_the_two_runs(
-    paper: Analysis, gates: tuple[gate.Gate, Sheet]
+    paper: Analysis, gates: tuple[richness.Gate, Sheet]
 ) -> None:
     axes = artists.panels(gates[1])[0]
     raw, review = paper.run("humaneval", "raw-coder"), paper.run("humaneval", "review-fix")
@@ -164,7 +164,7 @@ def test_each_step_of_the_curve_follows_from_the_two_runs(
 
 
 def test_our_threshold_is_a_dashed_line_with_how_many_it_reviews(
-    paper: Analysis, gates: tuple[gate.Gate, Sheet]
+    paper: Analysis, gates: tuple[richness.Gate, Sheet]
 ) -> None:
     for panel, axes in zip(gates[0].panels, artists.panels(gates[1]), strict=True):
         (at,) = [line.get_xdata()[0] for line in axes.lines if line.get_color() == VERMILLION]
@@ -174,7 +174,7 @@ def test_our_threshold_is_a_dashed_line_with_how_many_it_reviews(
 
 
 def test_published_numbers_stand_at_the_ends_and_the_gated_one_as_a_line(
-    gates: tuple[gate.Gate, Sheet],
+    gates: tuple[richness.Gate, Sheet],
 ) -> None:
     for panel, axes in zip(gates[0].panels, artists.panels(gates[1]), strict=True):
         printed = dict(panel.published)
@@ -201,7 +201,7 @@ def test_each_cell_has_its_count_and_a_shade_of_its_share_of_the_row(paper: Anal
             assert shades[darker] <= shades[lighter]
 
 
-def _run_of(found: Analysis, matrix: confusion.Matrix) -> str:
+def _run_of(found: Analysis, matrix: roles.Matrix) -> str:
     return next(
         run.id
         for run in found.runs

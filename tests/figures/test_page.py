@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.figures import content, draw, interactions, style
+from dualcode.figures import content, roles, style
 from dualcode.figures.content import Content, NothingToDrawError
-from dualcode.figures.drawing import catalogue
+from dualcode.figures.drawing import catalogue, draw
 from dualcode.figures.sheet import MARGIN, Sheet, id_lines, save
 from dualcode.figures.style import (
     DOUBLE,
@@ -161,12 +161,12 @@ def test_drawing_tells_which_figure_is_at_hand(paper: Analysis, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def one(paper: Analysis) -> tuple[interactions.Interactions, Sheet]:
+def one(paper: Analysis) -> tuple[roles.Interactions, Sheet]:
     return artists.drawn("figure-1", paper)
 
 
 def test_each_diagram_has_its_value_and_the_published_one(
-    one: tuple[interactions.Interactions, Sheet],
+    one: tuple[roles.Interactions, Sheet],
 ) -> None:
     data, sheet = one
     for diagram, axes in zip(data.diagrams, artists.panels(sheet), strict=True):
@@ -180,7 +180,7 @@ def test_each_diagram_has_its_value_and_the_published_one(
 
 
 def test_the_diagrams_tell_who_does_what_in_the_paper_s_order(
-    one: tuple[interactions.Interactions, Sheet],
+    one: tuple[roles.Interactions, Sheet],
 ) -> None:
     plan, review = map(artists.texts, artists.panels(one[1]))
     assert plan.index("reviewer\nplans") < plan.index("coder\nimplements")
@@ -188,7 +188,7 @@ def test_the_diagrams_tell_who_does_what_in_the_paper_s_order(
     assert "no findings: the draft stands" in review and "the same task" in plan
 
 
-def test_the_seats_are_named_below_the_diagrams(one: tuple[interactions.Interactions, Sheet]) -> None:
+def test_the_seats_are_named_below_the_diagrams(one: tuple[roles.Interactions, Sheet]) -> None:
     text = artists.words(one[1])
     assert one[0].seats == (("coder", "synthetic-coder-14b"), ("reviewer", "synthetic-reviewer-32b"))
     assert all(f"{role}: {model}" in text for role, model in one[0].seats)

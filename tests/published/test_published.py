@@ -216,11 +216,9 @@ def test_printed_memory_leaves_no_room_beyond_the_weights(
     assert f"{all_weights} GiB" in contradiction("memory")
 
 
-def test_unknown_number_and_figure_are_refused_with_the_known_ones() -> None:
+def test_an_unknown_number_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="nearest: plan-regressions"):
         PAPER.number("plan-regression")
-    with pytest.raises(UnknownNameError, match="published figure"):
-        PAPER.figure(6)
 
 
 def test_key_that_nobody_reads_is_refused() -> None:

@@ -43,6 +43,13 @@ def test_each_day_has_its_bars_and_its_row(tmp_path: Path) -> None:
     assert "2 pieces of work are not in it" in page
 
 
+def test_a_page_that_cannot_be_written_is_named_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(RunError, match=r"page\.html"):
+        write_records(by_day([entry(0)]), tmp_path / "page.html")
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+
+
 def test_a_bar_is_as_high_as_its_share_of_the_highest_day(tmp_path: Path) -> None:
     page = write_records(by_day([entry(0), entry(0), entry(1)]), tmp_path / "page.html").read_text()
     heights = re.findall(r'height="([\d.]+)"[^>]*><title>[^<]* amended', page)
