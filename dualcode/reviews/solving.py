@@ -13,7 +13,7 @@ from dualcode.library import solve
 from dualcode.pipelines.find import find_pipeline
 from dualcode.record import Record
 from dualcode.reviews.desk import cores, desk
-from dualcode.reviews.own_tests import OwnTests, OwnTestsBench, with_tests
+from dualcode.reviews.specification import OwnTests, OwnTestsBench, with_tests
 from dualcode.serving.running import find_team
 from dualcode.solution import Program
 from dualcode.task import Task
