@@ -163,7 +163,7 @@ def bench(forms: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) ->
     """
     from dualcode.cli.terminal import show
     from dualcode.reviews.prompt_sets import BUILT_IN
-    from dualcode.reviews.trials import TrialOptions, try_reviewers
+    from dualcode.reviews.trial import TrialOptions, try_reviewers
     from dualcode.tables.trial import trial_table
 
     asked = TrialOptions(forms=forms or BUILT_IN, **options)

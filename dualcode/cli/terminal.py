@@ -72,7 +72,7 @@ def print_tables(
     made: Sequence[Table], absent: Mapping[str, str], form: str | None, output: Path | None, *,
     usual: str, hint: str,
 ) -> None:  # fmt: skip
-    """Print tables in a form, else the `usual` one; or write them into a folder, in a form, else in every one.
+    """Print tables in a form, else the `usual` one; or write them into a folder, in that form or in all.
 
     Which are left out, and why, goes to stderr. Raises InputError, with `hint`, if all of them are.
     """

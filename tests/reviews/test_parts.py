@@ -16,7 +16,7 @@ from dualcode.reviews.desk import desk
 from dualcode.reviews.prompt_sets import BUILT_IN, Form, find_form
 from dualcode.reviews.sources import decoded
 from dualcode.reviews.specification import OwnTestsBench, read_tests
-from dualcode.reviews.trials import ways
+from dualcode.reviews.trial import ways
 from dualcode.sandbox import open_sandbox
 from dualcode.solution import Program
 from dualcode.steps.schema import Schema
