@@ -39,7 +39,7 @@ from twists import SLOW_TWISTS, TWISTS, twisted
 
 from dualcode.extraction import extract
 from dualcode.grading.grader import SandboxGrader
-from dualcode.reviews.mutants import Mutant, operated
+from dualcode.reviews.cases import Mutant, operated
 from dualcode.sandbox import open_sandbox
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite

@@ -6,7 +6,7 @@ call to call, or use a part of the process that EvalPlus guards.
 
 # ruff: noqa: E501 - a twist stays on its line
 
-from dualcode.reviews.mutants import Mutant
+from dualcode.reviews.cases import Mutant
 
 
 def twisted(program: str, entry_point: str, name: str) -> Mutant:

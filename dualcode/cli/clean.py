@@ -1,6 +1,5 @@
 """`dualcode clean`: where dualcode keeps what it can make again, how large that is, and an end to it."""
 
-import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import print_columns, spelled
+from dualcode.cli.options import print_columns, print_json, spelled
 
 KINDS = ("grading", "models", "issues", "state")
 
@@ -74,7 +73,7 @@ def clean(kinds: tuple[str, ...], yes: bool, as_json: bool) -> None:
             {"kind": each.kind, "path": str(each.paths[0]), "bytes": each.bytes, "what": each.what}
             for each in found
         ]
-        click.echo(json.dumps({"places": rows}))
+        print_json({"places": rows})
         return
     for each in found:
         print_columns([(each.kind, f"{each.bytes / 1e6:,.1f} MB", f"{each.paths[0]}  {each.what}")])

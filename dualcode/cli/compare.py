@@ -1,13 +1,12 @@
 """`dualcode compare`: runs task by task against a baseline, with what chance alone could have done."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import json_option
+from dualcode.cli.options import PATH, json_option, print_json
 
 if TYPE_CHECKING:
     from dualcode.analysis.statistics import Comparison
@@ -20,12 +19,11 @@ MOST_LISTS = 4
 
 
 @click.command("compare")
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @click.option(
-    "--baseline",
-    metavar="RUN|PIPELINE",
+    "--baseline", metavar="RUN|PIPELINE",
     help="What the others are compared with, on every suite. Default: raw-coder, else the first run.",
-)
+)  # fmt: skip
 @click.option("--part", type=click.Choice(["base", "plus"]), help="Which tests. Default: plus where it is.")
 @click.option("--tasks", is_flag=True, help="Every task gained and lost, not the first few.")
 @json_option
@@ -54,7 +52,7 @@ def compare(
 
         found = compare_runs(load_runs(paths, one_each=True), baseline, part)
     if as_json:
-        click.echo(json.dumps(found.to_json()))
+        print_json(found.to_json())
         return
     from dualcode.cli.terminal import boxed, show
     from dualcode.tables.comparisons import gaps_table, reading, suite_table

@@ -1,12 +1,11 @@
 """`dualcode costs`: what runs took, a table for all of them, or one each."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import json_of_each_option
+from dualcode.cli.options import PATH, json_of_each_option, print_json
 
 if TYPE_CHECKING:
     from dualcode.analysis.costs import Costs, Side
@@ -16,7 +15,7 @@ SIDES: "tuple[Side, ...]" = ("alone", "spent")
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN…")
 @click.option(
     "--details", is_flag=True, help="Of several runs, a table each, with every server and both sides."
 )
@@ -44,7 +43,7 @@ def costs(runs: tuple[Path, ...], details: bool, as_json: bool) -> None:
     warn_of_changes(loaded)
     if as_json:
         for each, _ in found:
-            click.echo(json.dumps(to_json(each)))
+            print_json(to_json(each))
         return
     from dualcode.cli.terminal import show
     from dualcode.tables.costs import overview, run_costs

@@ -1,10 +1,8 @@
 """`dualcode datasets`: what suites there are, and whether their data is here."""
 
-import json
-
 import click
 
-from dualcode.cli.options import json_option, print_below, print_columns
+from dualcode.cli.options import json_option, print_below, print_columns, print_json
 
 
 @click.command("datasets")
@@ -40,7 +38,7 @@ def datasets(check: str | None, as_json: bool) -> None:
             }
             for each, ready, detail in found
         ]
-        click.echo(json.dumps({"datasets": rows}))
+        print_json({"datasets": rows})
         return
     for entry, ready, detail in found:
         print_columns([(entry.name, f"{entry.size} tasks" if entry.size else "", entry.description)])

@@ -1,7 +1,6 @@
 """`dualcode doctor`: what is wrong on this machine and with the servers, and what to do."""
 
 import asyncio
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import click
 
-from dualcode.cli.options import json_option, run_dir_option, team_of, team_options
+from dualcode.cli.options import json_option, print_json, run_dir_option, team_options
 
 EXIT_FAILED = 3
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
@@ -20,9 +19,7 @@ _COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"
 @run_dir_option()
 @click.option("--no-load", is_flag=True, help="Ask no server for a token: only what costs nothing.")
 @json_option
-def doctor(
-    team: Path | None, base_url: str | None, model: str | None, run_dir: Path, no_load: bool, as_json: bool
-) -> None:
+def doctor(team: Any, run_dir: Path, no_load: bool, as_json: bool) -> None:
     """Look at the machine, the data and every server; say of each whether it is well, and what to do if not.
 
     GPUs, driver, disk, sandbox, suites' data, the servers' logs; and of each server what it can do, its
@@ -33,12 +30,10 @@ def doctor(
     Example:
       dualcode doctor --no-load
     """
-    found = asyncio.run(
-        _examined(team_of(team, base_url, model), run_dir, load=not no_load, shown=not as_json)
-    )
+    found = asyncio.run(_examined(team, run_dir, load=not no_load, shown=not as_json))
     counts = Counter(each["status"] for each in found)
     if as_json:
-        click.echo(json.dumps({"checks": found, "counts": dict(counts)}))
+        print_json({"checks": found, "counts": dict(counts)})
     else:
         words = {"pass": "well", "warn": "to know", "fail": "wrong", "skip": "not looked at"}
         click.echo(", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status]))

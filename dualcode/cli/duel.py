@@ -1,7 +1,6 @@
 """`dualcode duel`: planner against implementer on issues of repositories, at what price."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from dualcode.cli.duel_report import COMMANDS
-from dualcode.cli.options import EXIT_ERRORED, WholeSummaries, json_option, spelled, telling, unsafe_option
+from dualcode.cli.options import (
+    COUNT,
+    EXIT_ERRORED,
+    PATH,
+    WholeSummaries,
+    json_option,
+    print_json,
+    spelled,
+    telling,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from dualcode.duels.forecast import DuelForecast
@@ -45,22 +54,17 @@ def command() -> None:
 
 
 _root = click.option(
-    "--duels",
-    "root",
-    type=click.Path(path_type=Path),
-    default=Path("duels"),
-    show_default=True,
-    metavar="FOLDER",
+    "--duels", "root", type=PATH, default=Path("duels"), show_default=True, metavar="FOLDER",
     help="Where duels lie, each in a folder of its name.",
-)
-_config = click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG.toml")
+)  # fmt: skip
+_config = click.argument("config", type=PATH, metavar="CONFIG.toml")
 
 
 @command.command("run")
 @_config
 @_root
 @click.option("--fresh", is_flag=True, help="Begin a duel beside the one that could be gone on with.")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Cells at a time, instead of the file's.")
+@click.option("--concurrency", type=COUNT, help="Cells at a time, instead of the file's.")
 @unsafe_option
 @click.option("--quiet", "-q", is_flag=True, help="No forecast, and no progress.")
 @json_option
@@ -125,13 +129,13 @@ def forecast_duel(config: Path, root: Path, as_json: bool) -> None:
     found = forecast_of(prepared, folder_of(prepared, root))
     if as_json:
         whole = {"money": {name: each.model_dump() for name, each in found.money.items()}}
-        click.echo(json.dumps({**found.model_dump(mode="json"), **whole, "cautions": prepared.cautions}))
+        print_json({**found.model_dump(mode="json"), **whole, "cautions": prepared.cautions})
     else:
         _tell_forecast(prepared, found, err=False)
 
 
 @command.command("show")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.argument("folder", type=PATH, metavar="FOLDER")
 @click.option("--cell", metavar="CONDITION/ISSUE/TRIAL", help="One cell: its plan, diff, steps and tests.")
 @json_option
 def show(folder: Path, cell: str | None, as_json: bool) -> None:
@@ -202,7 +206,7 @@ def _print(records: "DuelRecords", folder: Path, *, as_json: bool) -> None:
         objects.append({"condition": condition.id, **counts, "cost": paid, "unknown_cost": unknown})
     if as_json:
         about = {"folder": str(folder), "judgements": len(records.judgements), "note": duel.note}
-        click.echo(json.dumps({"duel": duel.name, **about, "conditions": objects}))
+        print_json({"duel": duel.name, **about, "conditions": objects})
         return
     _columns(rows)
     if duel.note:
@@ -226,7 +230,7 @@ def _print_cell(records: "DuelRecords", folder: Path, name: str, *, as_json: boo
     steps = records.steps.get(cell.key, ())
     if as_json:
         whole = cell.model_dump(mode="json")
-        click.echo(json.dumps({**whole, "steps": [step.model_dump(mode="json") for step in steps]}))
+        print_json({**whole, "steps": [step.model_dump(mode="json") for step in steps]})
         return
     reason = cell.verdict.reason if cell.verdict else cell.reason
     click.echo(f"{name}: {cell.status}, {'solved' if cell.solved else f'not solved: {reason}'}")

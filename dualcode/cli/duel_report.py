@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli.options import FOLDER, PATH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,7 +20,7 @@ TABLES = (
 FIGURES = ("value", "solved", "costs", "dimensions", "judges")
 """The catalogues' names, here too because importing them takes a second."""
 FORMS = ("terminal", "md", "csv", "tex", "json")
-FOLDER = click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+_duel = click.argument("folder", metavar="FOLDER", type=PATH)
 
 
 def _found(folder: Path) -> "Findings":
@@ -29,9 +31,9 @@ def _found(folder: Path) -> "Findings":
 
 
 @click.command("report")
-@FOLDER
+@_duel
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+    "-o", "--output", type=PATH, metavar="FILE",
     help="The file to write. Default: report.html in the duel's folder.",
 )  # fmt: skip
 def report(folder: Path, output: Path | None) -> None:
@@ -70,7 +72,7 @@ def report(folder: Path, output: Path | None) -> None:
 
 
 @click.command("tables")
-@FOLDER
+@_duel
 @click.option(
     "--name", "names", multiple=True, metavar="NAME",
     help=f"Only this table; may be repeated. One of {', '.join(TABLES)}. Default: all.",
@@ -79,9 +81,7 @@ def report(folder: Path, output: Path | None) -> None:
     "--format", "form", type=click.Choice(FORMS),
     help="Default: terminal on stdout, all other four with --output.",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Write files into this folder."
-)
+@click.option("-o", "--output", type=FOLDER, help="Write files into this folder.")
 def tables(folder: Path, names: tuple[str, ...], form: str | None, output: Path | None) -> None:
     """Show a duel as tables: who solved what, for how much, and what can be claimed of it.
 
@@ -93,30 +93,18 @@ def tables(folder: Path, names: tuple[str, ...], form: str | None, output: Path 
       dualcode duel tables duels/flask
       dualcode duel tables duels/flask --name leaderboard --format md
     """
-    from dualcode.cli.terminal import console, print_absent
+    from dualcode.cli.terminal import print_tables
     from dualcode.duels.catalogue import build
-    from dualcode.tables.forms import FORMS as WRITTEN
-    from dualcode.tables.forms import to_terminal, to_text, write_tables
 
     made, absent = build(_found(folder), names or None)
-    print_absent(made, absent, hint="dualcode duel tables FOLDER, without --name")
-    if output is not None:
-        if form == "terminal":
-            raise click.UsageError("--format terminal is for the terminal alone: leave out --output")
-        for path in write_tables(made, output, (form,) if form else tuple(WRITTEN)):
-            click.echo(path)
-    elif form in (None, "terminal"):
-        screen = console()
-        for table in made:
-            screen.print(to_terminal(table, screen.width, more="--format json"), "")
-    else:
-        click.echo(to_text(made, form), nl=False)
+    hint = "dualcode duel tables FOLDER, without --name"
+    print_tables(made, absent, form, output, usual="terminal", hint=hint)
 
 
 @click.command("figures")
-@FOLDER
+@_duel
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    "-o", "--output", type=FOLDER, metavar="FOLDER",
     help="Where the pictures go: NAME.svg, NAME.png and NAME.pdf each. Default: `figures` there.",
 )  # fmt: skip
 @click.option(
@@ -149,13 +137,13 @@ def figures(folder: Path, output: Path | None, names: tuple[str, ...]) -> None:
 
 
 @click.command("export")
-@FOLDER
+@_duel
 @click.option(
     "--format", "form", type=click.Choice(["duobench"]), default="duobench", show_default=True,
     help="duobench: results.json and its five CSV files, with our columns beside its own.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    "-o", "--output", type=FOLDER, metavar="FOLDER",
     help="Where to write. Default: a folder named like the format in the duel's folder.",
 )  # fmt: skip
 def export(folder: Path, form: str, output: Path | None) -> None:

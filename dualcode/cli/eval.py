@@ -1,9 +1,7 @@
 """`dualcode eval`: pipelines over a suite, graded, with their price."""
 
 import asyncio
-import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +9,13 @@ import click
 from dualcode.cli.options import (
     EXIT_ERRORED,
     EXIT_LEAK,
+    data_option,
     json_of_each_option,
+    limit_option,
+    no_ledger_option,
+    print_json,
     running_options,
-    team_of,
+    split_names,
     unsafe_option,
 )
 
@@ -24,25 +26,21 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.option(
-    "--pipeline",
-    required=True,
-    metavar="NAME,…",
+    "--pipeline", required=True, metavar="NAME,…",
     help="A name (see `dualcode pipelines`), several, `all`, or FILE.py:NAME.",
-)
+)  # fmt: skip
 @click.option(
-    "--dataset",
-    default="mini",
-    show_default=True,
-    metavar="SUITE",
+    "--dataset", default="mini", show_default=True, metavar="SUITE",
     help="A name (see `dualcode datasets`), or the file or folder of a suite of your own.",
-)
+)  # fmt: skip
+@data_option("The benchmark's own file, .jsonl or .jsonl.gz.")
+@limit_option
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="The benchmark's own file, .jsonl or .jsonl.gz."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N tasks.")
-@click.option("--tasks", metavar="ID,ID…", help="Only these tasks, such as HumanEval/0,HumanEval/7.")
+    "--tasks", callback=split_names, metavar="ID,ID…",
+    help="Only these tasks, such as HumanEval/0,HumanEval/7.",
+)  # fmt: skip
 @running_options
-@click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
+@no_ledger_option
 @click.option(
     "--dry-run", is_flag=True, help="Say what would run, where, and what it would take; ask no model."
 )
@@ -51,21 +49,11 @@ if TYPE_CHECKING:
 )
 @json_of_each_option
 @click.option(
-    "--ray",
-    metavar="HOST:PORT",
+    "--ray", metavar="HOST:PORT",
     help="Do the tasks at the nodes of this Ray cluster (docs/scaling.md); models are asked from here.",
-)
+)  # fmt: skip
 @unsafe_option
-def command(
-    tasks: str | None,
-    team: Path | None,
-    base_url: str | None,
-    model: str | None,
-    dry_run: bool,
-    details: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(dry_run: bool, details: bool, as_json: bool, **options: Any) -> None:
     """Run a pipeline over a benchmark, grade it, and print pass@1 with its interval and its price.
 
     A run lies in RUN-DIR/ID, with the transcript of every call. If it is killed, the same command resumes
@@ -76,7 +64,6 @@ def command(
       scripts/serve.sh start --profile cpu
       dualcode eval --pipeline review-fix --dataset mini --limit 8
     """
-    given = team_of(team, base_url, model)  # what is typed wrong is told before anything is loaded
     from dualcode.cli import terminal
     from dualcode.cli.steps import Steps
 
@@ -86,12 +73,11 @@ def command(
         from dualcode.cli import printing
         from dualcode.runs.evaluate import EvalOptions, evaluate
 
-    wanted = tuple(part.strip() for part in tasks.split(",") if part.strip()) if tasks else ()
-    asked = EvalOptions(tasks=wanted, team=given, **options)
+    asked = EvalOptions(**options)
     if dry_run:
         runs, forecast = asyncio.run(_plan(asked))
         if as_json:
-            click.echo(json.dumps({"runs": runs, "forecast": forecast.model_dump(mode="json")}))
+            print_json({"runs": runs, "forecast": forecast.model_dump(mode="json")})
             return
         from dualcode.study.words import forecast_table
 
@@ -104,7 +90,7 @@ def command(
         done = asyncio.run(evaluate(asked, terminal.console(stderr=True), tell=tell))
     if as_json:
         for each in done:
-            click.echo(json.dumps(each.to_json()))
+            print_json(each.to_json())
     else:
         if len(done) > 1:
             printing.results(done)

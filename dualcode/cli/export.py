@@ -6,38 +6,29 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dualcode.cli.options import FOLDER, PATH
+
 if TYPE_CHECKING:
     from dualcode.analysis.runs import Run
 
 
 @click.command("export")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN…")
 @click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["inspect", "evalplus", "evalplus-folder"]),
-    default="inspect",
+    "--format", "kind", type=click.Choice(["inspect", "evalplus", "evalplus-folder"]), default="inspect",
     show_default=True,
     help="inspect: a log for `inspect view`. evalplus: samples and problems for `evalplus.evaluate`; "
     "evalplus-folder: the samples as files such as HumanEval_0/0.py.",
-)
+)  # fmt: skip
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
+    "-o", "--output", type=FOLDER, metavar="FOLDER",
     help="Where to write. Default: a folder named like the format, beside the run.",
-)
+)  # fmt: skip
 @click.option(
-    "--replace",
-    is_flag=True,
+    "--replace", is_flag=True,
     help="Replace files that are there and differ: the run has gone on, or they were edited.",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="The benchmark's file that the runs were made with (evalplus only).",
-)
+)  # fmt: skip
+@click.option("--data", type=PATH, help="The benchmark's file that the runs were made with (evalplus only).")
 def export(runs: Sequence[Path], kind: str, output: Path | None, replace: bool, data: Path | None) -> None:
     """Write finished runs for other tools: Inspect's log viewer, or EvalPlus.
 

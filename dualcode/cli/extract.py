@@ -4,15 +4,13 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import dataset_options, load
+from dualcode.cli.options import PATH, dataset_options, load
 
 
 @click.command("extract")
-@click.argument("responses", type=click.Path(path_type=Path))
+@click.argument("responses", type=PATH)
 @dataset_options
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The samples file to write."
-)
+@click.option("-o", "--output", type=PATH, required=True, help="The samples file to write.")
 @click.option(
     "--key", metavar="NAME", help="The reply's key in a line. Default: response, solution or completion."
 )

@@ -1,12 +1,11 @@
 """`dualcode failures`: why a pipeline lost tasks that the baseline had solved."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import json_option, spelled
+from dualcode.cli.options import PATH, json_option, print_json, spelled
 
 if TYPE_CHECKING:
     from dualcode.analysis.failures.regression import Explained
@@ -14,17 +13,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
+    "--baseline", type=PATH,
     help="The run to compare with. Default: the raw-coder run beside it, of the same data and tasks.",
-)
+)  # fmt: skip
 @click.option(
-    "--part",
-    type=click.Choice(["base", "plus"]),
+    "--part", type=click.Choice(["base", "plus"]),
     help="Which tests decide. Default: plus where the suite has them, which takes both to pass.",
-)
+)  # fmt: skip
 @click.option(
     "--explain", "task", metavar="TASK", help="Show one task: programs, change, failing input, why."
 )
@@ -61,7 +58,7 @@ def failures(run: Path, baseline: Path | None, part: "Part | None", task: str | 
     found = regressions(other, own, tests)
     if as_json:
         counts = {"primary": found.counts(), "any": found.occurrences()}
-        click.echo(json.dumps({**found.model_dump(), "counts": counts}))
+        print_json({**found.model_dump(), "counts": counts})
         return
     for sentence in differences([other, own]):
         click.echo(f"note: {sentence}", err=True)

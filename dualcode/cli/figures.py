@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from dualcode.cli.options import PATH
+
 NAMES = (
     "figure-1", "figure-2", "figure-2-others", "figure-3", "figure-4", "figure-5",
     "gate", "reviewers", "changes", "efficiency", "servers",
@@ -13,9 +15,9 @@ NAMES = (
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=PATH)
 @click.option(
-    "--output", "-o", "folder", type=click.Path(path_type=Path), default=Path("figures"), show_default=True,
+    "--output", "-o", "folder", type=PATH, default=Path("figures"), show_default=True,
     help="Where the pictures go: NAME.svg, NAME.png and NAME.pdf each.",
 )  # fmt: skip
 @click.option(

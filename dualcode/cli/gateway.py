@@ -1,10 +1,15 @@
 """`dualcode gateway`: the pair as one model, for editors, agents and scripts."""
 
+import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import spelled, team_of, team_options
+from dualcode.cli.options import COUNT, spelled, team_options, telling
+
+if TYPE_CHECKING:
+    from dualcode.config import TeamConfig
 
 KEY = "DUALCODE_GATEWAY_KEY"
 
@@ -18,30 +23,23 @@ KEY = "DUALCODE_GATEWAY_KEY"
     "--pipelines", "names", default="all", show_default=True, metavar="NAME,…",
     help="Which pipelines can be asked for; a file's too: FILE.py:NAME.",
 )  # fmt: skip
+@click.option("--at-once", type=COUNT, help="Requests worked on at a time. Default: fill every server.")
 @click.option(
-    "--at-once", type=click.IntRange(min=1), help="Requests worked on at a time. Default: fill every server."
-)
-@click.option(
-    "--queue", type=click.IntRange(min=0), default=64, show_default=True,
+    "--queue", "waiting", type=click.IntRange(min=0), default=64, show_default=True,
     help="Requests that may wait beside them; more are answered 503 with Retry-After.",
 )  # fmt: skip
 @click.option(
-    "--max-bytes", type=click.IntRange(min=1024), default=4 << 20, show_default=True, help="Largest body."
-)
+    "--max-bytes", "most_bytes", type=click.IntRange(min=1024), default=4 << 20, show_default=True,
+    help="Largest body.",
+)  # fmt: skip
 @click.option(
-    "--max-messages",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
+    "--max-messages", "most_messages", type=COUNT, default=1000, show_default=True,
     help="Longest conversation.",
-)
+)  # fmt: skip
 @click.option(
-    "--cors",
-    "origins",
-    multiple=True,
-    metavar="ORIGIN",
+    "--cors", "origins", multiple=True, metavar="ORIGIN",
     help="A web page's origin that may ask; may be repeated.",
-)
+)  # fmt: skip
 @click.option(
     "--api-key-env", "variable", default=KEY, show_default=True, metavar="NAME",
     help="The environment variable with the key that clients must send; unset: none.",
@@ -53,17 +51,10 @@ def gateway(
     host: str,
     port: int,
     names: str,
-    at_once: int | None,
-    queue: int,
-    max_bytes: int,
-    max_messages: int,
-    origins: tuple[str, ...],
     variable: str,
     no_records: bool,
-    keep_calls: bool,
-    model: str | None,
-    base_url: str | None,
-    team: Path | None,
+    team: "Path | TeamConfig | None",
+    **settings: Any,
 ) -> None:
     """Serve the pair as one model: an OpenAI-compatible address for editors, agents and scripts.
 
@@ -74,11 +65,8 @@ def gateway(
     Example:
       dualcode gateway --port 8000
     """
-    import asyncio
-
-    if no_records and keep_calls:
+    if no_records and settings["keep_calls"]:
         raise click.UsageError("give either --no-records or --keep-calls")
-    given = team_of(team, base_url, model)
     click.echo("starting: loading what serves", err=True)
     from dualcode.gateway.service import Settings
     from dualcode.gateway.serving import LOCAL, bound, key_in, opened, require_key, serve
@@ -88,16 +76,7 @@ def gateway(
 
     key = key_in(variable)
     require_key(host, key, variable)
-    settings = Settings(
-        at_once=at_once,
-        waiting=queue,
-        most_bytes=max_bytes,
-        most_messages=max_messages,
-        key=key,
-        origins=origins,
-        hosts=LOCAL if key is None else (),
-        keep_calls=keep_calls,
-    )
+    decided = Settings(key=key, hosts=LOCAL if key is None else (), **settings)
     pipelines = find_pipelines(names)
     listening = bound(host, port)
 
@@ -109,10 +88,8 @@ def gateway(
     keeps = switched_on() and not no_records
 
     async def work() -> None:
-        config = find_team(given)
-        async with opened(
-            config, pipelines, settings, records=keeps, tell=lambda said: click.echo(said, err=True)
-        ) as made:
+        opening = opened(find_team(team), pipelines, decided, records=keeps, tell=telling(True))
+        async with opening as made:
             for each in made.catalogue:
                 takes = "any request" if each.alone or each.flow else "one Python function"
                 click.echo(f"  {each.id:<36} {takes}", err=True)

@@ -1,7 +1,6 @@
 """`dualcode issues`: repository issues as tasks: shown, proved, imported, written."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dualcode.cli.options import (
-    F,
+    PATH,
     WholeSummaries,
+    archives_option,
     json_option,
     print_columns,
+    print_json,
     quiet_option,
     spelled,
+    stacked,
+    telling,
     unsafe_option,
 )
 
@@ -52,7 +55,7 @@ def list_issues(as_json: bool) -> None:
 
     tasks = [read_task(folder) for folder in shipped_folders()]
     if as_json:
-        click.echo(json.dumps({"issues": [_about(task) for task in tasks]}))
+        print_json({"issues": [_about(task) for task in tasks]})
         return
     for each in tasks:
         print_columns([(each.name, "", each.settings.source.named)])
@@ -73,7 +76,7 @@ def show_issue(name: str, as_json: bool) -> None:
 
     task = find_task(name)
     if as_json:
-        click.echo(json.dumps({**_about(task), "instruction": task.instruction}))
+        print_json({**_about(task), "instruction": task.instruction})
         return
     limits, settings = task.limits, task.settings
     rows = (
@@ -93,18 +96,13 @@ def show_issue(name: str, as_json: bool) -> None:
 
 
 @command.command("check")
-@click.argument("names", nargs=-1, required=True, metavar="TASK|FOLDER...")
-@click.option(
-    "--archives",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="A folder that may hold a task's archive, so that nothing is downloaded.",
-)
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK|FOLDER...")
+@archives_option("a")
 @unsafe_option
 @quiet_option
 @json_option
 def check(
-    names: tuple[str, ...], archives: tuple[Path, ...], unsafe: bool, quiet: bool, as_json: bool
+    tasks: tuple[str, ...], archives: tuple[Path, ...], unsafe: bool, quiet: bool, as_json: bool
 ) -> None:
     """Prove tasks: the base fails exactly what a fix has to turn, and the solution passes everything.
 
@@ -120,25 +118,24 @@ def check(
     from dualcode.issues.jail.tiers import open_jail
     from dualcode.issues.task import find_task
 
-    tasks = [find_task(name) for name in names]
+    wanted, tell = [find_task(name) for name in tasks], telling(not quiet)
 
     async def proved() -> "list[IssueProof]":
         jail = await open_jail(unsafe=unsafe)
         found: list[IssueProof] = []
-        for task in tasks:
+        for task in wanted:
 
-            def tell(what: str, name: str = task.name) -> None:
-                if not quiet:
-                    click.echo(f"{name}: {what}", err=True)
+            def told(what: str, name: str = task.name) -> None:
+                tell(f"{name}: {what}")
 
-            found.append(await prove_issue(task, jail, near=archives, tell=tell))
+            found.append(await prove_issue(task, jail, near=archives, tell=told))
             if not as_json:
                 _print(found[-1])
         return found
 
     proofs = asyncio.run(proved())
     if as_json:
-        click.echo(json.dumps({"issues": [each.model_dump(mode="json") for each in proofs]}))
+        print_json({"issues": [each.model_dump(mode="json") for each in proofs]})
     if any(each.faults for each in proofs):
         sys.exit(EXIT_FAULTY)
 
@@ -166,7 +163,7 @@ def jail(as_json: bool) -> None:
     if as_json:
         tiers = [{"name": name, "works": not why, "why": why} for name, why in whys.items()]
         holds, lacks = (list(tier.holds), list(tier.lacks)) if tier else ([], [])
-        click.echo(json.dumps({"tiers": tiers, "chosen": chosen, "holds": holds, "lacks": lacks}))
+        print_json({"tiers": tiers, "chosen": chosen, "holds": holds, "lacks": lacks})
     else:
         for name, why in whys.items():
             click.echo(
@@ -180,42 +177,30 @@ def jail(as_json: bool) -> None:
         sys.exit(3)
 
 
-def _tree_options(called: F) -> F:
-    """Add what a task says of its tree: --python, --pin and --pythonpath."""
-    for option in (
-        click.option(
-            "--pythonpath", multiple=True, default=(".",), show_default=True, help="A tree's import root."
-        ),
-        click.option(
-            "--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need."
-        ),
-        click.option(
-            "--python", default=">=3.8", show_default=True, help="The versions of Python that a tree runs on."
-        ),
-    ):
-        called = option(called)
-    return called
+_tree_options = stacked(
+    click.option(
+        "--python", default=">=3.8", show_default=True, help="The versions of Python that a tree runs on."
+    ),
+    click.option(
+        "--pin", "pins", multiple=True, metavar="NAME==VERSION", help="A package that the tests need."
+    ),
+    click.option(
+        "--pythonpath", multiple=True, default=(".",), show_default=True, help="A tree's import root."
+    ),
+)
+"""What a task says of its tree."""
 
 
 @command.command("import")
-@click.argument("source", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
-@click.argument("target", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.argument("source", type=PATH, metavar="FILE|FOLDER")
+@click.argument("target", type=PATH, metavar="FOLDER")
 @click.option(
-    "--repository",
-    "repositories",
-    multiple=True,
-    metavar="[NAME=]PATH",
+    "--repository", "repositories", multiple=True, metavar="[NAME=]PATH",
     help="Where a row's repository lies here; NAME as the rows have it, such as pallets/flask.",
-)
+)  # fmt: skip
 @_tree_options
 @click.option("--only", default="*", metavar="PATTERN", help="Only rows, or exercises, of such a name.")
-def import_issues(
-    source: Path,
-    target: Path,
-    repositories: tuple[str, ...],
-    only: str,
-    **tree: Any,
-) -> None:
+def import_issues(source: Path, target: Path, repositories: tuple[str, ...], **tree: Any) -> None:
     """Make tasks of SWE-bench's rows (.jsonl, .json), or of Python exercises of aider's polyglot folder.
 
     What needs a Docker image is refused by name. A row's repository is read where --repository says, and not
@@ -228,7 +213,7 @@ def import_issues(
     """
     from dualcode.issues.importing import Wanted, import_tasks
 
-    wanted = Wanted.of(repositories, only=only, **tree)
+    wanted = Wanted.of(repositories, **tree)
     written, refused = import_tasks(source, target, wanted)
     for name, why in refused:
         click.echo(f"refused  {name}: {why}", err=True)
@@ -241,27 +226,15 @@ def import_issues(
 
 
 @command.command("new")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
-@click.option("--path", "repository", required=True, type=click.Path(path_type=Path), help="The repository.")
+@click.argument("folder", type=PATH, metavar="FOLDER")
+@click.option("--path", "repository", required=True, type=PATH, help="The repository.")
 @click.option("--revision", default="HEAD", show_default=True, help="The commit that has the fault.")
-@click.option(
-    "--issue",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="A file with the issue's text; - for stdin.",
-)
+@click.option("--issue", required=True, type=PATH, help="A file with the issue's text; - for stdin.")
 @click.option(
     "--fix", metavar="REVISION", help="A commit that mends it: its source and its tests become the proof."
 )
 @_tree_options
-def new(
-    folder: Path,
-    repository: Path,
-    revision: str,
-    issue: Path,
-    fix: str | None,
-    **tree: Any,
-) -> None:
+def new(folder: Path, repository: Path, revision: str, issue: Path, **options: Any) -> None:
     """Write a task from a local repository, a revision of it and an issue's text.
 
     With --fix the tests and the solution are taken from that commit; without it, a first hidden test is
@@ -280,7 +253,7 @@ def new(
         raise InputError(
             f"{issue} cannot be read as text: {error}", hint="--issue FILE, or - for stdin"
         ) from None
-    for path in write_task(folder, repository, revision, text, fix=fix, **tree):
+    for path in write_task(folder, repository, revision, text, **options):
         click.echo(path)
     click.echo(f"complete tests/ and fail_to_pass, then: {spelled()} issues check {folder}", err=True)
 

@@ -1,13 +1,13 @@
 """`dualcode ledger`: what the store of model calls holds and saved, and how to make it smaller."""
 
-import json
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import WholeSummaries, age, json_option, run_dir_option
+from dualcode.cli.options import WholeSummaries, age, json_option, print_json, run_dir_option
 
 if TYPE_CHECKING:
     from dualcode.models.ledger.store import LedgerStats
@@ -32,12 +32,12 @@ def stats(run_dir: Path, as_json: bool) -> None:
     """
     from dualcode.models.ledger.store import FOLDER, LedgerStore
 
-    store = LedgerStore.open(run_dir / FOLDER, create=False)
-    try:
+    with closing(LedgerStore.open(run_dir / FOLDER, create=False)) as store:
         found = store.stats()
-    finally:
-        store.close()
-    click.echo(json.dumps(found.to_json())) if as_json else _print(found)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found)
 
 
 @ledger.command()
@@ -65,12 +65,9 @@ def prune(
     narrowed = older_than is not None or model is not None or damaged
     if everything == narrowed:
         raise click.UsageError("give either --all, or --older-than, --model or --damaged")
-    store = LedgerStore.open(run_dir / FOLDER, create=False)
-    try:
-        which = Entries(unused_for=older_than, model=model, damaged=damaged)
+    which = Entries(unused_for=older_than, model=model, damaged=damaged)
+    with closing(LedgerStore.open(run_dir / FOLDER, create=False)) as store:
         gone = store.prune(which, dry_run=dry_run)
-    finally:
-        store.close()
     click.echo(
         f"{'would delete' if dry_run else 'deleted'} {gone.entries} entries with {gone.tokens:,} completion "
         f"tokens; {'they take' if dry_run else 'freed'} {gone.bytes:,} bytes"

@@ -1,13 +1,15 @@
 """Options and exit codes that several commands share, and how help is laid out. Imports click alone."""
 
+import functools
+import json
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -21,6 +23,10 @@ EXIT_FOUND = 5
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+COUNT = click.IntRange(min=1)
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 
 
 class WholeSummaries(click.Group):
@@ -76,18 +82,9 @@ def age(context: click.Context, parameter: click.Parameter, value: str | None) -
     return seconds
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-json_of_each_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
-)
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
-
-
-def run_dir_option(told: str = "Where runs lie.") -> Callable[[F], F]:
-    """Return what adds --run-dir."""
-    return click.option(
-        "--run-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help=told
-    )
+def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:  # noqa: ARG001
+    """Return the names in a list such as `HumanEval/0,HumanEval/7`."""
+    return tuple(name for part in (value or "").split(",") if (name := part.strip()))
 
 
 def telling(aloud: bool) -> Callable[[str], None]:
@@ -95,69 +92,100 @@ def telling(aloud: bool) -> Callable[[str], None]:
     return lambda line: click.echo(line, err=True) if aloud else None
 
 
-def unsafe_option(command: F) -> F:
-    """Add --unsafe."""
-    return click.option(
-        "--unsafe",
-        is_flag=True,
-        help="Run programs even where no sandbox holds on this machine. They can then read your files.",
-    )(command)
+def print_json(found: Mapping[str, Any]) -> None:
+    """Print one object on one line of stdout."""
+    click.echo(json.dumps(found))
 
 
-def running_options(command: F) -> F:
-    """Add what commands that run pipelines take, from --team to --quiet; `team_of` makes a team of it."""
-    for option in (
-        quiet_option,
-        click.option(
-            "--fresh",
-            is_flag=True,
-            help="Begin a new run, even if there is one to be resumed. Without --fresh that goes on.",
-        ),
-        click.option(
-            "--task-seconds",
-            type=click.FloatRange(min=0, min_open=True),
-            envvar="DUALCODE_TASK_SECONDS",
-            help="Most seconds a task; then it is errored. Default: the team's [limits], 4 hours.",
-        ),
-        click.option(
-            "--wait-for-server",
-            type=click.FloatRange(min=0),
-            envvar="DUALCODE_WAIT_FOR_SERVER",
-            default=300.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="How long a server that is lost, or has no room, is waited for before the run stops.",
-        ),
-        click.option(
-            "--concurrency",
-            type=click.IntRange(min=1),
-            help="Tasks at a time, of all pipelines together. Default: fill every server.",
-        ),
-        run_dir_option(),
-    ):
-        command = option(command)
-    return team_options(command)
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return what adds several options, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+json_of_each_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object a run on stdout instead of tables."
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
+limit_option = click.option("--limit", type=COUNT, help="Only the first N tasks.")
+unsafe_option = click.option(
+    "--unsafe", is_flag=True,
+    help="Run programs even where no sandbox holds on this machine. They can then read your files.",
+)  # fmt: skip
+no_ledger_option = click.option(
+    "--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger."
+)
+
+
+def run_dir_option(told: str = "Where runs lie.") -> Callable[[F], F]:
+    """Return what adds --run-dir."""
+    return click.option("--run-dir", type=PATH, default=Path("runs"), show_default=True, help=told)
+
+
+def data_option(told: str) -> Callable[[F], F]:
+    """Return what adds --data."""
+    return click.option("--data", type=PATH, help=told)
+
+
+def archives_option(whose: str) -> Callable[[F], F]:
+    """Return what adds --archives, of `a` task or `the` task."""
+    told = f"A folder that may hold {whose} task's archive, so that nothing is downloaded."
+    return click.option("--archives", type=PATH, multiple=True, help=told)
 
 
 def team_options(command: F) -> F:
-    """Add --team, --base-url and --model, of which `team_of` makes a team."""
-    for option in (
-        click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name."),
+    """Add --team, --base-url and --model; the command is given `team`, as `team_of` makes it of them."""
+
+    @functools.wraps(command)
+    def called(
+        *given: Any, team: Path | None, base_url: str | None, model: str | None, **options: Any
+    ) -> Any:
+        return command(*given, team=team_of(team, base_url, model), **options)
+
+    add = stacked(
+        click.option("--team", type=PATH, help="The team's TOML. Default: the started servers."),
         click.option(
-            "--base-url",
-            metavar="URL",
+            "--base-url", metavar="URL",
             help="One OpenAI-compatible server for every role, without a team's file: http://HOST:PORT/v1.",
         ),
-        click.option(
-            "--team", type=click.Path(path_type=Path), help="The team's TOML. Default: the started servers."
-        ),
-    ):
-        command = option(command)
-    return command
+        click.option("--model", metavar="NAME", help="The model that --base-url serves, by its served name."),
+    )  # fmt: skip
+    return add(cast("F", called))
+
+
+running_options = stacked(
+    team_options,
+    run_dir_option(),
+    click.option(
+        "--concurrency", type=COUNT,
+        help="Tasks at a time, of all pipelines together. Default: fill every server.",
+    ),
+    click.option(
+        "--wait-for-server", type=click.FloatRange(min=0), envvar="DUALCODE_WAIT_FOR_SERVER", default=300.0,
+        show_default=True, metavar="SECONDS",
+        help="How long a server that is lost, or has no room, is waited for before the run stops.",
+    ),
+    click.option(
+        "--task-seconds", type=ABOVE_ZERO, envvar="DUALCODE_TASK_SECONDS",
+        help="Most seconds a task; then it is errored. Default: the team's [limits], 4 hours.",
+    ),
+    click.option(
+        "--fresh", is_flag=True,
+        help="Begin a new run, even if there is one to be resumed. Without --fresh that goes on.",
+    ),
+    quiet_option,
+)  # fmt: skip
+"""What commands that run pipelines take, from --team to --quiet."""
 
 
 def team_of(team: Path | None, base_url: str | None, model: str | None) -> "Path | TeamConfig | None":
-    """Return what `running_options` say of the team: its file, one endpoint for both roles, or nothing."""
+    """Return what `team_options` say of the team: its file, one endpoint for both roles, or nothing."""
     if base_url is None and model is None:
         return team
     if team is not None:
@@ -170,19 +198,13 @@ def team_of(team: Path | None, base_url: str | None, model: str | None) -> "Path
     return TeamConfig(endpoints={"endpoint": only}, roles=dict.fromkeys(("coder", "reviewer"), "endpoint"))
 
 
-def dataset_options(command: F) -> F:
-    """Add --dataset and --data."""
-    command = click.option(
-        "--data",
-        type=click.Path(path_type=Path),
-        help="The benchmark's own file (.jsonl or .jsonl.gz), instead of EvalPlus's cache or download.",
-    )(command)
-    return click.option(
-        "--dataset",
-        required=True,
-        metavar="SUITE",
+dataset_options = stacked(
+    click.option(
+        "--dataset", required=True, metavar="SUITE",
         help="A name (see `datasets`), or the file or folder of a suite of your own.",
-    )(command)
+    ),
+    data_option("The benchmark's own file (.jsonl or .jsonl.gz), instead of EvalPlus's cache or download."),
+)  # fmt: skip
 
 
 def load(dataset: str, data: Path | None) -> "Suite":

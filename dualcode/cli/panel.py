@@ -1,7 +1,6 @@
 """`dualcode panel`: models that judge fixes, tried before they are believed, and their rubrics."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +13,14 @@ from dualcode.cli.options import (
     WholeSummaries,
     json_option,
     print_below,
+    print_json,
     quiet_option,
-    team_of,
     team_options,
     telling,
 )
 
 if TYPE_CHECKING:
+    from dualcode.config import TeamConfig
     from dualcode.panel.calibration import JudgeTried
     from dualcode.panel.panel import Score
 
@@ -49,36 +49,26 @@ def command() -> None:
 @team_options
 @click.option("--judge", required=True, metavar="NAME", help="A role of the team, or one of its endpoints.")
 @click.option(
-    "--issue",
-    "issues",
-    multiple=True,
-    default=("flask-4041",),
-    show_default=True,
-    metavar="TASK|FOLDER",
+    "--issue", "issues", multiple=True, default=("flask-4041",), show_default=True, metavar="TASK|FOLDER",
     help="An issue with a known right fix; several say more.",
-)
+)  # fmt: skip
 @click.option(
     "--rubric", default="duobench", show_default=True, metavar="NAME|FILE", help="What is scored, and how."
-)
+)  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the order of exhibits and files.")
 @click.option(
-    "--most-characters",
-    type=click.IntRange(min=500),
-    default=24_000,
-    show_default=True,
+    "--most-characters", "diff", type=click.IntRange(min=500), default=24_000, show_default=True,
     help="Of a diff in one request; what is not shown is told.",
-)
+)  # fmt: skip
 @quiet_option
 @json_option
 def check(
-    team: Path | None,
-    base_url: str | None,
-    model: str | None,
+    team: "Path | TeamConfig | None",
     judge: str,
     issues: tuple[str, ...],
     rubric: str,
     seed: int,
-    most_characters: int,
+    diff: int,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -101,25 +91,21 @@ def check(
     from dualcode.together import ticking
 
     tasks, asked = [find_task(name) for name in issues], find_rubric(rubric)
-    bounds = Bounds(diff=most_characters)
+    bounds, tell = Bounds(diff=diff), telling(not quiet)
 
-    def tell(score: "Score") -> None:
-        if not quiet:
-            what = EXHIBITS[score.calibration or "right"]
-            click.echo(f"{score.issue}: {what}, {score.rendering}: {_mean(score)}", err=True)
+    def scored(score: "Score") -> None:
+        what = EXHIBITS[score.calibration or "right"]
+        tell(f"{score.issue}: {what}, {score.rendering}: {_mean(score)}")
 
     async def tried() -> "JudgeTried":
-        async with (
-            ticking(telling(not quiet)),
-            open_judge(find_team(team_of(team, base_url, model)), judge) as seat,
-        ):
-            return await try_judge(judge, seat, tasks, asked, seed=seed, bounds=bounds, tell=tell)
+        async with ticking(tell), open_judge(find_team(team), judge) as seat:
+            return await try_judge(judge, seat, tasks, asked, seed=seed, bounds=bounds, tell=scored)
 
     found = asyncio.run(tried())
     believable = found.calibrated.believable
     if as_json:
         told = {"believable": believable, "why": found.calibrated.why, **found.model_dump(mode="json")}
-        click.echo(json.dumps(told))
+        print_json(told)
     else:
         _print(found)
     if believable is not True:
@@ -144,7 +130,7 @@ def rubrics(name: str | None, as_json: bool) -> None:
     found = {each: find_rubric(each) for each in ([name] if name else names())}
     if as_json:
         told = [{"name": each.name, **each.model_dump(mode="json")} for each in found.values()]
-        click.echo(json.dumps({"rubrics": told}))
+        print_json({"rubrics": told})
     elif name:
         shown = found[name]
         click.echo(f"{shown.name}: {shown.title}, each from {shown.lowest} to {shown.highest}")

@@ -1,10 +1,8 @@
 """`dualcode pipelines`: what pipelines there are."""
 
-import json
-
 import click
 
-from dualcode.cli.options import json_option, print_columns
+from dualcode.cli.options import json_option, print_columns, print_json
 
 
 @click.command("pipelines")
@@ -40,4 +38,4 @@ def pipelines(check: str | None, as_json: bool) -> None:
         }
         for each in found
     ]
-    click.echo(json.dumps({"pipelines": rows}))
+    print_json({"pipelines": rows})

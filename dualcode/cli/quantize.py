@@ -1,38 +1,30 @@
 """`dualcode quantize`: a model's weights in 4 bits, kept only if they pass their checks."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dualcode.cli.options import json_option
+from dualcode.cli.options import COUNT, PATH, json_option
 
 
 @click.command()
 @click.argument("model")
+@click.option("-o", "--output", required=True, type=PATH, help="A new folder for the checkpoint.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="A new folder for the checkpoint."
-)
-@click.option(
-    "--with",
-    "backend",
-    type=click.Choice(["llm-compressor", "autoawq", "builtin"]),
-    default="llm-compressor",
-    show_default=True,
+    "--with", "backend", type=click.Choice(["llm-compressor", "autoawq", "builtin"]),
+    default="llm-compressor", show_default=True,
     help="What quantizes. builtin is for the demo's model alone (MODEL smollm2).",
-)
+)  # fmt: skip
 @click.option(
     "--group", type=click.IntRange(min=8), help="Weights that share a scale. Default: 128, 64 or 32."
 )
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=128, show_default=True, help="Texts to calibrate on."
-)
+@click.option("--samples", type=COUNT, default=128, show_default=True, help="Texts to calibrate on.")
 @click.option(
     "--length", type=click.IntRange(min=16), default=512, show_default=True, help="Tokens of each text."
 )
-@click.option(
-    "--grid", type=click.IntRange(min=1), default=20, show_default=True, help="Scales tried a layer."
-)
+@click.option("--grid", type=COUNT, default=20, show_default=True, help="Scales tried a layer.")
 @click.option(
     "--revision", default="main", show_default=True, help="Branch, tag or commit of a model of the hub."
 )
@@ -51,11 +43,8 @@ def quantize(model: str, output: Path, backend: Any, as_json: bool, **settings: 
     from dualcode.serving.quantize import Settings
     from dualcode.serving.quantize import quantize as made
 
-    display = Display()
-    try:
+    with closing(Display()) as display:
         found = made(model, output, backend, Settings(**settings), say=display.say, now=display.now)
-    finally:
-        display.close()
     if as_json:
         click.echo(found.model_dump_json())
         return

@@ -1,10 +1,8 @@
 """`dualcode records`: what the pair did in daily work, day by day, and an end to what is kept of it."""
 
-import json
-
 import click
 
-from dualcode.cli.options import WholeSummaries, age, json_option
+from dualcode.cli.options import WholeSummaries, age, json_option, print_json
 
 
 @click.group(cls=WholeSummaries, invoke_without_command=True)
@@ -33,7 +31,7 @@ def records(context: click.Context, first: str | None, as_json: bool) -> None:
     days = by_day(entries)
     if as_json:
         found = {"folder": str(journal.folder), "days": [each.to_json() for each in days]}
-        click.echo(json.dumps({**found, "damaged": [str(each) for each in damage]}))
+        print_json({**found, "damaged": [str(each) for each in damage]})
         return
     for each in damage:
         click.echo(f"warning: {each}", err=True)

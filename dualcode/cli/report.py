@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
+from dualcode.cli.options import PATH
+
 
 @click.command()
-@click.argument("runs", nargs=-1, metavar="RUN…", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, metavar="RUN…", type=PATH)
 @click.option("--records", is_flag=True, help="Draw the records of daily work instead of runs, day by day.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
-    help="The file to write.",
-)  # fmt: skip
+    "-o", "--output", type=PATH, default=Path("report.html"), show_default=True, help="The file to write."
+)
 @click.option(
     "--baseline", metavar="PIPELINE",
     help="What the others are compared with. Default: raw-coder, or the first run's where that did not run.",
@@ -72,7 +73,7 @@ def report(
         from dualcode.figures.drawing import draw
         from dualcode.published.published import load_published
         from dualcode.report.page import write_report
-        from dualcode.reviews.trials import read_trials
+        from dualcode.reviews.trial import read_trials
         from dualcode.tables import tables
         from dualcode.tables.trial import trial_table
 

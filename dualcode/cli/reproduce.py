@@ -1,14 +1,22 @@
 """`dualcode reproduce`: a study from its forecast to its report."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, EXIT_LEAK, json_option, running_options, team_of, unsafe_option
+from dualcode.cli.options import (
+    COUNT,
+    EXIT_ERRORED,
+    EXIT_LEAK,
+    PATH,
+    json_option,
+    print_json,
+    running_options,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from dualcode.study.reproduce import ReproduceOptions
@@ -17,31 +25,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--study",
-    default="paper",
-    show_default=True,
-    metavar="NAME|FILE",
+    "--study", default="paper", show_default=True, metavar="NAME|FILE",
     help="paper, quick, full, or a TOML file such as eval/quick.toml.",
-)
-@click.option("--limit", type=click.IntRange(min=1), help="At most N tasks of each suite.")
+)  # fmt: skip
+@click.option("--limit", type=COUNT, help="At most N tasks of each suite.")
 @click.option(
-    "--data",
-    multiple=True,
-    metavar="DATASET=FILE",
+    "--data", multiple=True, metavar="DATASET=FILE",
     help="A benchmark's own file, such as humaneval=HumanEvalPlus.jsonl.gz. May be repeated.",
-)
+)  # fmt: skip
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Where tables, figures and report go. Default: reproduction/STUDY.",
+    "-o", "--output", type=PATH, help="Where tables, figures and report go. Default: reproduction/STUDY."
 )
 @click.option("--forecast", "only_forecast", is_flag=True, help="Say what it will take, and stop.")
 @click.option(
-    "--profile",
-    metavar="NAME|PATH",
+    "--profile", metavar="NAME|PATH",
     help="With --forecast: ask no servers, compute for this serving profile. a10g where none run.",
-)
+)  # fmt: skip
 @click.option("--gpu", metavar="NAME", help="With --forecast: the kind of GPU to compute for (serve plan).")
 @running_options
 @click.option("--no-ledger", is_flag=True, help="Ask every call anew, in every pipeline.")
@@ -55,9 +54,6 @@ def reproduce(
     only_forecast: bool,
     profile: str | None,
     gpu: str | None,
-    team: Path | None,
-    base_url: str | None,
-    model: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -83,7 +79,7 @@ def reproduce(
         if not equals or not file:
             raise InputError(f"--data {each!r} is not DATASET=FILE", hint="--data humaneval=FILE.jsonl.gz")
         files[find_entry(name).name] = Path(file)
-    asked = ReproduceOptions(data=files, team=team_of(team, base_url, model), **options)
+    asked = ReproduceOptions(data=files, **options)
     folder = output or Path("reproduction") / Path(study).stem
     if not only_forecast and (profile or gpu):
         raise InputError(
@@ -109,7 +105,7 @@ async def _forecast_offline(
     predicted = await predict(prepared)
     if as_json:
         told = basis.model_dump(mode="json") | {"disk_bytes": offline.disk(predicted).model_dump()}
-        click.echo(json.dumps({**predicted.model_dump(mode="json"), "computed": told}))
+        print_json({**predicted.model_dump(mode="json"), "computed": told})
     else:
         terminal.show(words.forecast_table(predicted, basis))
 
@@ -149,7 +145,7 @@ async def _reproduce(
     made = write_outputs(analysis, study, output, lambda step: told.print(step, style="dim"))
     if as_json:
         runs = [each.to_json() for each in results]
-        click.echo(json.dumps({"study": study.title, "runs": runs, **made.model_dump(mode="json")}))
+        print_json({"study": study.title, "runs": runs, **made.model_dump(mode="json")})
     else:
         for dataset in dict.fromkeys(each.summary.dataset for each in results):
             own = [each.summary for each in results if each.summary.dataset == dataset]

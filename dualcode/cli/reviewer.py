@@ -1,7 +1,6 @@
 """`dualcode reviewer`: what the reviewer's verdicts and the fixes were worth."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dualcode.cli.options import (
+    COUNT,
     EXIT_ERRORED,
+    PATH,
     WholeSummaries,
+    data_option,
     json_of_each_option,
     json_option,
+    limit_option,
+    no_ledger_option,
+    print_json,
     quiet_option,
     run_dir_option,
-    team_of,
+    split_names,
     team_options,
     unsafe_option,
 )
@@ -66,15 +71,14 @@ def reviewer() -> None:
 
 
 @reviewer.command("judge")
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @click.option(
     "--no-grade", is_flag=True, help="Leave drafts unknown that no given run graded; run no program."
 )
 @click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--data", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The benchmark's file that the runs were made with, if it is not found.",
-)
+)  # fmt: skip
 @click.option(
     "--details", is_flag=True, help="Of several runs, the tables of each, not their overview alone."
 )
@@ -104,7 +108,7 @@ def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: boo
     warn_of_changes(loaded)
     if as_json:
         for _, report in judged:
-            click.echo(json.dumps(report.to_json()))
+            print_json(report.to_json())
         return
     if len(judged) > 1:
         from dualcode.cli.terminal import show
@@ -117,52 +121,35 @@ def judge(paths: Sequence[Path], no_grade: bool, data: Path | None, details: boo
 
 @reviewer.command("bench")
 @click.option(
-    "--suite",
-    required=True,
-    metavar="SUITE",
+    "--suite", required=True, metavar="SUITE",
     help="A name (see `dualcode datasets`), or the file or folder of a suite of your own.",
-)
-@click.option("--data", type=click.Path(path_type=Path), help="The benchmark's own file.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N tasks.")
-@click.option("--tasks", metavar="ID,ID…", help="Only these tasks.")
-@click.option(
-    "--mutants", type=click.IntRange(min=1), default=2, show_default=True, help="Wrong programs a task."
-)
+)  # fmt: skip
+@data_option("The benchmark's own file.")
+@limit_option
+@click.option("--tasks", callback=split_names, metavar="ID,ID…", help="Only these tasks.")
+@click.option("--mutants", type=COUNT, default=2, show_default=True, help="Wrong programs a task.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the mutants.")
 @click.option(
-    "--form",
-    "forms",
-    multiple=True,
-    metavar="NAME|FOLDER",
+    "--form", "forms", multiple=True, metavar="NAME|FOLDER",
     help="How a review is asked for: verdict, findings, values, or a folder of prompts. May be repeated. "
     "Default: all three.",
-)
+)  # fmt: skip
 @click.option(
-    "--thinking",
-    type=click.Choice(["both", "on", "off"]),
-    default="both",
-    show_default=True,
+    "--thinking", type=click.Choice(["both", "on", "off"]), default="both", show_default=True,
     help="Of models that can be switched.",
-)
-@click.option("--roles", metavar="ROLE,…", default="reviewer", show_default=True, help="Whose models review.")
+)  # fmt: skip
+@click.option(
+    "--roles", callback=split_names, metavar="ROLE,…", default="reviewer", show_default=True,
+    help="Whose models review.",
+)  # fmt: skip
 @team_options
 @run_dir_option("Where the reviews are kept; the same command goes on there.")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Reviews at a time. Default: fill servers.")
-@click.option("--no-ledger", is_flag=True, help="Ask every call anew; neither read nor fill RUN-DIR/ledger.")
+@click.option("--concurrency", type=COUNT, help="Reviews at a time. Default: fill servers.")
+@no_ledger_option
 @unsafe_option
 @json_option
 @quiet_option
-def bench(
-    tasks: str | None,
-    forms: tuple[str, ...],
-    roles: str,
-    team: Path | None,
-    base_url: str | None,
-    model: str | None,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
+def bench(forms: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
     """Put a reviewer to the test on programs whose truth is known.
 
     They are a suite's own solutions, which are right, and mutants of them that its hidden tests fail, one
@@ -176,19 +163,13 @@ def bench(
     """
     from dualcode.cli.terminal import show
     from dualcode.reviews.prompt_sets import BUILT_IN
-    from dualcode.reviews.trials import TrialOptions, try_reviewers
+    from dualcode.reviews.trial import TrialOptions, try_reviewers
     from dualcode.tables.trial import trial_table
 
-    asked = TrialOptions(
-        tasks=tuple(part.strip() for part in (tasks or "").split(",") if part.strip()),
-        forms=forms or BUILT_IN,
-        roles=tuple(part.strip() for part in roles.split(",") if part.strip()),
-        team=team_of(team, base_url, model),
-        **options,
-    )
+    asked = TrialOptions(forms=forms or BUILT_IN, **options)
     trial = asyncio.run(try_reviewers(asked, _throttled(quiet)))
     if as_json:
-        click.echo(json.dumps(trial.to_json()))
+        print_json(trial.to_json())
     else:
         title = f"{trial.title}: reviews of {trial.right} right and {trial.wrong} wrong programs"
         notes = (

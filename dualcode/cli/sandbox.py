@@ -1,7 +1,6 @@
 """`dualcode sandbox`: which sandbox this machine gives, and how strong it is."""
 
 import asyncio
-import json
 import statistics
 import sys
 import time
@@ -9,7 +8,7 @@ from typing import Any
 
 import click
 
-from dualcode.cli.options import json_option
+from dualcode.cli.options import json_option, print_json
 from dualcode.errors import SandboxError
 
 RUNS = 50
@@ -30,7 +29,7 @@ def sandbox(as_json: bool, unsafe: bool) -> None:
     """
     report = asyncio.run(examine(unsafe=unsafe))
     if as_json:
-        click.echo(json.dumps(report))
+        print_json(report)
     else:
         _print(report)
     if report["chosen"] is None:

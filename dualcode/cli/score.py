@@ -1,39 +1,41 @@
 """`dualcode score`: a file of samples, graded."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dualcode.cli.options import EXIT_ERRORED, dataset_options, json_option, load, unsafe_option
+from dualcode.cli.options import (
+    COUNT,
+    EXIT_ERRORED,
+    PATH,
+    dataset_options,
+    json_option,
+    load,
+    print_json,
+    unsafe_option,
+)
 
 
 @click.command("score")
-@click.argument("samples", type=click.Path(path_type=Path))
+@click.argument("samples", type=PATH)
 @dataset_options
-@click.option("--workers", type=click.IntRange(min=1), help="Programs at a time. Default: one a core.")
+@click.option("--workers", type=COUNT, help="Programs at a time. Default: one a core.")
 @click.option("--base-only", is_flag=True, help="Without the plus tests.")
 @click.option(
-    "--explain",
-    "explained",
-    multiple=True,
-    metavar="TASK",
+    "--explain", "explained", multiple=True, metavar="TASK",
     help="Grade only this task's samples and say why they fail: input, expected, got, traceback, printed. "
     "May be repeated.",
-)
+)  # fmt: skip
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
+    "-o", "--output", type=PATH,
     help="Write the results to this file in EvalPlus's format (eval_results.json).",
-)
+)  # fmt: skip
 @click.option(
-    "--evalplus-compatible",
-    is_flag=True,
+    "--evalplus-compatible", is_flag=True,
     help="Compare as EvalPlus 0.3.1 does where that is wrong: nothing passes HumanEval/32.",
-)
+)  # fmt: skip
 @unsafe_option
 @json_option
 def score(
@@ -90,15 +92,17 @@ def _score(
         files.check_output(output, samples)
     if explained:
         told = scoring.explain_samples(samples, load(dataset, data), explained, wanted)
-        lines = (line for each in told for line in each.lines())
-        click.echo(json.dumps([each.model_dump() for each in told]) if as_json else "\n".join(lines))
+        if as_json:
+            print_json({"samples": [each.model_dump() for each in told]})
+        else:
+            click.echo("\n".join(line for each in told for line in each.lines()))
         return
     with Bar() as bar:
         suite, read, result = scoring.score_samples(samples, lambda: load(dataset, data), bar, wanted)
     if output is not None:
         files.write_results(output, suite, read, result.verdicts)
     if as_json:
-        click.echo(json.dumps(result.to_json()))
+        print_json(result.to_json())
     else:
         if result.caution:
             click.echo(result.caution)

@@ -1,21 +1,21 @@
 """`dualcode serve`: start, stop, status, logs, build."""
 
-import json
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import WholeSummaries, json_option, spelled
+from dualcode.cli.options import FOLDER, WholeSummaries, json_option, print_json, spelled, stacked
 
 if TYPE_CHECKING:
     from dualcode.serving.plan import ServerPlan
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 NOT_HEALTHY = 3
 
 
@@ -30,28 +30,17 @@ class DefaultToStart(WholeSummaries):
         return super().parse_args(ctx, args)
 
 
-def state_option(function: Function) -> Function:
-    """Add `--state` to a command."""
-    return click.option(
-        "--state",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder for pids and logs. Default: $DUALCODE_STATE_DIR or the user's state folder.",
-    )(function)
-
-
-def profile_options(function: Function) -> Function:
-    """Add `--profile` and `--bf16` to a command."""
-    bf16 = click.option(
-        "--bf16", is_flag=True, help="Serve the small model in bf16 where the profile says AWQ."
-    )
-    named = click.option(
-        "--profile",
-        default="a10g",
-        show_default=True,
-        metavar="NAME|PATH",
+state_option = click.option(
+    "--state", type=FOLDER,
+    help="Folder for pids and logs. Default: $DUALCODE_STATE_DIR or the user's state folder.",
+)  # fmt: skip
+profile_options = stacked(
+    click.option(
+        "--profile", default="a10g", show_default=True, metavar="NAME|PATH",
         help="What to serve: a folder under serving/, or a path to one.",
-    )
-    return named(bf16(function))
+    ),
+    click.option("--bf16", is_flag=True, help="Serve the small model in bf16 where the profile says AWQ."),
+)  # fmt: skip
 
 
 @click.group(cls=DefaultToStart)
@@ -62,11 +51,9 @@ def serve() -> None:
 @serve.command()
 @profile_options
 @click.option(
-    "--only",
-    multiple=True,
-    metavar="SERVER",
+    "--only", multiple=True, metavar="SERVER",
     help="Start only this server of the profile, such as coder. May be repeated.",
-)
+)  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port-free", is_flag=True, help="Take any free ports instead of the profile's.")
 @state_option
@@ -86,19 +73,11 @@ def start(
 
     signal.signal(signal.SIGTERM, interrupt)  # so that an ended `start` ends its servers, too
     loaded = profiles.load(profile)
-    display = Display()
-    try:
+    with closing(Display()) as display:
         pair.start(
-            loaded.in_bf16() if bf16 else loaded,
-            only=only,
-            host=host,
-            ports="free" if port_free else None,
-            state=state,
-            say=display.say,
-            now=display.now,
-        )
-    finally:
-        display.close()
+            loaded.in_bf16() if bf16 else loaded, only=only, host=host, ports="free" if port_free else None,
+            state=state, say=display.say, now=display.now,
+        )  # fmt: skip
 
 
 @serve.command()
@@ -108,14 +87,13 @@ def stop(state: Path | None) -> None:
     from dualcode.serving import pair
     from dualcode.serving.progress import Display
 
-    display = Display()
-    stopped = pair.stop(state, say=display.say, now=display.now)
-    display.close()
+    with closing(Display()) as display:
+        stopped = pair.stop(state, say=display.say, now=display.now)
     click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing is running")
 
 
 @serve.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@json_option
 @state_option
 def status(as_json: bool, state: Path | None) -> None:
     """Show the servers. Exit code 0 if all are healthy, 3 if not or if none runs."""
@@ -123,7 +101,7 @@ def status(as_json: bool, state: Path | None) -> None:
 
     found = pair.status(state)
     if as_json:
-        click.echo(json.dumps([server.model_dump(mode="json") for server in found]))
+        print_json({"servers": [server.model_dump(mode="json") for server in found]})
     elif found:
         from dualcode.cli.terminal import show
         from dualcode.tables.grid import listed, numbers, words
@@ -154,11 +132,9 @@ def logs(server: str | None, lines: int, follow: bool, state: Path | None) -> No
     """Print the logs of the servers, or of one SERVER."""
     from dualcode.serving import logs as written
 
-    for name, line in written.logs(state, server, lines=lines):
+    later = written.follow(state, server) if follow else ()
+    for name, line in chain(written.logs(state, server, lines=lines), later):
         click.echo(line if server else f"{name}: {line}")
-    if follow:
-        for name, line in written.follow(state, server):
-            click.echo(line if server else f"{name}: {line}")
 
 
 @serve.command()
@@ -171,9 +147,10 @@ def build(profile: str, bf16: bool) -> None:
     loaded = profiles.load(profile)
     loaded = pair.fitting(loaded.in_bf16() if bf16 else loaded)
     wanted = list(dict.fromkeys(server.spec.make for server in loaded.servers if server.spec.make))
-    display = Display()
-    found = checkpoints.ensure(wanted, interpreter.find(), say=display.say, now=display.now) if wanted else {}
-    display.close()
+    with closing(Display()) as display:
+        found = (
+            checkpoints.ensure(wanted, interpreter.find(), say=display.say, now=display.now) if wanted else {}
+        )
     for model, folder in found.items():
         click.echo(f"{model} {folder}")
 
@@ -202,8 +179,10 @@ def plan_command(gpu: str | None, profile: str | None, display: bool, as_json: b
         if profile or display:
             raise click.UsageError("--profile and --display are of a card: give --gpu, too")
         names = sorted(facts.gpus)
-        told = f"GPUs of serving/facts.toml: {', '.join(names)}"
-        click.echo(json.dumps({"gpus": names}) if as_json else told)
+        if as_json:
+            print_json({"gpus": names})
+        else:
+            click.echo(f"GPUs of serving/facts.toml: {', '.join(names)}")
         return
     card = facts.gpu(gpu)
     loaded = [profiles.load(name) for name in ([profile] if profile else profiles.known())]
@@ -217,8 +196,8 @@ def plan_command(gpu: str | None, profile: str | None, display: bool, as_json: b
         )
     found = {name: plans for name, plans in found.items() if plans}
     if as_json:
-        profiles_told = {name: [each.model_dump(mode="json") for each in own] for name, own in found.items()}
-        click.echo(json.dumps({"gpu": gpu, **card.model_dump(mode="json"), "profiles": profiles_told}))
+        told = {name: [each.model_dump(mode="json") for each in own] for name, own in found.items()}
+        print_json({"gpu": gpu, **card.model_dump(mode="json"), "profiles": told})
     else:
         _show_plans(found, f"{card.name}, {card.memory_gib:.2f} GiB")
     sys.exit(0 if any(all(each.fits for each in own) for own in found.values()) else NOT_HEALTHY)
@@ -247,5 +226,4 @@ def _show_plans(found: "Mapping[str, Sequence[ServerPlan]]", card: str) -> None:
             notes += [f"{name}, {each.server}: {problem}" for problem in each.problems]
     notes.append("memory in GiB; requests: of full length, that the cache holds at once; free: beside vLLM")
     notes.append("tok/s: one request alone, and as many as max-num-seqs; computed, not measured")
-    title = f"what fits on {card}"
-    show(listed("plan", title, heads, rows, notes=notes))
+    show(listed("plan", f"what fits on {card}", heads, rows, notes=notes))

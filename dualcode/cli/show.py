@@ -1,13 +1,14 @@
 """`dualcode show`: a run's result and tasks, or one task's transcript."""
 
-import json
 from pathlib import Path
 
 import click
 
+from dualcode.cli.options import PATH, print_json
+
 
 @click.command("show")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.argument("task", required=False)
 @click.option("--prompts", is_flag=True, help="The messages that were sent, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout; it has the messages.")
@@ -34,7 +35,7 @@ def show(run: Path, task: str | None, prompts: bool, as_json: bool) -> None:
         click.echo(printing.transcript(records, task, run).model_dump_json())
     elif as_json:
         found = {"run": records.manifest.id, "folder": str(run), "result": summarize(records).to_json()}
-        click.echo(json.dumps({**found, "tasks": list(printing.tasks(records))}))
+        print_json({**found, "tasks": list(printing.tasks(records))})
     elif task is not None:
         printing.print_transcript(terminal.console(), records, task, run, prompts=prompts)
     else:

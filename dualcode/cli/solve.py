@@ -1,17 +1,18 @@
 """`dualcode solve`: a specification in, a program out."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dualcode.cli.options import (
     EXIT_FOUND,
+    PATH,
     json_option,
+    print_json,
     quiet_option,
-    team_of,
     team_options,
     telling,
     unsafe_option,
@@ -22,19 +23,15 @@ from dualcode.errors import InputError
 @click.command("solve")
 @click.argument("file", metavar="[FILE|-]", default="-")
 @click.option(
-    "--tests",
-    type=click.Path(path_type=Path),
+    "--tests", type=PATH,
     help="Asserts, or functions test_…, that it must pass. The models see them; they run in the sandbox.",
-)
+)  # fmt: skip
 @click.option(
-    "--pipeline",
-    default="review-fix-guarded",
-    show_default=True,
-    metavar="NAME",
+    "--pipeline", default="review-fix-guarded", show_default=True, metavar="NAME",
     help="Who does what: see `dualcode pipelines`.",
-)
+)  # fmt: skip
 @click.option("--entry-point", metavar="NAME", help="The function to write. Default: the file's last.")
-@click.option("--write", type=click.Path(path_type=Path), help="Write the program there, not on stdout.")
+@click.option("--write", type=PATH, help="Write the program there, not on stdout.")
 @json_option
 @team_options
 @unsafe_option
@@ -42,15 +39,11 @@ from dualcode.errors import InputError
 def solve(
     file: str,
     tests: Path | None,
-    pipeline: str,
     entry_point: str | None,
     write: Path | None,
     as_json: bool,
-    team: Path | None,
-    base_url: str | None,
-    model: str | None,
-    unsafe: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Write the program that a specification asks for.
 
@@ -63,9 +56,8 @@ def solve(
       dualcode solve spec.md --tests test_spec.py --write spec.py
       cat spec.md | dualcode solve - > out.py
     """
-    from dualcode.cli.spec import read_specified, read_text
-    from dualcode.reviews.own_tests import read_tests
     from dualcode.reviews.solving import SolveOptions, do_solve
+    from dualcode.reviews.specification import read_specified, read_tests, read_text
 
     task = read_specified(file, entry_point)
     if not task.entry_point:
@@ -73,10 +65,7 @@ def solve(
     if write is not None and write.is_dir():
         raise InputError(f"{write} is a folder", hint=f"--write {write / 'program.py'}")
     own = None if tests is None else read_tests(read_text(str(tests)), str(tests), task.entry_point)
-    asked = SolveOptions(
-        task=task, tests=own, pipeline=pipeline, team=team_of(team, base_url, model), unsafe=unsafe
-    )
-
+    asked = SolveOptions(task=task, tests=own, **options)
     tell = telling(not quiet)
     written = asyncio.run(do_solve(asked, tell))
     text = f"{written.program.text.rstrip()}\n"
@@ -84,7 +73,7 @@ def solve(
         write.write_text(text, encoding="utf-8")
         tell(f"written: {write}")
     if as_json:
-        click.echo(json.dumps(written.to_json()))
+        print_json(written.to_json())
     elif write is None:
         click.echo(text, nl=False)
     if not written.ok:

@@ -1,7 +1,6 @@
 """`dualcode suite`: a team's own tasks, begun and proved."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dualcode import machine
-from dualcode.cli.options import WholeSummaries, json_option, load, spelled, unsafe_option
+from dualcode.cli.options import PATH, WholeSummaries, json_option, load, print_json, spelled, unsafe_option
 
 if TYPE_CHECKING:
     from dualcode.runs.proof import TaskProof
@@ -35,7 +34,7 @@ def command() -> None:
 
 
 @command.command("new")
-@click.argument("name", type=click.Path(path_type=Path), metavar="NAME")
+@click.argument("name", type=PATH, metavar="NAME")
 def new(name: Path) -> None:
     """Write a first suite, with one task, into the folder NAME.
 
@@ -62,7 +61,7 @@ def new(name: Path) -> None:
 
 @command.command("check")
 @click.argument("name", metavar="NAME|PATH")
-@click.option("--data", type=click.Path(path_type=Path), help="A benchmark's own file, .jsonl or .jsonl.gz.")
+@click.option("--data", type=PATH, help="A benchmark's own file, .jsonl or .jsonl.gz.")
 @unsafe_option
 @json_option
 def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
@@ -90,7 +89,7 @@ def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:
     if as_json:
         about = {"suite": suite.name, "data": suite.data.model_dump(mode="json")}
         tasks = [each.model_dump(mode="json") for each in proofs]
-        click.echo(json.dumps({**about, "terms": suite.terms.model_dump(mode="json"), "tasks": tasks}))
+        print_json({**about, "terms": suite.terms.model_dump(mode="json"), "tasks": tasks})
     else:
         _print(suite, proofs)
     if any(each.faults for each in proofs):

@@ -5,24 +5,21 @@ from pathlib import Path
 
 import click
 
+from dualcode.cli.options import FOLDER, PATH
+
 FORMS = ("md", "csv", "tex", "json")
 
 
 @click.command("tables")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN…")
 @click.option(
-    "--name",
-    "names",
-    multiple=True,
-    metavar="NAME",
+    "--name", "names", multiple=True, metavar="NAME",
     help="table-1 to table-4, pipelines, reviewers, regressions or costs; may be repeated. Default: all.",
-)
+)  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(FORMS), help="Default: md on stdout, all four with --output."
 )
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path, file_okay=False), help="Write files into this folder."
-)
+@click.option("--output", "-o", type=FOLDER, help="Write files into this folder.")
 @click.option(
     "--baseline", metavar="PIPELINE", help="What others are compared with. Default: raw-coder, if it ran."
 )
@@ -53,16 +50,12 @@ def tables(
     with Steps() as tell:
         tell("reading and comparing the runs")
         from dualcode.analysis.gather import gather
-        from dualcode.cli.terminal import print_absent
+        from dualcode.cli.terminal import print_tables
         from dualcode.published.published import load_published
         from dualcode.tables.catalogue import build
-        from dualcode.tables.forms import to_text, write_tables
 
         analysis = asyncio.run(gather(runs, baseline=baseline, grade=grade))
         made, absent = build(analysis, load_published(), names or None)
-    print_absent(made, absent, hint="dualcode tables RUN…, with other runs or --name")
-    if output is None:
-        click.echo(to_text(made, form or "md"), nl=False)
-        return
-    for path in write_tables(made, output, (form,) if form else FORMS):
-        click.echo(path)
+    print_tables(
+        made, absent, form, output, usual="md", hint="dualcode tables RUN…, with other runs or --name"
+    )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dualcode.errors import InputError
 from dualcode.figures.drawn import Drawn
-from dualcode.tables.forms import to_terminal
+from dualcode.tables.forms import FORMS, to_terminal, to_text, write_tables
 from dualcode.tables.table import Table
 
 MOST_SHOWN = 20_000
@@ -68,13 +68,30 @@ def drawn_if_possible(draw: Callable[[], Sequence[Drawn]]) -> Sequence[Drawn]:
     return ()
 
 
-def print_absent(made: Sequence[Table], absent: Mapping[str, str], *, hint: str) -> None:
-    """Say which tables are left out, and why. Raises InputError if all of them are."""
+def print_tables(
+    made: Sequence[Table], absent: Mapping[str, str], form: str | None, output: Path | None, *,
+    usual: str, hint: str,
+) -> None:  # fmt: skip
+    """Print tables in a form, else the `usual` one; or write them into a folder, in that form or in all.
+
+    Which are left out, and why, goes to stderr. Raises InputError, with `hint`, if all of them are.
+    """
     if not made:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
         raise InputError(f"nothing to show: {reasons}", hint=hint)
     for name, reason in absent.items():
         click.echo(f"left out: {name}: {reason}", err=True)
+    if output is not None:
+        if form == "terminal":
+            raise click.UsageError("--format terminal is for the terminal alone: leave out --output")
+        for path in write_tables(made, output, (form,) if form else tuple(FORMS)):
+            click.echo(path)
+    elif (form or usual) == "terminal":
+        screen = console()
+        for table in made:
+            screen.print(to_terminal(table, screen.width, more="--format json"), "")
+    else:
+        click.echo(to_text(made, form or usual), nl=False)
 
 
 def print_written(target: Path) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dualcode.cli.options import run_dir_option, team_of, team_options
+from dualcode.cli.options import print_json, run_dir_option, team_options
 
 if TYPE_CHECKING:
     from dualcode.operating.top import Snapshot
@@ -21,32 +20,17 @@ FIRST = 1.0
 @team_options
 @run_dir_option()
 @click.option(
-    "--interval",
-    type=click.FloatRange(min=0.2),
-    default=2.0,
-    show_default=True,
+    "--interval", type=click.FloatRange(min=0.2), default=2.0, show_default=True,
     help="Seconds from one reading to the next.",
-)
+)  # fmt: skip
 @click.option("--once", is_flag=True, help="Show one reading and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a reading instead of tables.")
 @click.option(
-    "--prometheus",
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
+    "--prometheus", "port", type=click.IntRange(1, 65535), metavar="PORT",
     help="Show nothing; answer http://HOST:PORT/metrics with the readings.",
-)
+)  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where --prometheus listens.")
-def top(
-    team: Path | None,
-    base_url: str | None,
-    model: str | None,
-    run_dir: Path,
-    interval: float,
-    once: bool,
-    as_json: bool,
-    prometheus: int | None,
-    host: str,
-) -> None:
+def top(once: bool, as_json: bool, port: int | None, **options: Any) -> None:
     """Show live what each server, GPU and run under work does: tokens a second, queue, cache, pass@1 so far.
 
     Where the output is no terminal it is a line for each, every reading. Ctrl-C ends it.
@@ -55,11 +39,10 @@ def top(
     Example:
       dualcode top --once
     """
-    if prometheus is not None and (once or as_json):
+    if port is not None and (once or as_json):
         raise click.UsageError("--prometheus shows nothing; give it without --once and --json")
-    whose = team_of(team, base_url, model)
     with contextlib.suppress(KeyboardInterrupt):  # the way in which one ends it
-        asyncio.run(_watch(whose, run_dir, interval, once, as_json, prometheus, host))
+        asyncio.run(_watch(once=once, as_json=as_json, port=port, **options))
 
 
 async def _watch(
@@ -89,7 +72,7 @@ async def _watch(
             latest[:] = [await watcher.take()]
             shown = Group(*(to_terminal(each, screen.width) for each in tables(latest[0])))
             if as_json:
-                click.echo(json.dumps(latest[0].to_json()))
+                print_json(latest[0].to_json())
             elif live is not None:
                 live.update(shown, refresh=True)
             elif once:

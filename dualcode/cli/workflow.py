@@ -1,7 +1,6 @@
 """`dualcode workflow`: workflows of nodes, shown, checked, and run on an issue."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,17 @@ import click
 
 from dualcode.cli.approvals import approver, decisions_of
 from dualcode.cli.options import (
+    COUNT,
     EXIT_ERRORED,
     EXIT_FOUND,
+    PATH,
     WholeSummaries,
+    archives_option,
     json_option,
     print_columns,
+    print_json,
     quiet_option,
     spelled,
-    team_of,
     team_options,
     telling,
     unsafe_option,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dualcode.config import TeamConfig
+    from dualcode.issues.task import IssueTask
     from dualcode.workflows.work import WorkAsked, Worked
     from dualcode.workflows.workflow import Workflow
 
@@ -65,7 +68,7 @@ def list_workflows(as_json: bool) -> None:
         except WorkflowError as error:
             found.append({"name": name, "path": str(path), "refused": error.message})
     if as_json:
-        click.echo(json.dumps({"workflows": found}))
+        print_json({"workflows": found})
         return
     for each in found:
         if "refused" in each:
@@ -88,7 +91,7 @@ def show_workflow(name: str, as_json: bool) -> None:
     """
     workflow = _load(name)
     if as_json:
-        click.echo(json.dumps(_about(workflow)))
+        print_json(_about(workflow))
         return
     click.echo(f"{workflow.name}  {workflow.path}\n")
     click.echo(click.wrap_text(" ".join(workflow.description.split()), 78))
@@ -103,7 +106,7 @@ def show_workflow(name: str, as_json: bool) -> None:
 
 @command.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="NAME|FILE...")
-@click.option("--team", type=click.Path(path_type=Path), help="Check that this team binds the roles, too.")
+@click.option("--team", type=PATH, help="Check that this team binds the roles, too.")
 @json_option
 def check(files: tuple[str, ...], team: Path | None, as_json: bool) -> None:
     """Check workflows: what is wrong is told with its file and line. Exit code 2 if anything is.
@@ -128,7 +131,7 @@ def check(files: tuple[str, ...], team: Path | None, as_json: bool) -> None:
         except (WorkflowError, UnknownNameError) as error:  # the other files are checked all the same
             found.append({"file": file, "faults": error.message.splitlines()})
     if as_json:
-        click.echo(json.dumps({"workflows": found}))
+        print_json({"workflows": found})
     for each in found if not as_json else ():
         for fault in each["faults"]:
             click.echo(fault)
@@ -139,51 +142,49 @@ def check(files: tuple[str, ...], team: Path | None, as_json: bool) -> None:
         sys.exit(2)
 
 
+def _pairs(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Read KEY=VALUE, as often as it was given."""
+    found: dict[str, str] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"{parameter.opts[0]} {each!r}: write KEY=VALUE")
+        found[key] = value
+    return found
+
+
 @command.command("run")
 @click.argument("name", metavar="[NAME|FILE]", required=False)
 @click.option("--issue", metavar="TASK|FOLDER", help="The issue task; see `issues list`.")
 @team_options
 @click.option(
-    "--role",
-    "roles",
-    multiple=True,
-    metavar="ROLE=ENDPOINT",
+    "--role", "roles", multiple=True, callback=_pairs, metavar="ROLE=ENDPOINT",
     help="Bind a role to an endpoint of the team, instead of what its file says.",
-)
-@click.option("--input", "inputs", multiple=True, metavar="KEY=VALUE", help="An input of the workflow.")
+)  # fmt: skip
 @click.option(
-    "--approve",
-    "approvals",
-    multiple=True,
-    metavar="ID=DECISION[:WORDS]",
+    "--input", "inputs", multiple=True, callback=_pairs, metavar="KEY=VALUE", help="An input of the workflow."
+)
+@click.option(
+    "--approve", "approvals", multiple=True, callback=_pairs, metavar="ID=DECISION[:WORDS]",
     help="The decision at an approval node, where nobody sits at a terminal.",
-)
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and ask no model.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with a run.")
-@click.option(
-    "--into", type=click.Path(path_type=Path), metavar="FOLDER", help="The run's folder. Default: worked/…"
-)
-@click.option("--steps", type=click.IntRange(min=1), help="Most replies of an agent. Default: 60.")
-@click.option(
-    "--tokens", type=click.IntRange(min=1), help="Most tokens that an agent writes. Default: 100,000."
-)
+@click.option("--resume", type=PATH, metavar="FOLDER", help="Go on with a run.")
+@click.option("--into", type=PATH, metavar="FOLDER", help="The run's folder. Default: worked/…")
+@click.option("--steps", type=COUNT, help="Most replies of an agent. Default: 60.")
+@click.option("--tokens", type=COUNT, help="Most tokens that an agent writes. Default: 100,000.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Most seconds of an agent. Default: 3600.")
-@click.option(
-    "--archives",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="A folder that may hold the task's archive, so that nothing is downloaded.",
-)
+@archives_option("the")
 @unsafe_option
 @quiet_option
 @json_option
 def run(
     name: str | None,
     issue: str | None,
-    team: Path | None,
-    roles: tuple[str, ...],
-    inputs: tuple[str, ...],
-    approvals: tuple[str, ...],
+    team: "Path | TeamConfig | None",
+    roles: dict[str, str],
+    inputs: dict[str, str],
+    approvals: dict[str, str],
     dry_run: bool,
     resume: Path | None,
     into: Path | None,
@@ -204,55 +205,49 @@ def run(
       dualcode workflow run --resume worked/plan-implement-sqlparse-742-1
     """
     from dualcode.agents.agent import AgentLimits
-    from dualcode.config import load_team
     from dualcode.issues.task import find_task
     from dualcode.serving.running import find_team
     from dualcode.workflows.find import DEFAULT, workflow_files
     from dualcode.workflows.store import WorkStore
     from dualcode.workflows.work import WorkAsked, new_folder
 
-    asked_of = {key: options.pop(key) for key in ("steps", "tokens", "seconds")}
-    limits: dict[str, Any] = {key: value for key, value in asked_of.items() if value is not None}
-    base_url, model, own = options.pop("base_url"), options.pop("model"), _pairs(inputs, "--input")
+    typed = {key: options.pop(key) for key in ("steps", "tokens", "seconds")}
+    limits: dict[str, Any] = {key: value for key, value in typed.items() if value is not None}
     if resume is not None:
-        if name or issue or own or into or limits or dry_run:
+        if name or issue or inputs or into or limits or dry_run:
             raise click.UsageError(
                 "--resume goes on with what is on record; give the folder alone, or --team"
             )
         kept = WorkStore.open(resume).manifest
-        name, issue, own, limits = kept.workflow, kept.task, kept.inputs, kept.limits
-        team = team or (Path(kept.team) if kept.team and not base_url else None)
-        roles = roles or tuple(f"{role}={endpoint}" for role, endpoint in kept.roles.items())
+        name, issue, inputs, limits = kept.workflow, kept.task, kept.inputs, kept.limits
+        team, roles = team or (Path(kept.team) if kept.team else None), roles or kept.roles
     if issue is None:
         raise click.UsageError("give --issue TASK; `issues list` has some")
-    chosen, given = name or DEFAULT, team_of(team, base_url, model)
+    chosen = name or DEFAULT
     workflow, task = _load(chosen), find_task(issue)
-    if dry_run and roles and given is None:
-        raise click.UsageError("--role binds to an endpoint of a team: give --team, too")
-    if dry_run:  # which needs no server: no team where none was named
-        config = load_team(given) if isinstance(given, Path) else given
-        _print_rehearsal(workflow, task, own, config and _bound(config, roles, workflow), as_json)
+    if dry_run:
+        _print_rehearsal(workflow, task, inputs, team, roles, as_json)
         return
-    decisions = decisions_of(workflow, _pairs(approvals, "--approve"))
+    decisions = decisions_of(workflow, approvals)
     asked = WorkAsked(
         workflow=workflow,
         task=task,
-        team=_bound(find_team(given), roles, workflow),
+        team=_bound(find_team(team), roles, workflow),
         folder=resume or into or new_folder(workflow, task, Path("worked")),
-        inputs=own,
+        inputs=inputs,
         limits=AgentLimits.model_validate(limits),
         approver=approver(decisions),
         named=(
             chosen if chosen in workflow_files() else str(workflow.path.resolve()),
             str(task.folder) if Path(issue).is_dir() else issue,
         ),
-        team_file=team and team.resolve(),
+        team_file=team.resolve() if isinstance(team, Path) else None,
         resume=resume is not None,
         **options,
     )
     worked = _work(asked, quiet)
     if as_json:
-        click.echo(json.dumps(worked.to_json()))
+        print_json(worked.to_json())
     else:
         _print_worked(worked)
     if worked.faulted:
@@ -341,22 +336,12 @@ def _conditions(node: "Mapping[str, Any]", continues: str | None) -> "list[str]"
     return told
 
 
-def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in given:
-        key, equals, value = each.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"{option} {each!r}: write KEY=VALUE")
-        found[key] = value
-    return found
-
-
-def _bound(config: "TeamConfig", roles: tuple[str, ...], workflow: "Workflow") -> "TeamConfig":
+def _bound(config: "TeamConfig", roles: dict[str, str], workflow: "Workflow") -> "TeamConfig":
     """Return the team with roles bound as the options say; refuse one that lacks a role of the workflow."""
     from dualcode.errors import UnknownNameError
     from dualcode.workflows.loading import check_roles
 
-    changed = _pairs(roles, "--role")
+    changed = roles
     for role, endpoint in changed.items():
         if endpoint not in config.endpoints:
             raise UnknownNameError("endpoint", endpoint, config.endpoints, hint=f"--role {role}=ENDPOINT")
@@ -370,17 +355,20 @@ def _bound(config: "TeamConfig", roles: tuple[str, ...], workflow: "Workflow") -
 
 
 def _print_rehearsal(
-    workflow: "Workflow",
-    task: Any,
-    inputs: dict[str, str],
-    config: "TeamConfig | None",
-    as_json: bool,
-) -> None:
+    workflow: "Workflow", task: "IssueTask", inputs: dict[str, str], team: "Path | TeamConfig | None",
+    roles: dict[str, str], as_json: bool,
+) -> None:  # fmt: skip
+    """Print what each node would do. It needs no server: no team where none was named."""
+    from dualcode.config import load_team
     from dualcode.workflows.running import inputs_of, rehearse
 
+    if roles and team is None:
+        raise click.UsageError("--role binds to an endpoint of a team: give --team, too")
+    config = load_team(team) if isinstance(team, Path) else team
+    config = config and _bound(config, roles, workflow)
     nodes = rehearse(workflow, inputs_of(workflow, task, inputs), config)
     if as_json:
-        click.echo(json.dumps({"workflow": workflow.name, "issue": task.name, "nodes": nodes}))
+        print_json({"workflow": workflow.name, "issue": task.name, "nodes": nodes})
         return
     for number, node in enumerate(nodes, start=1):
         by = f", by {node['role']}" if node["role"] else ""

@@ -5,6 +5,5 @@
                                                                              └── alone: raw, one model
     voice: what the work says while it goes on ── answers (chunks, comments, one object) ──> client
 
-`app.py` has the routes, `service.py` a request's way through them, `edits.py` and `guard.py` the
-clients' forms of edits.
+`app.py` has the routes, `service.py` a request's way through them, `edits.py` the clients' forms of edits.
 """

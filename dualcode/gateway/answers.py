@@ -105,5 +105,12 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def error_line(error: RefusedError) -> bytes:
-    """Return an error in the middle of a stream, which ends with it."""
-    return b"data: " + json.dumps(error.body()).encode() + b"\n\n"
+    """Return an error in the middle of a stream, which ends with it.
+
+    Status and headers went out before it: what Retry-After would have said is the error's `retry_after`, in
+    seconds, which OpenAI's clients hand on as `APIError.body`.
+    """
+    body = error.body()
+    if error.retry_after is not None:
+        body["error"]["retry_after"] = error.retry_after
+    return b"data: " + json.dumps(body).encode() + b"\n\n"

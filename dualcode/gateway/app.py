@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -16,18 +17,18 @@ from starlette.routing import Route as Path
 from starlette.types import Receive, Scope, Send
 
 from dualcode import __version__
-from dualcode.errors import DualcodeError
 from dualcode.gateway.answers import ALIVE, Chunks, dump, error_line, whole
 from dualcode.gateway.protocol import Asked, ChatRequest, RefusedError, describe, read_body
 from dualcode.gateway.raw import TOOLS, Alone
 from dualcode.gateway.routing import Route, route
-from dualcode.gateway.service import Gateway, Piece, fault, refusal
+from dualcode.gateway.service import Gateway, Piece, fault
 from dualcode.gateway.voice import Event, Voice
 from dualcode.models.stream import Stream
 
 DRAINED = 16
 """How many times the largest body is read and dropped, so that a client hears why it is refused."""
 _Handler = Callable[[Request], Awaitable[Response]]
+A = TypeVar("A")
 
 
 def build(gateway: Gateway, *, closing: Callable[[], Awaitable[None]] | None = None) -> Starlette:
@@ -58,7 +59,12 @@ def build(gateway: Gateway, *, closing: Callable[[], Awaitable[None]] | None = N
             Path("/metrics", api.metrics, methods=["GET"]),
         ],
         middleware=[cors] if gateway.settings.origins else [],
-        exception_handlers={HTTPException: _unknown, Exception: lambda _, error: refused(fault(error))},
+        exception_handlers={
+            RefusedError: lambda _, error: refused(error),
+            ClientDisconnect: lambda _, __: Response(status_code=499),
+            HTTPException: _unknown,
+            Exception: lambda _, error: refused(fault(error)),
+        },
         lifespan=lifespan,
     )
 
@@ -86,16 +92,11 @@ class _Api:
         self._gateway = gateway
 
     def guarded(self, handler: _Handler) -> _Handler:
-        """Let in whoever may, and refuse in OpenAI's shape."""
+        """Let in whoever may."""
 
         async def handle(request: Request) -> Response:
-            try:
-                self._check(request)
-                return await handler(request)
-            except RefusedError as error:
-                return refused(error)
-            except ClientDisconnect:
-                return Response(status_code=499)
+            self._check(request)
+            return await handler(request)
 
         return handle
 
@@ -268,10 +269,10 @@ class _Pair(_Work):
         chunks = Chunks(self._piece.choice.id)
         await self._open(send)
         await _write(send, chunks.opening())
-        async for event in _said(voice, self._gateway.settings.keep_alive):
-            if event.text:
+        async for event in _alive(_said(voice), self._gateway.settings.keep_alive):
+            if event is not None:
                 self._spoke()
-            await _write(send, chunks.piece(event) if event.text else ALIVE)
+            await _write(send, ALIVE if event is None else chunks.piece(event))
         try:
             await work
         except RefusedError as error:
@@ -283,17 +284,9 @@ class _Pair(_Work):
         return "200"
 
 
-async def _said(voice: Voice, every: float | None = None) -> AsyncGenerator[Event]:
-    """Yield what is said until the end; after so many seconds of silence an event without a text."""
-    while True:
-        try:
-            async with asyncio.timeout(every):
-                event = await voice.next()
-        except TimeoutError:
-            yield Event("thought")
-            continue
-        if event.kind == "end":
-            return
+async def _said(voice: Voice) -> AsyncGenerator[Event]:
+    """Yield what is said until the end."""
+    while (event := await voice.next()).kind != "end":
         yield event
 
 
@@ -311,7 +304,7 @@ class _Alone(_Work):
         """Answer as the server does, event by event or whole."""
         tally, opened, answer = Stream(), False, dict[str, object]()
         try:
-            async with self._on_record(tally):
+            async with self._gateway.at_work(self._piece, tally):
                 alone = self._gateway.alone(self._piece.choice)
                 if not self._asked.stream:
                     answer = await alone.whole(self._path, self._sent, self._asked, tally)
@@ -323,49 +316,35 @@ class _Alone(_Work):
                             self._toolless(alone)
                             await self._open(send)
                             opened = True
-                        if event is not ALIVE:
+                        if event is not None:
                             self._spoke()
-                        await _write(send, event)
-        except (RefusedError, DualcodeError) as error:
-            known = error if isinstance(error, RefusedError) else refusal(error)
+                        await _write(send, ALIVE if event is None else event)
+        except RefusedError as error:
             if opened:
-                await _write(send, error_line(known), more=False)
+                await _write(send, error_line(error), more=False)
             else:
-                await refused(known)(scope, receive, send)
-            return str(known.status)
+                await refused(error)(scope, receive, send)
+            return str(error.status)
         if self._asked.stream:
             await _write(send, b"", more=False)
         else:
             await JSONResponse(answer, 200, self._head)(scope, receive, send)
         return "200"
 
-    @contextlib.asynccontextmanager
-    async def _on_record(self, tally: Stream) -> AsyncGenerator[None]:
-        """Around the work in its turn: it goes on record before the client hears that it is over."""
-        try:
-            async with self._gateway.admission.slot():
-                yield
-            self._piece.ended = "done"
-        except asyncio.CancelledError:
-            self._piece.ended = "left"
-            raise
-        finally:
-            self._gateway.record(self._piece, tally.paid())
-
     def _toolless(self, alone: Alone) -> None:
         if alone.toolless and any(self._sent.get(name) for name in TOOLS):
             self._head["x-dualcode-reason"] = "tools, which the server does not take: they are left out"
 
 
-async def _alive(events: AsyncGenerator[bytes], every: float) -> AsyncGenerator[bytes]:
-    """Yield events, and a comment after so many seconds without one."""
-    waiting: asyncio.Future[bytes | None] | None = None
+async def _alive(events: AsyncGenerator[A], every: float) -> AsyncGenerator[A | None]:
+    """Yield events, and None after so many seconds without one."""
+    waiting: asyncio.Future[A | None] | None = None
     try:
         while True:
             waiting = waiting or asyncio.ensure_future(anext(events, None))
             done, _ = await asyncio.wait({waiting}, timeout=every)
             if not done:
-                yield ALIVE
+                yield None
                 continue
             event, waiting = waiting.result(), None
             if event is None:

@@ -13,12 +13,12 @@ from dualcode.call import Call, Message
 from dualcode.errors import DualcodeError, EndpointError, ReplyError
 from dualcode.extraction import strip_thinking
 from dualcode.gateway.catalogue import Flow
-from dualcode.gateway.edits import Block, faults, read_edits, unchecked
-from dualcode.gateway.guard import merged, objection
+from dualcode.gateway.edits import Block, faults, merged, objection, read_edits, unchecked
 from dualcode.gateway.voice import Drafting, Thinking, Voice, say_whole, until
 from dualcode.models.chat import listening
 from dualcode.pipelines import Pipeline
 from dualcode.record import Record
+from dualcode.steps.conversation import system, user
 from dualcode.steps.review import MOST_FINDINGS, REVIEW_TOKENS, Finding, Review, read_review, review_schema
 from dualcode.steps.writing import PLAN_TOKENS, read_plan
 from dualcode.task import Task
@@ -107,17 +107,14 @@ class Talk:
 
     async def _planned(self, seat: Seat) -> Sequence[Message]:
         self.voice.tell(f"Planning ({seat.chat.model}).\n")
-        messages = [
-            Message(role="system", content=prompts.render("planner")),
-            Message(role="user", content=prompts.render("plan_answer", turns=self._shown(0))),
-        ]
+        messages = [system("planner"), user("plan_answer", turns=self._shown(0))]
         with listening(Thinking(self.voice)):
             plan = await seat.ask("plan", messages, read=read_plan, thinking=True, answer_tokens=PLAN_TOKENS)
         if plan is None:
             return self.turns
         self.voice.tell(f"{plan.text}\n\n")
-        last = prompts.render("implement_answer", asked=self.turns[-1].content, analysis=plan.text)
-        return [*self.turns[:-1], Message(role="user", content=last)]
+        *before, last = self.turns
+        return [*before, user("implement_answer", asked=last.content, analysis=plan.text)]
 
     async def _draft(self, writer: Seat, asked: Sequence[Message]) -> tuple[str, bool]:
         """Return the draft up to the client's stop sequences, and whether it was cut off."""
@@ -168,17 +165,8 @@ class Talk:
         )
 
     async def _review(self, critic: Seat, draft: str, evidence: Sequence[str]) -> Review | None:
-        asked = prompts.render(
-            "review_answer",
-            turns=self._shown(len(draft)),
-            answer=draft,
-            evidence=evidence,
-            most_findings=MOST_FINDINGS,
-        )
-        messages = [
-            Message(role="system", content=prompts.render("answer_reviewer")),
-            Message(role="user", content=asked),
-        ]
+        shown = {"turns": self._shown(len(draft)), "answer": draft, "evidence": evidence}
+        messages = [system("answer_reviewer"), user("review_answer", **shown, most_findings=MOST_FINDINGS)]
         with listening(Thinking(self.voice)):
             return await critic.ask(
                 "review",
@@ -191,12 +179,8 @@ class Talk:
             )
 
     async def _fixed(self, writer: Seat, draft: str, review: Review, refusal: str) -> str:
-        asked = prompts.render("fix_answer", review=review, objection=refusal)
-        messages = [
-            *self.turns,
-            Message(role="assistant", content=draft),
-            Message(role="user", content=asked),
-        ]
+        asked = user("fix_answer", review=review, objection=refusal)
+        messages = [*self.turns, Message(role="assistant", content=draft), asked]
         with listening(Thinking(self.voice)):
             answer = await writer.ask("fix", messages, read=read_answer)
         return "" if answer is None else until(answer.text, self._stops)

@@ -5,6 +5,7 @@ What a generator of clients needs to know of it stands at the end, as an OpenAPI
 """
 
 import json
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,26 +18,21 @@ MOST_SHOWN = 200
 """Characters of a wrong value that a refusal repeats."""
 
 
+@dataclass(eq=False)
 class RefusedError(Exception):
     """A request that is not done, in OpenAI's words for it."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        kind: str = "invalid_request_error",
-        code: str | None = None,
-        param: str | None = None,
-        retry_after: int | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.kind = kind
-        self.code = code
-        self.param = param
-        self.retry_after = retry_after
+    status: int
+    message: str
+    _: KW_ONLY
+    kind: str = "invalid_request_error"
+    code: str | None = None
+    param: str | None = None
+    retry_after: int | None = None
+    """Seconds after which the same request may be done."""
+
+    def __str__(self) -> str:
+        return self.message
 
     def body(self) -> dict[str, Any]:
         """Return the object that says it."""

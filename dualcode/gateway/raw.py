@@ -7,6 +7,7 @@ asked for.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from dualcode.config import Endpoint
 from dualcode.gateway.answers import DONE, reasoning
 from dualcode.gateway.protocol import Asked, RefusedError
 from dualcode.models.endpoints import is_loopback, usable_environment
-from dualcode.models.faults import TransientError, short, words_of
+from dualcode.models.faults import TransientError, code_of, short, words_of
 from dualcode.models.stream import Stream
 
 CONNECT = 15.0
@@ -130,13 +131,13 @@ class Alone:
                     line = await anext(lines, None)
                 if line is None:
                     break
-                if not line.startswith("data:"):
+                name, _, said = line.partition(":")
+                if name not in ("data", "error"):  # the second is llama.cpp's
                     continue
-                said = line.removeprefix("data:").strip()
-                if said == "[DONE]":
+                if said.strip() == "[DONE]":
                     ended = True
                     break
-                if (event := self._event(said, asked, tally)) is not None:
+                if (event := self._event(said.strip(), asked, tally, failed=name == "error")) is not None:
                     yield event
             if not ended and tally.finish_reason is None:
                 raise RefusedError(
@@ -145,8 +146,11 @@ class Alone:
                 )  # fmt: skip
             yield DONE
 
-    def _event(self, said: str, asked: Asked, tally: Stream) -> bytes | None:
-        """Return an event for the client; None for one that it did not ask for, or that says nothing."""
+    def _event(self, said: str, asked: Asked, tally: Stream, *, failed: bool) -> bytes | None:
+        """Return an event for the client; None for one that it did not ask for, or that says nothing.
+
+        Raises RefusedError for an error, which ends the stream: vLLM tells there that its queue is full, too.
+        """
         try:
             event: Any = json.loads(said)
         except ValueError:
@@ -155,13 +159,14 @@ class Alone:
         if not isinstance(event, dict):
             return None
         table = cast("dict[str, Any]", event)
-        if table.get("error"):
-            told = f"{self.name}: {short(self._clean(words_of(table['error'])))}"
-            return self._line(RefusedError(502, told, kind="upstream_error").body())
+        if failed or table.get("error"):
+            code, later = code_of(table), re.search(r'"retry_after": *([0-9]+)', said)
+            status = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
+            raise self._refusal(status, said.encode(), later[1] if later else "")
         try:
             tally.take(table)
         except TransientError as error:
-            raise RefusedError(502, f"{self.name}: {error}", kind="upstream_error") from None
+            raise self._refusal(503 if error.full else 502, str(error).encode(), "") from None
         if table.get("usage") is not None and not asked.wants_usage:
             table.pop("usage")
             if not table.get("choices"):

@@ -22,8 +22,9 @@ from dualcode.gateway.protocol import ChatRequest, RefusedError
 from dualcode.gateway.raw import Alone
 from dualcode.gateway.routing import Route
 from dualcode.gateway.voice import Voice
-from dualcode.journal import Entry, Findings, Journal, entry_of
+from dualcode.journal import Entry, Journal, entry_of
 from dualcode.models.endpoints import Served
+from dualcode.models.stream import Stream
 from dualcode.pricing import charge
 from dualcode.steps.review import REVIEW_TOKENS
 from dualcode.team import Seat, Team
@@ -218,7 +219,7 @@ class Gateway:
 
     async def chat(self, piece: Piece, request: ChatRequest, way: Route, voice: Voice) -> None:
         """Work on a request in its turn, and say what goes on and what came of it. Raises RefusedError."""
-        async with self._kept(piece), self.admission.slot():
+        async with self.at_work(piece):
             pipeline, flow = piece.choice.pipeline, piece.choice.flow
             if way.task is not None and pipeline is not None:
 
@@ -226,7 +227,7 @@ class Gateway:
                     piece.calls.append(call)
                     voice.tell(told(call))
 
-                with self._at_work(pipeline.roles, record) as team:
+                with self._seated(pipeline.roles, record) as team:
                     if "coder" in team.seats:
                         team.seats["coder"] = self._as_asked(team.coder, request)
                     piece.outcome = await solve_function(pipeline, way.task, team, piece.calls, voice)
@@ -235,12 +236,12 @@ class Gateway:
             live, room = piece.choice.live, self._room(flow.critic)
             talk = Talk(way.turns, voice, piece.calls, stops=request.stops, live=live, room=room)
             roles = [role for role in (flow.writer, flow.critic, flow.planner) if role]
-            with self._at_work(roles, piece.calls.append) as team:
+            with self._seated(roles, piece.calls.append) as team:
                 outcome = await talk.run(flow, self._as_asked(team[flow.writer], request), team)
             piece.outcome = talk.hand_over(outcome)
 
     @contextlib.contextmanager
-    def _at_work(self, roles: Sequence[Role], record: Callable[[Call], None]) -> Generator[Team]:
+    def _seated(self, roles: Sequence[Role], record: Callable[[Call], None]) -> Generator[Team]:
         team = self._team if self._bench is None else self._team.at_work(roles, self._bench)
         team = team.for_task("request", record)
         try:
@@ -262,10 +263,14 @@ class Gateway:
         return max(0, served.max_model_len - REVIEW_TOKENS - budget - OWN_TOKENS) * CHARACTERS
 
     @contextlib.asynccontextmanager
-    async def _kept(self, piece: Piece) -> AsyncGenerator[None]:
-        """Around a piece of work: its errors become the protocol's, and it goes on record however it ends."""
+    async def at_work(self, piece: Piece, tally: Stream | None = None) -> AsyncGenerator[None]:
+        """Around a piece of work in its turn: its errors become the protocol's, and it goes on record.
+
+        `tally` is of a model that was asked alone, which leaves no calls.
+        """
         try:
-            yield
+            async with self.admission.slot():
+                yield
             piece.ended = "done"
         except asyncio.CancelledError:
             piece.ended = "left"
@@ -278,13 +283,10 @@ class Gateway:
             _LOG.exception("%s failed", piece.choice.id)
             raise fault(error) from error
         finally:
-            self.record(piece)
+            self._record(piece, None if tally is None else tally.paid())
 
-    def record(self, piece: Piece, usage: Usage | None = None) -> None:
-        """Put a piece of work on record: its counters, and its line in the journal.
-
-        `usage` is that of a model that was asked alone, which leaves no calls.
-        """
+    def _record(self, piece: Piece, usage: Usage | None) -> None:
+        """Put a piece of work on record: its counters, and its line in the journal."""
         spent = piece.usage if usage is None else usage
         self.meters.count(spent)
         if piece.outcome is not None:
@@ -293,35 +295,28 @@ class Gateway:
             self._journal.add(self._entry(piece, usage))
 
     def _entry(self, piece: Piece, usage: Usage | None) -> Entry:
-        if usage is None:
-            made = entry_of(
-                piece.calls,
-                source="gateway",
-                pipeline=piece.choice.name,
-                at=piece.at,
-                seconds=piece.seconds,
-                prices=self._prices,
-                outcome=piece.ended,
-                amended=piece.outcome.amended if piece.outcome else None,
-                keep_calls=self.settings.keep_calls,
-            )
-            if piece.ended != "left":
-                return made
-            # What was in flight is paid for, too, and nobody counted it.
-            return made.model_copy(update={"usage": made.usage + Usage(untold=1), "money": None})
-        endpoint = self.alone(piece.choice)
-        paid = charge(self._prices.get(endpoint.name), usage, piece.seconds)
-        return Entry(
-            at=piece.at,
+        name = piece.choice.name
+        if usage is not None:
+            name = next(name for name, role in ALONE.items() if role == (piece.choice.alone or "coder"))
+        made = entry_of(
+            piece.calls,
             source="gateway",
-            pipeline=next(name for name, role in ALONE.items() if role == (piece.choice.alone or "coder")),
-            outcome=piece.ended,
-            findings=Findings(),
-            calls=1,
-            usage=usage,
+            pipeline=name,
+            at=piece.at,
             seconds=piece.seconds,
-            money=None if paid is None else {paid.currency: paid.amount},
+            prices=self._prices,
+            outcome=piece.ended,
+            amended=piece.outcome.amended if piece.outcome else None,
+            keep_calls=self.settings.keep_calls,
         )
+        if usage is not None:
+            paid = charge(self._prices.get(self.alone(piece.choice).name), usage, piece.seconds)
+            money = paid and {paid.currency: paid.amount}
+            return made.model_copy(update={"calls": 1, "usage": usage, "money": money})
+        if piece.ended != "left":
+            return made
+        # What was in flight is paid for, too, and nobody counted it.
+        return made.model_copy(update={"usage": made.usage + Usage(untold=1), "money": None})
 
 
 def fault(error: Exception) -> RefusedError:

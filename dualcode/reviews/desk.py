@@ -1,19 +1,40 @@
 """What daily work is done at: the team behind a ledger of its own, a sandbox, and the journal."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from dualcode import machine, resources
 from dualcode.bench.bench import SandboxBench
+from dualcode.call import Call
 from dualcode.config import Price, Role, TeamConfig
-from dualcode.journal import Journal, switched_on
+from dualcode.journal import Findings, Journal, entry_of, switched_on
 from dualcode.models.endpoints import Served, api_key, check_endpoints
 from dualcode.models.ledger.store import FOLDER
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Tier
 from dualcode.team import Team, open_team
+
+
+@dataclass
+class Work:
+    """A piece of work, while it goes on."""
+
+    outcome: Literal["done", "left", "errored"] = "errored"
+    """What stands in the journal if nobody says better."""
+    amended: bool | None = None
+    findings: Findings | None = None
+    """None: those of the reviews among the calls, untried."""
+    calls: list[Call] = field(default_factory=list[Call])
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes so far."""
+        return time.monotonic() - self.started
 
 
 @dataclass(frozen=True)
@@ -27,6 +48,27 @@ class Desk:
     tier: Tier
     """What holds in the sandbox."""
     journal: Journal
+
+    @contextlib.contextmanager
+    def on_record(self, source: Literal["review", "solve"], pipeline: str, work: Work) -> Generator[Work]:
+        """Around a piece of work, which goes into the journal however it ends."""
+        at = time.time()
+        try:
+            yield work
+        finally:
+            self.journal.add(
+                entry_of(
+                    work.calls,
+                    source=source,
+                    pipeline=pipeline,
+                    at=at,
+                    seconds=work.seconds,
+                    prices=self.prices,
+                    outcome=work.outcome,
+                    amended=work.amended,
+                    findings=work.findings,
+                )
+            )
 
     @property
     def prices(self) -> dict[str, Price | None]:

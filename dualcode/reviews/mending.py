@@ -17,7 +17,7 @@ from dualcode.pipelines.guard import signature
 from dualcode.record import Record
 from dualcode.reviews.project import Tested, run_tests
 from dualcode.reviews.review import Found, as_program, run_call
-from dualcode.reviews.slices import root_name
+from dualcode.reviews.slices import root_name, statements
 from dualcode.reviews.sources import STDIN, Source, decoded, first_line, lines_of
 from dualcode.steps.conversation import system, user
 from dualcode.task import Task
@@ -62,45 +62,35 @@ async def mend(
     groups: dict[tuple[str, str], list[Found]] = {}
     for each in confirmed:
         groups.setdefault((each.path, _definition(texts[each.path].text, each)), []).append(each)
-    done: list[Mend] = []
 
-    def note(path: str, name: str, why: str = "", *, diff: str = "", output: str = "") -> None:
-        done.append(
-            Mend(
-                path=path,
-                name=name,
-                findings=tuple(groups[path, name]),
-                outcome="refused" if why else "written",
-                why=why,
-                diff=diff,
-                output=output,
-            )
-        )
+    async def guarded(source: Source, name: str, found: Sequence[Found]) -> tuple[str, str, str]:
+        """Mend a definition; return why that was refused, what it changes, and what the tests printed."""
+        data, problem = _bytes(root, source)
+        if first.outcome != "passed":
+            return f"the tests {_ended(first)} without any change, so they can guard none", "", first.output
+        if problem or not name:
+            return problem or "the finding lies in no function or class", "", ""
+        tell(f"mending {name} in {source.path}")
+        text, why = await _mended(source, name, found, seat(f"{source.path}:{name}"), bench)
+        ends = (f"a/{source.path}", f"b/{source.path}")
+        diff = "\n".join(difflib.unified_diff(lines_of(source.text), lines_of(text), *ends, lineterm=""))
+        if why:
+            return why, diff, ""
+        written = _encoded(text, data)
+        tested = await run_tests(root, command, seconds, {source.path: written})
+        if tested.outcome != "passed":
+            return f"the tests {_ended(tested)} with it", diff, tested.output
+        _write(root / source.path, written)
+        texts[source.path] = source.model_copy(update={"text": text})
+        return "", diff, ""
 
     tell(f"running the tests on a copy, as it is: {command}")
     first = await run_tests(root, command, seconds, {})
+    done: list[Mend] = []
     for (path, name), found in groups.items():
-        source = texts[path]
-        data, problem = _bytes(root, source)
-        if first.outcome != "passed":
-            why = f"the tests {_ended(first)} without any change, so they can guard none"
-            note(path, name, why, output=first.output)
-        elif problem or not name:
-            note(path, name, problem or "the finding lies in no function or class")
-        else:
-            tell(f"mending {name} in {path}")
-            text, why = await _mended(source, name, found, seat(f"{path}:{name}"), bench)
-            before, after = lines_of(source.text), lines_of(text)
-            diff = "\n".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm=""))
-            written, output = _encoded(text, data), ""
-            if not why:
-                tested = await run_tests(root, command, seconds, {path: written})
-                if tested.outcome != "passed":
-                    why, output = f"the tests {_ended(tested)} with it", tested.output
-            if not why:
-                _write(root / path, written)
-                texts[path] = source.model_copy(update={"text": text})
-            note(path, name, why, diff=diff, output=output)
+        why, diff, output = await guarded(texts[path], name, found)
+        mended = Mend(path=path, name=name, findings=tuple(found), outcome="refused" if why else "written")
+        done.append(mended.model_copy(update={"why": why, "diff": diff, "output": output}))
     return done
 
 
@@ -178,17 +168,16 @@ def _documented(text: str, name: str, answer: str, theirs: list[str], begin: int
 
 def _definition(text: str, found: Found) -> str:
     """Return the top-level function or class that a finding is in, or that its call names."""
-    try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError):
-        return ""
-    wanted = root_name(found.call)
-    for node in body:
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named and first_line(node) <= found.line <= (node.end_lineno or 0):
+    nodes = [
+        node
+        for node in statements(text)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    for node in nodes:
+        if first_line(node) <= found.line <= (node.end_lineno or 0):
             return node.name
-    names = (node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef))
-    return wanted if wanted in names else ""
+    wanted = root_name(found.call)
+    return wanted if any(node.name == wanted for node in nodes) else ""
 
 
 def _span(text: str, name: str) -> tuple[int, int]:

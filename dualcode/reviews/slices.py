@@ -5,13 +5,19 @@ import builtins
 import sys
 from collections.abc import Iterator
 
+from dualcode.bench.visible.evaluation import parse_expression
+from dualcode.extraction.source import parse
+
+
+def statements(text: str) -> list[ast.stmt]:
+    """Return the statements of a module; none of a text that does not parse."""
+    tree = parse(text)
+    return tree.body if isinstance(tree, ast.Module) else []
+
 
 def root_name(call: str) -> str:
     """Return the name that a call begins with; empty for what is no call of a name."""
-    try:
-        node: ast.expr = ast.parse(call.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
+    node = parse_expression(call)
     while isinstance(node, ast.Call | ast.Attribute):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
@@ -24,10 +30,7 @@ def slice_for(text: str, name: str) -> str | None:
     those of `from x import *`. Statements that bind no needed name are left out: the sandbox has no project
     to run them in.
     """
-    try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    body = statements(text)
     binding: dict[str, list[int]] = {}
     for at, node in enumerate(body):
         for bound in _bound(node):
@@ -49,20 +52,16 @@ def slice_for(text: str, name: str) -> str | None:
                 more = {each for each in read if each in binding or not _local(node, each)}
                 known |= more
                 waiting += more
-    future = [
-        at for at, node in enumerate(body) if isinstance(node, ast.ImportFrom) and node.module == "__future__"
-    ]
-    chosen = ast.Module([body[at] for at in sorted({*needed, *future})], [])
-    return ast.unparse(chosen) + "\n"
+    for at, node in enumerate(body):
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            needed.add(at)
+    return ast.unparse(ast.Module([body[at] for at in sorted(needed)], [])) + "\n"
 
 
 def needs_project(text: str) -> bool:
     """Whether a module imports, at its top level, what is not of the standard library."""
-    try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return any(isinstance(node, ast.Import | ast.ImportFrom) and not _is_standard(node) for node in body)
+    imports = (node for node in statements(text) if isinstance(node, ast.Import | ast.ImportFrom))
+    return not all(map(_is_standard, imports))
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:

@@ -1,19 +1,17 @@
 """`dualcode solve`: a specification in, a program out."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dualcode.bench.bench import Examination
 from dualcode.call import Call, Usage
 from dualcode.config import TeamConfig
-from dualcode.journal import Findings, entry_of
 from dualcode.library import solve
 from dualcode.pipelines.find import find_pipeline
 from dualcode.record import Record
-from dualcode.reviews.desk import desk
-from dualcode.reviews.own_tests import OwnTests, OwnTestsBench, with_tests
+from dualcode.reviews.desk import Work, desk
+from dualcode.reviews.specification import OwnTests, OwnTestsBench, with_tests
 from dualcode.serving.running import find_team
 from dualcode.solution import Program
 from dualcode.task import Task
@@ -70,42 +68,24 @@ async def do_solve(asked: SolveOptions, tell: Callable[[str], None]) -> Written:
         bench = OwnTestsBench(place.team.bench, asked.task, asked.tests, lambda seen: tell(_tested(seen)))
         team = place.team.at_work(found.roles, bench)
         task = with_tests(asked.task, asked.tests) if asked.tests else asked.task
-        at, started = time.time(), time.monotonic()
-        calls: list[Call] = []
+        with place.on_record("solve", found.name, Work()) as work:
 
-        def on_call(call: Call) -> None:
-            calls.append(call)
-            tell(_happened(call))
+            def on_call(call: Call) -> None:
+                work.calls.append(call)
+                tell(_happened(call))
 
-        outcome: Literal["done", "left", "errored"] = "errored"
-        amended: bool | None = None
-        try:
             solved = await solve(found, task, team, on_call=on_call, unsafe=asked.unsafe)
             examination = await bench.examine(task, solved.program)
             drafts = [each.about[0] for each in solved.calls if each.step == "review" and each.about]
-            amended = drafts[0] != solved.program.checksum if drafts else None
-            outcome = "done"
-        finally:
-            place.journal.add(
-                entry_of(
-                    calls,
-                    source="solve",
-                    pipeline=found.name,
-                    at=at,
-                    seconds=time.monotonic() - started,
-                    prices=place.prices,
-                    outcome=outcome,
-                    amended=amended,
-                    findings=Findings(untried=sum(len(each.findings) for each in calls)),
-                )
-            )
+            work.amended = drafts[0] != solved.program.checksum if drafts else None
+            work.outcome = "done"
     return Written(
         program=solved.program,
         examination=examination,
-        amended=amended,
-        calls=len(calls),
-        usage=sum((each.usage for each in calls), Usage()),
-        seconds=time.monotonic() - started,
+        amended=work.amended,
+        calls=len(work.calls),
+        usage=sum((each.usage for each in work.calls), Usage()),
+        seconds=work.seconds,
     )
 
 

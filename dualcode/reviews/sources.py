@@ -2,12 +2,18 @@
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from dualcode.errors import InputError
 from dualcode.record import Record
+from dualcode.reviews.slices import statements
+
+if TYPE_CHECKING:
+    from unidiff.patch import Hunk, PatchedFile
 
 MOST_CHARACTERS = 12_000
 """Of one piece: some 4,000 tokens."""
@@ -100,6 +106,84 @@ def read_files(paths: Sequence[Path], *, root: Path | None = None) -> tuple[list
     return found, left_out
 
 
+_LOOKS = re.compile(r"^(?:diff --git |--- [^\n]*\n\+\+\+ )", re.MULTILINE)
+DIFF_HINT = "git diff REV | dualcode review -; or dualcode review --diff REV"
+
+
+def is_diff(text: str) -> bool:
+    """Whether a text is a diff, and no code."""
+    return _LOOKS.search(text) is not None
+
+
+def read_diff(text: str, root: Path) -> tuple[list[Source], list[str]]:
+    """Return the files that a diff changes, as they are after it, with the lines that its hunks show.
+
+    The files beneath `root` may have the change already, or not yet. Also returned is what is left out, and
+    why. Raises InputError for a diff that cannot be parsed, that fits the files neither way, or whose paths
+    lead out of `root`.
+    """
+    from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
+
+    try:
+        patches = PatchSet(text)
+    except UnidiffParseError as error:
+        raise InputError(f"the diff cannot be parsed: {error}", hint=DIFF_HINT) from None
+    found: list[Source] = []
+    left_out: list[str] = []
+    for patch in patches:
+        binary, removed = patch.is_binary_file, patch.is_removed_file
+        after = _after(patch, root) if not (binary or removed or not len(patch)) else ("no lines",)
+        if isinstance(after, tuple):
+            why = "a binary file" if binary else "removed" if removed else after[0]
+            left_out.append(f"{patch.path}: {why}")
+            continue
+        ranges = (range(hunk.target_start, hunk.target_start + hunk.target_length) for hunk in patch)
+        changed = tuple(sorted({number for shown in ranges for number in shown}))
+        found.append(Source(path=patch.path, text=after, changed=changed))
+    return found, left_out
+
+
+def _after(patch: "PatchedFile", root: Path) -> str | tuple[str]:
+    """Return a file's text after a patch; in a tuple, why it is not to be reviewed."""
+    place = (root / patch.path).resolve()
+    if not place.is_relative_to(root.resolve()):
+        raise InputError(f"the diff names a file outside {root}: {patch.path}", hint=DIFF_HINT)
+    before: list[str] = []
+    if place.is_file():
+        text = decoded(place.read_bytes(), python=patch.path.endswith(".py"))
+        if isinstance(text, tuple):
+            return text
+        before = lines_of(text)
+    elif not patch.is_added_file:
+        raise InputError(f"the diff changes {patch.path}, which is not in {root}", hint=DIFF_HINT)
+    sides = [(_side(hunk, "source"), _side(hunk, "target")) for hunk in patch]
+    if before and _fit([target for _, target in sides], before):
+        return "\n".join(before) + "\n"
+    if not _fit([source for source, _ in sides], before):
+        at = next((hunk.target_start for hunk in patch), 1)
+        raise InputError(
+            f"the diff does not apply to {place}: around line {at} the file reads otherwise", hint=DIFF_HINT
+        )
+    made: list[str] = []
+    taken = 0
+    for (start, gone), (_, new) in sides:
+        made += [*before[taken:start], *new]
+        taken = start + len(gone)
+    return "\n".join([*made, *before[taken:]]) + "\n"
+
+
+def _side(hunk: "Hunk", name: Literal["source", "target"]) -> tuple[int, list[str]]:
+    """Return where a hunk's lines of one side stand in the file, from 0, and those lines."""
+    lines = [line.value.rstrip("\r\n") for line in getattr(hunk, f"{name}_lines")()]
+    start: int = getattr(hunk, f"{name}_start")
+    return start - 1 if lines else start, lines
+
+
+def _fit(sides: Sequence[tuple[int, list[str]]], lines: list[str]) -> bool:
+    return all(lines[at : at + len(wanted)] == wanted for at, wanted in sides)
+
+
 def decoded(data: bytes, *, python: bool = False) -> str | tuple[str]:
     """Return a file's text, or, in a tuple, why it is none. A Python file may name its own encoding."""
     if len(data) > MOST_BYTES:
@@ -180,11 +264,7 @@ def _piece(
 def _blocks(source: Source, lines: Sequence[str]) -> list[tuple[int, int, str]]:
     """Return first line, last line and name of what a piece may hold whole; together they are the file."""
     starts: dict[int, str] = {}
-    try:
-        body = ast.parse(source.text).body if source.is_python else []
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        body = []
-    for node in body:
+    for node in statements(source.text) if source.is_python else ():
         if isinstance(node, ast.ClassDef) and (node.end_lineno or 0) - node.lineno > 40:
             starts[first_line(node)] = node.name
             for each in node.body:

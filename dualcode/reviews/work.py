@@ -1,6 +1,5 @@
 """`dualcode review`: from what was asked for to what came of it."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -10,15 +9,24 @@ from typing import Literal
 from dualcode.call import Call
 from dualcode.config import Role, TeamConfig
 from dualcode.errors import InputError
-from dualcode.journal import entry_of
+from dualcode.journal import Findings
 from dualcode.record import Record
 from dualcode.reviews import git
-from dualcode.reviews.desk import Desk, desk
-from dualcode.reviews.diffs import is_diff, read_diff
+from dualcode.reviews.desk import Desk, Work, desk
 from dualcode.reviews.forms import pieces
 from dualcode.reviews.mending import Mend, mend
 from dualcode.reviews.review import Heard, Reviewed, review
-from dualcode.reviews.sources import MOST_CHARACTERS, STDIN, Cut, Source, cut, decoded, read_files
+from dualcode.reviews.sources import (
+    MOST_CHARACTERS,
+    STDIN,
+    Cut,
+    Source,
+    cut,
+    decoded,
+    is_diff,
+    read_diff,
+    read_files,
+)
 from dualcode.serving.running import find_team
 from dualcode.team import Seat
 from dualcode.together import ticking
@@ -120,15 +128,14 @@ async def _work(
     tell: Callable[[str], None],
     heard: Heard,
 ) -> tuple[Reviewed, list[Mend]]:
-    at, started, numbers = time.time(), time.monotonic(), count(1)
-    calls: list[Call] = []
+    numbers = count(1)
 
     def seat(role: Role, name: str, keep: Callable[[Call], None]) -> Seat:
         return replace(place.team[role], task_id=name, record=keep, numbers=numbers)
 
-    reviewed, mends = Reviewed(pieces=len(found.pieces)), list[Mend]()
-    outcome: Literal["done", "left", "errored"] = "left"  # unless it comes to its end
-    try:
+    mends: list[Mend] = []
+    begun = Work("left", False if asked.test_command else None, Findings())
+    with place.on_record("review", "review", begun) as work:
         reviewed = await review(
             found,
             spec,
@@ -136,35 +143,23 @@ async def _work(
             place.team.bench,
             at_once=place.config.endpoint_of("reviewer").concurrency,
             heard=heard,
-            record=calls.append,
+            record=work.calls.append,
         )
+        work.findings = reviewed.counts
         confirmed = [each for each in reviewed.findings if each.status == "confirmed"]
         if asked.test_command and confirmed:
             mends = await mend(
                 list({each.source.path: each.source for each in found.pieces}.values()),
                 confirmed,
-                lambda name: seat("coder", name, calls.append),
+                lambda name: seat("coder", name, work.calls.append),
                 place.team.bench,
                 root=root,
                 command=asked.test_command,
                 seconds=asked.test_seconds,
                 tell=tell,
             )
-        outcome = "errored" if reviewed.errored else "done"
-    finally:
-        place.journal.add(
-            entry_of(
-                calls,
-                source="review",
-                pipeline="review",
-                at=at,
-                seconds=time.monotonic() - started,
-                prices=place.prices,
-                outcome=outcome,
-                amended=any(each.outcome == "written" for each in mends) if asked.test_command else None,
-                findings=reviewed.counts,
-            )
-        )
+            work.amended = any(each.outcome == "written" for each in mends)
+        work.outcome = "errored" if reviewed.errored else "done"
     return reviewed, mends
 
 

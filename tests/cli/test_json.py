@@ -1,10 +1,14 @@
 """`--json`: one object that a program reads, with the facts that the page has."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from dualcode.cli import options
+from dualcode.cli.main import cli
 from tests.cli.typed import Run, finished
 from tests.made import SOURCES, Story, write_run
 
@@ -76,23 +80,68 @@ def test_an_unknown_task_is_refused_with_the_nearest(run: Run, tmp_path: Path) -
         assert "no task is named 'HumanEval/9'; nearest: HumanEval/0" in err
 
 
-OBJECTS = {
-    "compare": ["compare", "runs"],
-    "sandbox": ["sandbox"],
-    "audit": ["spec", "stub.py"],
-    "clean": ["clean"],
-    "failures": ["failures", "runs/last"],
+OBJECTS: dict[str, list[str]] = {
+    "clean": [],
+    "compare": ["runs"],
+    "datasets": [],
+    "failures": ["runs/last"],
+    "issues list": [],
+    "issues show": ["flask-4041"],
+    "panel rubrics": [],
+    "pipelines": [],
+    "records": [],
+    "sandbox": [],
+    "score": ["samples.jsonl", "--dataset", "mini", "--explain", "MiniRich/0"],
+    "serve plan": ["--gpu", "a10g", "--profile", "a10g"],
+    "serve status": [],
+    "show": ["runs/last"],
+    "spec": ["stub.py", "stub.py"],
+    "workflow check": ["plan-implement", "implement"],
+    "workflow list": [],
+    "workflow run": ["--issue", "flask-4041", "--dry-run"],
+    "workflow show": ["implement"],
 }
-"""Commands that print one object, whatever they were given."""
+"""Commands that print one object, whatever they were given: here what they are given."""
+LINES = ("costs", "eval", "reviewer judge", "top")
+"""Commands that print an object a line: of several runs, or of readings."""
+WITH_MORE = (
+    "audit", "doctor", "duel forecast", "duel run", "duel show", "issues check", "issues jail",
+    "ledger stats", "panel check", "quantize", "reproduce", "review", "reviewer bench", "solve",
+    "suite check",
+)  # fmt: skip
+"""Commands whose object needs servers, a suite's own data, or what takes long: the tests of each read it."""
+
+
+def with_json(called: click.Command, name: str = "") -> Iterator[str]:
+    """Yield the names of the commands that have --json."""
+    if isinstance(called, click.Group):
+        for each in called.list_commands(click.Context(called)):
+            found = called.get_command(click.Context(called), each)
+            assert found is not None
+            yield from with_json(found, f"{name} {each}".strip())
+    if any("--json" in parameter.opts for parameter in called.params):
+        yield name
+
+
+def test_every_command_with_json_is_known_here() -> None:
+    assert sorted(with_json(cli)) == sorted({*OBJECTS, *LINES, *WITH_MORE})
+
+
+def test_what_stdout_holds_as_json_is_made_in_one_place_that_takes_objects_alone() -> None:
+    files = Path(options.__file__).parent.glob("*.py")
+    assert [each.name for each in files if "json.dumps" in each.read_text()] == ["options.py"]
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_json_is_one_line_on_stdout_and_nothing_else(run: Run, tmp_path: Path, name: str) -> None:
+def test_json_is_one_object_on_one_line_of_stdout_and_nothing_else(
+    run: Run, tmp_path: Path, name: str
+) -> None:
     made = finished(tmp_path / "runs")
     (tmp_path / "stub.py").write_text('def f(n):\n    """Return n."""\n')
+    (tmp_path / "samples.jsonl").write_text('{"task_id": "MiniRich/0", "solution": "x = 1"}\n')
     arguments = [str(made[1]) if each == "runs/last" else each for each in OBJECTS[name]]
-    code, out, err = run(*arguments, "--json")
-    assert code == 0, err
+    code, out, err = run(*name.split(), *arguments, "--json")
+    assert code == (3 if name == "serve status" else 0), err
     assert out.count("\n") == 1 and isinstance(json.loads(out), dict)
 
 

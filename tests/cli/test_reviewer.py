@@ -10,8 +10,8 @@ import pytest
 from dualcode.analysis.trial import TrialReview
 from dualcode.call import Usage
 from dualcode.cli import reviewer as module
-from dualcode.reviews import trials
-from dualcode.reviews.trials import Trial, TrialOptions
+from dualcode.reviews import trial
+from dualcode.reviews.trial import Trial, TrialOptions
 from tests.cli.typed import Run, finished
 from tests.made import SOURCES, Story, write_run
 
@@ -97,7 +97,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[TrialOptions]]:
             told = {"suite": "mini", "title": "mini", "folder": Path("runs/reviewer-mini"), "missing": ()}
             return Trial(right=1, wrong=1, wanted=wanted, reviews=reviews, **told | more)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(trials, "try_reviewers", try_reviewers)
+        monkeypatch.setattr(trial, "try_reviewers", try_reviewers)
         return asked
 
     return come_to

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dualcode.cli.spec import guess_entry_point, spec
+from dualcode.cli.spec import spec
 from dualcode.errors import InputError
+from dualcode.reviews.specification import guess_entry_point
 from tests.bench.test_richness import LEAN, RICH, score
 
 

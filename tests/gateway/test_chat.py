@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import openai
 import pytest
 from openai.types import Completion, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from dualcode.gateway.catalogue import FLOWS
 from dualcode.pipelines import builtins
@@ -465,6 +465,58 @@ async def test_one_model_alone_that_is_lost_in_mid_answer_is_an_error(house: Ope
         home.upstream.on(alone=["half", DROP])
         with pytest.raises((openai.APIError, httpx.HTTPError), match="lost"):
             await streamed(home, "raw-coder")
+
+
+TOLD = [  # vLLM's form, llama.cpp's line, a code without a form, and one that says when
+    ('data: {"error": {"message": "the queue is full", "code": 503}}', 503, 2),
+    ('error: {"code": 503, "message": "the queue is full", "type": "unavailable_error"}', 503, 2),
+    ('data: {"error": {"message": "slow down", "code": "429", "retry_after": 7}}', 503, 7),
+    ('data: {"error": {"message": "broken", "code": 500}}', 502, 2),
+    ('data: {"error": "broken"}', 502, 2),
+]
+"""An error that a server tells within its stream; the status, and seconds after which one may come back."""
+
+
+@pytest.mark.parametrize(("line", "status", "after"), TOLD)
+async def test_an_error_before_the_first_event_is_a_status_with_retry_after(
+    house: Opened, line: str, status: int, after: int
+) -> None:
+    async with house() as home:
+        home.upstream.on(alone=StreamingResponse(iter([f": hello\n\n{line}\n\n"])))
+        with pytest.raises(openai.APIStatusError) as met:
+            await streamed(home, "raw-coder")
+        assert (met.value.status_code, met.value.response.headers["retry-after"]) == (status, str(after))
+        assert set(cast("dict[str, Any]", met.value.body)) == {"message", "type", "param", "code"}
+        assert [each.outcome for each in await home.kept()] == ["errored"]
+
+
+@pytest.mark.parametrize(("line", "status", "after"), TOLD)
+async def test_an_error_within_a_stream_ends_it_and_names_the_seconds(
+    house: Opened, line: str, status: int, after: int
+) -> None:
+    choice = {"index": 0, "delta": {"content": "x"}, "finish_reason": None}
+    said = json.dumps({"id": "u", "object": "chat.completion.chunk", "choices": [choice]})
+    async with house() as home:
+        home.upstream.on(alone=StreamingResponse(iter([f"data: {said}\n\n{line}\n\ndata: [DONE]\n\n"])))
+        async with httpx.AsyncClient(verify=False) as client:
+            body = {"model": "raw-coder", "messages": ASK, "stream": True}
+            answer = await client.post(f"{home.url}/v1/chat/completions", json=body)
+        _, last, nothing = answer.text.split("\n\n")
+        told = json.loads(last.removeprefix("data: "))["error"]
+        assert (answer.status_code, nothing, told["retry_after"]) == (200, "", after)
+        assert [each.outcome for each in await home.kept()] == ["errored"]
+        home.upstream.on(alone=StreamingResponse(iter([f"data: {said}\n\n{line}\n\n"])))
+        with pytest.raises(openai.APIError) as met:
+            await streamed(home, "raw-coder")
+        assert cast("dict[str, Any]", met.value.body)["retry_after"] == after
+
+
+async def test_a_pair_that_loses_its_server_names_the_seconds_within_its_stream(house: Opened) -> None:
+    async with house() as home:
+        pair(home, write=["x", DROP])
+        with pytest.raises(openai.APIError) as met:
+            await streamed(home)
+        assert cast("dict[str, Any]", met.value.body)["retry_after"] == 5
 
 
 async def test_completions_fill_in_the_middle_with_the_coder(house: Opened) -> None:

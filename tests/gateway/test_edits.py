@@ -2,8 +2,7 @@
 
 import pytest
 
-from dualcode.gateway.edits import faults, read_edits, unchecked
-from dualcode.gateway.guard import merged, objection
+from dualcode.gateway.edits import faults, merged, objection, read_edits, unchecked
 from tests.gateway import replies
 from tests.gateway.replies import FORMS, SHOWN
 

@@ -7,7 +7,7 @@ import pytest
 
 from dualcode.errors import InputError
 from dualcode.reviews import git
-from dualcode.reviews.diffs import is_diff, read_diff
+from dualcode.reviews.sources import is_diff, read_diff
 
 BEFORE = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\nten\n"
 AFTER = BEFORE.replace("two\n", "2\n").replace("nine\n", "9\nnine and a half\n")

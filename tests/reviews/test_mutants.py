@@ -3,7 +3,7 @@
 import ast
 import random
 
-from dualcode.reviews.mutants import OPERATORS, operated
+from dualcode.reviews.cases import OPERATORS, operated
 
 PROGRAM = """
 def f(items, n=3):

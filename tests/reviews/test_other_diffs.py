@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dualcode.errors import InputError
-from dualcode.reviews.diffs import HINT, is_diff, read_diff
+from dualcode.reviews.sources import DIFF_HINT, is_diff, read_diff
 
 BEFORE, AFTER = "one\ntwo\nthree\n", "one\n2\nthree\n"
 HUNK = "@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
@@ -81,7 +81,7 @@ def test_what_cannot_be_held_against_the_files_is_refused_with_the_command_to_tr
     (tmp_path / "a.py").write_text(BEFORE)
     with pytest.raises(InputError, match=told) as raised:
         read_diff(text, tmp_path)
-    assert raised.value.hint == HINT
+    assert raised.value.hint == DIFF_HINT
 
 
 @pytest.mark.parametrize("head", ["diff --cc a.py\nindex 1,2..3\n--- a/a.py\n+++ b/a.py\n", ""])

@@ -12,10 +12,10 @@ from dualcode.config import Endpoint, TeamConfig
 from dualcode.errors import InputError, TeamError, UnreachableError
 from dualcode.reviews import project
 from dualcode.reviews.desk import desk
-from dualcode.reviews.own_tests import OwnTestsBench, read_tests
 from dualcode.reviews.prompt_sets import BUILT_IN, Form, find_form
 from dualcode.reviews.sources import decoded
-from dualcode.reviews.trials import ways
+from dualcode.reviews.specification import OwnTestsBench, read_tests
+from dualcode.reviews.trial import ways
 from dualcode.sandbox import open_sandbox
 from dualcode.solution import Program
 from dualcode.steps.schema import Schema

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dualcode.cli.main import command
-from dualcode.reviews.trials import read_trials
+from dualcode.reviews.trial import read_trials
 from dualcode.steps.valued import read_review
 from dualcode.tables.trial import trial_table
 from tests.pages import ROOT

@@ -8,7 +8,7 @@ import pytest
 
 from dualcode.errors import InputError
 from dualcode.journal import Journal
-from dualcode.reviews.own_tests import read_tests, with_tests
+from dualcode.reviews.specification import read_tests, with_tests
 from dualcode.task import Task
 from tests.cli.typed import Run
 from tests.fake_server import Answer, FakeServer

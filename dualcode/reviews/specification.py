@@ -1,8 +1,12 @@
-"""A user's own tests of a program that is being written: shown to the models, and run beside the prompt's."""
+"""What a user specifies: a text of the program to be, and tests of his own that it must pass."""
 
 import ast
+import builtins
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 
 from dualcode.bench.bench import Bench, Examination, Observation
 from dualcode.errors import InputError
@@ -10,6 +14,71 @@ from dualcode.record import Record
 from dualcode.solution import Program
 from dualcode.task import Task
 from dualcode.together import together
+
+MOST_BYTES = 1 << 20
+_FENCE = re.compile(
+    r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)[ \t]*\n(?P<code>.*?)^[ \t]*(?:```|~~~)", re.M | re.S
+)
+_DEFINITION = re.compile(r"^[ \t`]*(?:async[ \t]+)?(?:def|class)[ \t]+(?P<name>[A-Za-z_]\w*)", re.MULTILINE)
+_TEST_LINE = re.compile(r"^[ \t]*(?:>>>|assert)[ \t(].*", re.MULTILINE)
+_CALLED = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?=\()")
+_MENTIONED = re.compile(r"`(?P<name>[A-Za-z_]\w*)\(|function (?:named|called) [`'\"]?(?P<named>[A-Za-z_]\w*)")
+
+
+def read_specified(file: str, entry_point: str | None = None) -> Task:
+    """Read a file, or stdin for `-`, as the task that it specifies; an entry point is "" if none is named.
+
+    Raises InputError for what is no text, or does not mention the entry point.
+    """
+    text = read_text(file)
+    guess = guess_entry_point(text)
+    name = guess if entry_point is None else entry_point
+    if entry_point is not None and not re.search(rf"\b{re.escape(entry_point)}\b", text):
+        hint = f"--entry-point {guess}" if guess else "leave --entry-point out"
+        raise InputError(f"{file} does not mention {entry_point!r}", hint=hint)
+    fences = list(_FENCE.finditer(text))
+    alone = len(fences) == 1 and not _FENCE.sub("", text).strip() and name in fences[0]["code"]
+    return Task(id=file, prompt=fences[0]["code"] if alone else text, entry_point=name)
+
+
+def read_text(file: str) -> str:
+    """Return what a file, or stdin for `-`, says. Raises InputError for what is no text of some length."""
+    name, path = "stdin" if file == "-" else file, Path(file)
+    hint = "a .py stub with its docstring, or a .md or .txt file"
+    if path.is_dir():
+        raise InputError(f"{file} is a folder", hint=f"one of its files: ls {file}")
+    try:
+        with nullcontext(sys.stdin.buffer) if file == "-" else path.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read: {error.strerror or error}", hint=f"ls -l {path.parent}; or - for stdin"
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{name} is longer than {MOST_BYTES >> 20} MiB: no specification", hint=hint)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is no UTF-8 text: byte {error.start} is {content[error.start]:#04x}", hint=hint
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{name} is binary: it holds NUL characters", hint=hint)
+    if not text.strip():
+        raise InputError(f"{name} is empty", hint=hint)
+    return text
+
+
+def guess_entry_point(text: str) -> str:
+    """Return the function that a text is about: the last one defined at the margin, called or mentioned."""
+    definitions = list(_DEFINITION.finditer(text))
+    top = [each["name"] for each in definitions if not each.group()[0].isspace()]
+    if top or definitions:
+        return (top or [each["name"] for each in definitions])[-1]
+    called = (name for line in _TEST_LINE.findall(text) for name in _CALLED.findall(line))
+    mentioned = _MENTIONED.search(text)
+    fallback = (mentioned["name"] or mentioned["named"]) if mentioned else ""
+    return next((name for name in called if not hasattr(builtins, name)), fallback)
 
 
 class OwnTests(Record):
