@@ -227,8 +227,9 @@ def import_issues(
       dualcode issues import polyglot-benchmark ours --pin pytest==7.4.4
     """
     from dualcode.issues.importing import Wanted, import_tasks
+    from dualcode.issues.writing import Needs
 
-    wanted = Wanted.of(repositories, only=only, **tree)
+    wanted = Wanted.of(repositories, only=only, needs=Needs(**tree))
     written, refused = import_tasks(source, target, wanted)
     for name, why in refused:
         click.echo(f"refused  {name}: {why}", err=True)
@@ -272,7 +273,7 @@ def new(
       dualcode issues new ours/price-7 --path ../shop --revision v1.2 --issue issue.md --pin pytest==7.4.4
     """
     from dualcode.errors import InputError
-    from dualcode.issues.writing import write_task
+    from dualcode.issues.writing import Needs, write_task
 
     try:
         text = sys.stdin.read() if str(issue) == "-" else issue.read_text("utf-8")
@@ -280,7 +281,7 @@ def new(
         raise InputError(
             f"{issue} cannot be read as text: {error}", hint="--issue FILE, or - for stdin"
         ) from None
-    for path in write_task(folder, repository, revision, text, fix=fix, **tree):
+    for path in write_task(folder, repository, revision, text, fix=fix, needs=Needs(**tree)):
         click.echo(path)
     click.echo(f"complete tests/ and fail_to_pass, then: {spelled()} issues check {folder}", err=True)
 

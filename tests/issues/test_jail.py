@@ -12,8 +12,7 @@ import pytest
 
 from dualcode.errors import SandboxError
 from dualcode.issues.jail import tiers
-from dualcode.issues.jail.filter import compile_filter
-from dualcode.issues.jail.jail import LONGEST, CommandJail
+from dualcode.issues.jail.jail import LONGEST, CommandJail, compile_filter
 from dualcode.issues.jail.room import Room
 from dualcode.issues.task import Limits
 from tests.issues.attacks import ATTACKS, BOMB, Attack, Bare, attempt, command_lines
