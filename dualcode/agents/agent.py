@@ -128,7 +128,7 @@ async def run_agent(
 
     def blocking() -> mini.Said:
         work.begin()
-        return loop.run(brief.system, brief.instance)
+        return loop.run(brief.instance, told=brief.system)
 
     try:
         exited = await bridge.run(blocking)

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from dualcode.errors import RunError
-from dualcode.issues.worktrees import Worktree
+from dualcode.issues.worktrees import Worktree, entries_beneath
 
 NOTHING = hashlib.sha256(b"").hexdigest()
 """The checksum of a tree that is its base."""
@@ -26,7 +26,6 @@ class Changes:
         self._worktree, self._folder = worktree, folder
         self._seen: _Look | None = None
         self.checksum = NOTHING
-        self.files: tuple[str, ...] = ()
         self._solid = NOTHING
 
     def look(self) -> bool:
@@ -37,10 +36,9 @@ class Changes:
         look = _look(self._worktree.path)
         if look == self._seen:
             return False
-        change = self._worktree.change()
-        diff = change.diff.encode("utf-8", "surrogateescape")
+        diff = self._worktree.change().diff.encode("utf-8", "surrogateescape")
         before, self._solid = self._solid, _checksum(_solid(diff))
-        self._seen, self.checksum, self.files = look, _checksum(diff), change.files
+        self._seen, self.checksum = look, _checksum(diff)
         self._keep(diff)
         return self._solid != before
 
@@ -87,18 +85,8 @@ def _solid(diff: bytes) -> bytes:
 
 def _look(top: Path) -> _Look:
     """Return what the kernel says of each file beneath a folder, no link followed."""
-    seen: _Look = {}
-    waiting = [str(top)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                        continue
-                    about = entry.stat(follow_symlinks=False)
-                    if not stat.S_ISSOCK(about.st_mode):
-                        seen[entry.path] = (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
-        except OSError:  # closed to us: what git makes of it is what counts
-            continue
-    return seen
+    return {
+        entry.path: (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
+        for entry, about in entries_beneath(top)
+        if not (stat.S_ISDIR(about.st_mode) or stat.S_ISSOCK(about.st_mode))
+    }
