@@ -252,7 +252,7 @@ def run(
     )
     worked = _work(asked, quiet)
     if as_json:
-        click.echo(json.dumps(worked.to_json()))
+        click.echo(json.dumps({**worked.model_dump(mode="json"), "solved": worked.solved}))
     else:
         _print_worked(worked)
     if worked.faulted:

@@ -28,59 +28,39 @@ from dualcode.workflows.workflow import (
 
 COMMANDS = "commands"
 """The folder of prompts beside a workflow."""
-_MODEL = "use role:, and bind that role in the team's file"
-_TOOLS = "use writable: false for a node that may only read"
-_LATER = "its nodes have to be written out"
-_SANDBOX = "every command runs in the jail, in a worktree"
-
-REPLACED: Mapping[str, str] = {
-    "provider": _MODEL,
-    "model": _MODEL,
-    "fallbackModel": _MODEL,
-    "effort": "use the sampling of the role in the team's file",
-    "betas": "use the endpoint in the team's file",
-    "settingSources": "a prompt says all that a model is told",
-    "webSearchMode": "there is no network",
-    "allowed_tools": _TOOLS,
-    "denied_tools": _TOOLS,
-    "mutates_checkout": _TOOLS,
-    "hooks": "use a bash node before or after",
-    "mcp": "there is no network; use bash",
-    "skills": "write it into the prompt",
-    "plugins": "write it into the prompt",
-    "agents": "use nodes",
-    "systemPrompt": "write it into the prompt",
-    "maxBudgetUsd": "use timeout, or a limit of the run",
-    "script": "use bash",
-    "runtime": "use bash",
-    "deps": "the task's environment is fixed",
-    "on_timeout": "what timed out has failed",
-    "loop_group": _LATER,
-    "include": _LATER,
-    "workflow": _LATER,
-    "fan_out": _LATER,
-    "with": "use $ID.output and inputs",
-    "wait": "use approval",
-    "interactive": "use an approval node",
-    "gate_message": "use an approval node",
-    "output_type": "use output_format",
-    "returns": "every node's output is on record",
-    "outcome_field": "every node's output is on record",
-    "persist_session": "use context within a run",
-    "persist_sessions": "use context within a run",
-    "worktree": _SANDBOX,
-    "container": _SANDBOX,
-    "sandbox": _SANDBOX,
-    "evidence_policy": "a fix is graded by hidden tests",
-    "requires": "nothing outside is needed",
-    "tags": "write it into the description",
-    "deprecated": "write it into the description",
-    "steps": "use nodes with depends_on",
-}
+_INSTEAD: Mapping[str, tuple[str, ...]] = {
+    "use role:, and bind that role in the team's file": ("provider", "model", "fallbackModel"),
+    "use the sampling of the role in the team's file": ("effort",),
+    "use the endpoint in the team's file": ("betas",),
+    "a prompt says all that a model is told": ("settingSources",),
+    "there is no network": ("webSearchMode",),
+    "there is no network; use bash": ("mcp",),
+    "use writable: false for a node that may only read": (
+        "allowed_tools", "denied_tools", "mutates_checkout",
+    ),
+    "use a bash node before or after": ("hooks",),
+    "write it into the prompt": ("skills", "plugins", "systemPrompt"),
+    "use nodes": ("agents",),
+    "use timeout, or a limit of the run": ("maxBudgetUsd",),
+    "use bash": ("script", "runtime"),
+    "the task's environment is fixed": ("deps",),
+    "what timed out has failed": ("on_timeout",),
+    "its nodes have to be written out": ("loop_group", "include", "workflow", "fan_out"),
+    "use $ID.output and inputs": ("with",),
+    "use approval": ("wait",),
+    "use an approval node": ("interactive", "gate_message"),
+    "use output_format": ("output_type",),
+    "every node's output is on record": ("returns", "outcome_field"),
+    "use context within a run": ("persist_session", "persist_sessions"),
+    "every command runs in the jail, in a worktree": ("worktree", "container", "sandbox"),
+    "a fix is graded by hidden tests": ("evidence_policy",),
+    "nothing outside is needed": ("requires",),
+    "write it into the description": ("tags", "deprecated"),
+    "use nodes with depends_on": ("steps",),
+}  # fmt: skip
+REPLACED: Mapping[str, str] = {key: told for told, keys in _INSTEAD.items() for key in keys}
 """Archon's keys that dualcode does not have, and what is written instead."""
-NODE_KEYS: Mapping[str, str] = {
-    key: REPLACED[key] for key in ("script", "loop_group", "include", "workflow", "wait")
-}
+NODE_KEYS = {"script", "loop_group", "include", "workflow", "wait"}
 """Those that are a node's body."""
 _KEYS: dict[str, Collection[str]] = {
     "loop": Loop.model_fields,
@@ -176,7 +156,7 @@ def _check_bodies(source: Source, faults: list[Fault]) -> None:
             line = source.line((*place, bodies[1]))
             told = f"{named(source, place)}has {len(bodies)} bodies, {' and '.join(bodies)}, and may have one"
             faults.append(Fault(str(source.path), line, told))
-        elif not bodies and not set(keys) & NODE_KEYS.keys():
+        elif not bodies and not NODE_KEYS & keys.keys():
             told = f"{named(source, place)}does nothing; give it one of {', '.join(BODIES)}"
             faults.append(Fault(str(source.path), source.line(place), told))
 

@@ -15,11 +15,10 @@ from dualcode.config import TeamConfig
 from dualcode.errors import WorkflowError
 from dualcode.issues.task import IssueTask
 from dualcode.together import first_failure
-from dualcode.workflows.answers import misfit
 from dualcode.workflows.conditions import parse_condition
-from dualcode.workflows.records import Hands, NodeResult, Work
+from dualcode.workflows.records import Hands, NodeResult, Work, misfit
 from dualcode.workflows.variables import UnresolvedError, Values, fill
-from dualcode.workflows.workflow import Approval, Loop, Node, TriggerRule, Workflow, json_schema_of
+from dualcode.workflows.workflow import Approval, Loop, Node, TriggerRule, Workflow
 
 ARGUMENTS = "ARGUMENTS"
 """The input that `$ARGUMENTS` stands for."""
@@ -338,7 +337,7 @@ def _work(node: Node, text: str) -> Work:
         text=text,
         role=node.role,
         context=node.continues or "fresh",
-        output_format=json_schema_of(node),
+        output_format=node.output_format,
         writable=node.writable,
         thinking=node.thinking,
         limits=node.limits,
