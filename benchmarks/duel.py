@@ -68,10 +68,9 @@ async def fight(
     with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
         purse = Purse(folder, prepared.prices)
         with seated(models, folder, purse, prepared.config.seed) as seating:
-            means = Means(
-                prepared.workflows, benches, seating, prepared.prices, purse, hands_of(prepared.config)
-            )
-            errored = await Duelling(store, means, concurrency=concurrency, tell=lambda _: None).run()
+            hands = hands_of(prepared.config)
+            means = Means(store, prepared.workflows, benches, seating, prepared.prices, purse, hands)
+            errored = await Duelling(means, concurrency=concurrency, tell=lambda _: None).run()
     records = read_duel(folder)
     amiss = [cell.key for cell in records.cells if cell.solved is not cell.condition.endswith("->right")]
     if errored or amiss:

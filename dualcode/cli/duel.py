@@ -215,9 +215,10 @@ def _print(records: "DuelRecords", folder: Path, *, as_json: bool) -> None:
 
 
 def _print_cell(records: "DuelRecords", folder: Path, name: str, *, as_json: bool) -> None:
-    from dualcode.duels.store import TESTS, Place, cell_folder
+    from dualcode.duels.store import cell_folder
     from dualcode.errors import UnknownNameError
     from dualcode.tables.cells import NOTHING, money
+    from dualcode.workflows.store import TESTS, Place
 
     cells = {_name(cell): cell for cell in records.cells}
     if name not in cells:

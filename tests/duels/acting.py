@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.duels.config import load_duel
-from dualcode.duels.duel import Models, Opened, seated
+from dualcode.duels.duel import Models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell
@@ -78,7 +78,7 @@ class Ground:
         return prepare(load_duel(path))
 
     @contextlib.contextmanager
-    def opened(self, prepared: Prepared, folder: Path, chats: Mapping[str, ChatModel]) -> Generator[Opened]:
+    def opened(self, prepared: Prepared, folder: Path, chats: Mapping[str, ChatModel]) -> Generator[Means]:
         """Open a duel with scripted models in the place of servers."""
         duel = manifest(prepared, served={}, tier=self.jail.tier.name)
         prints = {name: Fingerprint(model=name) for name in chats}
@@ -93,8 +93,7 @@ class Ground:
             purse = Purse(folder, prepared.prices, prepared.config.limits.money)
             with seated(models, folder, purse, prepared.config.seed) as seating:
                 hands = hands_of(prepared.config)
-                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, hands)
-                yield Opened(store, means)
+                yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, hands)
 
     def run(
         self,
@@ -109,8 +108,8 @@ class Ground:
         tell = (told if told is not None else list[str]()).append
 
         async def running() -> list[Cell]:
-            with self.opened(prepared, folder, chats) as opened:
-                return await Duelling(opened.store, opened.means, concurrency=concurrency, tell=tell).run()
+            with self.opened(prepared, folder, chats) as means:
+                return await Duelling(means, concurrency=concurrency, tell=tell).run()
 
         return asyncio.run(running())
 
