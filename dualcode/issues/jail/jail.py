@@ -10,17 +10,15 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from dualcode.errors import SandboxError
 from dualcode.issues.jail import bubblewrap, launch
 from dualcode.issues.jail.room import Ended, Ending, Places, Room
 from dualcode.issues.task import Limits
 from dualcode.issues.worktrees import JAIL_USER, entries_beneath, temporary_folder
-from dualcode.sandbox.policy import HINT
+from dualcode.sandbox import policy
 from dualcode.sandbox.sandbox import Tier
 
 LONGEST = 100_000
@@ -335,33 +333,19 @@ def compile_filter(*, sockets: bool) -> bytes:
 
     Raises SandboxError if libseccomp is not there or does not know this machine.
     """
-    try:
-        import pyseccomp as seccomp  # pyright: ignore[reportMissingTypeStubs]
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        raise SandboxError(f"libseccomp cannot be used: {error}", hint=HINT) from error
-    rules: Any = seccomp.SyscallFilter(seccomp.ALLOW)
-    deny: Any = seccomp.ERRNO(errno.EPERM)
-
-    def add(action: Any, name: str, *conditions: Any) -> None:
-        try:
-            rules.add_rule(action, name, *conditions)
-        except OSError as error:  # a call that this machine or this libseccomp does not know
-            if error.errno not in (errno.EINVAL, errno.EFAULT):
-                raise SandboxError(f"libseccomp refuses a rule for {name}: {error}", hint=HINT) from error
-
+    seccomp = policy.libseccomp()
+    rules, deny = seccomp.SyscallFilter(seccomp.ALLOW), seccomp.ERRNO(errno.EPERM)
     for name in DENIED:
-        add(deny, name)
-    add(seccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie where no filter can read them
-    add(deny, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _NEW_USER, _NEW_USER))
+        policy.add_rule(rules, deny, name)
+    # Its flags lie where no filter can read them.
+    policy.add_rule(rules, seccomp.ERRNO(errno.ENOSYS), "clone3")
+    policy.add_rule(rules, deny, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _NEW_USER, _NEW_USER))
     for request in (_TIOCSTI, _TIOCLINUX):
-        add(deny, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
+        policy.add_rule(rules, deny, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
     if sockets:
-        add(deny, "socket", seccomp.Arg(0, seccomp.GT, max(_FAMILIES)))
+        policy.add_rule(rules, deny, "socket", seccomp.Arg(0, seccomp.GT, max(_FAMILIES)))
         for family in set(range(max(_FAMILIES))) - set(_FAMILIES):
-            add(deny, "socket", seccomp.Arg(0, seccomp.EQ, family))
+            policy.add_rule(rules, deny, "socket", seccomp.Arg(0, seccomp.EQ, family))
     else:
-        add(deny, "socket")
-    with tempfile.TemporaryFile() as file:
-        rules.export_bpf(file)
-        file.seek(0)
-        return file.read()
+        policy.add_rule(rules, deny, "socket")
+    return policy.program_of(rules)
