@@ -18,7 +18,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from dualcode.duels.config import load_duel
 from dualcode.duels.duel import Models, open_benches, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
@@ -59,10 +58,8 @@ async def fight(
     """Fight it, and return what it took."""
     jail: CommandJail = await open_jail()
     chats = {name: Solver(name, issues) for name in MODELS}
-    models = Models(prepared.setting.team, chats, {name: Fingerprint(model=name) for name in MODELS}, {})
-    benches: dict[str, Bench] = await open_benches(
-        prepared.setting.tasks, prepared.setting.near, jail, lambda _: None
-    )
+    models = Models(prepared.team, chats, {name: Fingerprint(model=name) for name in MODELS}, {})
+    benches: dict[str, Bench] = await open_benches(prepared.tasks, prepared.near, jail, lambda _: None)
     began, before, load = time.monotonic(), _cpu(), os.getloadavg()[0]
     duel = manifest(prepared, served={}, tier=jail.tier.name)
     with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
@@ -105,7 +102,7 @@ def main() -> None:
             Path(root), MODELS, Path(), issues=list(issues), trials=options.trials,
             archives=[str(Path(options.archives).resolve())],
         )  # fmt: skip
-        prepared = prepare(load_duel(config))
+        prepared = prepare(config)
         found = asyncio.run(fight(prepared, Path(root) / "duel", issues, options.concurrency))
     print(json.dumps({"issues": issues, "trials": options.trials, **found}))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dualcode import prompts
 from dualcode.agents import mini
@@ -22,6 +22,7 @@ from dualcode.errors import DualcodeError, EndpointError
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Room
 from dualcode.issues.task import Limits
+from dualcode.record import Record
 from dualcode.team import Seat
 
 
@@ -54,10 +55,8 @@ class Brief:
     """What is wrong with a submitted answer, in words for the model, which then goes on; empty: nothing."""
 
 
-class AgentLimits(BaseModel):
+class AgentLimits(Record):
     """What ends an agent that does not end by itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(default=60, ge=1)
     """Replies, those without a command included."""

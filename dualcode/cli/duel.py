@@ -82,12 +82,11 @@ def run(
     Example:
       dualcode duel run duel.toml --concurrency 2
     """
-    from dualcode.duels.config import load_duel
     from dualcode.duels.duel import folder_of, forecast_of, run_duel
     from dualcode.duels.preparing import prepare
     from dualcode.duels.running import hands_of
 
-    prepared = prepare(load_duel(config))
+    prepared = prepare(config)
     folder = folder_of(prepared, root, fresh=fresh)
     if not quiet:
         _tell_forecast(prepared, forecast_of(prepared, folder), err=True)
@@ -117,11 +116,10 @@ def forecast_duel(config: Path, root: Path, as_json: bool) -> None:
     Example:
       dualcode duel forecast duel.toml --json
     """
-    from dualcode.duels.config import load_duel
     from dualcode.duels.duel import folder_of, forecast_of
     from dualcode.duels.preparing import prepare
 
-    prepared = prepare(load_duel(config))
+    prepared = prepare(config)
     found = forecast_of(prepared, folder_of(prepared, root))
     if as_json:
         whole = {"money": {name: each.model_dump() for name, each in found.money.items()}}
@@ -157,9 +155,9 @@ def _tell_forecast(prepared: "Prepared", found: "DuelForecast", *, err: bool) ->
     def say(line: str) -> None:
         click.echo(line, err=err)
 
-    issues, judged = len(prepared.setting.tasks), found.judgements
+    issues, judged = len(prepared.tasks), found.judgements
     say(
-        f"{prepared.setting.name}: {len(prepared.conditions)} conditions x {issues} issues x "
+        f"{prepared.name}: {len(prepared.conditions)} conditions x {issues} issues x "
         f"{prepared.config.trials} trials; {found.cells} of {found.of} cells, {found.plans} plans"
         f"{f' and at most {judged} judgements' if judged else ''} are left"
     )

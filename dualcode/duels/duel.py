@@ -53,7 +53,7 @@ Tell = Callable[[str], None]
 
 def folder_of(prepared: Prepared, root: Path, *, fresh: bool = False) -> Path:
     """Return the duel's folder: the newest of its name, or with `fresh` one that is not there yet."""
-    names = [prepared.setting.name, *(f"{prepared.setting.name}-{number}" for number in range(2, 10_000))]
+    names = [prepared.name, *(f"{prepared.name}-{number}" for number in range(2, 10_000))]
     taken = 0
     while taken < len(names) and (root / names[taken] / MANIFEST).exists():
         taken += 1
@@ -77,7 +77,7 @@ def refuse_other(prepared: Prepared, folder: Path) -> None:
 
 def left_of(prepared: Prepared, folder: Path) -> int:
     """Return how many cells are left to do."""
-    keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), prepared.config.trials)
+    keys = keys_of(prepared.conditions, tuple(prepared.tasks), prepared.config.trials)
     cells = (read_cell(folder, key) for key in keys)
     return sum(cell is None or cell.status == "errored" for cell in cells)
 
@@ -160,17 +160,16 @@ async def open_duel(
     prepared: Prepared, folder: Path, make_hands: MakeHands, *, tell: Tell, unsafe: bool = False
 ) -> AsyncGenerator[Means]:
     """Open all that a duel works with. Raises any DualcodeError; nothing is left open then."""
-    setting = prepared.setting
     mini.load()  # refused before a server is asked, where it is not installed
     jail: CommandJail = await open_jail(unsafe=unsafe)
-    team = find_team(setting.path.parent / setting.config.team)
+    team = find_team(prepared.path.parent / prepared.config.team)
     async with open_models(prepared, team, tell) as models:
         served = {name: each.model_dump(mode="json") for name, each in models.served.items()}
         duel = manifest(prepared, served=served, tier=jail.tier.name)
         with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
-            benches = await open_benches(setting.tasks, setting.near, jail, tell)
-            purse = Purse(folder, prepared.prices, setting.config.limits.money)
-            with seated(models, folder, purse, setting.config.seed) as seating:
+            benches = await open_benches(prepared.tasks, prepared.near, jail, tell)
+            purse = Purse(folder, prepared.prices, prepared.config.limits.money)
+            with seated(models, folder, purse, prepared.config.seed) as seating:
                 yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, make_hands)
 
 

@@ -84,7 +84,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
     """Return what is left to do of a duel; `done` and `judged` are on record of it."""
     config = prepared.config
     finished = {cell.key for cell in done if cell.status != "errored"}
-    keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), config.trials)
+    keys = keys_of(prepared.conditions, tuple(prepared.tasks), config.trials)
     todo = [key for key in keys if key not in finished]
     conditions = {each.id: each for each in prepared.conditions}
     known = defaultdict[tuple[str, str], list[Taken]](list)
@@ -99,7 +99,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
             for one in model.split(JOIN):
                 share = 1 / len(model.split(JOIN))
                 sums[one].append(_ends(node.id, one, known, config.limits.steps, share))
-    known_fixes = sum(task.solution.exists() for task in prepared.setting.tasks.values())
+    known_fixes = sum(task.solution.exists() for task in prepared.tasks.values())
     wanted = len(RENDERINGS) * (len(keys) + len(CALIBRATIONS) * known_fixes)
     judgements = 0
     for judge in config.judges:

@@ -14,6 +14,8 @@ from dualcode.panel.records import Judged, Key
 from dualcode.pricing import CostSource
 from dualcode.record import Record
 
+Kind = Literal["plan", "implement", "review", "check"]
+"""What a node's cost counts as: all before the first change is `plan`; `check` is a command alone."""
 Arm = Literal["pair", "solo", "no-plan", "review", "drawn"]
 """`pair`: one model plans, another implements; `solo`: one does both; `no-plan`: one implements, without a
 plan; `review`: one implements, another reviews, the first mends; `drawn`: a model drawn anew at each step."""
@@ -60,8 +62,7 @@ class Phase(Record):
 
     name: str
     """The node's id: `explore`, `plan`, `implement`, `self-review`, `review`, `fix`, `validate`."""
-    kind: Literal["plan", "implement", "review", "check"]
-    """What its cost counts as: all before the first change is `plan`; `check` is a command alone."""
+    kind: Kind
     role: str | None = None
     model: str | None = None
     status: Literal["completed", "failed", "skipped", "cancelled"] = "completed"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualcode.duels.config import load_duel
 from dualcode.duels.duel import Models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
@@ -75,18 +74,18 @@ class Ground:
 
     def prepared(self, path: Path) -> Prepared:
         """Read a duel's file."""
-        return prepare(load_duel(path))
+        return prepare(path)
 
     @contextlib.contextmanager
     def opened(self, prepared: Prepared, folder: Path, chats: Mapping[str, ChatModel]) -> Generator[Means]:
         """Open a duel with scripted models in the place of servers."""
         duel = manifest(prepared, served={}, tier=self.jail.tier.name)
         prints = {name: Fingerprint(model=name) for name in chats}
-        models = Models(prepared.setting.team, chats, prints, {})
+        models = Models(prepared.team, chats, prints, {})
         with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
             benches = {
                 name: shop.make_bench(task, self.environment, self.jail)
-                for name, task in prepared.setting.tasks.items()
+                for name, task in prepared.tasks.items()
             }
             for bench in benches.values():
                 recover(bench.base)
