@@ -92,28 +92,16 @@ def rehearse(workflow: Workflow, inputs: Mapping[str, str], team: TeamConfig | N
     """
     values = Values(*check_inputs(workflow, inputs))
     found: list[dict[str, Any]] = []
+    own = {"id", "role", "depends_on", "when", "trigger_rule", "writable"}
     for node in workflow.nodes:
         endpoint = team.roles.get(node.role) if team and node.role else None
-        found.append(
-            {
-                "id": node.id,
-                "body": node.body,
-                "role": node.role,
-                "endpoint": endpoint,
-                "model": team.endpoints[endpoint].model if team and endpoint else None,
-                "depends_on": list(node.depends_on),
-                "when": node.when,
-                "trigger_rule": node.trigger_rule,
-                "context": node.continues or "fresh",
-                "writable": node.writable,
-                "texts": {
-                    ".".join(keys): fill(
-                        text, values, shell=keys[-1] in ("bash", "until_bash"), known_only=True
-                    )
-                    for keys, text in node.texts()
-                },
-            }
-        )
+        texts = {
+            ".".join(keys): fill(text, values, shell=keys[-1] in ("bash", "until_bash"), known_only=True)
+            for keys, text in node.texts()
+        }
+        who = {"endpoint": endpoint, "model": team.endpoints[endpoint].model if team and endpoint else None}
+        more = {"body": node.body, "context": node.continues or "fresh", "texts": texts}
+        found.append({**node.model_dump(mode="json", include=own), **who, **more})
     return found
 
 

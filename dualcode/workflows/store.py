@@ -1,7 +1,10 @@
-"""The folder of one workflow's run on one issue: what is appended to it, and how it is read again.
+"""The folder of one workflow's work on one issue: what is appended to it, and how it is read again.
+
+A `Place` has the lines and texts, of a duel's cell as of a run; the rest is a run's own.
 
 manifest.json       what the run was made with
-nodes.jsonl         NodeResult, as nodes end; of a node that comes twice the later line holds
+nodes.jsonl         NodeResult, as nodes end; of a node that comes twice the later line holds, and going on
+                    takes out what is to be done again
 steps.jsonl         Step, as agents take them
 calls.jsonl         Call, as models answer
 changes/            what the tree held beyond its base, by checksum
