@@ -21,7 +21,7 @@ from pathlib import Path
 from dualcode.duels.duel import Models, open_benches, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
-from dualcode.duels.running import Duelling, Means, hands_of
+from dualcode.duels.running import Duelling, Means
 from dualcode.duels.store import DuelStore, read_duel
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
@@ -65,8 +65,8 @@ async def fight(
     with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
         purse = Purse(folder, prepared.prices)
         with seated(models, folder, purse, prepared.config.seed) as seating:
-            hands = hands_of(prepared.config)
-            means = Means(store, prepared.workflows, benches, seating, prepared.prices, purse, hands)
+            limits = prepared.agent_limits
+            means = Means(store, prepared.workflows, benches, seating, prepared.prices, purse, limits)
             errored = await Duelling(means, concurrency=concurrency, tell=lambda _: None).run()
     records = read_duel(folder)
     amiss = [cell.key for cell in records.cells if cell.solved is not cell.condition.endswith("->right")]

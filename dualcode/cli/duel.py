@@ -84,7 +84,6 @@ def run(
     """
     from dualcode.duels.duel import folder_of, forecast_of, run_duel
     from dualcode.duels.preparing import prepare
-    from dualcode.duels.running import hands_of
 
     prepared = prepare(config)
     folder = folder_of(prepared, root, fresh=fresh)
@@ -93,11 +92,7 @@ def run(
 
     tell = telling(not quiet)
     tell(f"in {folder}")
-    records = asyncio.run(
-        run_duel(
-            prepared, folder, hands_of(prepared.config), concurrency=concurrency, unsafe=unsafe, tell=tell
-        )
-    )
+    records = asyncio.run(run_duel(prepared, folder, concurrency=concurrency, unsafe=unsafe, tell=tell))
     _print(records, folder, as_json=as_json)
     if any(cell.status == "errored" for cell in records.cells):
         sys.exit(EXIT_ERRORED)

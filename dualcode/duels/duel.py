@@ -13,7 +13,7 @@ from dualcode.duels.forecast import DuelForecast, forecast
 from dualcode.duels.preparing import Prepared, differences, manifest
 from dualcode.duels.purse import PaidChat, Purse, SteadyChat
 from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement
-from dualcode.duels.running import Duelling, MakeHands, Means
+from dualcode.duels.running import Duelling, Means
 from dualcode.duels.seats import Seating
 from dualcode.duels.store import (
     MANIFEST,
@@ -157,7 +157,7 @@ async def open_benches(
 
 @contextlib.asynccontextmanager
 async def open_duel(
-    prepared: Prepared, folder: Path, make_hands: MakeHands, *, tell: Tell, unsafe: bool = False
+    prepared: Prepared, folder: Path, *, tell: Tell, unsafe: bool = False
 ) -> AsyncGenerator[Means]:
     """Open all that a duel works with. Raises any DualcodeError; nothing is left open then."""
     mini.load()  # refused before a server is asked, where it is not installed
@@ -170,13 +170,13 @@ async def open_duel(
             benches = await open_benches(prepared.tasks, prepared.near, jail, tell)
             purse = Purse(folder, prepared.prices, prepared.config.limits.money)
             with seated(models, folder, purse, prepared.config.seed) as seating:
-                yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, make_hands)
+                limits = prepared.agent_limits
+                yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, limits)
 
 
 async def run_duel(
     prepared: Prepared,
     folder: Path,
-    make_hands: MakeHands,
     *,
     concurrency: int | None = None,
     unsafe: bool = False,
@@ -191,7 +191,7 @@ async def run_duel(
     if left_of(prepared, folder) or _unjudged(prepared, folder):
         async with (
             ticking(tell) as tell,
-            open_duel(prepared, folder, make_hands, tell=tell, unsafe=unsafe) as means,
+            open_duel(prepared, folder, tell=tell, unsafe=unsafe) as means,
         ):
             most = concurrency or prepared.config.limits.concurrency
             await Duelling(means, concurrency=most, tell=tell).run()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dualcode import __version__
+from dualcode.agents.agent import AgentLimits
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.conditions import PLANNER, ROLES, conditions_of
@@ -42,6 +43,12 @@ class Prepared(Setting):
     def prices(self) -> dict[str, Price | None]:
         """By endpoint."""
         return {name: self.team.endpoints[name].price for name in self.models}
+
+    @property
+    def agent_limits(self) -> AgentLimits:
+        """What ends each agent."""
+        own = self.config.limits.model_dump(include={"steps", "tokens", "seconds", "idle_seconds"})
+        return AgentLimits.model_validate(own)
 
     @property
     def cautions(self) -> list[str]:

@@ -10,7 +10,6 @@ from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
 from dualcode.duels.conditions import keys_of
-from dualcode.duels.config import DuelConfig
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell, Condition, Key
 from dualcode.duels.seats import Seating
@@ -19,49 +18,15 @@ from dualcode.errors import DualcodeError, GraderError, MoneyError, RunError, Su
 from dualcode.issues.grading import Bench
 from dualcode.issues.verdict import IssueVerdict
 from dualcode.issues.worktrees import Change, worktree
-from dualcode.team import Team
 from dualcode.together import all_or_nothing
 from dualcode.workflows.hands import RepositoryHands, Site, restore
-from dualcode.workflows.records import Hands, NodeResult
+from dualcode.workflows.records import NodeResult
 from dualcode.workflows.running import inputs_of, run_workflow
 from dualcode.workflows.store import CALLS, DIFF, NODES, STEPS, TESTS, Place
 from dualcode.workflows.workflow import Workflow
 
 MOST_ERRORED = 3
 """Cells in a row that errored: then something is wrong that the next one would meet, too."""
-
-
-@dataclass(frozen=True)
-class Post:
-    """Where, and by whom, the nodes of one cell or plan are done."""
-
-    team: Team
-    site: Site
-    place: Place
-    """Has the steps of an earlier session, and gets new ones."""
-    tell: Callable[[str], None]
-
-
-MakeHands = Callable[[Post], Hands]
-"""Makes the hands of one cell or plan: models in a jail, or a script in a test."""
-
-
-def hands_of(config: DuelConfig) -> MakeHands:
-    """Return what makes the hands of each cell and plan: models in the jail, within the duel's limits."""
-    own = config.limits.model_dump(include={"steps", "tokens", "seconds", "idle_seconds"})
-    limits = AgentLimits.model_validate(own)
-
-    def made(post: Post) -> Hands:
-        return RepositoryHands(
-            post.team,
-            post.site,
-            post.place.steps(),
-            record=lambda step: post.place.add(STEPS, step),
-            limits=limits,
-            tell=post.tell,
-        )
-
-    return made
 
 
 @dataclass(frozen=True)
@@ -76,7 +41,7 @@ class Means:
     seating: Seating
     prices: Mapping[str, Price | None]
     purse: Purse
-    hands: MakeHands
+    limits: AgentLimits
 
 
 class Duelling:
@@ -231,7 +196,14 @@ class Duelling:
             team = self._means.seating.team_of(
                 condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
             )
-            hands = self._means.hands(Post(team, site, place, tell))
+            hands = RepositoryHands(
+                team,
+                site,
+                place.steps(),
+                record=lambda step: place.add(STEPS, step),
+                limits=self._means.limits,
+                tell=tell,
+            )
             results = await run_workflow(
                 workflow,
                 hands,

@@ -12,7 +12,7 @@ from dualcode.duels.duel import Models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell
-from dualcode.duels.running import Duelling, Means, hands_of
+from dualcode.duels.running import Duelling, Means
 from dualcode.duels.store import DuelStore
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
@@ -91,8 +91,8 @@ class Ground:
                 recover(bench.base)
             purse = Purse(folder, prepared.prices, prepared.config.limits.money)
             with seated(models, folder, purse, prepared.config.seed) as seating:
-                hands = hands_of(prepared.config)
-                yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, hands)
+                limits = prepared.agent_limits
+                yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, limits)
 
     def run(
         self,
