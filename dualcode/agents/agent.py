@@ -34,8 +34,8 @@ class Workplace:
     room: Room
     limits: Limits
     """Of a command."""
-    changes: Path | None = None
-    """A folder for each distinct change of the tree, by checksum: `replay` needs it. None: kept nowhere."""
+    changes: Path
+    """A folder for each distinct change of the tree, by checksum: `replay` needs it."""
 
 
 @dataclass(frozen=True)

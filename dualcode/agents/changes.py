@@ -19,10 +19,10 @@ class Changes:
     """A tree's difference from its base, looked at after each command.
 
     Git is asked only where a file's time of change has moved, which nobody but the kernel sets. `folder` gets
-    each distinct difference as CHECKSUM.diff; None: they are kept nowhere.
+    each distinct difference as CHECKSUM.diff.
     """
 
-    def __init__(self, worktree: Worktree, folder: Path | None) -> None:
+    def __init__(self, worktree: Worktree, folder: Path) -> None:
         self._worktree, self._folder = worktree, folder
         self._seen: _Look | None = None
         self.checksum = NOTHING
@@ -52,7 +52,7 @@ class Changes:
         self.look()
 
     def _keep(self, diff: bytes) -> None:
-        if self._folder is None or not diff:
+        if not diff:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self.checksum}.diff"
@@ -62,7 +62,7 @@ class Changes:
             made.replace(path)
 
     def _kept(self, checksum: str) -> str:
-        path = (self._folder or Path("nowhere")) / f"{checksum}.diff"
+        path = self._folder / f"{checksum}.diff"
         try:
             diff = path.read_bytes()
         except OSError as error:

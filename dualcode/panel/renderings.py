@@ -147,7 +147,7 @@ def _uncommented(files: Sequence[FileDiff]) -> tuple[tuple[FileDiff, ...], int]:
             unread += bare is None
             if bare is None or bare.changes:
                 hunks.append(bare or hunk)
-        found.append(each.with_hunks(tuple(hunks)) if each.python else each)
+        found.append(replace(each, hunks=tuple(hunks)) if each.python else each)
     return tuple(found), unread
 
 
