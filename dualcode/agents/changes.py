@@ -12,7 +12,6 @@ from dualcode.issues.worktrees import Worktree, entries_beneath
 NOTHING = hashlib.sha256(b"").hexdigest()
 """The checksum of a tree that is its base."""
 _LEFT = re.compile(rb"\.(rej|orig)\"?$")
-_Look = dict[str, tuple[int, ...]]
 
 
 class Changes:
@@ -24,7 +23,8 @@ class Changes:
 
     def __init__(self, worktree: Worktree, folder: Path) -> None:
         self._worktree, self._folder = worktree, folder
-        self._seen: _Look | None = None
+        self._seen: dict[str, tuple[int, ...]] | None = None
+        """What the kernel said of each file, no link followed."""
         self.checksum = NOTHING
         self._solid = NOTHING
 
@@ -33,7 +33,11 @@ class Changes:
 
         What `patch` leaves beside a file that it could not change is no difference in that sense.
         """
-        look = _look(self._worktree.path)
+        look = {
+            entry.path: (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
+            for entry, about in entries_beneath(self._worktree.path)
+            if not (stat.S_ISDIR(about.st_mode) or stat.S_ISSOCK(about.st_mode))
+        }
         if look == self._seen:
             return False
         diff = self._worktree.change().diff.encode("utf-8", "surrogateescape")
@@ -81,12 +85,3 @@ def _solid(diff: bytes) -> bytes:
     """Return the parts of a diff that are no leavings of `patch`."""
     parts = re.split(rb"(?m)^(?=diff --git )", diff)
     return b"".join(part for part in parts if not _LEFT.search(part.split(b"\n", 1)[0]))
-
-
-def _look(top: Path) -> _Look:
-    """Return what the kernel says of each file beneath a folder, no link followed."""
-    return {
-        entry.path: (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
-        for entry, about in entries_beneath(top)
-        if not (stat.S_ISDIR(about.st_mode) or stat.S_ISSOCK(about.st_mode))
-    }

@@ -135,7 +135,12 @@ class WorkAtHand:
         """Ask the seat, with what fits of the conversation."""
         refusals = 0
         while True:
-            self._require_room()
+            if self._tokens >= self._limits.tokens:
+                told = f"its replies had {self._tokens:,} of {self._limits.tokens:,} tokens"
+                raise OverError("tokens", told)
+            if self._seconds >= self._limits.seconds:
+                told = f"it worked for {self._seconds:.0f} of {self._limits.seconds:g} seconds"
+                raise OverError("time", told)
             try:
                 sent = self._window.fit(messages)
             except FullError:
@@ -171,12 +176,6 @@ class WorkAtHand:
         except (OverError, asyncio.CancelledError):
             self._lost += 1  # what was paid for it, nobody told
             raise
-
-    def _require_room(self) -> None:
-        if self._tokens >= self._limits.tokens:
-            raise OverError("tokens", f"its replies had {self._tokens:,} of {self._limits.tokens:,} tokens")
-        if self._seconds >= self._limits.seconds:
-            raise OverError("time", f"it worked for {self._seconds:.0f} of {self._limits.seconds:g} seconds")
 
     def _heard(self, call: Call) -> None:
         self._calls.append(call)

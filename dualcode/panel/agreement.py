@@ -51,10 +51,10 @@ def alpha(ratings: ArrayLike, level: Level = "ordinal") -> float | None:
     all scores are equal: then nothing can be said of how well judges tell units apart.
     """
     table = _table(ratings)
-    values, coded = _coded(table)
+    values = np.unique(table[~np.isnan(table)])
     if not len(values):
         return None
-    counts = np.stack([(coded == place).sum(axis=0) for place in range(len(values))]).astype(float)
+    counts = np.stack([(table == value).sum(axis=0) for value in values]).astype(float)
     counts = counts[:, counts.sum(axis=0) >= 2]  # values x units
     if not counts.size:
         return None
@@ -215,13 +215,6 @@ def _table(ratings: ArrayLike) -> Floats:
     if table.ndim != 2:
         raise ValueError(f"ratings are judges x units; found {table.ndim} dimensions")
     return table
-
-
-def _coded(table: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the values that occur, and each score as its value's place; -1 where it is missing."""
-    values = np.unique(table[~np.isnan(table)])
-    coded = np.searchsorted(values, np.where(np.isnan(table), np.inf, table))
-    return values, np.where(np.isnan(table), -1, coded).astype(np.int64)
 
 
 def _distances(values: Floats, totals: Floats, level: Level) -> Floats:
