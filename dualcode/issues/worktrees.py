@@ -314,11 +314,12 @@ def _add(base: Base, name: str) -> Worktree:
 def _clear(base: Base, name: str) -> None:
     """Remove a worktree, whole, half made or gone, whatever is in its tree. The caller owns the name."""
     path = base.folder / "trees" / name
-    if path.is_dir() and not path.is_symlink():
-        fence.clear(str(path))
-        path.rmdir()
-    elif path.is_symlink() or path.exists():
-        path.unlink()
+    for each in (path, base.folder / "scratch" / name):  # what a killed command left there, too
+        if each.is_dir() and not each.is_symlink():
+            fence.clear(str(each))
+            each.rmdir()
+        elif each.is_symlink() or each.exists():
+            each.unlink()
     for entry in (base.git_dir / "worktrees").glob("*/gitdir"):
         if entry.read_text().strip() == str(path / ".git"):
             git(base.git_dir, "worktree", "remove", "--force", "--force", str(path), allowed=(0, 128))

@@ -11,14 +11,17 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from dualcode.errors import SandboxError
 from dualcode.issues.jail import bubblewrap, launch
 from dualcode.issues.jail.room import Ended, Ending, Places, Room
 from dualcode.issues.task import Limits
-from dualcode.issues.worktrees import JAIL_USER, entries_beneath, temporary_folder
-from dualcode.sandbox import policy
+from dualcode.issues.worktrees import JAIL_USER, entries_beneath, give, temporary_folder
+from dualcode.sandbox import fence, policy
 from dualcode.sandbox.sandbox import Tier
 
 LONGEST = 100_000
@@ -59,6 +62,8 @@ class CommandJail:
     def __init__(self, tier: Tier) -> None:
         """Take a tier that was probed."""
         self.tier = tier
+        self._inside = Counter[Path]()
+        """Commands at work by their folder for temporary files, where that is not the room's own."""
 
     def places(self, room: Room) -> Places:
         """Return where a command in this room finds things."""
@@ -73,9 +78,27 @@ class CommandJail:
         limits = limits or Limits()
         if len(command.encode(errors="surrogateescape")) > LONGEST:
             return Ended(ending="too long", exit_code=None, output="", seconds=0.0)
-        with temporary_folder() as folder:
+        with temporary_folder() as folder, self._scratch(room) as room:
             spec = self._spec(command, room, limits, str(folder))
             return await _Run(spec, room, limits).ended()
+
+    @contextlib.contextmanager
+    def _scratch(self, room: Room) -> Generator[Room]:
+        """Lend a room whose folder for temporary files is there; bubblewrap makes one in memory."""
+        if self.tier.name == "bubblewrap" or room.scratch is not None:
+            yield room
+            return
+        scratch = scratch_of(room)
+        self._inside[scratch] += 1
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)
+            give(scratch)
+            yield replace(room, scratch=scratch)
+        finally:
+            self._inside[scratch] -= 1
+            if not self._inside[scratch]:
+                fence.clear(str(scratch))
+                scratch.rmdir()
 
     def _spec(self, command: str, room: Room, limits: Limits, folder: str) -> dict[str, object]:
         places, root = self.places(room), os.geteuid() == 0
