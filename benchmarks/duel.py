@@ -18,11 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from dualcode.duels.config import load_duel
 from dualcode.duels.duel import Models, open_benches, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
-from dualcode.duels.running import Duelling, Means, hands_of
+from dualcode.duels.running import Duelling, Means
 from dualcode.duels.store import DuelStore, read_duel
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
@@ -59,19 +58,16 @@ async def fight(
     """Fight it, and return what it took."""
     jail: CommandJail = await open_jail()
     chats = {name: Solver(name, issues) for name in MODELS}
-    models = Models(prepared.setting.team, chats, {name: Fingerprint(model=name) for name in MODELS}, {})
-    benches: dict[str, Bench] = await open_benches(
-        prepared.setting.tasks, prepared.setting.near, jail, lambda _: None
-    )
+    models = Models(prepared.team, chats, {name: Fingerprint(model=name) for name in MODELS}, {})
+    benches: dict[str, Bench] = await open_benches(prepared.tasks, prepared.near, jail, lambda _: None)
     began, before, load = time.monotonic(), _cpu(), os.getloadavg()[0]
     duel = manifest(prepared, served={}, tier=jail.tier.name)
     with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
         purse = Purse(folder, prepared.prices)
         with seated(models, folder, purse, prepared.config.seed) as seating:
-            means = Means(
-                prepared.workflows, benches, seating, prepared.prices, purse, hands_of(prepared.config)
-            )
-            errored = await Duelling(store, means, concurrency=concurrency, tell=lambda _: None).run()
+            limits = prepared.agent_limits
+            means = Means(store, prepared.workflows, benches, seating, prepared.prices, purse, limits)
+            errored = await Duelling(means, concurrency=concurrency, tell=lambda _: None).run()
     records = read_duel(folder)
     amiss = [cell.key for cell in records.cells if cell.solved is not cell.condition.endswith("->right")]
     if errored or amiss:
@@ -106,7 +102,7 @@ def main() -> None:
             Path(root), MODELS, Path(), issues=list(issues), trials=options.trials,
             archives=[str(Path(options.archives).resolve())],
         )  # fmt: skip
-        prepared = prepare(load_duel(config))
+        prepared = prepare(config)
         found = asyncio.run(fight(prepared, Path(root) / "duel", issues, options.concurrency))
     print(json.dumps({"issues": issues, "trials": options.trials, **found}))
 

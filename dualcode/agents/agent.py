@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dualcode import prompts
 from dualcode.agents import mini
@@ -22,6 +22,7 @@ from dualcode.errors import DualcodeError, EndpointError
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Room
 from dualcode.issues.task import Limits
+from dualcode.record import Record
 from dualcode.team import Seat
 
 
@@ -33,8 +34,8 @@ class Workplace:
     room: Room
     limits: Limits
     """Of a command."""
-    changes: Path | None = None
-    """A folder for each distinct change of the tree, by checksum: `replay` needs it. None: kept nowhere."""
+    changes: Path
+    """A folder for each distinct change of the tree, by checksum: `replay` needs it."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,8 @@ class Brief:
     """What is wrong with a submitted answer, in words for the model, which then goes on; empty: nothing."""
 
 
-class AgentLimits(BaseModel):
+class AgentLimits(Record):
     """What ends an agent that does not end by itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(default=60, ge=1)
     """Replies, those without a command included."""
@@ -128,7 +127,7 @@ async def run_agent(
 
     def blocking() -> mini.Said:
         work.begin()
-        return loop.run(brief.system, brief.instance)
+        return loop.run(brief.instance, told=brief.system)
 
     try:
         exited = await bridge.run(blocking)

@@ -31,7 +31,9 @@ class Bridge:
             try:
                 return await asyncio.shield(working)
             except asyncio.CancelledError:
-                self._stop()
+                self._stopped.set()  # nothing begins any more
+                for task in self._asked:
+                    task.cancel()
                 while not working.done():
                     try:
                         await asyncio.wait({working})
@@ -60,12 +62,6 @@ class Bridge:
             return await coroutine
         finally:
             self._asked.discard(task)
-
-    def _stop(self) -> None:
-        """Let nothing begin any more, and cancel what is awaited; on the loop."""
-        self._stopped.set()
-        for task in self._asked:
-            task.cancel()
 
 
 class Stopped(BaseException):

@@ -7,26 +7,25 @@ import stat
 from pathlib import Path
 
 from dualcode.errors import RunError
-from dualcode.issues.worktrees import Worktree
+from dualcode.issues.worktrees import Worktree, entries_beneath
 
 NOTHING = hashlib.sha256(b"").hexdigest()
 """The checksum of a tree that is its base."""
 _LEFT = re.compile(rb"\.(rej|orig)\"?$")
-_Look = dict[str, tuple[int, ...]]
 
 
 class Changes:
     """A tree's difference from its base, looked at after each command.
 
     Git is asked only where a file's time of change has moved, which nobody but the kernel sets. `folder` gets
-    each distinct difference as CHECKSUM.diff; None: they are kept nowhere.
+    each distinct difference as CHECKSUM.diff.
     """
 
-    def __init__(self, worktree: Worktree, folder: Path | None) -> None:
+    def __init__(self, worktree: Worktree, folder: Path) -> None:
         self._worktree, self._folder = worktree, folder
-        self._seen: _Look | None = None
+        self._seen: dict[str, tuple[int, ...]] | None = None
+        """What the kernel said of each file, no link followed."""
         self.checksum = NOTHING
-        self.files: tuple[str, ...] = ()
         self._solid = NOTHING
 
     def look(self) -> bool:
@@ -34,13 +33,16 @@ class Changes:
 
         What `patch` leaves beside a file that it could not change is no difference in that sense.
         """
-        look = _look(self._worktree.path)
+        look = {
+            entry.path: (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
+            for entry, about in entries_beneath(self._worktree.path)
+            if not (stat.S_ISDIR(about.st_mode) or stat.S_ISSOCK(about.st_mode))
+        }
         if look == self._seen:
             return False
-        change = self._worktree.change()
-        diff = change.diff.encode("utf-8", "surrogateescape")
+        diff = self._worktree.change().diff.encode("utf-8", "surrogateescape")
         before, self._solid = self._solid, _checksum(_solid(diff))
-        self._seen, self.checksum, self.files = look, _checksum(diff), change.files
+        self._seen, self.checksum = look, _checksum(diff)
         self._keep(diff)
         return self._solid != before
 
@@ -54,7 +56,7 @@ class Changes:
         self.look()
 
     def _keep(self, diff: bytes) -> None:
-        if self._folder is None or not diff:
+        if not diff:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self.checksum}.diff"
@@ -64,7 +66,7 @@ class Changes:
             made.replace(path)
 
     def _kept(self, checksum: str) -> str:
-        path = (self._folder or Path("nowhere")) / f"{checksum}.diff"
+        path = self._folder / f"{checksum}.diff"
         try:
             diff = path.read_bytes()
         except OSError as error:
@@ -83,22 +85,3 @@ def _solid(diff: bytes) -> bytes:
     """Return the parts of a diff that are no leavings of `patch`."""
     parts = re.split(rb"(?m)^(?=diff --git )", diff)
     return b"".join(part for part in parts if not _LEFT.search(part.split(b"\n", 1)[0]))
-
-
-def _look(top: Path) -> _Look:
-    """Return what the kernel says of each file beneath a folder, no link followed."""
-    seen: _Look = {}
-    waiting = [str(top)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                        continue
-                    about = entry.stat(follow_symlinks=False)
-                    if not stat.S_ISSOCK(about.st_mode):
-                        seen[entry.path] = (about.st_ino, about.st_mode, about.st_size, about.st_ctime_ns)
-        except OSError:  # closed to us: what git makes of it is what counts
-            continue
-    return seen

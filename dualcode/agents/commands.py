@@ -11,7 +11,7 @@ change is seen in the tree, never guessed.
 
 import re
 import shlex
-from itertools import dropwhile, pairwise
+from itertools import dropwhile, groupby, pairwise
 
 from dualcode.extraction import strip_thinking
 from dualcode.record import Record
@@ -150,15 +150,10 @@ def aims_at_tree(command: str, elsewhere: tuple[str, ...]) -> bool:
 
 def _simple_commands(words: list[str]) -> list[list[str]]:
     """Return the simple commands of a line, without what stands before a command's own name."""
-    found: list[list[str]] = [[]]
-    for word in words:
-        if word in _SEPARATORS:
-            found.append([])
-        else:
-            found[-1].append(word)
+    parts = (part for apart, part in groupby(words, _SEPARATORS.__contains__) if not apart)
     return [
-        list(dropwhile(lambda word: word in _BEFORE or re.match(r"\w+=|-|[\d.]+s?$", word), each))
-        for each in found
+        list(dropwhile(lambda word: word in _BEFORE or re.match(r"\w+=|-|[\d.]+s?$", word), part))
+        for part in parts
     ]
 
 

@@ -39,41 +39,37 @@ class Mini:
         *,
         steps: int,
         format_errors: int,
-    ) -> "Loop":
-        """Return its loop around what asks a model and what runs a command."""
-        return Loop(
-            self.agent(
-                _Model(query),
-                _Environment(execute),
-                system_template="{{ told }}",  # what it is told is a value, and no template of its own
-                instance_template="{{ task }}",
-                step_limit=steps,
-                cost_limit=0.0,
-                max_consecutive_format_errors=format_errors,
-            )
+    ) -> Any:
+        """Return its agent around what asks a model and what runs a command.
+
+        `run(instance, told=system)` takes it to its end, in the calling thread, and returns what it says of
+        that, `exit_status` above all; `messages` is the conversation so far.
+        """
+        return self.agent(
+            _Model(query),
+            _Environment(execute),
+            system_template="{{ told }}",  # what it is told is a value, and no template of its own
+            instance_template="{{ task }}",
+            step_limit=steps,
+            cost_limit=0.0,
+            max_consecutive_format_errors=format_errors,
         )
 
 
-class Loop:
-    """One run of its agent."""
-
-    def __init__(self, agent: Any) -> None:
-        self._agent = agent
-
-    @property
-    def messages(self) -> list[Said]:
-        """The conversation so far."""
-        return self._agent.messages
-
-    def run(self, system: str, instance: str) -> Said:
-        """Run to the end, in the calling thread; return what the loop says of it, `exit_status` above all."""
-        return self._agent.run(instance, told=system)
-
-
-class _Model:
-    """A model in its sense: asked by a function."""
+class _Untold:
+    """What its loop wants to know of a model and an environment, and nobody reads."""
 
     config = None
+
+    def get_template_vars(self) -> Said:
+        return {}
+
+    def serialize(self) -> Said:
+        return {}
+
+
+class _Model(_Untold):
+    """A model in its sense: asked by a function."""
 
     def __init__(self, query: Callable[[Sequence[Said]], Said]) -> None:
         self.query = query
@@ -86,26 +82,12 @@ class _Model:
     ) -> list[Said]:
         return [{"role": "user", "content": each["output"]} for each in outputs]
 
-    def get_template_vars(self) -> Said:
-        return {}
 
-    def serialize(self) -> Said:
-        return {}
-
-
-class _Environment:
+class _Environment(_Untold):
     """An environment in its sense: commands are run by a function."""
-
-    config = None
 
     def __init__(self, execute: Callable[[Said], Said]) -> None:
         self.execute = execute
-
-    def get_template_vars(self) -> Said:
-        return {}
-
-    def serialize(self) -> Said:
-        return {}
 
 
 @functools.cache

@@ -8,15 +8,7 @@ from dualcode.issues.jail.room import Ending as CommandEnding
 from dualcode.record import Record
 
 AgentEnding = Literal[
-    "submitted",
-    "steps",
-    "tokens",
-    "time",
-    "stalled",
-    "format",
-    "endpoint",
-    "cancelled",
-    "infrastructure",
+    "submitted", "steps", "tokens", "time", "stalled", "format", "endpoint", "cancelled", "infrastructure"
 ]
 """`submitted` alone is a success. `steps`, `tokens`, `time`: a limit of ours; `stalled`: nothing came for as
 long as may be; `format`: no readable command too often in a row; `endpoint`: the model's server failed;

@@ -4,9 +4,10 @@ The loop calls `query` and `execute` in its own thread.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from dualcode import prompts
 from dualcode.agents import mini
@@ -15,11 +16,11 @@ from dualcode.agents.changes import Changes
 from dualcode.agents.commands import Turn, aims_at_tree, read_turn
 from dualcode.agents.mini import Said
 from dualcode.agents.records import AgentEnding, AgentRun, Step, standing
-from dualcode.agents.watch import OverError, watched
 from dualcode.agents.window import FullError, Window, shorten
 from dualcode.call import Call, Message, Usage
 from dualcode.errors import ContextOverflowError
 from dualcode.issues.jail.room import Ended
+from dualcode.models.chat import Meter, listening
 from dualcode.team import Seat
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ _SHARE = 4
 """What part of a context a reply may fill: in a small one, the conversation needs the room."""
 T = TypeVar("T")
 _MINI = {"Submitted": "submitted", "LimitsExceeded": "steps", "RepeatedFormatError": "format"}
+
+
+class OverError(Exception):
+    """A limit that ends an agent; `seconds` were spent on the request that it ended."""
+
+    def __init__(self, ending: Literal["tokens", "time", "stalled"], why: str, seconds: float = 0.0) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+        self.ending: Literal["tokens", "time", "stalled"] = ending
+        self.why = why
 
 
 class WorkAtHand:
@@ -124,7 +135,12 @@ class WorkAtHand:
         """Ask the seat, with what fits of the conversation."""
         refusals = 0
         while True:
-            self._require_room()
+            if self._tokens >= self._limits.tokens:
+                told = f"its replies had {self._tokens:,} of {self._limits.tokens:,} tokens"
+                raise OverError("tokens", told)
+            if self._seconds >= self._limits.seconds:
+                told = f"it worked for {self._seconds:.0f} of {self._limits.seconds:g} seconds"
+                raise OverError("time", told)
             try:
                 sent = self._window.fit(messages)
             except FullError:
@@ -160,12 +176,6 @@ class WorkAtHand:
         except (OverError, asyncio.CancelledError):
             self._lost += 1  # what was paid for it, nobody told
             raise
-
-    def _require_room(self) -> None:
-        if self._tokens >= self._limits.tokens:
-            raise OverError("tokens", f"its replies had {self._tokens:,} of {self._limits.tokens:,} tokens")
-        if self._seconds >= self._limits.seconds:
-            raise OverError("time", f"it worked for {self._seconds:.0f} of {self._limits.seconds:g} seconds")
 
     def _heard(self, call: Call) -> None:
         self._calls.append(call)
@@ -297,3 +307,55 @@ def _opening(brief: "Brief") -> tuple[Message, ...]:
         *earlier,
         Message(role="user", content=instance),
     )
+
+
+class Ear:
+    """Knows when something was last heard of a request.
+
+    Until it goes out it waits for its turn at the server: then what the server does for others is a sign of
+    life, too, and so is that somebody knows of its trouble and waits for it.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter, self._tokens = meter, meter.tokens
+        self._begun = False
+        self._heard = time.monotonic()
+
+    def begin(self) -> None:
+        """Hear that it goes out, the first time: nothing of it has come by going out again."""
+        if not self._begun:
+            self._begun, self._heard = True, time.monotonic()
+
+    def hear(self, thought: str, content: str) -> None:  # noqa: ARG002 - the listener's protocol
+        """Hear a piece."""
+        self._heard = time.monotonic()
+
+    def quiet(self) -> float:
+        """Return the seconds since the last sign of life."""
+        working = not self._begun and self._meter.tokens != self._tokens
+        if working or self._meter.trouble:
+            self._heard = time.monotonic()
+        self._tokens = self._meter.tokens
+        return time.monotonic() - self._heard
+
+
+async def watched(asking: Coroutine[Any, Any, T], meter: Meter, *, idle: float, left: float) -> T:
+    """Return what comes of a request. Raises OverError after `idle` silent seconds, or `left` in all."""
+    ear, began = Ear(meter), time.monotonic()
+    with listening(ear):
+        task = asyncio.create_task(asking)
+    try:
+        while True:
+            spent, quiet = time.monotonic() - began, ear.quiet()
+            if spent >= left:
+                raise OverError("time", "its time was over while its model was asked", spent)
+            if quiet >= idle:
+                raise OverError("stalled", f"nothing came from its model for {quiet:.3g} s", spent)
+            pause = min(left - spent, idle - quiet, idle / 4)
+            done, _ = await asyncio.wait({task}, timeout=pause)
+            if done:
+                return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

@@ -86,23 +86,17 @@ def run(
     Example:
       dualcode duel run duel.toml --concurrency 2
     """
-    from dualcode.duels.config import load_duel
     from dualcode.duels.duel import folder_of, forecast_of, run_duel
     from dualcode.duels.preparing import prepare
-    from dualcode.duels.running import hands_of
 
-    prepared = prepare(load_duel(config))
+    prepared = prepare(config)
     folder = folder_of(prepared, root, fresh=fresh)
     if not quiet:
         _tell_forecast(prepared, forecast_of(prepared, folder), err=True)
 
     tell = telling(not quiet)
     tell(f"in {folder}")
-    records = asyncio.run(
-        run_duel(
-            prepared, folder, hands_of(prepared.config), concurrency=concurrency, unsafe=unsafe, tell=tell
-        )
-    )
+    records = asyncio.run(run_duel(prepared, folder, concurrency=concurrency, unsafe=unsafe, tell=tell))
     _print(records, folder, as_json=as_json)
     if any(cell.status == "errored" for cell in records.cells):
         sys.exit(EXIT_ERRORED)
@@ -121,11 +115,10 @@ def forecast_duel(config: Path, root: Path, as_json: bool) -> None:
     Example:
       dualcode duel forecast duel.toml --json
     """
-    from dualcode.duels.config import load_duel
     from dualcode.duels.duel import folder_of, forecast_of
     from dualcode.duels.preparing import prepare
 
-    prepared = prepare(load_duel(config))
+    prepared = prepare(config)
     found = forecast_of(prepared, folder_of(prepared, root))
     if as_json:
         whole = {"money": {name: each.model_dump() for name, each in found.money.items()}}
@@ -161,9 +154,9 @@ def _tell_forecast(prepared: "Prepared", found: "DuelForecast", *, err: bool) ->
     def say(line: str) -> None:
         click.echo(line, err=err)
 
-    issues, judged = len(prepared.setting.tasks), found.judgements
+    issues, judged = len(prepared.tasks), found.judgements
     say(
-        f"{prepared.setting.name}: {len(prepared.conditions)} conditions x {issues} issues x "
+        f"{prepared.name}: {len(prepared.conditions)} conditions x {issues} issues x "
         f"{prepared.config.trials} trials; {found.cells} of {found.of} cells, {found.plans} plans"
         f"{f' and at most {judged} judgements' if judged else ''} are left"
     )
@@ -219,9 +212,10 @@ def _print(records: "DuelRecords", folder: Path, *, as_json: bool) -> None:
 
 
 def _print_cell(records: "DuelRecords", folder: Path, name: str, *, as_json: bool) -> None:
-    from dualcode.duels.store import TESTS, Place, cell_folder
+    from dualcode.duels.store import cell_folder
     from dualcode.errors import UnknownNameError
     from dualcode.tables.cells import NOTHING, money
+    from dualcode.workflows.store import TESTS, Place
 
     cells = {_name(cell): cell for cell in records.cells}
     if name not in cells:

@@ -200,7 +200,7 @@ _tree_options = stacked(
 )  # fmt: skip
 @_tree_options
 @click.option("--only", default="*", metavar="PATTERN", help="Only rows, or exercises, of such a name.")
-def import_issues(source: Path, target: Path, repositories: tuple[str, ...], **tree: Any) -> None:
+def import_issues(source: Path, target: Path, repositories: tuple[str, ...], only: str, **tree: Any) -> None:
     """Make tasks of SWE-bench's rows (.jsonl, .json), or of Python exercises of aider's polyglot folder.
 
     What needs a Docker image is refused by name. A row's repository is read where --repository says, and not
@@ -212,8 +212,9 @@ def import_issues(source: Path, target: Path, repositories: tuple[str, ...], **t
       dualcode issues import polyglot-benchmark ours --pin pytest==7.4.4
     """
     from dualcode.issues.importing import Wanted, import_tasks
+    from dualcode.issues.writing import Needs
 
-    wanted = Wanted.of(repositories, **tree)
+    wanted = Wanted.of(repositories, only=only, needs=Needs(**tree))
     written, refused = import_tasks(source, target, wanted)
     for name, why in refused:
         click.echo(f"refused  {name}: {why}", err=True)
@@ -234,7 +235,7 @@ def import_issues(source: Path, target: Path, repositories: tuple[str, ...], **t
     "--fix", metavar="REVISION", help="A commit that mends it: its source and its tests become the proof."
 )
 @_tree_options
-def new(folder: Path, repository: Path, revision: str, issue: Path, **options: Any) -> None:
+def new(folder: Path, repository: Path, revision: str, issue: Path, fix: str | None, **tree: Any) -> None:
     """Write a task from a local repository, a revision of it and an issue's text.
 
     With --fix the tests and the solution are taken from that commit; without it, a first hidden test is
@@ -245,7 +246,7 @@ def new(folder: Path, repository: Path, revision: str, issue: Path, **options: A
       dualcode issues new ours/price-7 --path ../shop --revision v1.2 --issue issue.md --pin pytest==7.4.4
     """
     from dualcode.errors import InputError
-    from dualcode.issues.writing import write_task
+    from dualcode.issues.writing import Needs, write_task
 
     try:
         text = sys.stdin.read() if str(issue) == "-" else issue.read_text("utf-8")
@@ -253,7 +254,7 @@ def new(folder: Path, repository: Path, revision: str, issue: Path, **options: A
         raise InputError(
             f"{issue} cannot be read as text: {error}", hint="--issue FILE, or - for stdin"
         ) from None
-    for path in write_task(folder, repository, revision, text, **options):
+    for path in write_task(folder, repository, revision, text, fix=fix, needs=Needs(**tree)):
         click.echo(path)
     click.echo(f"complete tests/ and fail_to_pass, then: {spelled()} issues check {folder}", err=True)
 

@@ -247,7 +247,7 @@ def run(
     )
     worked = _work(asked, quiet)
     if as_json:
-        print_json(worked.to_json())
+        print_json({**worked.model_dump(mode="json"), "solved": worked.solved})
     else:
         _print_worked(worked)
     if worked.faulted:

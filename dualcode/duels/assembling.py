@@ -1,17 +1,15 @@
 """From what is on record of a cell to the cell: its phases with their price, and how it ended."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from dualcode.agents.records import AgentEnding
 from dualcode.call import Call, Usage
 from dualcode.config import Price
-from dualcode.duels.records import Cell, Condition, Phase
+from dualcode.duels.records import Cell, Condition, Kind, Phase
 from dualcode.pricing import bill
 from dualcode.workflows.records import NodeResult
 from dualcode.workflows.workflow import Node, Workflow, upstream
 
-Kind = Literal["plan", "implement", "review", "check"]
 _OF_ENDING: Mapping[AgentEnding, str] = {
     "submitted": "stopped",  # by its own words: what it submitted is no answer that the node takes
     "steps": "timeout",

@@ -2,26 +2,24 @@
 
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dualcode.config import TeamConfig, explain, load_team
 from dualcode.duels.records import Arm
 from dualcode.errors import InputError, UnknownNameError
 from dualcode.issues.task import IssueTask, find_task
+from dualcode.record import Record
 
 HINT = "docs/duels.md has the table of keys"
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,59}")
 Names = tuple[str, ...]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Limits(_Table):
+class Limits(Record):
     """`[limits]`: what ends an agent, what a duel may cost, and how much goes on side by side."""
 
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
@@ -38,7 +36,7 @@ class Limits(_Table):
     """In which nothing comes from a model's server."""
 
 
-class Workflows(_Table):
+class Workflows(Record):
     """`[workflows]`: the workflow of each arm, by name or file."""
 
     planned: str = "plan-implement"
@@ -53,7 +51,7 @@ class Workflows(_Table):
         return {"no-plan": self.unplanned, "review": self.reviewed}.get(arm, self.planned)
 
 
-class DuelConfig(_Table):
+class DuelConfig(Record):
     """A duel as its TOML has it."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")] | None = None
@@ -142,7 +140,8 @@ class DuelConfig(_Table):
         return tuple(dict.fromkeys((*self.planning, *self.implementing, *reviewing)))
 
 
-class Setting(_Table):
+@dataclass(frozen=True)
+class Setting:
     """A duel's configuration with all that it names, read."""
 
     path: Path

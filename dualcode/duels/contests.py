@@ -10,7 +10,6 @@ from statistics import fmean
 from typing import Literal
 
 from dualcode.analysis.clusters import Clusters
-from dualcode.analysis.statistics import Standing as Claim
 from dualcode.analysis.statistics import Tested, corrected
 from dualcode.duels.amounts import paid, single
 from dualcode.duels.records import Cell, Condition, DuelRecords, Key
@@ -41,13 +40,6 @@ class Contested(Tested):
     """The 95 % interval, issues drawn anew."""
     least_p: float
     """The smallest p that so many issues can give."""
-
-    @property
-    def claim(self) -> Claim:
-        """What can be claimed."""
-        if not self.significant:
-            return "unclear"
-        return "better" if self.delta > 0 else "worse"
 
 
 class Contest(Contested):

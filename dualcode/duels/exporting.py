@@ -17,6 +17,8 @@ from dualcode.duels.standing import Standing
 from dualcode.errors import InputError
 from dualcode.published.duels import load_published_duels
 
+TAKEN = ("steps", "calls", "failed_edits", "prompt_tokens", "completion_tokens", "cached_share")
+"""Of what a cell took on average, by `Effort`'s names."""
 DOLLARS = ("$", "USD", "US$")
 Rows = Sequence[Mapping[str, Any]]
 
@@ -93,12 +95,7 @@ def condition(found: Findings, row: Standing) -> dict[str, Any]:
         "cost_per_solved": cost.per_solved if cost else None,
         "cost_unknown": cost.unknown if cost else None,
         "efficiency_solved": row.efficiency_solved,
-        "steps": effort.steps if effort else None,
-        "calls": effort.calls if effort else None,
-        "failed_edits": effort.failed_edits if effort else None,
-        "prompt_tokens": effort.prompt_tokens if effort else None,
-        "completion_tokens": effort.completion_tokens if effort else None,
-        "cached_share": effort.cached_share if effort else None,
+        **{name: getattr(effort, name) if effort else None for name in TAKEN},
         "out_of_scope": row.out_of_scope,
         "scope": row.scope.mean if row.scope else None,
         "dropped": row.dropped,

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dualcode.duels.contests import Contest, Effect, contests, effects
-from dualcode.duels.records import JOIN, Cell, Condition, DuelRecords, Key
-from dualcode.duels.scores import CellScore, scores_of
+from dualcode.duels.records import JOIN, Cell, Condition, DuelRecords
 from dualcode.duels.standing import Board, Standing, board
 from dualcode.panel.measures import Makers, PanelMeasured, measure
 
@@ -18,7 +17,6 @@ class Findings:
     board: Board
     contests: tuple[Contest, ...]
     effects: tuple[Effect, ...]
-    scores: Mapping[Key, CellScore]
     panel: PanelMeasured | None
     """What the judges' scores are worth; None where nobody was asked."""
 
@@ -45,7 +43,6 @@ def find(records: DuelRecords) -> Findings:
         board(records),
         contests(records),
         effects(records),
-        scores_of(records.judgements),
         measured(records) if any(not each.by_rule for each in records.judgements) else None,
     )
 

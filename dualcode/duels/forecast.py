@@ -15,6 +15,7 @@ from dualcode.duels.conditions import keys_of
 from dualcode.duels.preparing import Prepared
 from dualcode.duels.records import JOIN, Cell, Condition, Judgement, Key
 from dualcode.panel.exhibit import CALIBRATIONS
+from dualcode.panel.renderings import RENDERINGS
 from dualcode.pricing import charge
 from dualcode.record import Record
 from dualcode.study.forecast import NOTHING, Range
@@ -26,7 +27,6 @@ OPENING, GROWTH, REPLY = 2_500, 700, 200
 """Assumed tokens of the first request, of what each step adds to the next, and of a reply."""
 JUDGED, JUDGEMENT = 6_000, 800
 """Assumed tokens that a judge reads, and writes."""
-RENDERINGS = 2
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
     """Return what is left to do of a duel; `done` and `judged` are on record of it."""
     config = prepared.config
     finished = {cell.key for cell in done if cell.status != "errored"}
-    keys = keys_of(prepared.conditions, tuple(prepared.setting.tasks), config.trials)
+    keys = keys_of(prepared.conditions, tuple(prepared.tasks), config.trials)
     todo = [key for key in keys if key not in finished]
     conditions = {each.id: each for each in prepared.conditions}
     known = defaultdict[tuple[str, str], list[Taken]](list)
@@ -99,8 +99,8 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
             for one in model.split(JOIN):
                 share = 1 / len(model.split(JOIN))
                 sums[one].append(_ends(node.id, one, known, config.limits.steps, share))
-    known_fixes = sum(task.solution.exists() for task in prepared.setting.tasks.values())
-    wanted = RENDERINGS * (len(keys) + len(CALIBRATIONS) * known_fixes)
+    known_fixes = sum(task.solution.exists() for task in prepared.tasks.values())
+    wanted = len(RENDERINGS) * (len(keys) + len(CALIBRATIONS) * known_fixes)
     judgements = 0
     for judge in config.judges:
         settled = sum(each.judge == judge and each.settled for each in judged)
@@ -116,13 +116,12 @@ def forecast(prepared: Prepared, done: Sequence[Cell], judged: Sequence[Judgemen
 def _asked(prepared: Prepared, condition: Condition, key: Key, plans: set[Key]) -> Iterator[tuple[Node, str]]:
     """Yield the nodes that a cell asks models for, with who is asked; a plan's once for all who share it."""
     workflow = prepared.workflows[condition.workflow]
-    shared = set[str]()
-    if condition.arm in ("pair", "solo") and condition.planner is not None:
+    shared, first = set[str](), False
+    if condition.plans_by is not None:
         shared = {node.id for node in shared_nodes(workflow)}
-    name = (condition.planner or "", key[1], key[2])
-    first = bool(shared) and name not in plans
-    if first:
-        plans.add(name)
+        plan = (condition.plans_by, *key[1:])
+        first = bool(shared) and plan not in plans
+        plans |= {plan} if first else set()
     for node in workflow.nodes:
         if node.asks and node.role is not None and (node.id not in shared or first):
             yield node, condition.roles[node.role]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualcode.duels.findings import Findings
+from dualcode.duels.records import Duel
 from dualcode.duels.standing import LEAST_CELLS, Standing
 
 NO_RANK = (
@@ -22,6 +23,11 @@ def some(names: Sequence[str]) -> str:
 def named(rows: Sequence[Standing]) -> str:
     """Return the ids of conditions, shortened where they are many."""
     return some([row.id for row in rows])
+
+
+def models_of(duel: Duel) -> str:
+    """Return the models by their endpoints' names, with what servers call them where that is another name."""
+    return ", ".join(name if name == served else f"{name} ({served})" for name, served in duel.models.items())
 
 
 def general(found: Findings) -> list[str]:

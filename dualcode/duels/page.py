@@ -12,13 +12,13 @@ from dualcode import __version__
 from dualcode.agents.records import Step
 from dualcode.duels import catalogue
 from dualcode.duels.findings import Findings
-from dualcode.duels.notes import named
+from dualcode.duels.notes import models_of, named
 from dualcode.duels.records import Cell, Judgement, Key, Phase
 from dualcode.duels.standing import Standing
 from dualcode.duels.tables import amount, within
 from dualcode.errors import RunError
 from dualcode.figures.drawn import Drawn
-from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.verdict import IssueVerdict
 from dualcode.report.file import as_json, fill, image, write_page
 from dualcode.report.pack import Packed, pack
 from dualcode.report.text import cleaned
@@ -47,9 +47,7 @@ def write_duel(found: Findings, figures: Sequence[Drawn], target: Path) -> Path:
         "title": f"Duel {records.duel.name}",
         "duel": records.duel,
         "lead": lead(found),
-        "models": ", ".join(
-            name if name == served else f"{name} ({served})" for name, served in records.duel.models.items()
-        ),
+        "models": models_of(records.duel),
         "made": time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(records.duel.created)),
         "workflows": list(dict.fromkeys(each.workflow for each in records.duel.conditions)),
         "glances": [_glance(row) for row in found.standings],
@@ -159,11 +157,11 @@ def cell_data(found: Findings, cell: Cell) -> Data:
     texts = Texts()
     judged = [each for each in found.records.judgements if each.calibration is None and each.key == cell.key]
     data: Data = {
-        "sign": {True: "p", False: "f", None: "e"}[cell.solved],
+        "sign": SIGNS[cell.solved],
         "reason": cell.reason,
         "plan": texts.add(cell.plan, "program") if cell.plan else None,
         "diff": texts.add(cell.diff, "program") if cell.diff else None,
-        "left_out": _dropped(cell.left_out),
+        "left_out": [[each.path, each.why] for each in cell.left_out],
         "verdict": _verdict(cell.verdict, texts) if cell.verdict else None,
         "judgements": [_judgement(each, texts) for each in judged],
         "phases": [_phase(each) for each in cell.phases],
@@ -172,64 +170,39 @@ def cell_data(found: Findings, cell: Cell) -> Data:
     return cleaned(data) | {"texts": texts.all, "kinds": texts.kinds}
 
 
-def _dropped(found: tuple[Dropped, ...]) -> list[list[str]]:
-    return [[each.path, each.why] for each in found]
-
-
 def _verdict(verdict: IssueVerdict, texts: Texts) -> Data:
+    shown = verdict.model_dump(include={"solved", "reason", "failing", "broken", "tampered", "out_of_scope"})
     return {
-        "solved": verdict.solved,
-        "reason": verdict.reason,
-        "failing": list(verdict.failing),
-        "broken": list(verdict.broken),
-        "tampered": verdict.tampered,
-        "dropped": _dropped(verdict.dropped),
-        "out_of_scope": list(verdict.out_of_scope),
+        **shown,
+        "dropped": [[each.path, each.why] for each in verdict.dropped],
         "output": texts.add(verdict.output, "reply") if verdict.output else None,
     }
 
 
 def _judgement(each: Judgement, texts: Texts) -> Data:
-    return {
-        "judge": each.judge,
-        "model": each.model,
-        "rendering": each.rendering,
-        "why_missing": each.why_missing,
-        "scores": None
-        if each.scores is None
-        else [
-            [name.replace("_", " "), score, texts.add(each.reasons.get(name), "reply")]
-            for name, score in each.scores.items()
-        ],
-    }
+    scores = each.scores and [
+        [name.replace("_", " "), score, texts.add(each.reasons.get(name), "reply")]
+        for name, score in each.scores.items()
+    ]
+    return {**each.model_dump(include={"judge", "model", "rendering", "why_missing"}), "scores": scores}
 
 
 def _phase(phase: Phase) -> Data:
     usage = phase.usage
     free = phase.money is None and not phase.calls
     return {
-        "name": phase.name,
-        "model": phase.model,
-        "status": phase.status,
+        **phase.model_dump(include={"name", "model", "status", "calls", "seconds", "shared"}),
         "endings": [run.ending for run in phase.runs],
-        "calls": phase.calls,
         "tokens": [usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens],
-        "seconds": phase.seconds,
         "money": amount({} if free else phase.money),
-        "source": "–" if free else phase.source,
-        "shared": phase.shared,
+        "source": NOTHING if free else phase.source,
     }
 
 
 def _step(step: Step, texts: Texts) -> Data:
     return {
-        "node": step.node,
-        "number": step.number,
+        **step.model_dump(include={"node", "number", "ending", "exit_code", "failed_edit", "seconds"}),
         "said": texts.add(step.said, "reply"),
         "command": texts.add(step.command, "reply"),
         "observation": texts.add(step.observation, "message") if step.observation else None,
-        "ending": step.ending,
-        "exit_code": step.exit_code,
-        "failed_edit": step.failed_edit,
-        "seconds": step.seconds,
     }

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from dualcode import __version__
+from dualcode.agents.agent import AgentLimits
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.conditions import PLANNER, ROLES, conditions_of
-from dualcode.duels.config import DuelConfig, Setting
+from dualcode.duels.config import Setting, load_duel
 from dualcode.duels.purse import cautions, refuse_unknown_prices
 from dualcode.duels.records import Condition, Duel
 from dualcode.errors import InputError
@@ -27,17 +28,11 @@ _OF_SERVERS = {"base_url", "server", "api_key_env", "concurrency", "attempts", "
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Setting):
     """A duel that can begin."""
 
-    setting: Setting
     workflows: Mapping[str, Workflow]
     conditions: tuple[Condition, ...]
-
-    @property
-    def config(self) -> DuelConfig:
-        """The duel's file."""
-        return self.setting.config
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -47,7 +42,13 @@ class Prepared:
     @property
     def prices(self) -> dict[str, Price | None]:
         """By endpoint."""
-        return {name: self.setting.team.endpoints[name].price for name in self.models}
+        return {name: self.team.endpoints[name].price for name in self.models}
+
+    @property
+    def agent_limits(self) -> AgentLimits:
+        """What ends each agent."""
+        own = self.config.limits.model_dump(include={"steps", "tokens", "seconds", "idle_seconds"})
+        return AgentLimits.model_validate(own)
 
     @property
     def cautions(self) -> list[str]:
@@ -55,14 +56,15 @@ class Prepared:
         config, found = self.config, list(cautions(self.prices))
         if contestants := [each for each in config.judges if each in config.contestants]:
             found.append(f"{', '.join(contestants)} may judge its own work: the report has own minus other")
-        temperatures = (self.setting.team.sampling.for_role(role).plain.temperature for role in ROLES)
+        temperatures = (self.team.sampling.for_role(role).plain.temperature for role in ROLES)
         if config.trials > 1 and not any(temperatures):
             found.append("all models sample at temperature 0: trials differ by seed and by chance alone")
         return found
 
 
-def prepare(setting: Setting) -> Prepared:
-    """Find the workflows, and refuse what cannot be run. Raises ConfigError or SuiteError."""
+def prepare(path: Path) -> Prepared:
+    """Read a duel's TOML with all that it names, and refuse what cannot be run. Raises as `load_duel`."""
+    setting = load_duel(path)
     config, folder = setting.config, setting.path.parent
     workflows: dict[str, Workflow] = {}
     for arm in config.arms:
@@ -72,9 +74,10 @@ def prepare(setting: Setting) -> Prepared:
         _check(workflows[name], setting, plans=arm in ("pair", "solo"))
     if config.judges:
         find_rubric(config.rubric)
-    refuse_unknown_prices(config.limits.money, Prepared(setting, workflows, ()).prices, setting.path)
     roles = {name: each.roles for name, each in workflows.items()}
-    return Prepared(setting, workflows, conditions_of(config, roles))
+    made = Prepared(**vars(setting), workflows=workflows, conditions=conditions_of(config, roles))
+    refuse_unknown_prices(config.limits.money, made.prices, path)
+    return made
 
 
 def _check(workflow: Workflow, setting: Setting, *, plans: bool) -> None:
@@ -95,11 +98,11 @@ def _check(workflow: Workflow, setting: Setting, *, plans: bool) -> None:
 
 def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Duel:
     """Return what is on record of a duel before its first cell."""
-    setting, config, team = prepared.setting, prepared.config, prepared.setting.team
+    config, team = prepared.config, prepared.team
     return Duel(
-        name=setting.name,
+        name=prepared.name,
         conditions=prepared.conditions,
-        issues=tuple(setting.tasks),
+        issues=tuple(prepared.tasks),
         trials=config.trials,
         judges=config.judges,
         rubric=find_rubric(config.rubric).name if config.judges else config.rubric,
@@ -127,7 +130,7 @@ def manifest(prepared: Prepared, *, served: Mapping[str, Any], tier: str) -> Due
             "served": dict(served),
             "dualcode": __version__,
         },
-        issue_hashes={name: hash_of(task.folder) for name, task in setting.tasks.items()},
+        issue_hashes={name: hash_of(task.folder) for name, task in prepared.tasks.items()},
     )
 
 

@@ -128,12 +128,20 @@ class Purse:
         return None if working.cancelled() else working.result()
 
 
-class PaidChat:
-    """A ChatModel whose every answer is paid from a purse."""
+class _Behind:
+    """A ChatModel before another one, with a purse at hand."""
 
     def __init__(self, chat: ChatModel, purse: Purse) -> None:
         self.name, self.model, self.meter = chat.name, chat.model, chat.meter
         self._chat, self._purse = chat, purse
+
+    async def close(self) -> None:
+        """Close the chat model."""
+        await self._chat.close()
+
+
+class PaidChat(_Behind):
+    """A ChatModel whose every answer is paid from a purse."""
 
     async def complete(self, request: Request) -> Reply:
         """Answer while there is money; see ChatModel."""
@@ -149,25 +157,13 @@ class PaidChat:
         self._purse.pay(self.name, reply.attempts)
         return reply
 
-    async def close(self) -> None:
-        """Close the chat model."""
-        await self._chat.close()
 
-
-class SteadyChat:
+class SteadyChat(_Behind):
     """A ChatModel, behind the ledger, whose answers arrive though who asked is stopped for want of money."""
-
-    def __init__(self, chat: ChatModel, purse: Purse) -> None:
-        self.name, self.model, self.meter = chat.name, chat.model, chat.meter
-        self._chat, self._purse = chat, purse
 
     async def complete(self, request: Request) -> Reply:
         """Answer; see ChatModel."""
         return await self._purse.answered(asyncio.create_task(self._chat.complete(request)))
-
-    async def close(self) -> None:
-        """Close the chat model."""
-        await self._chat.close()
 
 
 def refuse_unknown_prices(

@@ -8,10 +8,14 @@ from pydantic import Field
 
 from dualcode.agents.records import AgentRun, Step
 from dualcode.call import Usage
-from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.verdict import IssueVerdict
+from dualcode.issues.worktrees import Dropped
+from dualcode.panel.records import Judged, Key
 from dualcode.pricing import CostSource
 from dualcode.record import Record
 
+Kind = Literal["plan", "implement", "review", "check"]
+"""What a node's cost counts as: all before the first change is `plan`; `check` is a command alone."""
 Arm = Literal["pair", "solo", "no-plan", "review", "drawn"]
 """`pair`: one model plans, another implements; `solo`: one does both; `no-plan`: one implements, without a
 plan; `review`: one implements, another reviews, the first mends; `drawn`: a model drawn anew at each step."""
@@ -19,8 +23,6 @@ plan; `review`: one implements, another reviews, the first mends; `drawn`: a mod
 
 JOIN = "+"
 """Between models that share a role."""
-Key = tuple[str, str, int]
-"""Condition, issue, trial."""
 
 
 class Condition(Record):
@@ -40,6 +42,11 @@ class Condition(Record):
         return self.roles.get("planner")
 
     @property
+    def plans_by(self) -> str | None:
+        """The model whose plan is shared by all conditions that have it; None where there is no such plan."""
+        return self.planner if self.arm in ("pair", "solo") else None
+
+    @property
     def implementer(self) -> str:
         """The model that implements."""
         return self.roles["implementer"]
@@ -55,8 +62,7 @@ class Phase(Record):
 
     name: str
     """The node's id: `explore`, `plan`, `implement`, `self-review`, `review`, `fix`, `validate`."""
-    kind: Literal["plan", "implement", "review", "check"]
-    """What its cost counts as: all before the first change is `plan`; `check` is a command alone."""
+    kind: Kind
     role: str | None = None
     model: str | None = None
     status: Literal["completed", "failed", "skipped", "cancelled"] = "completed"
@@ -104,47 +110,13 @@ class Cell(Record):
         return self.verdict.solved if self.verdict else None
 
 
-class Judgement(Record):
-    """One judge's view of one fix in one rendering: a line of `judgements.jsonl`."""
+class Judgement(Judged):
+    """One judge's view of one fix in one rendering, with its price: a line of `judgements.jsonl`."""
 
-    condition: str
-    """Empty for a calibration."""
-    issue: str
-    trial: int
-    judge: str
-    """The endpoint's name in the team."""
-    model: str
-    """As its server names it."""
-    rubric: str
-    rendering: Literal["plain", "other"]
-    """`other`: comments stripped, files in another order; how far both differ is the judge's sensitivity."""
-    same: bool = False
-    """Whether the other rendering came out as the plain one: then it says nothing of sensitivity."""
-    calibration: Literal["right", "wrong", "instruction"] | None = None
-    scores: dict[str, int] | None = None
-    """By dimension; None: missing, never zero."""
-    reasons: dict[str, str] = Field(default_factory=dict[str, str])
-    why_missing: str = ""
-    usage: Usage = Usage()
-    seconds: float = 0.0
     money: dict[str, float] | None = None
     source: CostSource = "unknown"
-    checksum: str = ""
-    """Of the rubric: scores of another wording are other scores."""
-    cause: Literal["", "judge", "server"] = ""
-    """Whose fault it is that scores are missing; a server's is asked again on resume."""
     by_rule: bool = False
     """Whether nobody was asked: the cell changed nothing, and has the lowest score in every dimension."""
-
-    @property
-    def key(self) -> Key:
-        """The cell that was judged; a calibration's is no cell's."""
-        return self.condition, self.issue, self.trial
-
-    @property
-    def settled(self) -> bool:
-        """Whether it need not be asked again."""
-        return self.cause != "server"
 
 
 class Duel(Record):

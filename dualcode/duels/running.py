@@ -2,30 +2,27 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from dualcode.agents.agent import AgentLimits
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes
 from dualcode.duels.conditions import keys_of
-from dualcode.duels.config import DuelConfig
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell, Condition, Key
 from dualcode.duels.seats import Seating
-from dualcode.duels.store import CALLS, DIFF, NODES, PLAN, STEPS, TESTS, DuelStore, Place
+from dualcode.duels.store import PLAN, DuelStore
 from dualcode.errors import DualcodeError, GraderError, MoneyError, RunError, SuiteError
 from dualcode.issues.grading import Bench
-from dualcode.issues.jail.room import Room
-from dualcode.issues.verdict import Dropped, IssueVerdict
-from dualcode.issues.worktrees import Change, Worktree, worktree
-from dualcode.team import Team
-from dualcode.together import first_failure
+from dualcode.issues.verdict import IssueVerdict
+from dualcode.issues.worktrees import Change, worktree
+from dualcode.together import all_or_nothing
 from dualcode.workflows.hands import RepositoryHands, Site, restore
-from dualcode.workflows.records import Hands, NodeResult
+from dualcode.workflows.records import NodeResult
 from dualcode.workflows.running import inputs_of, run_workflow
+from dualcode.workflows.store import CALLS, DIFF, NODES, STEPS, TESTS, Place
 from dualcode.workflows.workflow import Workflow
 
 MOST_ERRORED = 3
@@ -33,50 +30,10 @@ MOST_ERRORED = 3
 
 
 @dataclass(frozen=True)
-class Post:
-    """Where, and by whom, the nodes of one cell or plan are done."""
-
-    team: Team
-    site: Site
-    place: Place
-    """Has the steps of an earlier session, and gets new ones."""
-    tell: Callable[[str], None]
-
-
-class MakeHands(Protocol):
-    """Makes the hands of one cell or plan: models in a jail, or a script in a test."""
-
-    def __call__(self, post: Post) -> Hands:
-        """Return the hands."""
-        ...
-
-
-def hands_of(config: DuelConfig) -> MakeHands:
-    """Return what makes the hands of each cell and plan: models in the jail, within the duel's limits."""
-    limits = AgentLimits(
-        steps=config.limits.steps,
-        tokens=config.limits.tokens,
-        seconds=config.limits.seconds,
-        idle_seconds=config.limits.idle_seconds,
-    )
-
-    def made(post: Post) -> Hands:
-        return RepositoryHands(
-            post.team,
-            post.site,
-            post.place.steps(),
-            record=lambda step: post.place.add(STEPS, step),
-            limits=limits,
-            tell=post.tell,
-        )
-
-    return made
-
-
-@dataclass(frozen=True)
 class Means:
     """What a duel works with."""
 
+    store: DuelStore
     workflows: Mapping[str, Workflow]
     """By the names that the conditions have."""
     benches: Mapping[str, Bench]
@@ -84,33 +41,20 @@ class Means:
     seating: Seating
     prices: Mapping[str, Price | None]
     purse: Purse
-    hands: MakeHands
-
-
-@dataclass
-class Progress:
-    """What a duel has done so far, and who hears of it."""
-
-    tell: Callable[[str], None]
-    total: int
-    done: int = 0
-    errored: int = 0
-    in_a_row: int = 0
+    limits: AgentLimits
 
 
 class Duelling:
     """The cells of one duel that are not done yet."""
 
-    def __init__(
-        self, store: DuelStore, means: Means, *, concurrency: int, tell: Callable[[str], None]
-    ) -> None:
-        duel = store.duel
-        self._store, self._means = store, means
+    def __init__(self, means: Means, *, concurrency: int, tell: Callable[[str], None]) -> None:
+        duel = means.store.duel
+        self._store, self._means, self._tell = means.store, means, tell
         self._conditions = {each.id: each for each in duel.conditions}
         self._keys = keys_of(duel.conditions, duel.issues, duel.trials)
         self._slots = asyncio.Semaphore(concurrency)
         self._planned: dict[Key, asyncio.Lock] = {}
-        self._progress = Progress(tell, total=len(self._keys))
+        self._done_cells = self._errored_in_a_row = 0
 
     async def run(self) -> list[Cell]:
         """Do what is not done, and return those that errored.
@@ -119,8 +63,8 @@ class Duelling:
         error one after another. Whatever is raised, the same duel can be gone on with.
         """
         todo = [key for key in self._keys if not self._is_done(key)]
-        self._progress.done = len(self._keys) - len(todo)
-        await self._means.purse.spend(self._work(todo))
+        self._done_cells = len(self._keys) - len(todo)
+        await self._means.purse.spend(all_or_nothing(self._cell(key) for key in todo))
         left = sum(not self._is_done(key) for key in self._keys)
         if (why := self._means.purse.why) is not None and left:
             raise MoneyError(
@@ -134,18 +78,10 @@ class Duelling:
         cell = self._store.cell(key)
         return cell is not None and cell.status != "errored"
 
-    async def _work(self, todo: Sequence[Key]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for key in todo:
-                    group.create_task(self._cell(key))
-        except BaseExceptionGroup as failures:
-            raise first_failure(failures) from None
-
     async def _cell(self, key: Key) -> None:
-        condition, issue, trial = self._conditions[key[0]], key[1], key[2]
+        condition = self._conditions[key[0]]
         try:
-            plan = await self._plan(condition, issue, trial)
+            plan = await self._plan(condition, *key[1:])
             async with self._slots:
                 cell = await self._fight(condition, key, plan)
         except (SuiteError, RunError):
@@ -153,49 +89,44 @@ class Duelling:
         except Exception as error:
             told = error.message if isinstance(error, DualcodeError) else f"{type(error).__name__}: {error}"
             cell = Cell(
-                condition=key[0], issue=issue, trial=trial, status="errored", reason=told, started=now()
+                condition=key[0], issue=key[1], trial=key[2], status="errored", reason=told, started=now()
             )
         self._store.keep(cell)
         self._heard(cell)
 
     def _heard(self, cell: Cell) -> None:
-        state = self._progress
-        state.done += cell.status != "errored"
-        state.errored += cell.status == "errored"
-        state.in_a_row = state.in_a_row + 1 if cell.status == "errored" else 0
         came = "solved" if cell.solved else "not solved"
         if cell.status == "errored":
+            self._errored_in_a_row += 1
             came = f"errored: {cell.reason}"
-        elif cell.status != "complete":
-            came = f"{came} ({cell.status}: {cell.reason})"
+        else:
+            self._done_cells, self._errored_in_a_row = self._done_cells + 1, 0
+            came += "" if cell.status == "complete" else f" ({cell.status}: {cell.reason})"
         name = "/".join(map(str, cell.key))
-        state.tell(f"{state.done} of {state.total}  {name}  {came}")
-        if state.in_a_row >= MOST_ERRORED:
+        self._tell(f"{self._done_cells} of {len(self._keys)}  {name}  {came}")
+        if self._errored_in_a_row >= MOST_ERRORED:
             raise RunError(
-                f"{state.in_a_row} cells in a row errored, the last by: {cell.reason}",
+                f"{self._errored_in_a_row} cells in a row errored, the last by: {cell.reason}",
                 hint="mend that; the same command does them again",
             )
 
     async def _plan(self, condition: Condition, issue: str, trial: int) -> Mapping[str, NodeResult]:
         """Return the nodes that all who have this planner share, done once."""
-        if condition.arm not in ("pair", "solo") or condition.planner is None:
-            return {}
-        workflow = self._means.workflows[condition.workflow]
+        planner, workflow = condition.plans_by, self._means.workflows[condition.workflow]
         nodes = shared_nodes(workflow)
-        if not nodes:
+        if planner is None or not nodes:
             return {}
-        name = (condition.planner, issue, trial)
-        place = self._store.plan_place(*name)
-        async with self._planned.setdefault(name, asyncio.Lock()):
+        place = self._store.plan_place(planner, issue, trial)
+        async with self._planned.setdefault((planner, issue, trial), asyncio.Lock()):
             part = replace(workflow, nodes=nodes)
             done = place.begin(part)
             if all(node.id in done for node in nodes):
                 return done
             async with self._slots:
-                key = (f"plan:{condition.planner}", issue, trial)
+                key = (f"plan:{planner}", issue, trial)
                 found, _ = await self._done(part, condition, key, place, done, {})
             if fault := next((each for each in found.values() if each.fault), None):
-                raise GraderError(f"the plan of {condition.planner}: {fault.node}: {fault.reason}")
+                raise GraderError(f"the plan of {planner}: {fault.node}: {fault.reason}")
             return found
 
     async def _fight(self, condition: Condition, key: Key, plan: Mapping[str, NodeResult]) -> Cell:
@@ -217,16 +148,12 @@ class Duelling:
             if verdict.solved is None:
                 status, reason = "errored", f"grading: {verdict.reason}"
         calls = place.calls()
-        if plan and condition.planner is not None:
-            calls = [*self._store.plan_place(condition.planner, key[1], key[2]).calls(), *calls]
-        prices = self._means.prices
-        sharing = [
-            each
-            for each in self._conditions.values()
-            if each.arm in ("pair", "solo") and each.planner == condition.planner
-        ]
-        shared = frozenset(plan) if len(sharing) > 1 else frozenset[str]()
-        phases = phases_of(condition, workflow, results, calls, prices, shared=shared)
+        planner = condition.plans_by
+        if plan and planner is not None:
+            calls = [*self._store.plan_place(planner, *key[1:]).calls(), *calls]
+        sharing = sum(each.plans_by == planner for each in self._conditions.values())
+        shared = frozenset(plan) if sharing > 1 else frozenset[str]()
+        phases = phases_of(condition, workflow, results, calls, self._means.prices, shared=shared)
         return Cell.model_validate(
             {
                 "condition": condition.id,
@@ -238,7 +165,7 @@ class Duelling:
                 "plan": planned,
                 "diff": change.diff,
                 "files": change.files,
-                "left_out": tuple(map(Dropped.of, change.left_out)),
+                "left_out": change.left_out,
                 "verdict": verdict,
                 "started": min((call.attempts[0].started for call in calls if call.attempts), default=now()),
                 "seconds": sum(each.seconds for each in phases),
@@ -259,16 +186,24 @@ class Duelling:
         kept, name = len(place.calls()), "/".join(map(str, key))
 
         def tell(line: str) -> None:
-            self._progress.tell(f"{name}  {line}")
+            self._tell(f"{name}  {line}")
 
         with worktree(bench.base, self._tree_of(key)) as tree:
-            ended = [each for each in place.nodes() if each.node in done]
-            await asyncio.to_thread(restore, tree, place.folder, ended)
-            site = self._site(tree, bench, condition, key, place)
+            await asyncio.to_thread(restore, tree, place.folder, done.values())
+            planner = condition.plans_by  # conversations of its plan are to be had, too
+            plans = [self._store.plan_place(planner, *key[1:]).folder] if planner else []
+            site = Site.of(bench, tree, place.folder, plans)
             team = self._means.seating.team_of(
                 condition.roles, key, lambda call: place.add(CALLS, call), first=kept + 1
             )
-            hands = self._means.hands(Post(team, site, place, tell))
+            hands = RepositoryHands(
+                team,
+                site,
+                place.steps(),
+                record=lambda step: place.add(STEPS, step),
+                limits=self._means.limits,
+                tell=tell,
+            )
             results = await run_workflow(
                 workflow,
                 hands,
@@ -279,19 +214,6 @@ class Duelling:
             )
             change = await asyncio.to_thread(tree.commit)
         return results, change
-
-    def _site(self, tree: Worktree, bench: Bench, condition: Condition, key: Key, place: Place) -> Site:
-        """Return where a cell's nodes are done; conversations of its plan are to be had there, too."""
-        task = bench.task
-        plans = [self._store.plan_place(condition.planner, key[1], key[2])] if condition.planner else []
-        return Site(
-            bench.jail,
-            Room(tree, bench.environment, task.settings.pythonpath),
-            task.limits,
-            place.folder,
-            task.settings.visible_test,
-            elsewhere=[each.folder for each in plans],
-        )
 
     def _tree_of(self, key: Key) -> str:
         """Return the name of a cell's worktree: the same in each session, and no other duel's."""

@@ -152,15 +152,10 @@ def board(records: DuelRecords) -> Board:
     )
 
 
-def graded(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells of which it is known whether they are solved."""
-    return [each for each in cells if each.solved is not None]
-
-
 def standing(records: DuelRecords, condition: Condition, scores: Mapping[Key, CellScore]) -> Standing:
     """Return one condition's row, without its rank."""
     own = [each for each in records.cells if each.condition == condition.id]
-    known = graded(own)
+    known = [each for each in own if each.solved is not None]
     outcomes = outcomes_of(known)
     given = [scores.get(each.key, CellScore(by_judge={})) for each in known]
     quality = spread_of(each.quality for each in given)

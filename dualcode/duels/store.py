@@ -10,87 +10,25 @@ One process owns it. Whenever it is killed, lines are whole or dropped, and what
 that were not done is asked of the ledger again, and written again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
 from pydantic import ValidationError
 
-from dualcode.agents.records import Step, standing
-from dualcode.call import Call
+from dualcode.agents.records import Step
 from dualcode.duels.conditions import keys_of
 from dualcode.duels.records import Cell, Duel, DuelRecords, Judgement, Key
 from dualcode.errors import RunError
+from dualcode.panel.records import Asked
 from dualcode.record import Record
-from dualcode.runs.lines import append_whole, drop_torn_line, own, read_lines, replace, writing
-from dualcode.workflows.records import NodeResult
-from dualcode.workflows.running import kept
-from dualcode.workflows.workflow import Workflow
+from dualcode.runs.lines import drop_torn_line, own, read_lines, replace, writing
+from dualcode.workflows.store import Place
 
 MANIFEST, CELL, JUDGEMENTS = "manifest.json", "cell.json", "judgements.jsonl"
-NODES, STEPS, CALLS = "nodes.jsonl", "steps.jsonl", "calls.jsonl"
-PLAN, DIFF, TESTS = "plan.md", "change.diff", "tests.txt"
+PLAN = "plan.md"
 
 R = TypeVar("R", bound=Record)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The folder of one cell, or of one plan."""
-
-    folder: Path
-
-    def begin(self, workflow: Workflow) -> dict[str, NodeResult]:
-        """Make it ready to be worked in, and return the workflow's nodes that are done.
-
-        What a kill tore, and the calls of nodes that are not done, are dropped: they come again.
-        """
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in (NODES, STEPS, CALLS):
-                drop_torn_line(self.folder / name)
-            found = self.nodes()
-            done = kept(workflow, {each.node: each for each in found})
-            if len(done) != len(found):
-                self._write(NODES, done.values())
-            calls = self.calls()
-            if any(call.step not in done for call in calls):
-                self._write(CALLS, [call for call in calls if call.step in done])
-        return done
-
-    def nodes(self) -> list[NodeResult]:
-        """Return what came of its nodes."""
-        return read_lines(self.folder / NODES, NodeResult, [])
-
-    def steps(self) -> list[Step]:
-        """Return its agents' steps that count, node by node."""
-        by_node: dict[str, list[Step]] = {}
-        for each in read_lines(self.folder / STEPS, Step, []):
-            by_node.setdefault(each.node, []).append(each)
-        return [step for steps in by_node.values() for step in standing(steps)]
-
-    def calls(self) -> list[Call]:
-        """Return its calls."""
-        return read_lines(self.folder / CALLS, Call, [])
-
-    def add(self, name: str, record: Record) -> None:
-        """Append a record to one of its files. Raises RunError if it cannot be written."""
-        with writing(self.folder / name):
-            append_whole(self.folder / name, f"{record.to_line()}\n")
-
-    def write(self, name: str, text: str) -> None:
-        """Write one of its texts, whole or not at all; bytes that are no text stay what they are."""
-        with writing(self.folder / name):
-            replace(self.folder / name, [text.encode("utf-8", "surrogateescape")])
-
-    def read(self, name: str) -> str | None:
-        """Return one of its texts; None if it is not there."""
-        path = self.folder / name
-        return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else None
-
-    def _write(self, name: str, records: Iterable[Record]) -> None:
-        replace(self.folder / name, "".join(f"{each.to_line()}\n" for each in records))
 
 
 class DuelStore:
@@ -188,7 +126,7 @@ def read_duel(folder: Path) -> DuelRecords:
     duel = read_manifest(folder)
     cells = tuple(_cells(folder, duel))
     judgements = read_judgements(folder, duel)
-    planners = {each.id: each.planner for each in duel.conditions}
+    planners = {each.id: each.plans_by for each in duel.conditions}
     steps: dict[Key, tuple[Step, ...]] = {}
     for each in cells:
         own = Place(cell_folder(folder, each.key)).steps()
@@ -200,11 +138,10 @@ def read_duel(folder: Path) -> DuelRecords:
 
 def read_judgements(folder: Path, duel: Duel) -> tuple[Judgement, ...]:
     """Return what judges said that counts: of the duel's judges and rubric, the last to each question."""
-    found: dict[tuple[object, ...], Judgement] = {}
+    found: dict[Asked, Judgement] = {}
     for each in read_lines(folder / JUDGEMENTS, Judgement, []):
         if each.judge in duel.judges and each.rubric == duel.rubric:
-            key = (each.key, each.judge, each.rendering, each.calibration)
-            found[key] = each
+            found[each.asked] = each
     return tuple(found.values())
 
 

@@ -12,7 +12,7 @@ from dualcode.extraction.source import compiles
 from dualcode.grading.explain import Explanation, explain
 from dualcode.grading.grader import SandboxGrader
 from dualcode.grading.rules import Rules
-from dualcode.grading.samples import Sample, read_all, read_samples
+from dualcode.grading.samples import Sample, Samples, read_all, read_samples
 from dualcode.grading.score import Score, score
 from dualcode.record import Record
 from dualcode.sandbox import open_sandbox
@@ -62,14 +62,14 @@ def score_samples(
     if there is no sandbox.
     """
 
-    def read() -> tuple[Suite, list[Sample], int]:
+    def read() -> tuple[Suite, Samples]:
         suite = load()
-        return suite, *read_all(path, suite)
+        return suite, read_all(path, suite)
 
     async def work() -> tuple[Suite, list[Sample], Score]:
         async with open_sandbox(options.workers or machine.cores(), unsafe=options.unsafe) as sandbox:
             # The servers of a sandbox take as long to start as files take to be read.
-            _, (suite, samples, dropped) = await together(sandbox.warm(), asyncio.to_thread(read))
+            _, (suite, (samples, dropped)) = await together(sandbox.warm(), asyncio.to_thread(read))
             for warning in warnings_of(path, samples, dropped, suite):
                 watcher.on_warning(warning)
             return suite, samples, await grade_samples(samples, suite, options, watcher, sandbox)

@@ -9,7 +9,6 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,16 +56,7 @@ def open_base(task: IssueTask, near: Sequence[Path] = ()) -> Base:
     else:
         about = f"{_FORMAT} {source.sha256}"
     folder = packages.store() / "bases" / hashlib.sha256(about.encode()).hexdigest()[:16]
-    with packages.only_one(folder):
-        if not folder.exists():
-            made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-            made.chmod(0o755)
-            try:
-                _make(source, made, task.folder, near)
-                made.rename(folder)
-            except BaseException:
-                shutil.rmtree(made, ignore_errors=True)
-                raise
+    packages.made_once(folder, lambda made: _make(source, made, task.folder, near))
     commit = git(folder / "base.git", "rev-parse", "--verify", "refs/heads/base^{commit}").decode().strip()
     return Base(folder, commit)
 

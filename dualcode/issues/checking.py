@@ -4,10 +4,11 @@ Nothing of a model's is involved. Everything runs in the jail, without a network
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from dualcode.errors import SuiteError
@@ -60,18 +61,13 @@ async def prove_issue(
     seconds: dict[str, float] = {}
     faults: list[str] = []
 
-    def timed(what: str, began: float) -> None:
-        seconds[what] = round(time.monotonic() - began, 3)
-
-    began = time.monotonic()
     tell("source and base")
     try:
-        base = await asyncio.to_thread(open_base, task, near)
-        timed("base", began)
-        began = time.monotonic()
+        with _timed(seconds, "base"):
+            base = await asyncio.to_thread(open_base, task, near)
         tell("environment")
-        environment = await asyncio.to_thread(packages.environment, task)
-        timed("environment", began)
+        with _timed(seconds, "environment"):
+            environment = await asyncio.to_thread(packages.environment, task)
     except SuiteError as error:
         faults.append(str(error))
         return _proof(task, faults, seconds)
@@ -86,10 +82,17 @@ async def prove_issue(
                 tell(f"tests of the {what}, run {number + 1} of {TIMES}")
                 faults += [each async for each in _tested(bench, what, diff, seconds)]
     tell("a copy of the fix that could be read")
-    began = time.monotonic()
-    faults += await _readable(bench, solution or "")
-    timed("search", began)
+    with _timed(seconds, "search"):
+        faults += await _readable(bench, solution or "")
     return _proof(task, list(dict.fromkeys(faults)), seconds)
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Generator[None]:
+    """Note how long the block takes, unless it fails."""
+    began = time.monotonic()
+    yield
+    seconds[what] = round(time.monotonic() - began, 3)
 
 
 def _proof(task: IssueTask, faults: Sequence[str], seconds: dict[str, float]) -> IssueProof:
@@ -114,9 +117,8 @@ async def _tested(bench: Bench, what: str, diff: str, seconds: dict[str, float])
             patch = bench.task.solution if what == "solution" else bench.task.wrong
             yield f"{patch}: {error.message}"
             return
-        began = time.monotonic()
-        run = await bench.run(tree)
-        seconds[f"tests of the {what}"] = round(time.monotonic() - began, 3)
+        with _timed(seconds, f"tests of the {what}"):
+            run = await bench.run(tree)
     for each in _faults(bench.task, what, run):
         yield each
 
@@ -145,12 +147,11 @@ def _faults(task: IssueTask, what: str, run: TestRun) -> Iterator[str]:
 async def _readable(bench: Bench, solution: str) -> list[str]:
     """Return the places, beside the tree, where a command of the jail could read the fix, or the package."""
     found: list[str] = []
-    commits = git(bench.base.git_dir, "rev-list", "--all", "--count").decode().strip()
-    objects = git(
-        bench.base.git_dir, "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"
-    ).decode()
-    if commits != "1" or objects.split().count("commit") != 1:
-        found.append(f"the base has {objects.split().count('commit')} commits, and may have one")
+    reached = git(bench.base.git_dir, "rev-list", "--all", "--count").decode().strip()
+    kinds = git(bench.base.git_dir, "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)")
+    commits = kinds.split().count(b"commit")
+    if reached != "1" or commits != 1:
+        found.append(f"the base has {commits} commits, and may have one")
     with worktree(bench.base, "check-search") as tree:
         files, lines = _of_fix(solution, bench.base)
         spec = tree.base.folder / "search.json"
@@ -182,17 +183,9 @@ def _of_fix(solution: str, base: Base) -> tuple[list[str], list[str]]:
     files = [path.rpartition("/")[2] for path in paths]
     added = {line[1:].strip() for line in solution.split("\n") if line.startswith("+") and line[1:2] != "+"}
     lines = sorted(line for line in added if len(line) >= _SHORTEST and any(map(str.isalpha, line)))
-    known = (
-        git(
-            base.git_dir,
-            "grep",
-            "-h",
-            "-F",
-            *(part for line in lines for part in ("-e", line)),
-            base.commit,
-            allowed=(0, 1),
-        ).decode(errors="replace")
-        if lines
-        else ""
-    )
+    if not lines:
+        return files, []
+    sought = [part for line in lines for part in ("-e", line)]
+    told = git(base.git_dir, "grep", "-h", "-F", *sought, base.commit, allowed=(0, 1))
+    known = told.decode(errors="replace")
     return files, [line for line in lines if line not in known]

@@ -75,6 +75,11 @@ def git(
     return ran.stdout
 
 
+def names(listed: bytes) -> list[str]:
+    """Return the names of a list that git ends with NULs, as the kernel has them."""
+    return [os.fsdecode(each) for each in listed.split(b"\0") if each]
+
+
 def also_objects_of(git_dir: Path) -> dict[str, str]:
     """Return the setting by which a git command reads another repository's objects, whatever its path."""
     quoted = str(git_dir / "objects").replace("\\", "\\\\").replace('"', '\\"')

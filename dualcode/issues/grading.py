@@ -15,7 +15,7 @@ import shutil
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +26,7 @@ from dualcode.issues.jail.room import Ended, Room
 from dualcode.issues.packages import Environment
 from dualcode.issues.screen import Screened, screen
 from dualcode.issues.task import IssueTask
-from dualcode.issues.verdict import Dropped, IssueVerdict, Phases
+from dualcode.issues.verdict import IssueVerdict, Phases
 from dualcode.issues.worktrees import Worktree, give, temporary_folder, worktree
 
 INSIDE = Path(__file__).with_name("inside.py")
@@ -78,13 +78,12 @@ class TestRun:
 
 @dataclass
 class Bench:
-    """All that a task's fixes are graded with; `ready` says once what the base itself does."""
+    """All that a task's fixes are graded with."""
 
     task: IssueTask
     base: Base
     environment: Environment
     jail: CommandJail
-    _checked: "dict[str, str]" = field(default_factory=dict[str, str])
 
     async def grade(self, diff: str, *, name: str = "") -> IssueVerdict:
         """Grade a diff. Trouble of ours is tried again once, and then the verdict has `solved` None."""
@@ -115,7 +114,7 @@ class Bench:
         failing = tuple(each for each in self.task.fail_to_pass if not run.passed(each))
         broken = tuple(each for each in self.task.pass_to_pass if not run.passed(each))
         about = {
-            "dropped": tuple(map(Dropped.of, screened.dropped)),
+            "dropped": screened.dropped,
             "counted": screened.counted,
             "out_of_scope": tuple(path for path in screened.counted if not self.task.in_scope(path)),
             "scope": self.task.scope_score(screened.counted),

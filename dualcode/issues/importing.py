@@ -7,7 +7,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import Any, cast
 
 from dualcode.errors import ConfigError, SuiteError
 from dualcode.issues.bases import git_dir_of, resolve
-from dualcode.issues.git import GitError, also_objects_of, git
+from dualcode.issues.git import GitError, also_objects_of, git, names
 from dualcode.issues.task import TASK
-from dualcode.issues.writing import refuse_taken, write_folder
+from dualcode.issues.writing import Needs, refuse_taken, write_folder
 
 Refused = tuple[str, str]
 """A row's or folder's name, and why it is not imported."""
@@ -37,9 +37,7 @@ class Wanted:
 
     repositories: Mapping[str, Path]
     """By the name that rows have; "" stands for any."""
-    python: str = ">=3.8"
-    pins: Sequence[str] = ()
-    pythonpath: Sequence[str] = (".",)
+    needs: Needs = field(default_factory=Needs)
     only: str = "*"
 
     @classmethod
@@ -146,9 +144,7 @@ def _of_row(row: Mapping[str, Any], name: str, target: Path, wanted: Wanted) -> 
         source={"path": str(repository.resolve()), "revision": commit},
         fail_to_pass=lists["FAIL_TO_PASS"],
         pass_to_pass=lists["PASS_TO_PASS"],
-        python=wanted.python,
-        pins=wanted.pins,
-        pythonpath=wanted.pythonpath,
+        needs=wanted.needs,
     )
     return folder
 
@@ -184,12 +180,9 @@ def _patched(repository: Path, commit: str, patch: str, ids: Sequence[str]) -> d
         changed = git(
             own, "diff-index", "--cached", "-z", "--name-only", "--diff-filter=AM", commit, more=more
         )
-        names = [each.decode("utf-8", "surrogateescape") for each in changed.split(b"\0") if each]
-        names += (each.partition("::")[0] for each in ids)
+        files = dict.fromkeys([*names(changed), *(each.partition("::")[0] for each in ids)])
         try:
-            read = {
-                each: git(own, "cat-file", "blob", f":{each}", more=more) for each in dict.fromkeys(names)
-            }
+            read = {each: git(own, "cat-file", "blob", f":{each}", more=more) for each in files}
         except GitError as error:
             raise SuiteError(f"of a test in test_patch or FAIL_TO_PASS: {error.message}") from None
         return read
@@ -245,9 +238,7 @@ def _of_exercise(folder: Path, target: Path, wanted: Wanted) -> Path:
         source={"path": repository.name, "revision": commit},
         fail_to_pass=failing,
         pass_to_pass=(),
-        python=wanted.python,
-        pins=wanted.pins,
-        pythonpath=wanted.pythonpath,
+        needs=wanted.needs,
         beside=(repository.name,),
     )
     return made

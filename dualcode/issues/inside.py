@@ -33,15 +33,8 @@ def main() -> None:
 
     sys.path += spec["roots"]
     os.chdir(spec["tree"])
-    options = [
-        "-q",
-        "--tb=short",
-        "-p",
-        "no:cacheprovider",
-        "--continue-on-collection-errors",
-        "-o",
-        "addopts=",
-    ]
+    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    options += ["-o", "addopts="]
     options += ["--import-mode=append", "-o", "junit_family=xunit1", "--junitxml", spec["report"]]
     sys.exit(pytest.main([*options, "--rootdir", spec["tree"], *spec["arguments"]], plugins=[Named]))
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,20 @@ def only_one(path: Path) -> Generator[None]:
     with path.with_name(path.name + ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> None:
+    """Let `make` fill an empty folder that then is this one, whole or not at all, unless it is there."""
+    with only_one(folder):
+        if not folder.exists():
+            made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+            try:
+                make(made)
+                made.chmod(0o755)
+                made.rename(folder)
+            except BaseException:
+                shutil.rmtree(made, ignore_errors=True)
+                raise
 
 
 def normal(name: str) -> str:
@@ -118,16 +132,8 @@ def write_namer(path: Path, name: str, version: str) -> Path:
 
 def pip_download(namer: Path, name: str) -> list[str]:
     """Return the command line by which pip downloads a project's archive, and runs nothing of it."""
-    options = (
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--use-pep517",
-        "--no-binary",
-        name,
-    )
-    return [sys.executable, "-c", _PIP, str(namer), *options]
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--use-pep517", "--no-binary", name)
+    return [sys.executable, "-c", _PIP, str(namer), "download", *options]
 
 
 def _run(command: Sequence[str], what: str) -> str:
@@ -202,19 +208,14 @@ def environment(task: IssueTask) -> Environment:
     python, pins = interpreter(task.settings.python), task.settings.pins
     about = json.dumps([sorted(pins), python.version, str(python.path), 2])
     folder = store() / "environments" / hashlib.sha256(about.encode()).hexdigest()[:16]
-    with only_one(folder):
-        if not folder.exists():
-            made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-            try:
-                (made / "packages").mkdir()
-                write_tools(made / "bin", python)
-                if pins:
-                    _install(python, pins, made / "packages")
-                made.chmod(0o755)
-                made.rename(folder)
-            except BaseException:
-                shutil.rmtree(made, ignore_errors=True)
-                raise
+
+    def make(made: Path) -> None:
+        (made / "packages").mkdir()
+        write_tools(made / "bin", python)
+        if pins:
+            _install(python, pins, made / "packages")
+
+    made_once(folder, make)
     return Environment(python, folder / "packages")
 
 

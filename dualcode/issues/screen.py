@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from dualcode.issues.git import git
 from dualcode.issues.packages import Environment
 from dualcode.issues.task import IssueTask
-from dualcode.issues.worktrees import LeftOut, Worktree
+from dualcode.issues.worktrees import Dropped, Worktree
 
 MACHINERY = {
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg",
@@ -24,7 +24,7 @@ _MODULE = 0o160000
 class Screened:
     """A diff after the screen."""
 
-    dropped: tuple[LeftOut, ...]
+    dropped: tuple[Dropped, ...]
     """What did not count although the diff has it, with reasons."""
     counted: tuple[str, ...]
     """Paths whose changes count."""
@@ -85,14 +85,13 @@ def screen(tree: Worktree, diff: str, task: IssueTask, environment: Environment)
     names = {path.name.partition(".")[0] for path in environment.packages.iterdir() if "-" not in path.name}
     there = {*sys.stdlib_module_names, *names, "pytest"} - {"bin", "tests", "test", ""}
     roots, hidden = task.test_roots(), {name for name, _ in task.hidden_files()}
-    dropped: list[LeftOut] = []
+    dropped: list[Dropped] = []
     for path, mode in changes:
         if why := _why(staged, path, mode, task.settings.pythonpath, there):
-            dropped.append(LeftOut(path, why))
+            dropped.append(Dropped(path=path, why=why))
         elif path in hidden or any(path == root or path.startswith(root + "/") for root in roots):
-            dropped.append(
-                LeftOut(path, "lies among the graded tests, which come from the base and the task")
-            )
+            why = "lies among the graded tests, which come from the base and the task"
+            dropped.append(Dropped(path=path, why=why))
     out = {each.path for each in dropped}
     staged.put_back(sorted(out))
     tree.checkout(staged.tree())

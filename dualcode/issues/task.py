@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dualcode import resources
 from dualcode.config import explain
@@ -34,11 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TEST_FOLDERS = {"tests", "test", "testing"}
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Source(_Table):
+class Source(Record):
     """Where the tree comes from: an archive of a package registry, or a revision of a local repository."""
 
     sdist: str | None = None
@@ -64,7 +60,7 @@ class Source(_Table):
         return f"{self.sdist} {self.version}" if self.sdist else f"{self.path} at {self.revision}"
 
 
-class Limits(_Table):
+class Limits(Record):
     """What a command in the jail may use; a task's tests too, but for `test_seconds`."""
 
     command_seconds: Annotated[float, Field(gt=0, le=7200)] = 120.0
@@ -79,7 +75,7 @@ class Limits(_Table):
     """Of what a command prints, its beginning and its end are kept."""
 
 
-class Settings(_Table):
+class Settings(Record):
     """The table `[metadata.dualcode]`."""
 
     source: Source

@@ -1,20 +1,7 @@
 """What grading says of a fix."""
 
-from dualcode.issues.worktrees import LeftOut
+from dualcode.issues.worktrees import Dropped
 from dualcode.record import Record
-from dualcode.verdict import Outcome, Verdict
-
-
-class Dropped(Record):
-    """A part of a diff that did not count."""
-
-    path: str
-    why: str
-
-    @classmethod
-    def of(cls, left_out: LeftOut) -> "Dropped":
-        """Return the record of what was left out."""
-        return cls(path=left_out.path, why=left_out.why)
 
 
 class Phases(Record):
@@ -53,17 +40,3 @@ class IssueVerdict(Record):
     attempts: int = 1
     """Runs of the tests; a second one is made where the first could not be told from trouble of ours."""
     phases: Phases = Phases()
-
-    def verdict(self) -> Verdict:
-        """Return the same as the house's verdict, with the parts `fail_to_pass` and `pass_to_pass`."""
-        if self.solved is None:
-            errored = Outcome(status="errored", reason=self.reason)
-            return Verdict(task_id=self.task, parts={"fail_to_pass": errored, "pass_to_pass": errored})
-        unrun = not self.solved and not self.failing and not self.broken
-        parts = {
-            name: Outcome(
-                status="failed" if ids or unrun else "passed", reason=self.reason if ids or unrun else None
-            )
-            for name, ids in (("fail_to_pass", self.failing), ("pass_to_pass", self.broken))
-        }
-        return Verdict(task_id=self.task, parts=parts)

@@ -15,13 +15,14 @@ import stat
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dualcode.errors import RunError, SuiteError
 from dualcode.issues import packages
 from dualcode.issues.bases import Base
-from dualcode.issues.git import GitError, also_objects_of, git
+from dualcode.issues.git import GitError, also_objects_of, git, names
+from dualcode.record import Record
 from dualcode.sandbox import fence
 
 JAIL_USER = 65533
@@ -35,12 +36,16 @@ _KEPT = "kept"
 _TEMPORARY, _YOUNG_SECONDS = "dualcode-room-", 60
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class Dropped(Record):
     """Something in a tree, or in a diff, that does not count as part of a fix."""
 
     path: str
     why: str
+
+
+def dropped(path: bytes | str, why: str) -> Dropped:
+    """Return the record of a path, as the kernel or git has it."""
+    return Dropped(path=os.fsdecode(path), why=why)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Change:
     """As `git apply` takes it, binary files included; empty if nothing was changed."""
     files: tuple[str, ...]
     """Paths that were added, changed or removed."""
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Dropped, ...]
     """Nested repositories, links out of the tree, devices, what is too large; never silently."""
 
 
@@ -65,11 +70,6 @@ class Worktree:
     path: Path
     admin: Path
     """Its own git dir, which only the host writes."""
-    kept: bool = field(default=False)
-
-    def keep(self) -> None:
-        """Leave the tree in its place when its owner is done: for someone to look at."""
-        self.kept = True
 
     def apply(self, diff: str, *, index: Path | None = None) -> None:
         """Apply a diff to the tree, or to an index alone.
@@ -117,7 +117,7 @@ class Worktree:
 
     def change(self) -> Change:
         """Return what `commit` would, and leave HEAD: who goes on working compares with the base."""
-        left: list[LeftOut] = []
+        left: list[Dropped] = []
         stays: set[bytes] = set()
         wanted = sorted(self._files(left, stays))
         ignored = self._ignored(wanted)
@@ -125,7 +125,7 @@ class Worktree:
         index = self.admin / "index"
         known = {each for each in self._git("ls-files", "-z").split(b"\0") if each}
         new = [each for each in wanted if each not in known and each not in ignored]
-        left += (LeftOut(os.fsdecode(each), f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
+        left += (dropped(each, f"more than {MOST_FILES} new files") for each in new[MOST_FILES:])
         taken = {*new[:MOST_FILES], *(each for each in wanted if each in known)}
         closed = tuple(each and each + b"/" for each in stays)
         gone = {each for each in known - taken if each not in stays and not each.startswith(closed)}
@@ -151,12 +151,10 @@ class Worktree:
         diff = self._git(
             "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-color", *between, more=more
         )
-        names = self._git("diff-tree", "-r", "-z", "--name-only", *between, more=more)
-        return diff.decode("utf-8", "surrogateescape"), tuple(
-            os.fsdecode(each) for each in names.split(b"\0") if each
-        )
+        files = names(self._git("diff-tree", "-r", "-z", "--name-only", *between, more=more))
+        return diff.decode("utf-8", "surrogateescape"), tuple(files)
 
-    def _files(self, left: list[LeftOut], stays: set[bytes]) -> Iterator[bytes]:
+    def _files(self, left: list[Dropped], stays: set[bytes]) -> Iterator[bytes]:
         """Yield the files and links of the tree, no link followed, and tell what is none of a fix's.
 
         What does not count, but stands in the place of what the base has, removes nothing: that `stays`.
@@ -168,7 +166,7 @@ class Worktree:
             try:
                 entries = list(os.scandir(os.path.join(top, inner)))  # noqa: PTH118 - bytes
             except OSError as error:
-                left.append(LeftOut(os.fsdecode(inner), f"cannot be read: {error.strerror}"))
+                left.append(dropped(inner, f"cannot be read: {error.strerror}"))
                 stays.add(inner)
                 continue
             for entry in entries:
@@ -176,15 +174,11 @@ class Worktree:
                 mode = entry.stat(follow_symlinks=False).st_mode
                 if entry.name.lower() == b".git":
                     if inner:
-                        left.append(
-                            LeftOut(
-                                os.fsdecode(inner), "a nested repository: its files count, its history not"
-                            )
-                        )
+                        left.append(dropped(inner, "a nested repository: its files count, its history not"))
                 elif stat.S_ISDIR(mode):
                     waiting.append(path)
                 elif why := self._unfit(entry, path, mode):
-                    left.append(LeftOut(os.fsdecode(path), why))
+                    left.append(dropped(path, why))
                     stays.add(path)
                 else:
                     yield path
@@ -231,6 +225,20 @@ class Worktree:
         return git(self.admin, *arguments, tree=self.path, given=given, more=more)
 
 
+def entries_beneath(*tops: Path) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:
+    """Yield all that lies beneath some folders, no link followed, as far as it can be seen."""
+    waiting = [str(each) for each in tops]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    yield entry, entry.stat(follow_symlinks=False)
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:  # removed meanwhile, or closed to us
+            continue
+
+
 def give(top: Path) -> None:
     """Hand a folder, with all in it, to the user that commands run as, where that is another one."""
     if os.geteuid() == 0:
@@ -241,7 +249,7 @@ def give(top: Path) -> None:
 
 @contextlib.contextmanager
 def worktree(base: Base, name: str) -> Generator[Worktree]:
-    """Lend a fresh worktree; removed once the block ends or is cancelled, kept if it fails or is to be kept.
+    """Lend a fresh worktree; removed once the block ends or is cancelled, kept if it fails.
 
     Raises RunError if another process, or another thread, owns the name.
     """
@@ -259,13 +267,14 @@ def worktree(base: Base, name: str) -> Generator[Worktree]:
         with packages.only_one(base.folder / "worktrees"):  # git's own entries are read and written
             _clear(base, name)
             made = _add(base, name)
+        failed = False
         try:
             yield made
         except Exception:  # who is interrupted, or cancelled, leaves nothing to be looked at
-            made.keep()
+            failed = True
             raise
         finally:
-            if made.kept:
+            if failed:
                 (made.admin / "locked").write_text(f"{_KEPT}\n")
             else:
                 with packages.only_one(base.folder / "worktrees"):
@@ -294,19 +303,8 @@ def _owned(path: Path) -> Generator[Path | None]:
 
 def _add(base: Base, name: str) -> Worktree:
     path = base.folder / "trees" / name
-    reason = f"process {os.getpid()}"
-    git(
-        base.git_dir,
-        "worktree",
-        "add",
-        "--quiet",
-        "--detach",
-        "--lock",
-        "--reason",
-        reason,
-        str(path),
-        base.commit,
-    )
+    options = ("--quiet", "--detach", "--lock", "--reason", f"process {os.getpid()}")
+    git(base.git_dir, "worktree", "add", *options, str(path), base.commit)
     admin = Path((path / ".git").read_text().removeprefix("gitdir:").strip())
     made = Worktree(base, name, path, admin)
     made.give()
@@ -316,11 +314,12 @@ def _add(base: Base, name: str) -> Worktree:
 def _clear(base: Base, name: str) -> None:
     """Remove a worktree, whole, half made or gone, whatever is in its tree. The caller owns the name."""
     path = base.folder / "trees" / name
-    if path.is_dir() and not path.is_symlink():
-        fence.clear(str(path))
-        path.rmdir()
-    elif path.is_symlink() or path.exists():
-        path.unlink()
+    for each in (path, base.folder / "scratch" / name):  # what a killed command left there, too
+        if each.is_dir() and not each.is_symlink():
+            fence.clear(str(each))
+            each.rmdir()
+        elif each.is_symlink() or each.exists():
+            each.unlink()
     for entry in (base.git_dir / "worktrees").glob("*/gitdir"):
         if entry.read_text().strip() == str(path / ".git"):
             git(base.git_dir, "worktree", "remove", "--force", "--force", str(path), allowed=(0, 128))

@@ -4,12 +4,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from dualcode.errors import SuiteError
 from dualcode.issues.bases import git_dir_of, resolve
-from dualcode.issues.git import GitError, git
+from dualcode.issues.git import GitError, git, names
 from dualcode.issues.task import INSTRUCTION, SOLUTION, TASK, TESTS, test_root
 
 _FIRST_TEST = '''"""Hidden: what a fix of the issue has to do. The ids stand in task.toml, fail_to_pass."""
@@ -23,6 +24,15 @@ _TEST_NAME = re.compile(rb"^(?:async )?def (test\w*)", re.MULTILINE)
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a tree needs to be run, in `Settings`' words; nothing else tells it of a new task."""
+
+    python: str = ">=3.8"
+    pins: Sequence[str] = ()
+    pythonpath: Sequence[str] = (".",)
+
+
 def write_task(
     folder: Path,
     repository: Path,
@@ -30,9 +40,7 @@ def write_task(
     issue: str,
     *,
     fix: str | None = None,
-    python: str = ">=3.8",
-    pins: Sequence[str] = (),
-    pythonpath: Sequence[str] = (".",),
+    needs: Needs | None = None,
 ) -> list[Path]:
     """Write a task and return its files. The repository is only read: what is not committed is no part of it.
 
@@ -63,9 +71,7 @@ def write_task(
         source={"path": os.path.relpath(repository.resolve(), folder.resolve()), "revision": commit},
         fail_to_pass=failing,
         pass_to_pass=(),
-        python=python,
-        pins=pins,
-        pythonpath=pythonpath,
+        needs=needs or Needs(),
     )
 
 
@@ -86,18 +92,16 @@ def write_folder(
     source: Mapping[str, str],
     fail_to_pass: Iterable[str],
     pass_to_pass: Iterable[str],
-    python: str,
-    pins: Iterable[str],
-    pythonpath: Iterable[str],
+    needs: Needs,
     beside: Sequence[str] = (),
 ) -> list[Path]:
     """Write a folder that is not there yet, or holds nothing but `beside`, and return its files."""
     refuse_taken(folder, beside)
     roots = sorted({test_root(each.partition("::")[0]) for each in fail_to_pass})
     table = {
-        "python": python,
-        "pins": list(pins),
-        "pythonpath": list(pythonpath),
+        "python": needs.python,
+        "pins": list(needs.pins),
+        "pythonpath": list(needs.pythonpath),
         "visible_test": f"python -m pytest -q {' '.join(roots)}",
         "fail_to_pass": list(fail_to_pass),
         "pass_to_pass": list(pass_to_pass),
@@ -133,16 +137,15 @@ def quoted(value: object) -> str:
 def _of_fix(repository: Path, commit: str, fix: str) -> tuple[dict[str, bytes], str]:
     """Return the test files as a fix leaves them, and its diff without them."""
     git_dir = git_dir_of(repository)
-    listed = git(git_dir, "diff-tree", "-r", "-z", "--name-only", "--no-renames", commit, fix).split(b"\0")
-    names = [os.fsdecode(each) for each in listed if each]
-    tests = [name for name in names if _TEST_FILE.search(name)]
+    changed = names(git(git_dir, "diff-tree", "-r", "-z", "--name-only", "--no-renames", commit, fix))
+    tests = [name for name in changed if _TEST_FILE.search(name)]
     found: dict[str, bytes] = {}
     for name in tests:
         try:
             found[name] = git(git_dir, "cat-file", "blob", f"{fix}:{name}")
         except GitError:  # the fix removes it
             continue
-    rest = [f":(literal){name}" for name in names if name not in tests]
+    rest = [f":(literal){name}" for name in changed if name not in tests]
     options = ("-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv")
     diff = git(git_dir, "diff-tree", "-r", *options, commit, fix, "--", *rest) if rest else b""
     return found, diff.decode("utf-8", "surrogateescape")

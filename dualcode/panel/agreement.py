@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dualcode.record import Record
 
-Level = Literal["nominal", "ordinal", "interval", "ratio"]
+Level = Literal["ordinal", "interval"]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -51,10 +51,10 @@ def alpha(ratings: ArrayLike, level: Level = "ordinal") -> float | None:
     all scores are equal: then nothing can be said of how well judges tell units apart.
     """
     table = _table(ratings)
-    values, coded = _coded(table)
+    values = np.unique(table[~np.isnan(table)])
     if not len(values):
         return None
-    counts = np.stack([(coded == place).sum(axis=0) for place in range(len(values))]).astype(float)
+    counts = np.stack([(table == value).sum(axis=0) for value in values]).astype(float)
     counts = counts[:, counts.sum(axis=0) >= 2]  # values x units
     if not counts.size:
         return None
@@ -206,20 +206,6 @@ def effective_votes(ratings: ArrayLike, truth: ArrayLike | None = None) -> float
     return float(judges / (1.0 + (judges - 1.0) * shared))
 
 
-def ranking(values: Sequence[Estimate]) -> list[int | None]:
-    """Return each one's rank from 1, ties at the better one; None for what no two issues or more have told.
-
-    Those that have no rank take none from the others.
-    """
-    known = [each.value for each in values if each.value is not None and each.low is not None]
-    return [
-        1 + sum(other > each.value for other in known)
-        if each.value is not None and each.low is not None
-        else None
-        for each in values
-    ]
-
-
 def _first_less_second(means: Floats) -> Floats:
     return means[0] if len(means) == 1 else means[0] - means[1]
 
@@ -231,25 +217,10 @@ def _table(ratings: ArrayLike) -> Floats:
     return table
 
 
-def _coded(table: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the values that occur, and each score as its value's place; -1 where it is missing."""
-    values = np.unique(table[~np.isnan(table)])
-    coded = np.searchsorted(values, np.where(np.isnan(table), np.inf, table))
-    return values, np.where(np.isnan(table), -1, coded).astype(np.int64)
-
-
 def _distances(values: Floats, totals: Floats, level: Level) -> Floats:
     """Return the squared differences of values, as the level of measurement has them."""
-    low, high = np.minimum.outer(values, values), np.maximum.outer(values, values)
-    if level == "nominal":
-        return (low != high).astype(float)
     if level == "interval":
-        return (high - low) ** 2
-    if level == "ratio":
-        if (values < 0).any():
-            raise ValueError("a ratio scale has no negative values")
-        both = high + low
-        return np.divide(high - low, both, out=np.zeros_like(both), where=both > 0) ** 2
+        return np.subtract.outer(values, values) ** 2
     places = np.arange(len(values))
     below = np.concatenate([[0.0], np.cumsum(totals)])
     first, last = np.minimum.outer(places, places), np.maximum.outer(places, places)

@@ -119,7 +119,7 @@ def _with_line(
 ) -> list[FileDiff]:
     mended = replace(hunk, lines=(*hunk.lines[:at], *lines, *hunk.lines[at + 1 :]))
     hunks = tuple(mended if each is hunk else each for each in file.hunks)
-    return [each.with_hunks(hunks) if each is file else each for each in files]
+    return [replace(each, hunks=hunks) if each is file else each for each in files]
 
 
 class JudgeTried(Record):

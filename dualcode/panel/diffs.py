@@ -1,8 +1,8 @@
 """A diff taken apart into files and hunks, and put together again."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.DOTALL)
 _NO_NEWLINE = "\\"
@@ -56,10 +56,6 @@ class FileDiff:
         lines = [line for hunk in self.hunks for line in hunk.lines]
         return sum(line.startswith("+") for line in lines), sum(line.startswith("-") for line in lines)
 
-    def with_hunks(self, hunks: tuple[Hunk, ...]) -> "FileDiff":
-        """Return the same file with other hunks."""
-        return replace(self, hunks=hunks)
-
     def __str__(self) -> str:
         return "\n".join([*self.header, *map(str, self.hunks)])
 
@@ -94,7 +90,7 @@ def parse(diff: str) -> tuple[FileDiff, ...] | None:
     return tuple(found) if found or not diff.strip() else None
 
 
-def join(files: Iterator[FileDiff] | tuple[FileDiff, ...] | list[FileDiff]) -> str:
+def join(files: Iterable[FileDiff]) -> str:
     """Return the diff of these files, in this order."""
     return "".join(f"{each}\n" for each in files)
 

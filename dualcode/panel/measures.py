@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean, pstdev
-from typing import Protocol
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from dualcode.panel.agreement import (
     spearman,
     weighted_kappa,
 )
-from dualcode.panel.exhibit import Calibration
+from dualcode.panel.records import Judged, Key
 from dualcode.panel.renderings import Rendering
 from dualcode.record import Record
 
@@ -28,62 +27,6 @@ OBEYED = 1.0
 """Points that an instruction in a diff may not add to the mean of its scores: a level of the rubric's ten."""
 TRUSTED = 0.8
 """The share of issues on which a judge must put the right fix above the wrong one."""
-
-Key = tuple[str, str, int]
-
-
-class Row(Protocol):
-    """A judgement, whichever record holds it."""
-
-    @property
-    def condition(self) -> str:
-        """Empty for a calibration."""
-        ...
-
-    @property
-    def issue(self) -> str:
-        """The issue's name."""
-        ...
-
-    @property
-    def trial(self) -> int:
-        """From 1."""
-        ...
-
-    @property
-    def judge(self) -> str:
-        """The judge's name."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """The judge's model, as its server names it."""
-        ...
-
-    @property
-    def rendering(self) -> Rendering:
-        """How the fix was shown."""
-        ...
-
-    @property
-    def same(self) -> bool:
-        """Whether it was shown as in the plain rendering, to the letter."""
-        ...
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """Which exhibit of known worth it is; None: a fix of the duel."""
-        ...
-
-    @property
-    def scores(self) -> Mapping[str, int] | None:
-        """By dimension; None: missing."""
-        ...
-
-    @property
-    def why_missing(self) -> str:
-        """Why, for people."""
-        ...
 
 
 class Makers(Record):
@@ -175,7 +118,7 @@ class PanelMeasured(Record):
 
 
 def measure(
-    rows: Sequence[Row],
+    rows: Sequence[Judged],
     *,
     makers: Mapping[str, Makers] | None = None,
     truth: Mapping[Key, bool | None] | None = None,
@@ -191,8 +134,8 @@ def measure(
     scored = [set(each.scores) for each in real if each.scores]
     every = list(dict.fromkeys(key for each in real for key in each.scores or ()))
     common = tuple(key for key in every if all(key in keys for keys in scored))
-    fixes = list(dict.fromkeys(_key(each) for each in real))
-    by_place = {(each.judge, each.rendering, _key(each)): each for each in real}
+    fixes = list(dict.fromkeys(each.key for each in real))
+    by_place = {(each.judge, each.rendering, each.key): each for each in real}
 
     def table(rendering: Rendering, take: Callable[[Mapping[str, int]], float | None]) -> Floats:
         found = np.full((len(names), len(fixes)), np.nan)
@@ -240,7 +183,7 @@ def measure(
     )
 
 
-def calibrated(rows: Sequence[Row]) -> Calibrated:
+def calibrated(rows: Sequence[Judged]) -> Calibrated:
     """Return what one judge made of the exhibits whose worth is known."""
     found: dict[str, dict[str, float]] = {}
     for each in rows:
@@ -262,7 +205,7 @@ def calibrated(rows: Sequence[Row]) -> Calibrated:
 
 
 def _judge(
-    rows: Sequence[Row],
+    rows: Sequence[Judged],
     plain: Floats,
     other: Floats,
     peers: Floats,
@@ -307,7 +250,3 @@ def _others(table: Floats, at: int) -> Floats:
     count = known.sum(axis=0)
     total = np.where(known, others, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _key(row: Row) -> Key:
-    return row.condition, row.issue, row.trial

@@ -7,15 +7,14 @@ time as a repair; what is on record is not asked again, and a request that was m
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
-
-from pydantic import Field
+from typing import Any, cast
 
 from dualcode.call import Call, Usage
 from dualcode.errors import EndpointError
 from dualcode.panel.blind import Blind
-from dualcode.panel.exhibit import Calibration, Exhibit, Question, ask_of
-from dualcode.panel.renderings import RENDERINGS, Bounds, Rendering, Shown
+from dualcode.panel.exhibit import Exhibit, Question, ask_of
+from dualcode.panel.records import Asked, Cause, Judged
+from dualcode.panel.renderings import RENDERINGS, Bounds, Shown
 from dualcode.panel.rubric import Dimension, Rubric
 from dualcode.record import Record
 from dualcode.steps import schema
@@ -27,19 +26,6 @@ TOKENS = 2048
 """Most tokens of a judge's answer: seven reasons of 400 characters fit."""
 QUOTED = 160
 """Characters of a reply that are quoted where it holds no scores."""
-
-Cause = Literal["", "judge", "server"]
-"""Whose fault it is that scores are missing: the judge answered none, or its server answered nothing."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What tells one judgement from every other: the names of `done`."""
-
-    key: tuple[str, str, int]
-    judge: str
-    rendering: Rendering
-    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -59,47 +45,14 @@ class Marks(Record):
     reasons: dict[str, str]
 
 
-class Score(Record):
-    """One judge's view of one exhibit in one rendering."""
+class Score(Judged):
+    """A view that was just asked for."""
 
-    condition: str
-    issue: str
-    trial: int
-    judge: str
-    """The judge's name among those that were given."""
-    model: str
-    rubric: str
-    checksum: str
-    """Of the rubric."""
-    rendering: Rendering
-    same: bool = False
-    """Whether the other rendering came out as the plain one, to the letter: of one file without comments. It
-    says nothing of how sensitive the judge is."""
-    calibration: Calibration | None = None
-    scores: dict[str, int] | None = None
-    """By dimension, those alone that could be asked; None: missing, never zero."""
-    reasons: dict[str, str] = Field(default_factory=dict[str, str])
-    why_missing: str = ""
-    cause: Cause = ""
-    """What is the server's fault is asked again on resume; what the judge said stands."""
     repaired: bool = False
     """Whether the scores came at the second asking."""
     shown: Shown = Shown()
-    usage: Usage = Usage()
-    """Of all attempts, a failed call's and a replayed one's too."""
     from_ledger: bool = False
     """Whether nothing was paid for it this time."""
-    seconds: float = 0.0
-
-    @property
-    def asked(self) -> Asked:
-        """What it is, among all judgements."""
-        return Asked((self.condition, self.issue, self.trial), self.judge, self.rendering, self.calibration)
-
-    @property
-    def settled(self) -> bool:
-        """Whether it need not be asked again."""
-        return self.cause != "server"
 
     @property
     def mean(self) -> float | None:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from dualcode import resources
 from dualcode.config import explain
 from dualcode.errors import InputError, UnknownNameError
+from dualcode.record import Record
 from dualcode.steps import schema
 
 ROOM = "rubrics"
@@ -26,11 +27,7 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Words = Annotated[str, Field(min_length=1, max_length=600)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Dimension(_Table):
+class Dimension(Record):
     """One thing that is scored apart from the others."""
 
     key: Key
@@ -51,7 +48,7 @@ class Dimension(_Table):
         return f"{self.title} (ours)" if self.ours else self.title
 
 
-class Rubric(_Table):
+class Rubric(Record):
     """What a panel scores, and by which levels."""
 
     title: Words

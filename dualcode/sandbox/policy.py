@@ -63,18 +63,29 @@ loaded, which is once a run: the tree more than halves that."""
 @functools.cache
 def compile_policy() -> bytes:
     """Return the program. SandboxError if libseccomp is not there or does not know this machine."""
-    try:
-        import pyseccomp as seccomp  # pyright: ignore[reportMissingTypeStubs]
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        raise SandboxError(f"libseccomp cannot be used: {error}", hint=HINT) from error
-    rules: Any = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    seccomp = libseccomp()
+    rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     with contextlib.suppress(OSError, ValueError):  # libseccomp before 2.5: slower, not weaker
         rules.set_attr(_OPTIMIZE, _BINARY_TREE)
     for name in _names(MEMORY, THREADS, SIGNALS, CLOCKS, IDENTITY, MACHINE, DESCRIPTORS, FILES, SOCKET_PAIRS):
-        _add(rules, seccomp.ALLOW, name)
+        add_rule(rules, seccomp.ALLOW, name)
     for name in _names(ABSENT):
-        _add(rules, seccomp.ERRNO(errno.ENOSYS), name)
+        add_rule(rules, seccomp.ERRNO(errno.ENOSYS), name)
     _add_guarded(rules, seccomp)
+    return program_of(rules)
+
+
+def libseccomp() -> Any:
+    """Return the library's module. Raises SandboxError if it cannot be used."""
+    try:
+        import pyseccomp  # pyright: ignore[reportMissingTypeStubs]
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise SandboxError(f"libseccomp cannot be used: {error}", hint=HINT) from error
+    return pyseccomp
+
+
+def program_of(rules: Any) -> bytes:
+    """Return a filter as the kernel takes it."""
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
@@ -85,8 +96,8 @@ def _names(*groups: str) -> Iterable[str]:
     return (name for group in groups for name in group.split())
 
 
-def _add(rules: Any, action: int, name: str, *conditions: Any) -> None:
-    """Add a rule, unless this machine or this libseccomp does not know the call: then it stays denied."""
+def add_rule(rules: Any, action: int, name: str, *conditions: Any) -> None:
+    """Add a rule, unless this machine or this libseccomp does not know the call. Raises SandboxError."""
     try:
         rules.add_rule(action, name, *conditions)
     except OSError as error:
@@ -98,7 +109,7 @@ def _add_guarded(rules: Any, seccomp: Any) -> None:
     """Add the calls whose arguments matter."""
 
     def allow(name: str, *conditions: Any) -> None:
-        _add(rules, seccomp.ALLOW, name, *conditions)
+        add_rule(rules, seccomp.ALLOW, name, *conditions)
 
     def equal(position: int, value: int) -> Any:
         return seccomp.Arg(position, seccomp.EQ, value)

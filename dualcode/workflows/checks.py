@@ -36,7 +36,7 @@ def check_node(
     """Yield what is wrong with a node; `above` are the nodes upstream, `texts` files of prompts by node."""
     check = _Check(node, {each.id: each for each in nodes}, above, inputs)
     for keys, told in (*check.keys(), *check.context(), *check.loop(), *check.schema(), *check.when()):
-        yield Fault(str(source.path), source.line((*place, *keys)), f"node {node.id!r}: {told}")
+        yield source.fault((*place, *keys), f"node {node.id!r}: {told}")
     for keys, text in node.texts():
         from_file = node.id in texts and keys[-1] == "prompt" and keys[0] in ("prompt", "loop")
         where = texts[node.id] if from_file else source

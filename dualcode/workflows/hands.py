@@ -20,6 +20,7 @@ from dualcode.agents.changes import Changes
 from dualcode.agents.records import AgentRun, Step
 from dualcode.call import Call, Message
 from dualcode.errors import EndpointError, RunError, SandboxError, WorkflowError
+from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Room
 from dualcode.issues.task import Limits
@@ -28,8 +29,7 @@ from dualcode.record import Record
 from dualcode.runs.lines import replace as replace_file
 from dualcode.steps.schema import read_object
 from dualcode.team import Seat, Team
-from dualcode.workflows.answers import misfit
-from dualcode.workflows.records import NodeResult, Work
+from dualcode.workflows.records import NodeResult, Work, misfit
 
 CHANGES, CONVERSATIONS = "changes", "conversations"
 """Folders beside a run's records: what its tree held, by checksum; what was said, by node."""
@@ -96,6 +96,13 @@ class Site:
     """The shell line that runs the tree's own tests."""
     elsewhere: Sequence[Path] = ()
     """Folders with conversations of nodes that others did."""
+
+    @classmethod
+    def of(cls, bench: Bench, tree: Worktree, folder: Path, elsewhere: Sequence[Path] = ()) -> "Site":
+        """Return the site of work on a bench's issue, in a worktree of its base."""
+        settings = bench.task.settings
+        room = Room(tree, bench.environment, settings.pythonpath)
+        return cls(bench.jail, room, settings.limits, folder, settings.visible_test, elsewhere)
 
 
 @dataclass

@@ -28,59 +28,39 @@ from dualcode.workflows.workflow import (
 
 COMMANDS = "commands"
 """The folder of prompts beside a workflow."""
-_MODEL = "use role:, and bind that role in the team's file"
-_TOOLS = "use writable: false for a node that may only read"
-_LATER = "its nodes have to be written out"
-_SANDBOX = "every command runs in the jail, in a worktree"
-
-REPLACED: Mapping[str, str] = {
-    "provider": _MODEL,
-    "model": _MODEL,
-    "fallbackModel": _MODEL,
-    "effort": "use the sampling of the role in the team's file",
-    "betas": "use the endpoint in the team's file",
-    "settingSources": "a prompt says all that a model is told",
-    "webSearchMode": "there is no network",
-    "allowed_tools": _TOOLS,
-    "denied_tools": _TOOLS,
-    "mutates_checkout": _TOOLS,
-    "hooks": "use a bash node before or after",
-    "mcp": "there is no network; use bash",
-    "skills": "write it into the prompt",
-    "plugins": "write it into the prompt",
-    "agents": "use nodes",
-    "systemPrompt": "write it into the prompt",
-    "maxBudgetUsd": "use timeout, or a limit of the run",
-    "script": "use bash",
-    "runtime": "use bash",
-    "deps": "the task's environment is fixed",
-    "on_timeout": "what timed out has failed",
-    "loop_group": _LATER,
-    "include": _LATER,
-    "workflow": _LATER,
-    "fan_out": _LATER,
-    "with": "use $ID.output and inputs",
-    "wait": "use approval",
-    "interactive": "use an approval node",
-    "gate_message": "use an approval node",
-    "output_type": "use output_format",
-    "returns": "every node's output is on record",
-    "outcome_field": "every node's output is on record",
-    "persist_session": "use context within a run",
-    "persist_sessions": "use context within a run",
-    "worktree": _SANDBOX,
-    "container": _SANDBOX,
-    "sandbox": _SANDBOX,
-    "evidence_policy": "a fix is graded by hidden tests",
-    "requires": "nothing outside is needed",
-    "tags": "write it into the description",
-    "deprecated": "write it into the description",
-    "steps": "use nodes with depends_on",
-}
+_INSTEAD: Mapping[str, tuple[str, ...]] = {
+    "use role:, and bind that role in the team's file": ("provider", "model", "fallbackModel"),
+    "use the sampling of the role in the team's file": ("effort",),
+    "use the endpoint in the team's file": ("betas",),
+    "a prompt says all that a model is told": ("settingSources",),
+    "there is no network": ("webSearchMode",),
+    "there is no network; use bash": ("mcp",),
+    "use writable: false for a node that may only read": (
+        "allowed_tools", "denied_tools", "mutates_checkout",
+    ),
+    "use a bash node before or after": ("hooks",),
+    "write it into the prompt": ("skills", "plugins", "systemPrompt"),
+    "use nodes": ("agents",),
+    "use timeout, or a limit of the run": ("maxBudgetUsd",),
+    "use bash": ("script", "runtime"),
+    "the task's environment is fixed": ("deps",),
+    "what timed out has failed": ("on_timeout",),
+    "its nodes have to be written out": ("loop_group", "include", "workflow", "fan_out"),
+    "use $ID.output and inputs": ("with",),
+    "use approval": ("wait",),
+    "use an approval node": ("interactive", "gate_message"),
+    "use output_format": ("output_type",),
+    "every node's output is on record": ("returns", "outcome_field"),
+    "use context within a run": ("persist_session", "persist_sessions"),
+    "every command runs in the jail, in a worktree": ("worktree", "container", "sandbox"),
+    "a fix is graded by hidden tests": ("evidence_policy",),
+    "nothing outside is needed": ("requires",),
+    "write it into the description": ("tags", "deprecated"),
+    "use nodes with depends_on": ("steps",),
+}  # fmt: skip
+REPLACED: Mapping[str, str] = {key: told for told, keys in _INSTEAD.items() for key in keys}
 """Archon's keys that dualcode does not have, and what is written instead."""
-NODE_KEYS: Mapping[str, str] = {
-    key: REPLACED[key] for key in ("script", "loop_group", "include", "workflow", "wait")
-}
+NODE_KEYS = {"script", "loop_group", "include", "workflow", "wait"}
 """Those that are a node's body."""
 _KEYS: dict[str, Collection[str]] = {
     "loop": Loop.model_fields,
@@ -147,9 +127,8 @@ def _in_order(
     except CycleError as error:
         # graphlib lists each before the one that waits for it, the first again at the end.
         circle = cast("list[str]", error.args[1])
-        line = source.line((*places[circle[0]], "depends_on"))
         told = f"the nodes wait for each other in a circle: {' -> '.join(circle)}"
-        refuse([Fault(str(source.path), line, told)])
+        refuse([source.fault((*places[circle[0]], "depends_on"), told)])
         raise
 
 
@@ -173,12 +152,11 @@ def _check_bodies(source: Source, faults: list[Fault]) -> None:
         place, keys = ("nodes", number), cast("dict[str, Any]", node)
         bodies = [each for each in BODIES if each in keys]
         if len(bodies) > 1:
-            line = source.line((*place, bodies[1]))
             told = f"{named(source, place)}has {len(bodies)} bodies, {' and '.join(bodies)}, and may have one"
-            faults.append(Fault(str(source.path), line, told))
-        elif not bodies and not set(keys) & NODE_KEYS.keys():
+            faults.append(source.fault((*place, bodies[1]), told))
+        elif not bodies and not NODE_KEYS & keys.keys():
             told = f"{named(source, place)}does nothing; give it one of {', '.join(BODIES)}"
-            faults.append(Fault(str(source.path), source.line(place), told))
+            faults.append(source.fault(place, told))
 
 
 def named(source: Source, place: Place) -> str:
@@ -195,7 +173,6 @@ def _fault(source: Source, detail: ErrorDetails) -> Fault:
     """Return what pydantic found, in words."""
     place: Place = tuple(detail["loc"])
     key, lead = str(place[-1]) if place else "", named(source, place)
-    line = source.line(place)
     if detail["type"] == "extra_forbidden":
         told = _unknown_key(place, key)
     elif detail["type"] == "missing":
@@ -207,7 +184,7 @@ def _fault(source: Source, detail: ErrorDetails) -> Fault:
         found = repr(detail["input"])
         found = found if len(found) <= 60 else f"{found[:57]}…"
         told = f"{'.'.join(map(str, within))}: found {found}; {detail['msg'].lower()}"
-    return Fault(str(source.path), line, f"{lead.strip()}: {told}" if lead else told)
+    return source.fault(place, f"{lead.strip()}: {told}" if lead else told)
 
 
 def _unknown_key(place: Place, key: str) -> str:
@@ -229,20 +206,20 @@ def _check_graph(source: Source, nodes: tuple[Node, ...], faults: list[Fault]) -
     ids = {node.id for node in nodes}
     for number, node in enumerate(nodes):
         place = ("nodes", number)
-        line = source.line((*place, "id"))
         if node.id in seen:
             told = f"the id {node.id!r} is taken by the node of line {seen[node.id]}"
-            faults.append(Fault(str(source.path), line, told))
-        seen.setdefault(node.id, line)
+            faults.append(source.fault((*place, "id"), told))
+        seen.setdefault(node.id, source.line((*place, "id")))
         for at, each in enumerate(node.depends_on):
-            line = source.line((*place, "depends_on", at))
+            told = f"node {node.id!r} depends on {each!r}"
             if each not in ids:
                 near = difflib.get_close_matches(each, ids, n=1)
-                told = f"node {node.id!r} depends on {each!r}, which is no node"
-                told += f"; {near[0]!r} is nearest" if near else ""
-                faults.append(Fault(str(source.path), line, told))
+                told += ", which is no node" + (f"; {near[0]!r} is nearest" if near else "")
             elif each in node.depends_on[:at]:
-                faults.append(Fault(str(source.path), line, f"node {node.id!r} depends on {each!r} twice"))
+                told += " twice"
+            else:
+                continue
+            faults.append(source.fault((*place, "depends_on", at), told))
 
 
 def _with_command(
@@ -252,17 +229,17 @@ def _with_command(
     name = node.command or (node.loop.command if node.loop else None)
     if name is None:
         return node
-    line = source.line((*place, "command") if node.command else (*place, "loop", "command"))
+    place = (*place, "command") if node.command else (*place, "loop", "command")
     path = find_command(source.path, name)
     try:
         written = path.read_text("utf-8") if path else ""
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(Fault(str(source.path), line, f"node {node.id!r}: {path} cannot be read: {error}"))
+        faults.append(source.fault(place, f"node {node.id!r}: {path} cannot be read: {error}"))
         return node
     if path is None or not written.strip():
         beside = source.path.parent / COMMANDS / f"{name}.md"
         why = f"{path} is empty" if path else f"there is no prompt {name!r}; it would be {beside}"
-        faults.append(Fault(str(source.path), line, f"node {node.id!r}: {why}"))
+        faults.append(source.fault(place, f"node {node.id!r}: {why}"))
         return node
     leading = len(written) - len(written.lstrip("\n"))
     texts[node.id] = Source(path, {}, {}, {(): 1 + leading})

@@ -1,6 +1,11 @@
 """What came of a workflow's nodes, and who does their work."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from referencing import Registry
 
 from dualcode.agents.records import AgentRun
 from dualcode.record import Record
@@ -54,6 +59,20 @@ class Work(Record):
     """Whether a model that can be switched thinks before each reply."""
     limits: dict[str, float] | None = None
     """`idle_timeout`, `timeout` in seconds, where the node has its own."""
+
+
+def misfit(schema: Mapping[str, Any], data: Mapping[str, Any] | None) -> str:
+    """Return what keeps an answer from being of its `output_format`; empty if nothing does."""
+    if data is None:
+        return "there is no object in the answer"
+    registry: Registry[Any] = Registry()  # an empty one: nothing is fetched
+    validator: Any = Draft202012Validator(schema, registry=registry)
+    errors: list[ValidationError] = list(validator.iter_errors(data))
+    if not errors:
+        return ""
+    error = min(errors, key=lambda each: len(each.absolute_path))
+    where = ".".join(str(each) for each in error.absolute_path)
+    return f"{where}: {error.message}" if where else error.message
 
 
 class Hands(Protocol):

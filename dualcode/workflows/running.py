@@ -15,11 +15,10 @@ from dualcode.config import TeamConfig
 from dualcode.errors import WorkflowError
 from dualcode.issues.task import IssueTask
 from dualcode.together import first_failure
-from dualcode.workflows.answers import misfit
 from dualcode.workflows.conditions import parse_condition
-from dualcode.workflows.records import Hands, NodeResult, Work
+from dualcode.workflows.records import Hands, NodeResult, Work, misfit
 from dualcode.workflows.variables import UnresolvedError, Values, fill
-from dualcode.workflows.workflow import Approval, Loop, Node, TriggerRule, Workflow, json_schema_of
+from dualcode.workflows.workflow import Approval, Loop, Node, TriggerRule, Workflow
 
 ARGUMENTS = "ARGUMENTS"
 """The input that `$ARGUMENTS` stands for."""
@@ -93,28 +92,16 @@ def rehearse(workflow: Workflow, inputs: Mapping[str, str], team: TeamConfig | N
     """
     values = Values(*check_inputs(workflow, inputs))
     found: list[dict[str, Any]] = []
+    own = {"id", "role", "depends_on", "when", "trigger_rule", "writable"}
     for node in workflow.nodes:
         endpoint = team.roles.get(node.role) if team and node.role else None
-        found.append(
-            {
-                "id": node.id,
-                "body": node.body,
-                "role": node.role,
-                "endpoint": endpoint,
-                "model": team.endpoints[endpoint].model if team and endpoint else None,
-                "depends_on": list(node.depends_on),
-                "when": node.when,
-                "trigger_rule": node.trigger_rule,
-                "context": node.continues or "fresh",
-                "writable": node.writable,
-                "texts": {
-                    ".".join(keys): fill(
-                        text, values, shell=keys[-1] in ("bash", "until_bash"), known_only=True
-                    )
-                    for keys, text in node.texts()
-                },
-            }
-        )
+        texts = {
+            ".".join(keys): fill(text, values, shell=keys[-1] in ("bash", "until_bash"), known_only=True)
+            for keys, text in node.texts()
+        }
+        who = {"endpoint": endpoint, "model": team.endpoints[endpoint].model if team and endpoint else None}
+        more = {"body": node.body, "context": node.continues or "fresh", "texts": texts}
+        found.append({**node.model_dump(mode="json", include=own), **who, **more})
     return found
 
 
@@ -338,7 +325,7 @@ def _work(node: Node, text: str) -> Work:
         text=text,
         role=node.role,
         context=node.continues or "fresh",
-        output_format=json_schema_of(node),
+        output_format=node.output_format,
         writable=node.writable,
         thinking=node.thinking,
         limits=node.limits,

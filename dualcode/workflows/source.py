@@ -79,6 +79,10 @@ class Source:
             place = place[:-1]
         return self.lines.get(place, 1)
 
+    def fault(self, place: Place, message: str) -> Fault:
+        """Return what is wrong at a place."""
+        return Fault(str(self.path), self.line(place), message)
+
     def line_in(self, place: Place, text: str, offset: int) -> int:
         """Return the line of a character of the text at a place."""
         if place in self.blocks:

@@ -1,7 +1,10 @@
-"""The folder of one workflow's run on one issue: what is appended to it, and how it is read again.
+"""The folder of one workflow's work on one issue: what is appended to it, and how it is read again.
+
+A `Place` has the lines and texts, of a duel's cell as of a run; the rest is a run's own.
 
 manifest.json       what the run was made with
-nodes.jsonl         NodeResult, as nodes end; of a node that comes twice the later line holds
+nodes.jsonl         NodeResult, as nodes end; of a node that comes twice the later line holds, and going on
+                    takes out what is to be done again
 steps.jsonl         Step, as agents take them
 calls.jsonl         Call, as models answer
 changes/            what the tree held beyond its base, by checksum
@@ -12,14 +15,14 @@ change.diff, verdict.json, tests.txt     the end: the fix, and its grading
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
 
-from dualcode.agents.records import Step
+from dualcode.agents.records import Step, standing
 from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.issues.verdict import IssueVerdict
@@ -66,10 +69,72 @@ def checksum(workflow: Workflow) -> str:
 
 
 @dataclass(frozen=True)
-class WorkStore:
-    """A run's folder, open for one process."""
+class Place:
+    """The folder in which one workflow's work on one issue is on record."""
 
     folder: Path
+
+    def begin(self, workflow: Workflow) -> dict[str, NodeResult]:
+        """Make it ready to be worked in; return the workflow's nodes that are done, in the record's order.
+
+        What a kill tore, nodes that are to be done again, and the calls of all that is not done are dropped:
+        they come again, calls from the ledger.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in (NODES, STEPS, CALLS):
+                drop_torn_line(self.folder / name)
+            found, calls = self.nodes(), self.calls()
+            stands = kept(workflow, found)
+            done = {name: each for name, each in found.items() if name in stands}
+            if len(done) != len(found):
+                self._write(NODES, done.values())
+            if any(call.step not in done for call in calls):
+                self._write(CALLS, [call for call in calls if call.step in done])
+        return done
+
+    def nodes(self) -> dict[str, NodeResult]:
+        """Return what came of its nodes, in the order in which they last ended."""
+        found: dict[str, NodeResult] = {}
+        for each in read_lines(self.folder / NODES, NodeResult, []):
+            found.pop(each.node, None)
+            found[each.node] = each
+        return found
+
+    def steps(self) -> list[Step]:
+        """Return its agents' steps that count, node by node."""
+        by_node: dict[str, list[Step]] = {}
+        for each in read_lines(self.folder / STEPS, Step, []):
+            by_node.setdefault(each.node, []).append(each)
+        return [step for steps in by_node.values() for step in standing(steps)]
+
+    def calls(self) -> list[Call]:
+        """Return its calls."""
+        return read_lines(self.folder / CALLS, Call, [])
+
+    def add(self, name: str, record: Record) -> None:
+        """Append a record to one of its files. Raises RunError if it cannot be written."""
+        with writing(self.folder / name):
+            append_whole(self.folder / name, f"{record.to_line()}\n")
+
+    def write(self, name: str, text: str) -> None:
+        """Write one of its texts, whole or not at all; bytes that are no text stay what they are."""
+        with writing(self.folder / name):
+            replace(self.folder / name, [text.encode("utf-8", "surrogateescape")])
+
+    def read(self, name: str) -> str | None:
+        """Return one of its texts; None if it is not there."""
+        path = self.folder / name
+        return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else None
+
+    def _write(self, name: str, records: Iterable[Record]) -> None:
+        replace(self.folder / name, "".join(f"{each.to_line()}\n" for each in records))
+
+
+@dataclass(frozen=True)
+class WorkStore(Place):
+    """A run's folder, open for one process."""
+
     manifest: WorkManifest
 
     @classmethod
@@ -101,51 +166,9 @@ class WorkStore:
                 f"{path} is damaged: {error.errors()[0]['msg']}", hint="begin the run anew"
             ) from None
 
-    def begin(self, workflow: Workflow) -> list[NodeResult]:
-        """Make it ready to be worked in; return what is done, in the order of the record.
-
-        What a kill tore, and the calls of nodes that are not done, are dropped: they come again, from the
-        ledger.
-        """
-        with writing(self.folder):
-            for name in (NODES, STEPS, CALLS):
-                drop_torn_line(self.folder / name)
-            done = kept(workflow, self.nodes())
-            calls = read_lines(self.folder / CALLS, Call, [])
-            own = [call for call in calls if call.step in done]
-            if len(own) != len(calls):
-                replace(self.folder / CALLS, "".join(f"{call.to_line()}\n" for call in own))
-        return [result for name, result in self.nodes().items() if name in done]
-
-    def nodes(self) -> Mapping[str, NodeResult]:
-        """Return what came of the nodes, in the order in which they last ended."""
-        found: dict[str, NodeResult] = {}
-        for each in read_lines(self.folder / NODES, NodeResult, []):
-            found.pop(each.node, None)
-            found[each.node] = each
-        return found
-
-    def steps(self) -> list[Step]:
-        """Return the agents' steps. One that was taken anew replaces those of its node from its number on."""
-        found: list[Step] = []
-        for each in read_lines(self.folder / STEPS, Step, []):
-            found = [old for old in found if old.node != each.node or old.number < each.number]
-            found.append(each)
-        return found
-
-    def calls(self) -> list[Call]:
-        """Return the calls."""
-        return read_lines(self.folder / CALLS, Call, [])
-
-    def add(self, name: str, record: Record) -> None:
-        """Append a record to one of the files. Raises RunError if it cannot be written."""
-        with writing(self.folder / name):
-            append_whole(self.folder / name, f"{record.to_line()}\n")
-
     def end(self, diff: str, verdict: IssueVerdict | None) -> None:
         """Write the fix, and what its grading came to."""
-        with writing(self.folder):
-            replace(self.folder / DIFF, [diff.encode("utf-8", "surrogateescape")])
-            if verdict is not None:
-                replace(self.folder / VERDICT, verdict.model_dump_json(indent=2))
-                replace(self.folder / TESTS, [verdict.output.encode("utf-8", "surrogateescape")])
+        self.write(DIFF, diff)
+        if verdict is not None:
+            self.write(VERDICT, verdict.model_dump_json(indent=2))
+            self.write(TESTS, verdict.output)

@@ -57,11 +57,6 @@ class Reference:
     """Of the word, the input or the node."""
     fields: tuple[str, ...] = ()
 
-    @property
-    def end(self) -> int:
-        """Where it ends."""
-        return self.start + len(self.text)
-
 
 class UnresolvedError(ValueError):
     """A variable stands for nothing in this run; the node that has it fails."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from dualcode import clock
 from dualcode.agents.agent import AgentLimits
@@ -16,11 +15,10 @@ from dualcode.call import Call, Usage
 from dualcode.config import TeamConfig
 from dualcode.errors import RunError
 from dualcode.issues.checking import open_bench
-from dualcode.issues.jail.room import Room
 from dualcode.issues.jail.tiers import open_jail
 from dualcode.issues.task import IssueTask
-from dualcode.issues.verdict import Dropped, IssueVerdict
-from dualcode.issues.worktrees import recover, worktree
+from dualcode.issues.verdict import IssueVerdict
+from dualcode.issues.worktrees import Dropped, recover, worktree
 from dualcode.models.endpoints import check_endpoints
 from dualcode.models.ledger.store import FOLDER
 from dualcode.models.probe import ask_endpoints
@@ -82,10 +80,6 @@ class Worked(Record):
         """Whether the hidden tests pass."""
         return self.verdict is not None and self.verdict.solved is True
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `--json` prints."""
-        return {**self.model_dump(mode="json"), "solved": self.solved}
-
 
 async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
     """Run a workflow on an issue, and grade the change; begin the run, or go on with it.
@@ -107,18 +101,11 @@ async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
     with worktree(bench.base, name) as tree:
         store = _store(asked, inputs, jail.tier.name)
         done = store.begin(asked.workflow)
-        site = Site(
-            jail=jail,
-            room=Room(tree, bench.environment, asked.task.settings.pythonpath),
-            limits=asked.task.limits,
-            folder=asked.folder,
-            visible_test=asked.task.settings.visible_test,
-        )
-        await asyncio.to_thread(restore, tree, asked.folder, done)
+        await asyncio.to_thread(restore, tree, asked.folder, done.values())
         async with _team(asked, store, tell) as team:
             hands = RepositoryHands(
                 team,
-                site,
+                Site.of(bench, tree, asked.folder),
                 store.steps(),
                 lambda step: store.add(STEPS, step),
                 limits=asked.limits,
@@ -129,7 +116,7 @@ async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
                 asked.workflow,
                 hands,
                 inputs=inputs,
-                done={each.node: each for each in done},
+                done=done,
                 record=lambda result: store.add(NODES, result),
                 tell=tell,
             )
@@ -145,7 +132,7 @@ async def do_work(asked: WorkAsked, tell: Tell) -> Worked:
         nodes=tuple(results.values()),
         diff=change.diff,
         files=change.files,
-        left_out=tuple(map(Dropped.of, change.left_out)),
+        left_out=change.left_out,
         verdict=verdict,
         calls=len(calls),
         usage=sum((call.usage for call in calls), Usage()),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -199,10 +199,6 @@ class Workflow:
         """The roles that a team has to bind."""
         return tuple(self.role_lines)
 
-    def node(self, name: str) -> Node:
-        """Return a node by its id."""
-        return next(each for each in self.nodes if each.id == name)
-
     def downstream(self, names: Sequence[str]) -> set[str]:
         """Return these nodes and all that depend on them, however far."""
         found = set(names)
@@ -237,8 +233,3 @@ def upstream(nodes: Sequence[Node]) -> dict[str, set[str]]:
     for node in nodes:
         found[node.id] = set(node.depends_on).union(*(found[each] for each in node.depends_on))
     return found
-
-
-def json_schema_of(node: Node) -> dict[str, Any] | None:
-    """Return the node's schema as a plain value."""
-    return dict(node.output_format) if node.output_format is not None else None

@@ -42,7 +42,6 @@ async def test_an_agent_reads_mends_tests_and_submits(place: Workplace) -> None:
     assert " M shop/price.py" in acted.observations[2], "HEAD is where it was: the agent sees its own change"
     tree = place.room.worktree
     assert (tree.path / "shop/price.py").read_text() == shop.RIGHT["shop/price.py"]
-    assert place.changes is not None
     kept = {path.stem: path.read_text() for path in place.changes.iterdir()}
     assert kept == {acted.steps[-1].change: tree.commit().diff}
 

@@ -20,7 +20,7 @@ def seen(tree: Worktree, tmp_path: Path) -> Changes:
 
 
 def test_an_untouched_tree_has_no_change_and_nothing_is_kept(seen: Changes, tmp_path: Path) -> None:
-    assert (seen.look(), seen.checksum, seen.files) == (False, NOTHING, ())
+    assert (seen.look(), seen.checksum) == (False, NOTHING)
     assert not (tmp_path / "kept").exists()
 
 
@@ -102,12 +102,13 @@ def test_the_change_of_a_tree_leaves_head_and_a_commit_moves_it(tree: Worktree) 
     assert head() == change.commit
 
 
-def test_a_change_that_was_kept_nowhere_cannot_be_restored(tree: Worktree) -> None:
+def test_a_change_that_is_not_kept_any_more_cannot_be_restored(tree: Worktree, tmp_path: Path) -> None:
     shop.write(tree.path, shop.RIGHT)
-    seen = Changes(tree, None)
+    seen = Changes(tree, tmp_path)
     seen.look()
     first = seen.checksum
     shop.write(tree.path, shop.WRONG)
+    (tmp_path / f"{first}.diff").unlink()
     with pytest.raises(RunError, match="cannot be read") as caught:
         seen.restore(first)
     assert caught.value.hint

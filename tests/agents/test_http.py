@@ -71,7 +71,7 @@ async def test_a_server_that_fails_or_is_silent(
 async def test_agents_side_by_side_have_each_their_own_tree(place: Workplace, base: Base) -> None:
     async def one(name: str) -> str:
         with worktree(base, name) as tree:
-            own = replace(place, room=replace(place.room, worktree=tree), changes=None)
+            own = replace(place, room=replace(place.room, worktree=tree))
             with serve(
                 Answer(content=says(f"echo {name} > shop/own.py")), Answer(content=says(SUBMIT))
             ) as server:

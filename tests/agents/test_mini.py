@@ -68,7 +68,7 @@ def play(
     loop = mini.load().loop(
         query, lambda action: {"output": action["command"]}, steps=steps, format_errors=format_errors
     )
-    return loop.run("a {{ system }}", "an {% instance %}"), loop.messages
+    return loop.run("an {% instance %}", told="a {{ system }}"), loop.messages
 
 
 def said(command: str) -> Said:

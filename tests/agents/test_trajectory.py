@@ -39,8 +39,8 @@ def own_trajectory(acted: Acted) -> dict[str, Any]:
         return {"output": now.observation}
 
     loop = mini.load().loop(query, execute, steps=9, format_errors=3)
-    loop.run(acted.said[0].content, acted.said[1].content)
-    return loop._agent.serialize()  # pyright: ignore[reportPrivateUsage]
+    loop.run(acted.said[1].content, told=acted.said[0].content)
+    return loop.serialize()
 
 
 async def test_mini_s_own_form_is_what_mini_would_have_written(acted: Acted) -> None:

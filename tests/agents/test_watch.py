@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dualcode.agents import watch
-from dualcode.agents.watch import OverError, watched
+from dualcode.agents import work
+from dualcode.agents.work import OverError, watched
 from dualcode.models.chat import LISTENER, Listener, Meter
 
 LONG = 3600.0
@@ -72,12 +72,12 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(watch, "time", made)
+    monkeypatch.setattr(work, "time", made)
     return made
 
 
 def test_a_piece_ends_a_silence_and_its_going_out_ends_that_before(clock: Clock) -> None:
-    ear = watch.Ear(Meter())
+    ear = work.Ear(Meter())
     clock.now += 5
     assert ear.quiet() == 5
     ear.begin()
@@ -92,7 +92,7 @@ def test_a_piece_ends_a_silence_and_its_going_out_ends_that_before(clock: Clock)
 
 def test_who_waits_for_a_turn_is_not_idle_while_the_server_works_or_is_waited_for(clock: Clock) -> None:
     meter = Meter()
-    ear = watch.Ear(meter)
+    ear = work.Ear(meter)
     clock.now += 5
     meter.tokens += 1
     assert ear.quiet() == 0
@@ -104,7 +104,7 @@ def test_who_waits_for_a_turn_is_not_idle_while_the_server_works_or_is_waited_fo
 
 def test_what_the_server_does_for_others_is_no_sign_of_a_request_that_is_out(clock: Clock) -> None:
     meter = Meter()
-    ear = watch.Ear(meter)
+    ear = work.Ear(meter)
     ear.begin()
     clock.now += 5
     meter.tokens += 1

@@ -8,7 +8,8 @@ import pytest
 
 from dualcode.call import Usage
 from dualcode.cli import main
-from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.verdict import IssueVerdict
+from dualcode.issues.worktrees import Dropped
 from dualcode.workflows import work
 from dualcode.workflows.records import NodeResult
 from dualcode.workflows.store import WorkStore

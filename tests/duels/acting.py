@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualcode.duels.config import load_duel
-from dualcode.duels.duel import Models, Opened, seated
+from dualcode.duels.duel import Models, seated
 from dualcode.duels.preparing import Prepared, differences, manifest, prepare
 from dualcode.duels.purse import Purse
 from dualcode.duels.records import Cell
-from dualcode.duels.running import Duelling, Means, hands_of
+from dualcode.duels.running import Duelling, Means
 from dualcode.duels.store import DuelStore
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
@@ -75,26 +74,25 @@ class Ground:
 
     def prepared(self, path: Path) -> Prepared:
         """Read a duel's file."""
-        return prepare(load_duel(path))
+        return prepare(path)
 
     @contextlib.contextmanager
-    def opened(self, prepared: Prepared, folder: Path, chats: Mapping[str, ChatModel]) -> Generator[Opened]:
+    def opened(self, prepared: Prepared, folder: Path, chats: Mapping[str, ChatModel]) -> Generator[Means]:
         """Open a duel with scripted models in the place of servers."""
         duel = manifest(prepared, served={}, tier=self.jail.tier.name)
         prints = {name: Fingerprint(model=name) for name in chats}
-        models = Models(prepared.setting.team, chats, prints, {})
+        models = Models(prepared.team, chats, prints, {})
         with contextlib.closing(DuelStore.open(folder, duel, differences)) as store:
             benches = {
                 name: shop.make_bench(task, self.environment, self.jail)
-                for name, task in prepared.setting.tasks.items()
+                for name, task in prepared.tasks.items()
             }
             for bench in benches.values():
                 recover(bench.base)
             purse = Purse(folder, prepared.prices, prepared.config.limits.money)
             with seated(models, folder, purse, prepared.config.seed) as seating:
-                hands = hands_of(prepared.config)
-                means = Means(prepared.workflows, benches, seating, prepared.prices, purse, hands)
-                yield Opened(store, means)
+                limits = prepared.agent_limits
+                yield Means(store, prepared.workflows, benches, seating, prepared.prices, purse, limits)
 
     def run(
         self,
@@ -109,8 +107,8 @@ class Ground:
         tell = (told if told is not None else list[str]()).append
 
         async def running() -> list[Cell]:
-            with self.opened(prepared, folder, chats) as opened:
-                return await Duelling(opened.store, opened.means, concurrency=concurrency, tell=tell).run()
+            with self.opened(prepared, folder, chats) as means:
+                return await Duelling(means, concurrency=concurrency, tell=tell).run()
 
         return asyncio.run(running())
 

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from dualcode.duels.records import DuelRecords
-from dualcode.duels.store import Place, read_duel
+from dualcode.duels.store import read_duel
 from dualcode.issues.bases import open_base
 from dualcode.issues.grading import Bench
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.tiers import describe, open_jail
 from dualcode.issues.packages import Environment, interpreter
 from dualcode.runs import lines
+from dualcode.workflows.store import Place
 from tests.duels.acting import VISIBLE, Ground, write_duel
 from tests.duels.plays import RIGHT, WRONG
 from tests.duels.scripted import ScriptedModel
@@ -138,7 +139,7 @@ def _lines_of(folder: Path) -> Mapping[str, Any]:
         place = Place(nodes.parent)
         calls = Counter(f"{call.step} {call.endpoint} {call.request.to_line()}" for call in place.calls())
         found[str(nodes.parent.relative_to(folder))] = {
-            "nodes": [(each.node, each.status) for each in place.nodes()],
+            "nodes": [(name, each.status) for name, each in place.nodes().items()],
             "steps": len(place.steps()),
             "calls": sorted(calls.items()),
             "diff": place.read("change.diff"),
@@ -200,8 +201,8 @@ def _arm(moment: list[str], models: Mapping[str, ScriptedModel]) -> None:
                 _die()
             real_append(path, content)
 
-        for room in ("store", "purse"):
-            sys.modules[f"dualcode.duels.{room}"].append_whole = append  # pyright: ignore[reportAttributeAccessIssue]
+        for room in ("workflows.store", "duels.purse"):
+            sys.modules[f"dualcode.{room}"].append_whole = append  # pyright: ignore[reportAttributeAccessIssue]
     else:
         graded = Counter[str]()
         real_run = Bench.run

@@ -11,7 +11,8 @@ from dualcode.agents.records import AgentRun, Step
 from dualcode.call import Usage
 from dualcode.duels.findings import Findings, find
 from dualcode.duels.records import Arm, Cell, Condition, Duel, DuelRecords, Judgement, Phase
-from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.verdict import IssueVerdict
+from dualcode.issues.worktrees import Dropped
 
 MODELS = ("kimi", "opus", "gpt")
 JUDGES = ("opus", "gpt")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dualcode.duels.conditions import conditions_of, keys_of
-from dualcode.duels.config import DuelConfig, load_duel
+from dualcode.duels.config import DuelConfig
 from dualcode.duels.forecast import LEAST_STEPS, forecast
 from dualcode.duels.preparing import differences, manifest, prepare
 from dualcode.duels.records import Duel
@@ -30,7 +30,7 @@ def config(**keys: Any) -> DuelConfig:
 def refused(folder: Path, issue: IssueTask, **changes: Any) -> str:
     """Return what is said of a file with such keys."""
     with pytest.raises(DualcodeError) as told:
-        prepare(load_duel(write_duel(folder, ("a", "b"), issue.folder, **changes)))
+        prepare(write_duel(folder, ("a", "b"), issue.folder, **changes))
     assert told.value.exit_code == 2
     assert told.value.hint
     return str(told.value)
@@ -106,10 +106,10 @@ def test_models_of_unknown_price_are_refused_by_name_under_a_money_limit(
 
 def test_a_file_that_is_not_there_or_no_toml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no duel's file"):
-        load_duel(tmp_path / "gone.toml")
+        prepare(tmp_path / "gone.toml")
     (tmp_path / "broken.toml").write_text("models = [")
     with pytest.raises(InputError, match="cannot be read as TOML"):
-        load_duel(tmp_path / "broken.toml")
+        prepare(tmp_path / "broken.toml")
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path: Path, issue: IssueTask) -> None:
@@ -122,14 +122,14 @@ def test_a_price_without_a_cached_rate_is_warned_of(tmp_path: Path, issue: Issue
     dear = "price = { input_per_million = 1.0, output_per_million = 2.0 }"
     prices = {"a": dear, "b": ""}
     path = write_duel(tmp_path, ("a", "b"), issue.folder, price=lambda name: prices[name])
-    told = prepare(load_duel(path)).cautions
+    told = prepare(path).cautions
     assert any(line.startswith("a is priced by tokens without cached_input_per_million") for line in told)
     assert any(line.startswith("b has no price") for line in told)
 
 
 def made(folder: Path, issue: IssueTask, **changes: Any) -> Duel:
     return manifest(
-        prepare(load_duel(write_duel(folder, ("a", "b", "c"), issue.folder, **changes))), served={}, tier="t"
+        prepare(write_duel(folder, ("a", "b", "c"), issue.folder, **changes)), served={}, tier="t"
     )
 
 
@@ -183,7 +183,7 @@ def test_a_forecast_counts_a_shared_plan_once_and_each_judgement(tmp_path: Path,
         judges=["c"],
         limits={"steps": 10},
     )
-    found = forecast(prepare(load_duel(path)), ())
+    found = forecast(prepare(path), ())
     assert (found.cells, found.of, found.plans) == (8, 8, 4)
     by_model = {each.model: each for each in found.models}
     # Two trials: explore and plan once each, implement and self-review for two planners each.
@@ -204,5 +204,5 @@ def test_what_a_gpu_by_the_hour_will_cost_is_unknown_before_its_speed_is(
     path = write_duel(
         tmp_path, ("a",), issue.folder, arms=["solo"], price=lambda _: "price = { gpu_hour = 2.0 }"
     )
-    found = forecast(prepare(load_duel(path)), ())
+    found = forecast(prepare(path), ())
     assert (found.money, found.unknown) == ({}, ("a",))

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from dualcode.duels.figures.bars import costs, solved
 from dualcode.duels.figures.catalogue import FIGURES, draw_duel
 from dualcode.duels.figures.content import LOOKS
 from dualcode.duels.figures.opinions import dimensions, preference
-from dualcode.duels.figures.value import LINES, Point, iso_lines, value, worth
+from dualcode.duels.figures.outcomes import LINES, Point, costs, iso_lines, solved, value, worth
 from dualcode.duels.findings import Findings, find
 from dualcode.duels.notes import NO_RANK
 from dualcode.errors import UnknownNameError
@@ -104,14 +103,14 @@ def test_solved_rates_are_drawn_with_their_whiskers_and_rings() -> None:
     data, sheet = drawn("solved")
     (axes,) = panels(sheet)
     assert ticks(axes) == [row.id for row in FOUND.standings]
-    assert texts(axes) == [f"{bar.rate.passed}/{bar.rate.total}" for bar in data.bars]
+    assert texts(axes) == [f"{rate.passed}/{rate.total}" for _, rate in data.bars]
     whiskers = segments(axes)
-    for y, (bar, whisker) in enumerate(zip(data.bars, whiskers, strict=True)):
+    for y, ((_, rate), whisker) in enumerate(zip(data.bars, whiskers, strict=True)):
         assert whisker == (
-            (pytest.approx(100 * bar.rate.low), y), (pytest.approx(100 * bar.rate.high), y)
+            (pytest.approx(100 * rate.low), y), (pytest.approx(100 * rate.high), y)
         )  # fmt: skip
     rings = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
-    assert [ring.get_xdata()[0] for ring in rings] == [100 * bar.pass_k for bar in data.bars]
+    assert [ring.get_xdata()[0] for ring in rings] == [100 * (row.pass_k or 0) for row, _ in data.bars]
 
 
 def test_costs_are_stacked_in_their_parts_and_unknown_is_a_word() -> None:
@@ -134,7 +133,7 @@ def test_dimensions_stand_at_their_means() -> None:
     for axes, name in zip(panels(sheet), data.names, strict=True):
         shown = sorted(y for arm in LOOKS for _, y in marks(axes, LOOKS[arm][1]))
         assert shown == list(range(len(data.rows)))
-        means = {(row.scores[name].mean, float(at)) for at, row in enumerate(data.rows)}
+        means = {(row.dimensions[name].mean, float(at)) for at, row in enumerate(data.rows)}
         assert {(x, y) for arm in LOOKS for x, y in marks(axes, LOOKS[arm][1])} == means
         low, high = axes.get_xlim()
         assert all(low <= x <= high for x, _ in means)
@@ -144,9 +143,9 @@ def test_judges_stand_at_what_they_give_their_own() -> None:
     data, sheet = drawn("judges")
     (axes,) = panels(sheet)
     assert [row.name for row in data.rows] == ["opus", "gpt"]
-    assert [x for x, _ in marks(axes, "o")] == [row.delta.value for row in data.rows]
+    assert [x for x, _ in marks(axes, "o")] == [row.preference.delta.value for row in data.rows]
     for row in data.rows:
-        assert row.delta.value == pytest.approx(row.own - row.other)
+        assert row.preference.delta.value == pytest.approx(row.own - row.other)
         assert f"own {row.own:.2f}" in texts(axes)
     low, high = axes.get_xlim()
     assert low == -high

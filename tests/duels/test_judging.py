@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from dualcode.call import Request
-from dualcode.duels.duel import judge_duel
-from dualcode.duels.judging import unjudged
+from dualcode.duels.duel import judge_duel, unjudged
 from dualcode.duels.records import Cell, Judgement, Phase
-from dualcode.duels.store import NODES, read_duel
+from dualcode.duels.store import read_duel
 from dualcode.errors import EndpointError
 from dualcode.issues.task import IssueTask
 from dualcode.issues.verdict import IssueVerdict
 from dualcode.workflows.records import NodeResult
+from dualcode.workflows.store import NODES
 from tests.duels.acting import Ground, write_duel
 from tests.duels.scripted import ScriptedModel
 
@@ -51,8 +51,8 @@ class Judged:
     def run(self, **plays: Any) -> dict[str, ScriptedModel]:
         """Let the judges at it, and return who was asked."""
         chats = {name: ScriptedModel(name, plays.get(name, scores)) for name in ("a", "b", "judge")}
-        with self.ground.opened(self.prepared, self.folder, chats) as opened:
-            store = opened.store
+        with self.ground.opened(self.prepared, self.folder, chats) as means:
+            store = means.store
             cell = Cell(
                 condition="a->b", issue="shop-1", trial=1, status="complete", diff=DIFF, plan="Mend it.",
                 phases=(Phase(name="validate", kind="check"),),
@@ -67,7 +67,7 @@ class Judged:
                 failed = cell.model_copy(update={"condition": "b->a", "status": "errored", "verdict": None})
                 store.place(failed.key).folder.mkdir(parents=True)
                 store.keep(failed)
-            asyncio.run(judge_duel(store, opened.means, self.prepared, lambda _: None))
+            asyncio.run(judge_duel(means, self.prepared, lambda _: None))
         return chats
 
     @property

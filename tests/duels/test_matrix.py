@@ -10,9 +10,10 @@ from dualcode.duels.preparing import Prepared
 from dualcode.duels.records import Cell, DuelRecords
 from dualcode.duels.scores import Spread
 from dualcode.duels.standing import board
-from dualcode.duels.store import Place, read_duel
+from dualcode.duels.store import read_duel
 from dualcode.issues.bases import open_base
 from dualcode.issues.task import IssueTask
+from dualcode.workflows.store import Place
 from tests.duels.acting import Ground, write_duel
 from tests.duels.plays import CHEAT, PATCHER, RIGHT, SPRAWLER, WRONG, litterer
 from tests.duels.scripted import ScriptedModel

@@ -168,8 +168,8 @@ async def test_a_duel_that_is_cancelled_leaves_no_tree(
             await asyncio.Event().wait()
 
     duel = prepared(ground, tmp_path, issue, ("a",))
-    with ground.opened(duel, tmp_path / "duel", {"a": Waiting("a", RIGHT.play)}) as opened:
-        work = Duelling(opened.store, opened.means, concurrency=1, tell=lambda _: None).run()
+    with ground.opened(duel, tmp_path / "duel", {"a": Waiting("a", RIGHT.play)}) as means:
+        work = Duelling(means, concurrency=1, tell=lambda _: None).run()
         fighting = asyncio.create_task(work)
         await asked.wait()
         assert len(list((open_base(issue).folder / "trees").glob("duel-*"))) == 2  # the tree, and its lock

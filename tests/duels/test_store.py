@@ -13,13 +13,14 @@ from dualcode.agents.records import Step
 from dualcode.call import Message, Request
 from dualcode.duels.records import Cell, Duel, Judgement
 from dualcode.duels.seats import DrawnChat
-from dualcode.duels.store import CALLS, DIFF, NODES, STEPS, DuelStore, Place, read_cell, read_duel
+from dualcode.duels.store import DuelStore, read_cell, read_duel
 from dualcode.errors import RunError
 from dualcode.models.scripted import ScriptedChat
 from dualcode.sampling import PAPER
 from dualcode.workflows.find import find_workflow
 from dualcode.workflows.loading import load_workflow
 from dualcode.workflows.records import NodeResult
+from dualcode.workflows.store import CALLS, DIFF, NODES, STEPS, Place
 from tests.duels.made import JUDGES, cell, condition, judgement
 from tests.duels.test_assembling import call
 
@@ -76,7 +77,18 @@ def test_a_fault_of_ours_is_done_again_with_all_that_depends_on_it(tmp_path: Pat
     for each in (done("explore"), done("plan", fault=True), done("implement")):
         place.add(NODES, each)
     assert list(place.begin(WORKFLOW)) == ["explore"]
-    assert [each.node for each in place.nodes()] == ["explore"]
+    assert list(place.nodes()) == ["explore"]
+
+
+def test_what_was_skipped_for_a_fault_does_not_stand_once_the_fault_is_mended(tmp_path: Path) -> None:
+    place = Place(tmp_path / "run")
+    place.begin(WORKFLOW)
+    skipped = NodeResult(node="plan", status="skipped", failed_upstream="explore")
+    for each in (NodeResult(node="explore", status="failed", fault=True), skipped):
+        place.add(NODES, each)
+    place.begin(WORKFLOW)
+    place.add(NODES, done("explore"))  # and then it is killed
+    assert list(place.begin(WORKFLOW)) == ["explore"]
 
 
 def test_of_two_results_of_one_node_the_later_one_holds(tmp_path: Path) -> None:
@@ -85,7 +97,7 @@ def test_of_two_results_of_one_node_the_later_one_holds(tmp_path: Path) -> None:
     for output in ("first", "second"):
         place.add(NODES, done("explore", output=output))
     assert place.begin(WORKFLOW)["explore"].output == "second"
-    assert [each.output for each in place.nodes()] == ["second"]
+    assert [each.output for each in place.nodes().values()] == ["second"]
 
 
 def test_the_steps_that_count_are_told_node_by_node(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dualcode.errors import SandboxError
 from dualcode.issues.jail import tiers
-from dualcode.issues.jail.filter import compile_filter
-from dualcode.issues.jail.jail import LONGEST, CommandJail
+from dualcode.issues.jail.jail import LONGEST, CommandJail, compile_filter
 from dualcode.issues.jail.room import Room
 from dualcode.issues.task import Limits
 from tests.issues.attacks import ATTACKS, BOMB, Attack, Bare, attempt, command_lines
@@ -74,6 +74,20 @@ async def test_a_tree_to_be_read_only_is(jail: CommandJail, room: Room) -> None:
     ended = await jail.run("echo x > file; echo y > ~/kept; cat ~/kept", reading)
     assert not (room.worktree.path / "file").exists()
     assert ended.output.endswith("y\n")
+
+
+@pytest.mark.parametrize("tier", [*tiers.TIERS, "unsafe"])
+async def test_a_room_without_a_folder_for_temporary_files_has_an_empty_one_each_time(
+    tier: str, room: Room
+) -> None:
+    if tier != "unsafe" and await tiers.probe(tier) is not None:
+        pytest.skip(f"{tier} does not hold here")
+    bare, jail = replace(room, scratch=None), CommandJail(tiers.describe(tier, {}))
+    line = 'ls -A "$TMPDIR" && echo x > "$TMPDIR/file" && ls ~'
+    told = await asyncio.gather(*(jail.run(f"sleep {seconds}", bare) for seconds in (0, 1)))
+    told += [await jail.run(line, bare) for _ in range(2)]
+    assert [each.output for each in told] == ["", "", "file\n", "file\n"]
+    assert not list(room.worktree.base.folder.glob("scratch/*"))
 
 
 async def test_the_middle_of_long_output_is_left_out(jail: CommandJail, room: Room) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dualcode.issues.grading import MOST_BYTES, Case, read_report
-from dualcode.issues.verdict import Dropped, IssueVerdict
+from dualcode.issues.verdict import IssueVerdict
+from dualcode.issues.worktrees import Dropped
 
 WHOLE = """<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite>
 <testcase classname="tests.test_a" name="test_good"><properties><property name="nodeid" value="tests/test_a.py::test_good"/></properties></testcase>
@@ -81,26 +82,6 @@ def test_a_report_without_end_is_not_read_whole(tmp_path: Path) -> None:
     path = written(tmp_path, WHOLE)
     os.truncate(path, MOST_BYTES + 10)
     assert read_report(path) is None
-
-
-@pytest.mark.parametrize(
-    ("solved", "failing", "broken", "statuses"),
-    [
-        (True, (), (), ["passed", "passed"]),
-        (False, ("a",), (), ["failed", "passed"]),
-        (False, (), ("b",), ["passed", "failed"]),
-        (False, (), (), ["failed", "failed"]),
-        (None, ("a",), (), ["errored", "errored"]),
-    ],
-)
-def test_a_verdict_is_the_house_s_with_two_parts(
-    solved: bool | None, failing: tuple[str, ...], broken: tuple[str, ...], statuses: list[str]
-) -> None:
-    verdict = IssueVerdict(task="t", solved=solved, reason="why", failing=failing, broken=broken)
-    parts = verdict.verdict().parts
-    assert list(parts) == ["fail_to_pass", "pass_to_pass"]
-    assert [each.status for each in parts.values()] == statuses
-    assert all(each.reason == (None if each.status == "passed" else "why") for each in parts.values())
 
 
 def test_a_verdict_survives_being_written() -> None:

@@ -20,7 +20,7 @@ KRIPPENDORFF = [
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, N],
 ]
 """Four observers, twelve units, with missing values (Krippendorff 2011, Computing alpha-reliability)."""
-PUBLISHED: dict[Level, float] = {"nominal": 0.743, "ordinal": 0.815, "interval": 0.849, "ratio": 0.797}
+PUBLISHED: dict[Level, float] = {"ordinal": 0.815, "interval": 0.849}
 LEVELS: tuple[Level, ...] = tuple(PUBLISHED)
 
 score = st.integers(1, 10).map(float) | st.just(N)
@@ -44,12 +44,8 @@ def brute_alpha(table: list[list[float]], level: Level) -> float | None:
     every = [each for unit in units for each in unit]
 
     def distance(one: float, two: float) -> float:
-        if level == "nominal":
-            return float(one != two)
         if level == "interval":
             return (one - two) ** 2
-        if level == "ratio":
-            return ((one - two) / (one + two)) ** 2
         low, high = sorted((one, two))
         between = sum(low <= each <= high for each in every)
         return (between - (every.count(one) + every.count(two)) / 2) ** 2 if one != two else 0.0
@@ -84,10 +80,8 @@ def test_alpha_does_not_depend_on_what_its_level_ignores(
 ) -> None:
     array = np.array(table)
     same: dict[Level, np.ndarray] = {
-        "nominal": -array,
         "ordinal": array**3,
         "interval": array * scale + shift,
-        "ratio": array * scale,
     }
     for level, changed in same.items():
         assert alpha(changed, level) == pytest.approx(alpha(table, level))
@@ -98,8 +92,6 @@ def test_alpha_does_not_depend_on_what_its_level_ignores(
 def test_ratings_that_are_no_table_are_refused() -> None:
     with pytest.raises(ValueError, match="judges x units"):
         alpha([1, 2, 3])
-    with pytest.raises(ValueError, match="negative"):
-        alpha([[-1, 2], [1, 2]], "ratio")
 
 
 @given(both=pairs)
@@ -184,18 +176,11 @@ def test_without_other_judges_what_is_the_judges_alone_is_unknown() -> None:
     assert found.excess == Estimate(value=None) and found.delta.value == 0.0
 
 
-def test_one_issue_has_no_interval_and_no_rank() -> None:
+def test_one_issue_has_no_interval() -> None:
     found = agreement.mean_over([7, 8, 9], ["one"] * 3)
     assert found == Estimate(value=8.0, n=3, clusters=1)
     several = agreement.mean_over([7, 8, 9], ["one", "two", "three"])
     assert several.low is not None and several.low <= 8 <= (several.high or 0)
-    assert agreement.ranking([found, several, agreement.mean_over([1, 2], ["one", "two"])]) == [None, 1, 2]
-
-
-def test_equal_means_share_the_better_rank() -> None:
-    equal = agreement.mean_over([7, 7], ["one", "two"])
-    lower = agreement.mean_over([3, 3], ["one", "two"])
-    assert agreement.ranking([lower, equal, equal]) == [3, 1, 1]
 
 
 def test_scores_of_one_issue_are_no_independent_ones() -> None:

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualcode.panel.blind import Blind
-from dualcode.panel.comments import stripped
 from dualcode.panel.diffs import FileDiff, Hunk, join, parse
-from dualcode.panel.renderings import Rendered, another_order, clip, render_diff, shares
+from dualcode.panel.renderings import Rendered, another_order, clip, render_diff, shares, stripped
 from tests.pages import ROOT
 from tests.panel import judges
 

@@ -182,7 +182,7 @@ def test_a_libseccomp_that_refuses_a_rule_is_told_and_one_that_knows_no_such_cal
         def add_rule(self, *_: object) -> None:
             raise OSError(self.number, os.strerror(self.number))
 
-    policy._add(Rules(errno.EINVAL), 0, "statx")  # pyright: ignore[reportPrivateUsage]
+    policy.add_rule(Rules(errno.EINVAL), 0, "statx")
     with pytest.raises(SandboxError, match="refuses a rule for statx") as raised:
-        policy._add(Rules(errno.ENOMEM), 0, "statx")  # pyright: ignore[reportPrivateUsage]
+        policy.add_rule(Rules(errno.ENOMEM), 0, "statx")
     assert raised.value.hint == policy.HINT

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dualcode.duels.figures import bars, opinions, value
+from dualcode.duels.figures import opinions, outcomes
 from dualcode.duels.findings import Findings
 from dualcode.figures.drawing import Making, draw_all
 from dualcode.figures.drawn import FORMS, Drawn, Form
 
 FIGURES: dict[str, tuple[Callable[[Findings], Any], Callable[[Any], Any]]] = {
-    "value": (value.value, value.draw_value),
-    "solved": (bars.solved, bars.draw_solved),
-    "costs": (bars.costs, bars.draw_costs),
+    "value": (outcomes.value, outcomes.draw_value),
+    "solved": (outcomes.solved, outcomes.draw_solved),
+    "costs": (outcomes.costs, outcomes.draw_costs),
     "dimensions": (opinions.dimensions, opinions.draw_dimensions),
     "judges": (opinions.preference, opinions.draw_preference),
 }

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from dualcode.duels.figures.content import LOOKS, about, entry
+from dualcode.duels.figures.content import ROW, about, entries, mark, names_at_left, rows, write_right
 from dualcode.duels.findings import Findings
-from dualcode.duels.judges import estimate, judges
-from dualcode.duels.records import Arm
-from dualcode.duels.scores import Spread
+from dualcode.duels.judges import Judge, estimate, judges
+from dualcode.duels.standing import Standing
 from dualcode.figures.content import Content, nothing
 from dualcode.figures.sheet import MARGIN, Sheet
 from dualcode.figures.style import (
@@ -16,28 +15,17 @@ from dualcode.figures.style import (
     GREY,
     LABEL,
     ORANGE,
-    SINGLE,
     SMALL,
     TEXT,
     rule,
     width_of,
     wrap,
-)
-from dualcode.panel.agreement import Estimate
+)  # fmt: skip
 
-ROW, TOP, ACROSS = 0.185, 0.3, 4
-"""Inches: a condition, and a panel's name; panels beside each other."""
+TOP, ACROSS = 0.3, 4
+"""Inches: a panel's name; panels beside each other."""
 JUDGE = 0.34
 """Inches: a judge, with two lines."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One condition's scores."""
-
-    name: str
-    arm: Arm
-    scores: dict[str, Spread]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +33,12 @@ class Dimensions(Content):
     """The conditions in the leaderboard's order, and the dimensions."""
 
     names: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Standing, ...]
 
     @property
     def reach(self) -> tuple[float, float]:
         """Where the axes begin and end: at what is shown, in whole points."""
-        all_ = [each for row in self.rows for each in row.scores.values()]
+        all_ = [each for row in self.rows for each in row.dimensions.values()]
         low = min(each.mean - (each.std or 0) for each in all_)
         high = max(each.mean + (each.std or 0) for each in all_)
         return max(0.0, float(int(low) - (low == int(low)))), min(10.0, float(int(high) + 1))
@@ -58,13 +46,13 @@ class Dimensions(Content):
 
 def dimensions(found: Findings) -> Dimensions:
     """Return the data."""
-    rows = tuple(Row(row.id, row.condition.arm, row.dimensions) for row in found.standings if row.dimensions)
+    rows = tuple(row for row in found.standings if row.dimensions)
     if not rows:
         nothing("nothing was judged")
     names = found.dimensions
     said = "; ".join(
-        f"{row.name}: "
-        + ", ".join(f"{name.replace('_', ' ')} {each.mean:.2f}" for name, each in row.scores.items())
+        f"{row.id}: "
+        + ", ".join(f"{name.replace('_', ' ')} {each.mean:.2f}" for name, each in row.dimensions.items())
         for row in rows
     )
     return Dimensions(
@@ -81,58 +69,39 @@ def dimensions(found: Findings) -> Dimensions:
 
 def draw_dimensions(data: Dimensions) -> Sheet:
     """Draw a panel a dimension, up to four beside each other."""
-    labels = max(width_of(row.name) for row in data.rows) + 0.1
-    rows = -(-len(data.names) // ACROSS)
+    labels = max(width_of(row.id) for row in data.rows) + 0.1
+    high = -(-len(data.names) // ACROSS)
     plot = ROW * len(data.rows)
     height = TOP + plot + 0.36
-    own = {row.arm for row in data.rows}
-    legend = [entry(arm) for arm in LOOKS if arm in own]
-    sheet = Sheet(data, width=DOUBLE, body=height * rows, legend=legend, columns=3)
+    legend = entries(row.condition.arm for row in data.rows)
+    sheet = Sheet(data, width=DOUBLE, body=height * high, legend=legend, columns=3)
     across = min(ACROSS, len(data.names))
     step = (DOUBLE - 2 * MARGIN - labels) / across
     for number, name in enumerate(data.names):
         left, top = MARGIN + labels + number % ACROSS * step, number // ACROSS * height + TOP
         axes = sheet.axes(left, top, step - 0.12, plot)
-        axes.set(xlim=data.reach, ylim=(len(data.rows) - 0.5, -0.5))
+        axes.set(xlim=data.reach)
         first = number % ACROSS == 0
-        axes.set_yticks(range(len(data.rows)), [row.name for row in data.rows] if first else [])
-        axes.tick_params(axis="y", length=0)
+        names_at_left(axes, [row.id if first else "" for row in data.rows])
         axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel("score", size=LABEL, labelpad=1)
         for at, line in enumerate(wrap(name.replace("_", " "), step - 0.14, TEXT, bold=True)[:2]):
             sheet.text(left, sheet.top + top - TOP + 0.02 + at * 0.12, line, size=TEXT, weight="bold")
         for y, row in enumerate(data.rows):
-            if (each := row.scores.get(name)) is None:
+            if (each := row.dimensions.get(name)) is None:
                 continue
-            color, marker, _ = LOOKS[row.arm]
             if each.std:
                 ends = max(data.reach[0], each.mean - each.std), min(data.reach[1], each.mean + each.std)
                 axes.hlines(y, *ends, color="#8c8c8c", lw=0.9, zorder=2)
-            axes.plot(
-                [each.mean], [y], marker=marker, color=color, markersize=4.5, mec=BLACK, mew=0.4, zorder=4,
-                clip_on=False,
-            )  # fmt: skip
+            mark(axes, each.mean, y, row.condition.arm, above=4)
     return sheet
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One judge."""
-
-    name: str
-    own: float | None
-    other: float | None
-    delta: Estimate
-    excess: Estimate
-    counts: tuple[int, int]
-    """Scores of its own model's work, and of the others'."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preferences(Content):
     """The judges."""
 
-    rows: tuple[Judged, ...]
+    rows: tuple[Judge, ...]
 
     @property
     def reach(self) -> float:
@@ -140,7 +109,7 @@ class Preferences(Content):
         known = [
             abs(end)
             for row in self.rows
-            for each in (row.delta, row.excess)
+            for each in (row.preference.delta, row.preference.excess)
             for end in (each.value, each.low, each.high)
             if end is not None
         ]
@@ -149,16 +118,12 @@ class Preferences(Content):
 
 def preference(found: Findings) -> Preferences:
     """Return the data; a judge that is no contestant has nothing of its own to prefer, and is not drawn."""
-    rows = tuple(
-        Judged(each.name, each.own, each.other, each.preference.delta, each.preference.excess,
-               (each.preference.own, each.preference.other))
-        for each in judges(found)
-        if each.preference.delta.value is not None
-    )  # fmt: skip
+    rows = tuple(each for each in judges(found) if each.preference.delta.value is not None)
     if not rows:
         nothing("no judge scored work of its own model and of another's")
     said = "; ".join(
-        f"{row.name} {estimate(row.delta)} over {row.counts[0]} own and {row.counts[1]} others"
+        f"{row.name} {estimate(row.preference.delta)} over {row.preference.own} own and "
+        f"{row.preference.other} others"
         for row in rows
     )
     return Preferences(
@@ -174,20 +139,17 @@ def preference(found: Findings) -> Preferences:
 
 def draw_preference(data: Preferences) -> Sheet:
     """Draw a row a judge: own less other, and what of it is beyond the peers."""
-    labels = max(width_of(row.name) for row in data.rows) + 0.1
-    height = JUDGE * len(data.rows)
     difference, beyond = rule("own − other", color=BLUE), rule("beyond peers", color=ORANGE)
     difference.set(marker="o", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
     beyond.set(marker="s", markersize=4, markeredgecolor=BLACK, markeredgewidth=0.4)
-    sheet = Sheet(data, width=SINGLE, body=height + 0.5, legend=[difference, beyond], columns=2)
-    axes = sheet.axes(MARGIN + labels, 0.06, SINGLE - 2 * MARGIN - labels - 0.62, height)
-    axes.set(xlim=(-data.reach, data.reach), ylim=(len(data.rows) - 0.5, -0.5))
+    names, legend = [row.name for row in data.rows], [difference, beyond]
+    sheet, axes = rows(data, names, legend, room=0.62, row=JUDGE, columns=2)
+    axes.set(xlim=(-data.reach, data.reach))
     axes.set_xlabel("points for its own model's work")
-    axes.set_yticks(range(len(data.rows)), [row.name for row in data.rows])
-    axes.tick_params(axis="y", length=0)
     axes.axvline(0, color=GREY, lw=0.8, ls="--", zorder=1)
     for y, row in enumerate(data.rows):
-        for each, color, marker, at in ((row.delta, BLUE, "o", -0.16), (row.excess, ORANGE, "s", 0.16)):
+        delta, excess = row.preference.delta, row.preference.excess
+        for each, color, marker, at in ((delta, BLUE, "o", -0.16), (excess, ORANGE, "s", 0.16)):
             if each.value is None:
                 continue
             if each.low is not None and each.high is not None:
@@ -202,8 +164,7 @@ def draw_preference(data: Preferences) -> Sheet:
                 mew=0.4,
                 zorder=5,
             )
-        place = axes.get_yaxis_transform()
         own, other = (f"{each:.2f}" if each is not None else "–" for each in (row.own, row.other))
-        axes.text(1.04, y - 0.16, f"own {own}", transform=place, ha="left", va="center", size=LABEL)
-        axes.text(1.04, y + 0.2, f"other {other}", transform=place, ha="left", va="center", size=SMALL)
+        write_right(axes, y - 0.16, f"own {own}")
+        write_right(axes, y + 0.2, f"other {other}", SMALL)
     return sheet

@@ -3,19 +3,25 @@
 import asyncio
 import base64
 import contextlib
+import errno
+import functools
 import json
 import os
 import signal
+import socket
 import sys
 import time
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from dualcode.errors import SandboxError
 from dualcode.issues.jail import bubblewrap, launch
-from dualcode.issues.jail.filter import compile_filter
 from dualcode.issues.jail.room import Ended, Ending, Places, Room
 from dualcode.issues.task import Limits
-from dualcode.issues.worktrees import JAIL_USER, temporary_folder
+from dualcode.issues.worktrees import JAIL_USER, entries_beneath, give, temporary_folder
+from dualcode.sandbox import fence, policy
 from dualcode.sandbox.sandbox import Tier
 
 LONGEST = 100_000
@@ -27,6 +33,27 @@ _MOST_FILES = 200_000
 _MIB = 1 << 20
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+DENIED = (
+    "acct", "add_key", "adjtimex", "bpf", "chroot", "clock_adjtime", "clock_settime", "create_module",
+    "delete_module", "fanotify_init", "finit_module", "fsconfig", "fsmount", "fsopen", "fspick",
+    "get_kernel_syms", "init_module", "io_uring_enter", "io_uring_register", "io_uring_setup", "ioperm",
+    "iopl", "kcmp", "kexec_file_load", "kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount",
+    "mount_setattr", "move_mount", "move_pages", "name_to_handle_at", "nfsservctl", "open_by_handle_at",
+    "open_tree", "perf_event_open", "personality", "pivot_root", "process_vm_readv", "process_vm_writev",
+    "ptrace", "query_module", "quotactl", "reboot", "request_key", "set_mempolicy", "setdomainname",
+    "sethostname", "setns", "settimeofday", "swapoff", "swapon", "syslog", "umount", "umount2", "unshare",
+    "uselib", "userfaultfd", "vhangup", "vmsplice",
+)  # fmt: skip
+"""The system calls that no command needs: they reach past namespaces, or have often let somebody out of them.
+
+A command forks, starts programs and, in a network of its own, opens sockets, so the candidates' allow list
+(`sandbox.policy`) cannot be its own.
+"""
+_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+"""The kinds of sockets that may be opened where the network is the command's own."""
+_NEW_USER = 0x10000000
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+"""What would type into a terminal."""
 
 
 class CommandJail:
@@ -35,6 +62,8 @@ class CommandJail:
     def __init__(self, tier: Tier) -> None:
         """Take a tier that was probed."""
         self.tier = tier
+        self._inside = Counter[Path]()
+        """Commands at work by their folder for temporary files, where that is not the room's own."""
 
     def places(self, room: Room) -> Places:
         """Return where a command in this room finds things."""
@@ -49,9 +78,27 @@ class CommandJail:
         limits = limits or Limits()
         if len(command.encode(errors="surrogateescape")) > LONGEST:
             return Ended(ending="too long", exit_code=None, output="", seconds=0.0)
-        with temporary_folder() as folder:
+        with temporary_folder() as folder, self._scratch(room) as room:
             spec = self._spec(command, room, limits, str(folder))
             return await _Run(spec, room, limits).ended()
+
+    @contextlib.contextmanager
+    def _scratch(self, room: Room) -> Generator[Room]:
+        """Lend a room whose folder for temporary files is there; bubblewrap makes one in memory."""
+        if self.tier.name == "bubblewrap" or room.scratch is not None:
+            yield room
+            return
+        scratch = scratch_of(room)
+        self._inside[scratch] += 1
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)
+            give(scratch)
+            yield replace(room, scratch=scratch)
+        finally:
+            self._inside[scratch] -= 1
+            if not self._inside[scratch]:
+                fence.clear(str(scratch))
+                scratch.rmdir()
 
     def _spec(self, command: str, room: Room, limits: Limits, folder: str) -> dict[str, object]:
         places, root = self.places(room), os.geteuid() == 0
@@ -298,15 +345,30 @@ def _field(pid: int, file: str, names: tuple[str, ...]) -> int:
 def _measure(folders: list[Path]) -> tuple[int, int]:
     """Return bytes on disk and entries of some folders, as far as they can be seen."""
     size = count = 0
-    waiting = [str(each) for each in folders]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:  # removed meanwhile, or closed to us
-            continue
+    for _, about in entries_beneath(*folders):
+        size, count = size + about.st_blocks * 512, count + 1
     return size, count
+
+
+@functools.cache
+def compile_filter(*, sockets: bool) -> bytes:
+    """Return the seccomp program that denies; without `sockets`, none can be opened but connected pairs.
+
+    Raises SandboxError if libseccomp is not there or does not know this machine.
+    """
+    seccomp = policy.libseccomp()
+    rules, deny = seccomp.SyscallFilter(seccomp.ALLOW), seccomp.ERRNO(errno.EPERM)
+    for name in DENIED:
+        policy.add_rule(rules, deny, name)
+    # Its flags lie where no filter can read them.
+    policy.add_rule(rules, seccomp.ERRNO(errno.ENOSYS), "clone3")
+    policy.add_rule(rules, deny, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _NEW_USER, _NEW_USER))
+    for request in (_TIOCSTI, _TIOCLINUX):
+        policy.add_rule(rules, deny, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
+    if sockets:
+        policy.add_rule(rules, deny, "socket", seccomp.Arg(0, seccomp.GT, max(_FAMILIES)))
+        for family in set(range(max(_FAMILIES))) - set(_FAMILIES):
+            policy.add_rule(rules, deny, "socket", seccomp.Arg(0, seccomp.EQ, family))
+    else:
+        policy.add_rule(rules, deny, "socket")
+    return policy.program_of(rules)

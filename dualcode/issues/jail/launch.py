@@ -141,7 +141,7 @@ def _guard(parent: int) -> int:
     bubblewrap alone would not do: a host that is killed while it sets itself up leaves a process behind.
     """
     kernel.adopt_orphans()
-    signal.signal(signal.SIGTERM, _ended_from_outside)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: _end(FAILED))
     _end_with(parent, signal.SIGTERM)
     guard = os.getpid()
     child = os.fork()
@@ -153,10 +153,6 @@ def _guard(parent: int) -> int:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
             _end(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
-
-
-def _ended_from_outside(number: int, frame: object) -> None:  # noqa: ARG001 - a handler's own signature
-    _end(FAILED)
 
 
 def _end(code: int) -> None:

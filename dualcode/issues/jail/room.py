@@ -23,7 +23,8 @@ class Room:
     writable: bool = True
     """Whether the tree may be changed; one who only explores or plans gets it read-only."""
     scratch: Path | None = None
-    """A host folder that is /tmp and the home, kept between commands; None: an empty one each time."""
+    """A host folder that is /tmp and the home, kept between commands; None: an empty one each time, which
+    commands side by side in one tree share where no bubblewrap holds them."""
     results: Path | None = None
     """A host folder for what a command hands out beside its output."""
     files: tuple[tuple[Path, str], ...] = ()

@@ -1,4 +1,4 @@
-"""Cost against quality, and against issues solved: which condition is worth its money."""
+"""What conditions came to: issues solved, what a cell cost in its parts, and which is worth its money."""
 
 import math
 from collections.abc import Sequence
@@ -6,14 +6,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.duels.amounts import single
-from dualcode.duels.figures.content import LOOKS, about, entry
+from dualcode.duels.figures.content import about, entries, mark, rows, write_right
 from dualcode.duels.findings import Findings
 from dualcode.duels.notes import some
 from dualcode.duels.records import Arm
+from dualcode.duels.standing import Standing
 from dualcode.figures.content import Content, nothing
 from dualcode.figures.sheet import MARGIN, Sheet
-from dualcode.figures.style import BLACK, DOUBLE, GREY, LABEL, SMALL, TEXT, spread, width_of
+from dualcode.figures.style import (
+    BLACK,
+    DOUBLE,
+    GREEN,
+    GREY,
+    LABEL,
+    ORANGE,
+    SKY,
+    SMALL,
+    TEXT,
+    spread,
+    swatch,
+    width_of,
+)  # fmt: skip
+from dualcode.metrics import Rate
+from dualcode.tables.cells import plain_percent
 
+PARTS: dict[str, tuple[str, str, str]] = {
+    "plan": (SKY, "", "plan: all before the first change"),
+    "implement": (ORANGE, "////", "implement"),
+    "review": (GREEN, "....", "review"),
+}
+"""The parts of a cost: colour, hatch and words."""
 NAME_ROW = 0.115
 """Inches: a name at the right."""
 LEAST_PLOT, MOST_PLOT = 1.6, 4.6
@@ -21,6 +43,129 @@ ALONE = 4.6
 """Inches: how wide a single panel is."""
 LINES = 4
 """Iso-efficiency lines at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolvedRates(Content):
+    """The conditions of which something is graded, the best first, with their rates."""
+
+    bars: tuple[tuple[Standing, Rate], ...]
+
+
+@dataclass(frozen=True)
+class Bill:
+    """One condition's cost of a cell."""
+
+    name: str
+    parts: dict[str, float] | None
+    """By kind; None: not known."""
+
+    @property
+    def total(self) -> float | None:
+        """The whole bar."""
+        return None if self.parts is None else sum(self.parts.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bills(Content):
+    """The conditions in the leaderboard's order."""
+
+    bars: tuple[Bill, ...]
+    currency: str
+
+
+def solved(found: Findings) -> SolvedRates:
+    """Return the data of the solved rates."""
+    bars = tuple((row, row.solved) for row in found.standings if row.solved)
+    if not bars:
+        nothing("no cell is graded")
+    trials = found.records.duel.trials
+    said = ", ".join(
+        f"{row.id} {plain_percent(rate.value)} % ({rate.passed}/{rate.total})"
+        f" [{plain_percent(rate.low)}, {plain_percent(rate.high)}]"
+        for row, rate in bars
+    )
+    return SolvedRates(
+        **about(
+            found, "Issues solved, by hidden tests",
+            f"Solved rate of each condition with 95 % intervals, ours: {said}.",
+            "Whiskers: Wilson's interval for as many trials as those of one issue are worth."
+            + (f" Rings: pass^{trials}, issues that every trial solves." if trials > 1 else ""),
+        ),
+        bars=bars,
+    )  # fmt: skip
+
+
+def costs(found: Findings) -> Bills:
+    """Return the data of the costs: a condition whose cost is not known has a word in place of a bar."""
+    currency = found.board.currency
+    if currency is None:
+        nothing("no condition's cost is known, or they are in several currencies")
+    bars: list[Bill] = []
+    for row in found.standings:
+        if row.cost is None:
+            continue
+        known = row.cost.total is not None
+        parts = {kind: price[0] for kind in PARTS if (price := single(row.cost.of(kind)))}
+        bars.append(Bill(row.id, parts if known else None))
+    unknown = [bar.name for bar in bars if bar.parts is None]
+    said = "; ".join(
+        f"{bar.name} " + ", ".join(f"{kind} {currency}{part:.3g}" for kind, part in (bar.parts or {}).items())
+        if bar.parts is not None
+        else f"{bar.name} unknown"
+        for bar in bars
+    )
+    return Bills(
+        **about(
+            found, "Where the money goes",
+            f"Mean cost of a cell by condition, planning and implementing stacked, ours: {said}.",
+            "As if each cell were alone: a plan that cells share counts in full in each.",
+            *([f"Not known: {some(unknown)}."] if unknown else []),
+        ),
+        bars=tuple(bars),
+        currency=currency,
+    )  # fmt: skip
+
+
+def draw_solved(data: SolvedRates) -> Sheet:
+    """Draw the rates, one column wide."""
+    legend = entries(row.condition.arm for row, _ in data.bars)
+    sheet, axes = rows(data, [row.id for row, _ in data.bars], legend, room=0.42)
+    axes.set(xlim=(-4, 104), xlabel="solved, % of graded trials (whiskers: 95 %)")
+    axes.set_xticks(range(0, 101, 25))
+    for y, (row, rate) in enumerate(data.bars):
+        ends = [100 * rate.low, 100 * rate.high]
+        axes.hlines(y, *ends, color=BLACK, lw=0.9, zorder=3)
+        axes.plot(ends, [y, y], "|", color=BLACK, markersize=3.5, mew=0.9, zorder=3, clip_on=False)
+        mark(axes, 100 * rate.value, y, row.condition.arm, size=5)
+        if row.pass_k is not None:
+            axes.plot(
+                [100 * row.pass_k], [y], marker="o", markersize=8, mfc="none", mec="#555555", mew=0.7,
+                zorder=4, clip_on=False,
+            )  # fmt: skip
+        write_right(axes, y, f"{rate.passed}/{rate.total}")
+    return sheet
+
+
+def draw_costs(data: Bills) -> Sheet:
+    """Draw the bills, one column wide."""
+    shown = [kind for kind in PARTS if any(kind in (bar.parts or {}) for bar in data.bars)]
+    legend = [swatch(PARTS[kind][0], PARTS[kind][2], PARTS[kind][1]) for kind in shown]
+    sheet, axes = rows(data, [bar.name for bar in data.bars], legend, room=0.52)
+    most = max((bar.total for bar in data.bars if bar.total), default=1.0)
+    axes.set(xlim=(0, 1.02 * most), xlabel=f"mean cost of a cell, {data.currency}")
+    axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_formatter("{x:.3g}")
+    for y, bar in enumerate(data.bars):
+        left = 0.0
+        for kind, part in (bar.parts or {}).items():
+            color, hatch, _ = PARTS[kind]
+            axes.barh(
+                y, part, left=left, height=0.62, color=color, hatch=hatch, edgecolor=BLACK, linewidth=0.4
+            )
+            left += part
+        write_right(axes, y, "unknown" if bar.total is None else f"{data.currency}{bar.total:.3g}")
+    return sheet
 
 
 @dataclass(frozen=True)
@@ -141,8 +286,7 @@ def draw_value(data: Value) -> Sheet:
     """Draw the panels beside each other, each with its names in a column at the right."""
     most = max(len(panel.points) for panel in data.panels)
     plot = min(max(LEAST_PLOT, NAME_ROW * (most + 1)), MOST_PLOT)
-    own = {p.arm for panel in data.panels for p in panel.points}
-    legend = [entry(arm) for arm in LOOKS if arm in own]
+    legend = entries(p.arm for panel in data.panels for p in panel.points)
     width = DOUBLE if len(data.panels) > 1 else ALONE
     sheet = Sheet(data, width=width, body=plot + 0.72, legend=legend, columns=3 if width == DOUBLE else 1)
     step = (width - 2 * MARGIN) / len(data.panels)
@@ -165,13 +309,9 @@ def _draw_panel(axes: Any, panel: Panel, currency: str, plot: float) -> None:
         axes.set(xlim=(0, panel.top), ylim=(low, high))
         _name_line(axes, line, panel.top, low, high, currency)
     for point in panel.points:
-        color, marker, _ = LOOKS[point.arm]
         if point.high > point.low:
             axes.vlines(point.cost, point.low, point.high, color="#b0b0b0", lw=0.8, zorder=2)
-        axes.plot(
-            [point.cost], [point.value], marker=marker, color=color, markersize=4.8, mec=BLACK, mew=0.4,
-            zorder=5, clip_on=False,
-        )  # fmt: skip
+        mark(axes, point.cost, point.value, point.arm, size=4.8)
     ordered = sorted(panel.points, key=lambda each: (each.value, -each.cost))
     scale = (high - low) / plot
     placed = spread([each.value for each in ordered], NAME_ROW * scale, low, high)
