@@ -10,7 +10,7 @@ from dualcode.errors import ServingError
 from dualcode.serving import hub
 from dualcode.serving.facts import GIB, Facts, GpuFacts, load_facts
 from dualcode.serving.gpus import Card, Cards
-from dualcode.serving.hub import HubError, Weights
+from dualcode.serving.hub import Weights
 from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.plan import OUTSIDE_GIB, plan, uses_flashinfer
 from dualcode.serving.profiles import Profile, Server
@@ -50,8 +50,8 @@ def check(
         try:
             key = (name, server.revision)
             asked[key] = found[server.name] = asked.get(key) or hub.weights(*key, environment)
-        except HubError as error:
-            problems.append((f"the {server.name}: {error}", error.remedy))
+        except ServingError as error:
+            problems.append((f"the {server.name}: {error.message}", error.hint or ""))
     problems += _disk_problems(list(asked.values()))
     if problems:
         lines = "\n".join(f"  - {what}\n    {remedy}" for what, remedy in problems)
