@@ -1,6 +1,6 @@
 """What the doctor finds on machines of other kinds: containers, full disks, odd drivers, no folders."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,7 +51,9 @@ def test_the_limits_of_a_container_are_told_and_that_they_are_its(monkeypatch: p
     assert doctor.this_machine().found.endswith("64 GiB of memory, 3 free")
 
 
-def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **versions: dict[str, str | None]) -> list[Check]:
+def builds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **versions: Mapping[str, str | None]
+) -> list[Check]:
     """Return what is said of environments with these packages, by the kind that they were made for."""
     made = {
         tmp_path / interpreter.ENVIRONMENTS[kind] / "bin/python": each  # pyright: ignore[reportArgumentType]
@@ -60,7 +62,7 @@ def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **versions: dict[str
 
     def probe(python: Path) -> Interpreter | None:
         cuda = "13.0" if "gpu" in str(python) else None
-        return Interpreter(python=python, versions=made[python], cuda=cuda) if python in made else None
+        return Interpreter(python=python, versions=dict(made[python]), cuda=cuda) if python in made else None
 
     monkeypatch.delenv(interpreter.VARIABLE, raising=False)
     monkeypatch.setattr(interpreter, "CHECKOUT", tmp_path)
