@@ -3,6 +3,7 @@
 A container's limits are those of control groups; `/proc/meminfo` and the count of cores are the host's there.
 """
 
+import functools
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,10 @@ _MEMORY = (
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 """A limit, what is used, and what of that are files that the kernel drops when it must, of either version."""
+
+
+_NONE = 1 << 62
+"""A limit from here on is none: the first version of control groups writes it as a number."""
 
 
 class Memory(NamedTuple):
@@ -36,18 +41,18 @@ def memory() -> Memory:
     """
     told = psutil.virtual_memory()
     total, available = told.total, told.available
-    for folder in _folders("memory"):
-        for most, current, files in _MEMORY:
-            if (limit := _number(folder / most)) is not None:
-                used = (_number(folder / current) or 0) - _named(folder / "memory.stat", files)
-                total, available = min(total, limit), min(available, max(0, limit - max(0, used)))
+    for most, current, kinds, files in _limits(OWN, GROUPS):
+        limit = _number(most)
+        if limit is not None and limit < told.total:
+            used = max(0, (_number(current) or 0) - _named(kinds, files))
+            total, available = min(total, limit), min(available, max(0, limit - used))
     return Memory(total, available, told.total)
 
 
 def cores() -> int:
     """Return how many cores this process may use: those it is bound to, or what its CPU time comes to."""
     found = float(len(os.sched_getaffinity(0)))
-    for folder in _folders("cpu"):
+    for folder in _folders("cpu", OWN, GROUPS):
         quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
         told = _words(folder / "cpu.max")
         if len(told) == 2 and told[0].isdecimal():
@@ -57,11 +62,26 @@ def cores() -> int:
     return max(1, int(found))
 
 
-def _folders(controller: str) -> list[Path]:
+@functools.cache
+def _limits(own: Path, groups: Path) -> tuple[tuple[Path, Path, Path, str], ...]:
+    """Return the files of each group around this process that limits memory.
+
+    They are looked up once, for they are read whenever a program begins. One that gets its limit later is not
+    seen, one whose limit changes is.
+    """
+    return tuple(
+        (folder / most, folder / current, folder / "memory.stat", files)
+        for folder in _folders("memory", own, groups)
+        for most, current, files in _MEMORY
+        if (_number(folder / most) or _NONE) < _NONE
+    )
+
+
+def _folders(controller: str, own: Path, groups: Path) -> list[Path]:
     """Return the control groups around this process that may limit it, of either version; its own first."""
     found: list[Path] = []
     try:
-        lines = OWN.read_text().splitlines()
+        lines = own.read_text().splitlines()
     except OSError:
         lines = []
     for line in [*lines, "0::/", f"1:{controller}:/"]:  # where a path is not seen here, the outermost one is
@@ -69,7 +89,7 @@ def _folders(controller: str) -> list[Path]:
         if controllers and controller not in controllers.split(","):
             continue
         parts = [] if ".." in path else path.strip("/").split("/")
-        root = GROUPS / controller if controllers else GROUPS
+        root = groups / controller if controllers else groups
         found += [root.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
     return list(dict.fromkeys(found))
 

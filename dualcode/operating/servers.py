@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 
 import httpx
 
@@ -163,17 +162,11 @@ async def prefix_cache(about: str, chat: OpenAIChat) -> Check:
     return warned(about, told, remedy)
 
 
-@dataclass(frozen=True)
-class _Timed:
-    replies: Sequence[Reply]
-    seconds: float
-
-    @property
-    def rate(self) -> float | None:
-        """Tokens per second; None where the server does not tell its tokens."""
-        if any(reply.usage.untold for reply in self.replies) or not self.seconds:
-            return None
-        return sum(reply.usage.completion_tokens for reply in self.replies) / self.seconds
+def _rate(replies: Sequence[Reply], seconds: float) -> float | None:
+    """Return tokens per second; None where the server does not tell its tokens."""
+    if any(reply.usage.untold for reply in replies) or not seconds:
+        return None
+    return sum(reply.usage.completion_tokens for reply in replies) / seconds
 
 
 async def speed(about: str, chat: OpenAIChat, many: int) -> AsyncIterator[Check]:
@@ -181,21 +174,21 @@ async def speed(about: str, chat: OpenAIChat, many: int) -> AsyncIterator[Check]
     questions = [
         _request(f"Write a Python function that adds {n} to each element.", TOKENS) for n in range(many)
     ]
-    began, alone = time.monotonic(), list[Reply]()
-    for each in questions[:SOLO]:
-        alone.append(await chat.complete(each))
-    solo, began = _Timed(alone, time.monotonic() - began), time.monotonic()
-    full = _Timed(await all_or_nothing(map(chat.complete, questions)), time.monotonic() - began)
-    if solo.rate is None or full.rate is None:
+    began = time.monotonic()
+    alone = [await chat.complete(each) for each in questions[:SOLO]]
+    solo, began = _rate(alone, time.monotonic() - began), time.monotonic()
+    batch = await all_or_nothing(map(chat.complete, questions))
+    full = _rate(batch, time.monotonic() - began)
+    if solo is None or full is None:
         yield skipped(f"{about}: speed", "the server does not tell its tokens")
     else:
-        told = f"{solo.rate:.0f} tokens/s alone, {full.rate:.0f} with {many} requests at once"
-        if many > 2 and full.rate < 1.5 * solo.rate:
+        told = f"{solo:.0f} tokens/s alone, {full:.0f} with {many} requests at once"
+        if many > 2 and full < 1.5 * solo:
             remedy = "a server that works one at a time: concurrency = 1, or a larger max-num-seqs"
             yield warned(f"{about}: speed", f"{told}: it hardly works side by side", remedy)
         else:
             yield passed(f"{about}: speed", told)
-    same = [one.content == two.content for one, two in zip(alone, full.replies, strict=False)]
+    same = [one.content == two.content for one, two in zip(alone, batch, strict=False)]
     told = f"{sum(same)} of {len(same)} greedy replies are the same alone and in a batch of {many}"
     if all(same):
         yield passed(f"{about}: drift", told)

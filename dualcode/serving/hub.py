@@ -6,18 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dualcode.errors import ServingError
 from dualcode.record import Record
 
 PATIENCE = 10.0
 """Seconds that the hub may take to answer a question."""
-
-
-class HubError(Exception):
-    """The hub has not what was asked for, or could not be asked; `remedy` is what to do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.remedy = remedy
 
 
 class Weights(Record):
@@ -63,15 +56,15 @@ def held_bytes(name: str, environment: Mapping[str, str]) -> int:
 def weights(name: str, revision: str, environment: Mapping[str, str]) -> Weights:
     """Return the commit that a revision means, which is the cached one where there is one.
 
-    HubError if the hub has no such model or revision, does not let us read it, or cannot be reached.
+    ServingError if the hub has no such model or revision, does not let us read it, or cannot be reached.
     """
     if found := snapshot(name, revision, environment):
         return Weights(commit=found.name, missing_bytes=0)
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if environment.get(variable, "").lower() in ("1", "on", "yes", "true"):
-            raise HubError(
+            raise ServingError(
                 f"{name} at {revision} is not in {cache(environment)}, and ${variable} forbids to fetch it",
-                f"unset {variable}, or download it elsewhere and set HF_HUB_CACHE",
+                hint=f"unset {variable}, or download it elsewhere and set HF_HUB_CACHE",
             )
     told = _ask(name, revision, environment)
     sizes = [each.get("size") for each in told.get("siblings", [])]
@@ -108,22 +101,26 @@ def _ask(name: str, revision: str, environment: Mapping[str, str]) -> dict[str, 
             follow_redirects=True,
         )
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
-        raise HubError(
+        raise ServingError(
             f"{hub} cannot be reached for {name}, which is not in {cache(environment)}"
             f" ({type(error).__name__}: {error})",
-            "mend the connection (HTTPS_PROXY, HF_ENDPOINT), or fetch it elsewhere and set HF_HUB_CACHE",
+            hint="mend the connection (HTTPS_PROXY, HF_ENDPOINT), or fetch it elsewhere and set HF_HUB_CACHE",
         ) from error
     code = reply.headers.get("X-Error-Code", "")
     if reply.status_code == 404 and code != "RepoNotFound":
-        raise HubError(f"{name} has no revision {revision!r} on {hub}", "correct `revision` in the YAML")
+        raise ServingError(
+            f"{name} has no revision {revision!r} on {hub}", hint="correct `revision` in the YAML"
+        )
     if reply.status_code in (401, 403, 404):
         words = "is gated" if code == "GatedRepo" else "does not exist, or is not ours to read"
-        raise HubError(
+        raise ServingError(
             f"{name} {words} on {hub} (HTTP {reply.status_code})",
-            "correct `model` in the YAML, or accept the model's terms and set HF_TOKEN",
+            hint="correct `model` in the YAML, or accept the model's terms and set HF_TOKEN",
         )
     try:
         found: dict[str, Any] = reply.raise_for_status().json()
         return {**found, "sha": found["sha"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise HubError(f"{hub} answered HTTP {reply.status_code} for {name}", "try again later") from error
+        raise ServingError(
+            f"{hub} answered HTTP {reply.status_code} for {name}", hint="try again later"
+        ) from error

@@ -14,7 +14,8 @@ from dualcode.serving import environment
 
 VARIABLE = "DUALCODE_VLLM_PYTHON"
 CHECKOUT = Path(__file__).parents[2]
-ENVIRONMENTS = {"cpu": ".venv-vllm", "gpu": ".venv-vllm-gpu"}
+Kind = Literal["cpu", "gpu"]
+ENVIRONMENTS: dict[Kind, str] = {"cpu": ".venv-vllm", "gpu": ".venv-vllm-gpu"}
 """What scripts/setup.sh makes, by kind."""
 
 # Distribution metadata tells what is installed without the seconds that importing vLLM takes, and the file
@@ -89,11 +90,11 @@ class Interpreter(Record):
         return None
 
 
-def find(given: Path | None = None, *, kind: Literal["cpu", "gpu"] = "cpu") -> Interpreter:
+def find(given: Path | None = None, *, kind: Kind = "cpu", mixed: bool = False) -> Interpreter:
     """Return the interpreter to serve with; ServingError names what was looked at, and a mixed environment.
 
     A place that the user names is the only one looked at: a typo must not go unnoticed. Elsewhere only a vLLM
-    of this kind counts, the part of scripts/setup.sh that makes it.
+    of this kind counts, the part of scripts/setup.sh that makes it. With `mixed` a mixture is returned.
     """
     named = given or (Path(text) if (text := os.environ.get(VARIABLE)) else None)
     if named:
@@ -107,6 +108,8 @@ def find(given: Path | None = None, *, kind: Literal["cpu", "gpu"] = "cpu") -> I
     looked: list[str] = []
     for label, python in places:
         found = _probe(python)
+        if found and found.mixture and mixed:
+            return found
         if found and found.mixture:
             again = f"rm -r {ENVIRONMENTS[kind]} && scripts/setup.sh {kind}"
             raise ServingError(f"{python} is a mixture: {found.mixture}", hint=again)

@@ -271,7 +271,7 @@ def _launch(
     """Start the planned processes and wait for them; on any failure end those, and no other."""
     kept, started = list(pair.servers), dict[str, RunningServer]()
     watches: dict[str, Watch] = {}
-    names = {launch.name for launch in planned}  # one that waits for a server elsewhere waits for nobody
+    by_name = {launch.name: launch for launch in planned}
     waiting, ready = list(planned), {server.name for server in kept}
     asking, first = ThreadPoolExecutor(len(planned)), dict[str, Future[bool]]()
 
@@ -280,34 +280,33 @@ def _launch(
 
     try:
         while len(ready) < len(kept) + len(planned):
-            for launch in [each for each in waiting if not (set(each.after) & names) - ready]:
+            # One that waits for a server elsewhere waits for nobody.
+            for launch in [each for each in waiting if not (by_name.keys() & each.after) - ready]:
                 waiting.remove(launch)
                 started[launch.name] = spawn(launch)
-                name = launch.weights if launch.commit else None
-                watches[launch.name] = Watch(launch.name, launch.log, name, launch.missing_bytes)
+                fetched = launch.weights if launch.commit else None
+                watches[launch.name] = Watch(launch.name, launch.log, fetched, launch.missing_bytes)
                 save(whole(), state)  # at once: if we are killed now, `stop` still finds it
-            for launch in planned:
-                server = started.get(launch.name)
-                if server is None:
-                    continue
+            for name, server in tuple(started.items()):
+                launch = by_name[name]
                 if not processes.alive(server):
                     code = processes.exit_code(server)
                     raise _failure(launch, f"died while starting (exit code {code})")
-                if server.name in ready:
+                if name in ready:
                     continue
                 took = time.time() - server.started
-                if healthy(server) and listing(server).ready and server.name not in first:
-                    first[server.name] = asking.submit(answers, server)
-                if server.name in first and first[server.name].done() and first.pop(server.name).result():
-                    server = started[launch.name] = server.model_copy(update={"ready_after": round(took, 1)})
-                    ready.add(server.name)
+                if healthy(server) and listing(server).ready and name not in first:
+                    first[name] = asking.submit(answers, server)
+                if name in first and first[name].done() and first.pop(name).result():
+                    started[name] = server.model_copy(update={"ready_after": round(took, 1)})
+                    ready.add(name)
                     save(whole(), state)
-                    say(f"{server.name} is ready after {took:.0f} s: {server.model} at {server.base_url}")
+                    say(f"{name} is ready after {took:.0f} s: {server.model} at {server.base_url}")
                 elif took > (limit := launch.server.spec.ready_seconds):
                     raise _failure(
                         launch,
                         f"did not answer within {limit:.0f} s (ready_seconds under [servers."
-                        f"{launch.server.name}]); it was {watches[launch.name].stage()}",
+                        f"{launch.server.name}]); it was {watches[name].stage()}",
                     )
             if open_ := [name for name in started if name not in ready]:
                 now("; ".join(watches[name].line() for name in open_))

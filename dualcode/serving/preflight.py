@@ -11,7 +11,7 @@ from dualcode.serving import hub
 from dualcode.serving.facts import GIB, Facts, GpuFacts, load_facts
 from dualcode.serving.gpus import Card, Cards
 from dualcode.serving.hardware import read_checkpoint
-from dualcode.serving.hub import HubError, Weights
+from dualcode.serving.hub import Weights
 from dualcode.serving.interpreter import Interpreter
 from dualcode.serving.plan import OUTSIDE_GIB, plan, uses_flashinfer
 from dualcode.serving.profiles import Profile, Server
@@ -52,8 +52,8 @@ def check(
         try:
             key = (name, server.revision)
             asked[key] = found[server.name] = asked.get(key) or hub.weights(*key, environment)
-        except HubError as error:
-            problems.append((f"the {server.name}: {error}", error.remedy))
+        except ServingError as error:
+            problems.append((f"the {server.name}: {error.message}", error.hint or ""))
     if not vllm.four_bit:
         remedy = "name weights in bf16 or fp16 as the model"
         problems += [

