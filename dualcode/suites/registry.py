@@ -247,7 +247,7 @@ def _refuse(task_id: str, only: str) -> str | None:
 
 
 SuiteEntry = Benchmark | OwnSuite
-"""A suite that can be asked for: by its `name`, by one of its `aliases`, or by its path. `title` is for people,
+"""A suite that can be asked for: by its `name`, one of its `aliases`, or its path. `title` is for people,
 `description` one line; `size` is None for a suite that cannot be loaded."""
 
 SHIPPED = ("mini", "mini-rich", "mini-lean")
