@@ -247,7 +247,8 @@ def _refuse(task_id: str, only: str) -> str | None:
 
 
 SuiteEntry = Benchmark | OwnSuite
-"""A suite that can be asked for by name or path. `size` is None where it is known only once it is loaded."""
+"""A suite that can be asked for: by its `name`, one of its `aliases`, or its path. `title` is for people,
+`description` one line; `size` is None for a suite that cannot be loaded."""
 
 SHIPPED = ("mini", "mini-rich", "mini-lean")
 """The folders of suites in the `eval/` room, which the wheel carries."""

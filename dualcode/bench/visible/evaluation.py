@@ -305,26 +305,19 @@ def _sum(numbers: Iterable[Any]) -> Any:
     return sum(items)
 
 
-def _data(value: Any) -> Any:
-    if isinstance(value, Opaque):
-        raise UnfitError("an object that was not sent as data has neither type nor text here")
-    return value
+def _of_data(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that refuses an object which was not sent as data."""
+
+    def apply(*values: Any) -> Any:
+        if any(isinstance(each, Opaque) for each in values):
+            raise UnfitError("an object that was not sent as data has neither type nor text here")
+        return function(*values)
+
+    return apply
 
 
 def _type(value: Any) -> type[Any]:
-    return cast(type[Any], type(_data(value)))
-
-
-def _str(value: Any = "") -> str:
-    return str(_data(value))
-
-
-def _repr(value: Any) -> str:
-    return repr(_data(value))
-
-
-def _isinstance(value: Any, types: Any) -> bool:
-    return issubclass(_type(value), types)
+    return cast(type[Any], type(value))
 
 
 _MATH = (
@@ -336,9 +329,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "min": min, "max": max, "any": any, "all": all, "Counter": Counter, "collections.Counter": Counter,
     **{f"math.{name}": getattr(math, name) for name in _MATH},
     "isclose": math.isclose, "sys.getsizeof": sys.getsizeof, "dict": dict, "len": len, "abs": abs,
-    "round": _round, "str": _str, "repr": _repr, "int": int, "float": float, "bool": bool, "complex": complex,
-    "range": range, "reversed": reversed, "type": _type,
-    "isinstance": _isinstance,
+    "round": _round, "int": int, "float": float, "bool": bool, "complex": complex, "range": range,
+    "reversed": reversed, "str": _of_data(str), "repr": _of_data(repr), "type": _of_data(_type),
+    "isinstance": _of_data(isinstance),
 }  # fmt: skip
 """The functions that tests may wrap around a call, each with a bound on its work."""
 
