@@ -154,8 +154,8 @@ def front(names: Sequence[str], prices: Sequence[float | None], scores: Sequence
 def draw_efficiency(data: Efficiency) -> Sheet:
     """Draw the panels two beside each other, each suite beginning a row of its own."""
     rows = [panels[at : at + ACROSS] for panels in data.panels for at in range(0, len(panels), ACROSS)]
-    highest = HIGHEST if len(rows) <= ACROSS else LOW
-    plot = min(highest, max(panel.room for row in rows for panel in row))
+    room = max(panel.room for row in rows for panel in row)
+    plot = min(room, HIGHEST if len(rows) <= ACROSS else LOW)
     height = plot + 0.67
     points = [p for row in rows for panel in row for p in panel.points]
     legend = [rule(f"Pareto front, {ours(p.score for p in points)}", **MARK, **LOOKS[True])]
@@ -198,8 +198,7 @@ def _name(axes: Any, points: Sequence[Point], plot: float, low: float, high: flo
     scale = (high - low) / plot
     ordered = sorted(points, key=lambda p: (p.score.rate.value, -p.x))
     wanted = [100 * p.score.rate.value for p in ordered]
-    edge = 0.03 * scale
-    placed = spread(wanted, NAME_ROW * scale, low + edge, high - edge)
+    placed = spread(wanted, NAME_ROW * scale, low + 0.03 * scale, high - 0.03 * scale)
     for point, y in zip(ordered, placed, strict=True):
         axes.annotate(
             _label(point), (point.x, 100 * point.score.rate.value), xytext=(1.0, y), xycoords="data",

@@ -36,18 +36,16 @@ def pack(transcripts: Iterable[Data], room: int) -> Packed:
     level, texts = 0, whole
     while sum(map(len, texts)) > room and level < len(LEVELS) - 1:
         level += 1
-        again = (_unpacked(text) | {"kinds": own} for text, own in zip(whole, kinds, strict=True))
-        texts = [_packed(shortened(each, LEVELS[level])) for each in again]
+        texts = list[str]()
+        for text, own in zip(whole, kinds, strict=True):
+            again: Data = json.loads(zlib.decompress(base64.b64decode(text)))
+            texts.append(_packed(shortened(again | {"kinds": own}, LEVELS[level])))
     return Packed(texts, level)
 
 
 def _packed(transcript: Data) -> str:
     plain = json.dumps(transcript, separators=(",", ":"))
     return base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
-
-
-def _unpacked(text: str) -> Data:
-    return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def shortened(transcript: Data, limits: dict[Kind, int]) -> Data:
