@@ -257,8 +257,9 @@ _SCHEMAS = "#/components/schemas/{model}"
 
 def describe() -> dict[str, Any]:
     """Return the routes as an OpenAPI description: for whoever generates clients, and for tests."""
-    read = ((ChatRequest, "validation"), (Asked, "validation"), (Model, "serialization"))
-    schemas: dict[str, Any] = models_json_schema(read, ref_template=_SCHEMAS)[1]["$defs"]
+    _, made = models_json_schema(
+        [(ChatRequest, "validation"), (Asked, "validation"), (Model, "serialization")], ref_template=_SCHEMAS
+    )
     chat, model = ({"$ref": _SCHEMAS.format(model=name)} for name in ("ChatRequest", "Model"))
     prompted = {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}}
     completion = {"allOf": [{"$ref": _SCHEMAS.format(model="Asked")}, prompted]}
@@ -292,7 +293,7 @@ def describe() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "dualcode gateway", "version": __version__},
-        "components": {"schemas": schemas},
+        "components": {"schemas": made["$defs"]},
         "paths": {
             "/v1/models": {"get": {"responses": {"200": told(listed), "default": refused}}},
             "/v1/models/{name}": {
