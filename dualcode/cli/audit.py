@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_LEAK, PATH, json_option
+from dualcode.cli.options import EXIT_LEAK, PATH, data_option, json_option
 
 
 @click.command("audit")
 @click.argument("run", type=PATH)
-@click.option("--data", type=PATH, help="The benchmark's file that the run was made with.")
+@data_option("The benchmark's file that the run was made with.")
 @json_option
 def audit(run: Path, data: Path | None, as_json: bool) -> None:
     """Look for hidden tests in all that a run's models were sent, and seal the run.

@@ -2,7 +2,7 @@
 
 import click
 
-from dualcode.cli.options import json_option, print_below, print_columns, print_json
+from dualcode.cli.options import json_option, print_below, print_columns, print_json, telling
 
 
 @click.command("datasets")
@@ -25,8 +25,7 @@ def datasets(check: str | None, as_json: bool) -> None:
         if not ready:
             raise SuiteError(f"{check}: {detail}")
         return
-    known = entries(tell=lambda message: click.echo(message, err=True))
-    found = [(entry, *entry.availability()) for entry in known]
+    found = [(entry, *entry.availability()) for entry in entries(tell=telling(True))]
     if as_json:
         rows = [
             {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dualcode.cli.options import FOLDER, PATH
+from dualcode.cli.options import FOLDER, PATH, data_option
 
 if TYPE_CHECKING:
     from dualcode.analysis.runs import Run
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--replace", is_flag=True,
     help="Replace files that are there and differ: the run has gone on, or they were edited.",
 )  # fmt: skip
-@click.option("--data", type=PATH, help="The benchmark's file that the runs were made with (evalplus only).")
+@data_option("The benchmark's file that the runs were made with (evalplus only).")
 def export(runs: Sequence[Path], kind: str, output: Path | None, replace: bool, data: Path | None) -> None:
     """Write finished runs for other tools: Inspect's log viewer, or EvalPlus.
 

@@ -24,6 +24,7 @@ from dualcode.cli.options import (
     run_dir_option,
     split_names,
     team_options,
+    telling,
     unsafe_option,
 )
 from dualcode.errors import InputError
@@ -240,8 +241,6 @@ def reports_on(
     if not reviewing:
         named = ", ".join(f"{run.id} ({run.pipeline})" for run in runs)
         raise InputError(f"no draft was reviewed in {named}", hint=f"a run of {', '.join(REVIEWING)}")
-    truth = asyncio.run(
-        truths(runs, grade=grade, data=data, tell=lambda message: click.echo(message, err=True))
-    )
+    truth = asyncio.run(truths(runs, grade=grade, data=data, tell=telling(True)))
     reports = [(run, review_report(run, truth[run.id], run.richness)) for run in reviewing]
     return [(run, report) for run, report in reports if report is not None]

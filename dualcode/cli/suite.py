@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from dualcode import machine
-from dualcode.cli.options import PATH, WholeSummaries, json_option, load, print_json, spelled, unsafe_option
+from dualcode.cli.options import (
+    PATH,
+    WholeSummaries,
+    data_option,
+    json_option,
+    load,
+    print_json,
+    spelled,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from dualcode.runs.proof import TaskProof
@@ -61,7 +70,7 @@ def new(name: Path) -> None:
 
 @command.command("check")
 @click.argument("name", metavar="NAME|PATH")
-@click.option("--data", type=PATH, help="A benchmark's own file, .jsonl or .jsonl.gz.")
+@data_option("A benchmark's own file, .jsonl or .jsonl.gz.")
 @unsafe_option
 @json_option
 def check(name: str, data: Path | None, unsafe: bool, as_json: bool) -> None:

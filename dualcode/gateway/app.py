@@ -60,10 +60,10 @@ def build(gateway: Gateway, *, closing: Callable[[], Awaitable[None]] | None = N
         ],
         middleware=[cors] if gateway.settings.origins else [],
         exception_handlers={
-            RefusedError: lambda _, error: refused(error),
-            ClientDisconnect: lambda _, __: Response(status_code=499),
+            RefusedError: _refused,
+            ClientDisconnect: _gone,
             HTTPException: _unknown,
-            Exception: lambda _, error: refused(fault(error)),
+            Exception: _refused,
         },
         lifespan=lifespan,
     )
@@ -77,6 +77,14 @@ def refused(error: RefusedError) -> Response:
     if error.status == 413:
         headers["connection"] = "close"
     return JSONResponse(error.body(), error.status, headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return refused(error if isinstance(error, RefusedError) else fault(error))
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -8,7 +8,9 @@ import json
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, TypeVar, cast
 
+from openai.types import Model
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import models_json_schema
 
 from dualcode import __version__
 from dualcode.call import Message
@@ -249,59 +251,23 @@ _ERROR: dict[str, Any] = {
         }
     },
 }
-_MODEL: dict[str, Any] = {
-    "type": "object",
-    "required": ["id", "object", "created", "owned_by"],
-    "properties": {
-        "id": {"type": "string"},
-        "object": {"const": "model"},
-        "created": {"type": "integer"},
-        "owned_by": {"type": "string"},
-    },
-}
-_MESSAGE: dict[str, Any] = {
-    "type": "object",
-    "required": ["role"],
-    "properties": {
-        "role": {"enum": ["system", "developer", "user", "assistant", "tool", "function"]},
-        "content": {"type": ["string", "null"]},
-    },
-}
-_CHAT: dict[str, Any] = {
-    "type": "object",
-    "required": ["model", "messages"],
-    "properties": {
-        "model": {"type": "string", "minLength": 1},
-        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
-        "stream": {"type": ["boolean", "null"]},
-        "max_tokens": {"type": ["integer", "null"], "minimum": 1},
-        "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1},
-        "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
-        "top_p": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
-        "seed": {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1},
-        "stop": {"type": ["string", "array", "null"], "items": {"type": "string"}},
-        "n": {"type": ["integer", "null"], "minimum": 1},
-    },
-}
-_COMPLETION: dict[str, Any] = {
-    "type": "object",
-    "required": ["model", "prompt"],
-    "properties": {
-        "model": {"type": "string", "minLength": 1},
-        "prompt": {"type": "string"},
-        "stream": {"type": ["boolean", "null"]},
-        "max_tokens": {"type": ["integer", "null"], "minimum": 1},
-    },
-}
+_SCHEMAS = "#/components/schemas/{model}"
+"""Where the schemas of what is read stand in the description: those of the models that read it."""
 
 
 def describe() -> dict[str, Any]:
     """Return the routes as an OpenAPI description: for whoever generates clients, and for tests."""
+    _, made = models_json_schema(
+        [(ChatRequest, "validation"), (Asked, "validation"), (Model, "serialization")], ref_template=_SCHEMAS
+    )
+    chat, model = ({"$ref": _SCHEMAS.format(model=name)} for name in ("ChatRequest", "Model"))
+    prompted = {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}}
+    completion = {"allOf": [{"$ref": _SCHEMAS.format(model="Asked")}, prompted]}
     refused = {"description": "Refused.", "content": {"application/json": {"schema": _ERROR}}}
     listed = {
         "type": "object",
         "required": ["object", "data"],
-        "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}},
+        "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": model}},
     }
 
     def told(schema: dict[str, Any]) -> dict[str, Any]:
@@ -327,12 +293,13 @@ def describe() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "dualcode gateway", "version": __version__},
+        "components": {"schemas": made["$defs"]},
         "paths": {
             "/v1/models": {"get": {"responses": {"200": told(listed), "default": refused}}},
             "/v1/models/{name}": {
-                "get": {"parameters": [name], "responses": {"200": told(_MODEL), "default": refused}}
+                "get": {"parameters": [name], "responses": {"200": told(model), "default": refused}}
             },
-            "/v1/chat/completions": {"post": posted(_CHAT, "chat.completion")},
-            "/v1/completions": {"post": posted(_COMPLETION, "text_completion")},
+            "/v1/chat/completions": {"post": posted(chat, "chat.completion")},
+            "/v1/completions": {"post": posted(completion, "text_completion")},
         },
     }

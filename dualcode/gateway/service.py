@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -136,34 +137,22 @@ class Meters:
 
     def __init__(self, admission: Admission) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        timed = partial(Histogram, buckets=_SECONDS, registry=self._registry)
+        self.requests = counter(
             "dualcode_gateway_requests_total", "Requests by model, way and how they ended",
-            ["model", "path", "status"], registry=self._registry,
+            ["model", "path", "status"],
         )  # fmt: skip
-        self.tokens = Counter(
-            "dualcode_gateway_tokens_total", "Tokens of all calls", ["kind"], registry=self._registry
-        )
-        self.reviewed = Counter(
-            "dualcode_gateway_drafts_total", "Drafts that were reviewed, by what came of it", ["outcome"],
-            registry=self._registry,
-        )  # fmt: skip
-        self.findings = Counter(
-            "dualcode_gateway_findings_total", "Findings of reviews, untried", registry=self._registry
-        )
-        self.first = Histogram(
-            "dualcode_gateway_first_delta_seconds", "Time to the first delta", buckets=_SECONDS,
-            registry=self._registry,
-        )  # fmt: skip
-        self.whole = Histogram(
-            "dualcode_gateway_request_seconds", "Time to the end", ["path"], buckets=_SECONDS,
-            registry=self._registry,
-        )  # fmt: skip
-        inside = Gauge(
-            "dualcode_gateway_requests_inside", "Requests at work or waiting", registry=self._registry
-        )
+        self.tokens = counter("dualcode_gateway_tokens_total", "Tokens of all calls", ["kind"])
+        told = "Drafts that were reviewed, by what came of it"
+        self.reviewed = counter("dualcode_gateway_drafts_total", told, ["outcome"])
+        self.findings = counter("dualcode_gateway_findings_total", "Findings of reviews, untried")
+        self.first = timed("dualcode_gateway_first_delta_seconds", "Time to the first delta")
+        self.whole = timed("dualcode_gateway_request_seconds", "Time to the end", ["path"])
+        inside = gauge("dualcode_gateway_requests_inside", "Requests at work or waiting")
         inside.set_function(lambda: admission.inside)
-        waiting = Gauge("dualcode_gateway_requests_waiting", "Requests waiting", registry=self._registry)
-        waiting.set_function(lambda: admission.waiting)
+        gauge("dualcode_gateway_requests_waiting", "Requests waiting").set_function(lambda: admission.waiting)
 
     def count(self, usage: Usage) -> None:
         """Count the tokens of a piece of work."""

@@ -124,7 +124,7 @@ def test_explain_shows_one_task_and_grades_no_other(score: Score, monkeypatch: p
 
 def test_explain_as_json_has_the_same_facts(score: Score) -> None:
     _, out, _ = score([(TASK, WRONG)], "--explain", TASK, "--json")
-    base = json.loads(out)[0]["parts"][0]
+    base = json.loads(out)["samples"][0]["parts"][0]
     assert (base["input"], base["expected"], base["got"], base["printed"]) == ("1", "3", "1", "mine\n")
 
 

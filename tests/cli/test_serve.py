@@ -102,7 +102,7 @@ def test_status_ends_with_0_only_where_all_are_healthy(
     assert called("status").exit_code == code
     done = called("status", "--json")
     assert done.exit_code == code
-    assert [ServerStatus.model_validate(each) for each in json.loads(done.stdout)] == found
+    assert [ServerStatus.model_validate(each) for each in json.loads(done.stdout)["servers"]] == found
 
 
 def test_the_table_of_servers_has_minutes_of_uptime_and_no_length_that_nobody_told(

@@ -27,7 +27,7 @@ def test_start_status_and_stop(
     table = run(serve, ["status", *at])
     assert table.exit_code == 0
     assert "model-reviewer" in table.output
-    rows = json.loads(run(serve, ["status", "--json", *at]).stdout)
+    rows = json.loads(run(serve, ["status", "--json", *at]).stdout)["servers"]
     assert {row["health"] for row in rows} == {"healthy"}
     assert "(fake) args" in run(serve, ["logs", "coder", *at]).output
     assert run(serve, ["stop", *at]).output == "stopped coder, reviewer\n"

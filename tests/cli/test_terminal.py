@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from dualcode.cli import terminal
@@ -76,12 +77,29 @@ def test_tables_that_are_left_out_are_said_on_stderr_and_none_at_all_is_an_error
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     table = listed("t", "", (words("a"),), [("x",)])
-    terminal.print_absent([table], {"table-3": "one suite"}, hint="HINT")
+    terminal.print_tables([table], {"table-3": "one suite"}, "csv", None, usual="md", hint="HINT")
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "left out: table-3: one suite\n")
+    assert out.splitlines()[-1] == "x" and err == "left out: table-3: one suite\n"
+    absent = {"table-3": "one suite", "table-4": "no run"}
     with pytest.raises(InputError, match="nothing to show: table-3: one suite; table-4: no run") as refused:
-        terminal.print_absent([], {"table-3": "one suite", "table-4": "no run"}, hint="HINT")
+        terminal.print_tables([], absent, None, None, usual="md", hint="HINT")
     assert refused.value.hint == "HINT" and capsys.readouterr().err == ""
+
+
+def test_tables_are_printed_in_one_form_and_written_in_all_unless_one_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table = listed("t", "", (words("a"),), [("x",)])
+
+    def told(form: str | None, output: Path | None) -> list[str]:
+        terminal.print_tables([table], {}, form, output, usual="md", hint="HINT")
+        return capsys.readouterr().out.splitlines()
+
+    assert "| x   |" in told(None, None) and "x" in told("csv", None)
+    assert sorted(Path(each).suffix for each in told(None, tmp_path)) == [".csv", ".json", ".md", ".tex"]
+    assert [Path(each).name for each in told("csv", tmp_path / "one")] == ["t.csv"]
+    with pytest.raises(click.UsageError, match="leave out --output"):
+        told("terminal", tmp_path)
 
 
 @pytest.mark.parametrize("there", [True, False])
