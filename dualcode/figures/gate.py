@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.gate import Curve, Step, gate_curve
 from dualcode.analysis.runs import Run
+from dualcode.analysis.statistics import Curve, Step, gate_curve
 from dualcode.figures.content import (
     PUBLISHED,
     Content,

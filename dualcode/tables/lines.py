@@ -12,7 +12,6 @@ from dualcode.published.published import SUITES, Published, PublishedScore
 from dualcode.tables import cells
 from dualcode.tables.cells import known, points, points_interval, ratio, signed
 from dualcode.tables.grid import Field, right
-from dualcode.tables.selection import covered
 from dualcode.verdict import Part
 
 R = TypeVar("R")
@@ -84,7 +83,7 @@ class Line:
         return {
             "run": self.run.id,
             "dataset": self.dataset,
-            "selection": covered(self.run),
+            "selection": {"tasks": len(self.run.tasks), "of": self.run.size},
             "scores": {part: score.model_dump(mode="json") for part, score in self.scores.items()},
             "comparisons": compared,
         }

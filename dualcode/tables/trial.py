@@ -20,8 +20,8 @@ def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] 
         right("unread", lambda each: count(each.confusion.off_schema), drop=5)
         if any(each.confusion.off_schema for each in standings)
         else None,
-        right("recall, %", lambda each: _share(each.recall)),
-        right("specificity, %", lambda each: _share(each.specificity), short="specif., %"),
+        right("recall, %", lambda each: _share(each.confusion.recall)),
+        right("specificity, %", lambda each: _share(each.confusion.specificity), short="specif., %"),
         right("confirmed", lambda each: fraction(each.truthful)),
         right("alarms refuted", lambda each: fraction(each.refuted_alarms), drop=2),
         right("hits refuted", lambda each: fraction(each.refuted_hits), drop=2),
