@@ -147,12 +147,7 @@ class Judged(Record):
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints of it."""
         fixes = self.fixes.model_dump() | {"did_nothing": self.fixes.did_nothing, "net": self.fixes.net}
-        return {
-            "label": self.label,
-            "tasks": self.tasks,
-            "confusion": self.confusion.to_json(),
-            "fixes": fixes,
-        }
+        return self.model_dump() | {"confusion": self.confusion.to_json(), "fixes": fixes}
 
 
 class ReviewerReport(Record):
@@ -168,13 +163,8 @@ class ReviewerReport(Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return {
-            "run": self.run,
-            "pipeline": self.pipeline,
-            "dataset": self.dataset,
-            "overall": self.overall.to_json(),
-            "quartiles": [each.to_json() for each in self.quartiles],
-        }
+        quartiles = [each.to_json() for each in self.quartiles]
+        return self.model_dump() | {"overall": self.overall.to_json(), "quartiles": quartiles}
 
 
 class _Case(NamedTuple):
