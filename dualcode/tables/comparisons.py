@@ -94,9 +94,7 @@ def gaps_table(found: Comparisons) -> Table:
         left("suites", lambda gap: " − ".join(datasets[side.run] for side in (gap.rich, gap.lean)), drop=4),
         right("first Δ (pp)", lambda gap: points(gap.rich.delta), short="first Δ"),
         right("second Δ (pp)", lambda gap: points(gap.lean.delta), short="second Δ"),
-        right(
-            "difference (pp)", lambda gap: f"{points(gap.difference)} {points_interval(gap.low, gap.high)}"
-        ),
+        right("difference (pp)", lambda gap: within(gap.difference, gap.low, gap.high)),
         *tested(lambda gap: gap, several=len(found.gaps) > 1, drop=5),
         right("ratio", lambda gap: ratio(gap) or "none"),
     ]
