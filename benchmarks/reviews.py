@@ -24,12 +24,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dualcode import machine
 from dualcode.bench.bench import UNLOADED, SandboxBench
 from dualcode.call import Call, Request
 from dualcode.grading.grader import SandboxGrader
 from dualcode.models.scripted import ScriptedChat
 from dualcode.reviews.cases import Case, make_cases
-from dualcode.reviews.desk import cores, desk
+from dualcode.reviews.desk import desk
 from dualcode.reviews.review import Reviewed, review
 from dualcode.reviews.sources import Source, cut
 from dualcode.sampling import PAPER
@@ -166,7 +167,7 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
     suite = load_suite("humaneval", data=asked.data).select(asked.limit)
     result: dict[str, Any] = {"benchmark": "reviews", "suite": suite.title}
     async with AsyncExitStack() as opened:
-        sandbox = await opened.enter_async_context(open_sandbox(cores()))
+        sandbox = await opened.enter_async_context(open_sandbox(machine.cores()))
         grader = await opened.enter_async_context(SandboxGrader(suite, sandbox, workers=sandbox.workers))
         folder = asked.keep or Path(opened.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)

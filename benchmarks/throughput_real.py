@@ -27,8 +27,8 @@ from typing import Any
 import httpx
 import psutil
 
-from dualcode.runs.monitor import parse
 from dualcode.runs.store import read_run
+from dualcode.serving.gauges import parse
 from dualcode.serving.running import RunningPair, running
 
 MOST = 320
@@ -40,12 +40,12 @@ AT_ONCE = 18
 def measured(pair: RunningPair, name: str, command: list[str], environment: dict[str, str]) -> None:
     """Run a client, and print what it took."""
 
-    def state() -> tuple[float, float, dict[str, int]]:
+    def state() -> tuple[float, float, dict[str, float]]:
         own = resource.getrusage(resource.RUSAGE_CHILDREN)
-        made = {
-            each.name: parse(httpx.get(f"{each.root_url}/metrics", trust_env=False).text)["generation_tokens"]
-            for each in pair.servers
-        }
+        made = dict[str, float]()
+        for each in pair.servers:
+            told = parse(httpx.get(f"{each.root_url}/metrics", trust_env=False).text, time.monotonic())
+            made[each.name] = (told and told.generation_tokens) or 0
         return own.ru_utime + own.ru_stime, servers_cpu(pair), made
 
     load, before, began = os.getloadavg()[0], state(), time.monotonic()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 from dualcode.analysis.costs import Costs, costs_of
@@ -21,14 +21,11 @@ class Deferred(Mapping[str, T]):
     """Values that are made, once, when they are asked for: not every reader wants the dear ones."""
 
     def __init__(self, makers: Mapping[str, Callable[[], T]]) -> None:
-        self._makers = makers
-        self._made: dict[str, T] = {}
+        self._makers = {key: cache(make) for key, make in makers.items()}
 
     def __getitem__(self, key: str) -> T:
         """Return the value, made now if it is the first time."""
-        if key not in self._made:
-            self._made[key] = self._makers[key]()
-        return self._made[key]
+        return self._makers[key]()
 
     def __iter__(self) -> Iterator[str]:
         """Yield the keys."""

@@ -13,6 +13,8 @@ from scipy.stats import binom, binomtest, hypergeom, norm
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.integer[Any]] | int
+Suite = tuple[Counts, Counts, int]
+"""Tasks gained, tasks lost, tasks."""
 
 LEVEL = 0.05
 """Of the tests; the intervals hold 1 - LEVEL."""
@@ -154,25 +156,17 @@ def gap_p_value(rich: Changes, lean: Changes) -> float:
     weights = hypergeom.pmf(ups, total, gained, rich.tasks) * hypergeom.pmf(
         downs, total - gained, lost, rich.tasks - ups
     )
-    dealt = np.abs(_studentized(ups, downs, rich.tasks, gained - ups, lost - downs, lean.tasks))
+    dealt = np.abs(_studentized((ups, downs, rich.tasks), (gained - ups, lost - downs, lean.tasks)))
     # Other cells of the table are no deals: their weight and variance mean nothing.
     possible = (ups + downs <= rich.tasks) & (gained - ups + lost - downs <= lean.tasks)
-    observed = abs(
-        float(_studentized(rich.gained, rich.lost, rich.tasks, lean.gained, lean.lost, lean.tasks))
-    )
+    observed = abs(float(_studentized(*((each.gained, each.lost, each.tasks) for each in (rich, lean)))))
     return min(1.0, float(weights[possible & (dealt >= observed - _ROUNDING)].sum()))
 
 
-def _studentized(
-    up: Counts,
-    down: Counts,
-    tasks: int,
-    other_up: Counts,
-    other_down: Counts,
-    others: int,
-) -> Array:
+def _studentized(one: Suite, other: Suite) -> Array:
     """Return the difference of two deltas in units of its standard error, which is never 0."""
-    error = _variance(up, down, tasks) + _variance(other_up, other_down, others)
+    (up, down, tasks), (other_up, other_down, others) = one, other
+    error = _variance(*one) + _variance(*other)
     return np.asarray(((up - down) / tasks - (other_up - other_down) / others) / np.sqrt(error))
 
 

@@ -57,10 +57,7 @@ def find_differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
     """
     suites = [[run for run in runs if run.dataset == name] for name in dict.fromkeys(r.dataset for r in runs)]
     found = [
-        Difference(
-            kind="seal",
-            text=f"{run.id}: {run.change} (dualcode audit)",
-        )
+        Difference(kind="seal", text=f"{run.id}: {run.change} (dualcode audit)")
         for run in runs
         if run.changed
     ]
@@ -72,11 +69,7 @@ def find_differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
     for own in suites:
         found += _selections(own)
     for own in suites:
-        found += _by_name(
-            "pipeline",
-            own,
-            lambda run: {f"the source of pipeline {run.pipeline}": run.made.pipeline_source[:12]},
-        )
+        found += _by_name("pipeline", own, _source)
     found += _by_name("team", runs, _team)
     found += _by_name("sampling", runs, _sampling)
     found += _by_name(
@@ -138,6 +131,10 @@ def _selections(runs: Sequence[Run]) -> list[Difference]:
     subject = f"not comparable: different selections of {runs[0].dataset}"
     (found,) = _differing("selection", subject, runs, lambda run: names[run.tasks])
     return [found.model_copy(update={"text": f"{found.text}; {shared} tasks are in all of them"})]
+
+
+def _source(run: Run) -> dict[str, str]:
+    return {f"the source of pipeline {run.pipeline}": run.made.pipeline_source[:12]}
 
 
 def _team(run: Run) -> dict[str, str]:

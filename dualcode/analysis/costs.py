@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from dualcode.analysis.runs import Run
 from dualcode.record import Record
@@ -16,6 +16,11 @@ LONGEST_GAP = 10.0
 """Seconds between two readings beyond which nobody knows whether the server was busy."""
 UNCOVERED = 0.1
 """Share of a run that may be without readings (2 seconds may always) before nothing is said of it."""
+
+
+ALWAYS_KNOWN = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "busy_seconds", "wall_seconds")
+MAYBE_KNOWN = ("metered_seconds", "gpu_hours", "joules")
+"""Of a `Total`, without its money."""
 
 
 class ServerCost(Record):
@@ -50,6 +55,11 @@ class ServerCost(Record):
     """All endpoints of the run that are this very server, this one included."""
 
     @property
+    def paid(self) -> dict[str, float]:
+        """Its money by currency; nothing without a price."""
+        return {} if self.money is None else {self.currency or "": self.money}
+
+    @property
     def gpu_hours(self) -> float | None:
         """Its GPUs times wall time; None where it is not known what it ran on."""
         return None if self.gpus is None else len(self.gpus) * self.wall_seconds / 3600
@@ -79,17 +89,9 @@ class Total(Record):
         """Return this divided by a number of tasks; None for 0."""
         if not count:
             return None
-        return Total(
-            prompt_tokens=self.prompt_tokens / count,
-            completion_tokens=self.completion_tokens / count,
-            reasoning_tokens=self.reasoning_tokens / count,
-            busy_seconds=self.busy_seconds / count,
-            metered_seconds=_share(self.metered_seconds, count),
-            wall_seconds=self.wall_seconds / count,
-            gpu_hours=_share(self.gpu_hours, count),
-            money={currency: amount / count for currency, amount in self.money.items()},
-            joules=_share(self.joules, count),
-        )
+        amounts = ((name, getattr(self, name)) for name in (*ALWAYS_KNOWN, *MAYBE_KNOWN))
+        shares: dict[str, Any] = {name: each if each is None else each / count for name, each in amounts}
+        return Total(**shares, money={currency: amount / count for currency, amount in self.money.items()})
 
 
 class Costs(Record):
@@ -113,13 +115,8 @@ class Costs(Record):
     def total(self, side: Side) -> Total:
         """Return what all servers took together."""
         servers = self.alone if side == "alone" else self.spent
-        once = list({server.same_server: server for server in servers}.values())
+        once = {server.same_server: server.metered_seconds for server in servers}
         wall = max((server.wall_seconds for server in servers), default=0.0)
-        money: dict[str, float] = {}
-        for server in servers:
-            if server.currency is not None and server.money is not None:
-                money[server.currency] = money.get(server.currency, 0.0) + server.money
-        metered = [server.metered_seconds for server in once if server.metered_seconds is not None]
         held = {gpu for server in servers for gpu in server.gpus or ()}
         by_gpu = {gpu: joules for server in servers for gpu, joules in server.gpu_joules.items()}
         whole = all(server.joules is not None or server.gpus == () for server in servers)
@@ -128,10 +125,10 @@ class Costs(Record):
             completion_tokens=sum(server.completion_tokens for server in servers),
             reasoning_tokens=sum(server.reasoning_tokens for server in servers),
             busy_seconds=sum(server.busy_seconds for server in servers),
-            metered_seconds=sum(metered) if once and len(metered) == len(once) else None,
+            metered_seconds=_sum(once.values()),
             wall_seconds=wall,
             gpu_hours=len(held) * wall / 3600 if all(server.gpus is not None for server in servers) else None,
-            money=money,
+            money=_added(server.paid for server in servers if server.currency is not None),
             joules=sum(by_gpu.values()) if by_gpu and whole else None,
         )
 
@@ -171,22 +168,19 @@ def together(costs: Iterable[Costs], side: Side) -> Total:
     The busy time and the GPU-hours are those of runs one after the other. Alone, a call that runs share is
     counted in each of them.
     """
-    each = [one.total(side) for one in costs]
-    money: dict[str, float] = {}
-    for total in each:
-        for currency, amount in total.money.items():
-            money[currency] = money.get(currency, 0.0) + amount
-    return Total(
-        prompt_tokens=sum(total.prompt_tokens for total in each),
-        completion_tokens=sum(total.completion_tokens for total in each),
-        reasoning_tokens=sum(total.reasoning_tokens for total in each),
-        busy_seconds=sum(total.busy_seconds for total in each),
-        metered_seconds=_sum(total.metered_seconds for total in each),
-        wall_seconds=sum(total.wall_seconds for total in each),
-        gpu_hours=_sum(total.gpu_hours for total in each),
-        money=money,
-        joules=_sum(total.joules for total in each),
-    )
+    totals = [one.total(side) for one in costs]
+    sums: dict[str, Any] = {name: sum(getattr(each, name) for each in totals) for name in ALWAYS_KNOWN}
+    sums |= {name: _sum(getattr(each, name) for each in totals) for name in MAYBE_KNOWN}
+    return Total(**sums, money=_added(each.money for each in totals))
+
+
+def _added(amounts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return money added up by currency."""
+    together: dict[str, float] = {}
+    for own in amounts:
+        for currency, amount in own.items():
+            together[currency] = together.get(currency, 0.0) + amount
+    return together
 
 
 def _sum(amounts: Iterable[float | None]) -> float | None:
@@ -290,10 +284,6 @@ def _energy(run: Run, readings: Sequence[Reading], gpus: Sequence[str]) -> dict[
             return {}
         found[gpu] = used
     return found
-
-
-def _share(amount: float | None, count: int) -> float | None:
-    return None if amount is None else amount / count
 
 
 def _notes(run: Run, spent: Sequence[ServerCost], readings: Sequence[Reading]) -> Iterator[str]:

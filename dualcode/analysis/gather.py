@@ -39,9 +39,5 @@ async def gather(
 
 def _richness(runs: Sequence[Run]) -> dict[str, float]:
     """Return how much the specification of each task says; where runs differ in it, the last one's counts."""
-    found: dict[str, float | None] = {task: None for run in runs for task in run.records.tasks}
-    for run in reversed(runs):
-        for task in run.records.tasks:
-            if found[task] is None:
-                found[task] = richness(run.records.tasks[task]).score
-    return {task: score for task, score in found.items() if score is not None}
+    last = {task: run.records.tasks for run in runs for task in run.records.tasks}
+    return {task: richness(tasks[task]).score for task, tasks in last.items()}

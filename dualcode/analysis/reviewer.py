@@ -17,6 +17,17 @@ LEAST_TASKS = 8
 """Fewer reviewed tasks are not split: a quartile of one task says nothing."""
 
 
+def share(part: int, whole: int) -> Rate | None:
+    """Return part/whole; None of nothing."""
+    return rate(part, whole) if whole else None
+
+
+def rates_to_json(of: Record, names: Sequence[str]) -> dict[str, Any]:
+    """Return a value's rates of these names with their intervals, as `--json` prints them."""
+    rates: dict[str, Rate | None] = {name: getattr(of, name) for name in names}
+    return {name: each and each.model_dump() for name, each in rates.items()}
+
+
 class Confusion(Record):
     """Verdicts against truth. Positive: the reviewer says that the draft has a bug (`revise`).
 
@@ -38,6 +49,19 @@ class Confusion(Record):
     """Of `unknown`, the unread reviews: their reply held no verdict, even after its repair. Pipelines let the
     draft stand then, but nobody judged it, so it is no approval here."""
 
+    @classmethod
+    def of(cls, seen: Sequence[tuple[str | None, bool | None]]) -> "Confusion":
+        """Count reviews: each one's verdict, and whether its draft is right; None: unread, unknown."""
+        off_schema = sum(verdict is None for verdict, _ in seen)
+        return cls(
+            true_positive=seen.count(("revise", False)),
+            false_positive=seen.count(("revise", True)),
+            false_negative=seen.count(("approve", False)),
+            true_negative=seen.count(("approve", True)),
+            unknown=off_schema + sum(verdict is not None and right is None for verdict, right in seen),
+            off_schema=off_schema,
+        )
+
     @property
     def ungraded(self) -> int:
         """Reviews with a verdict, of a draft whose truth is not known."""
@@ -51,33 +75,32 @@ class Confusion(Record):
     @property
     def precision(self) -> Rate | None:
         """Of the drafts that it found wrong, those that are. To be held against `base_rate`."""
-        return _share(self.true_positive, self.true_positive + self.false_positive)
+        return share(self.true_positive, self.true_positive + self.false_positive)
 
     @property
     def recall(self) -> Rate | None:
         """Of the wrong drafts, those that it found wrong."""
-        return _share(self.true_positive, self.true_positive + self.false_negative)
+        return share(self.true_positive, self.true_positive + self.false_negative)
 
     @property
     def specificity(self) -> Rate | None:
         """Of the right drafts, those that it approved."""
-        return _share(self.true_negative, self.true_negative + self.false_positive)
+        return share(self.true_negative, self.true_negative + self.false_positive)
 
     @property
     def accuracy(self) -> Rate | None:
         """Of all drafts, those on which it was right."""
-        return _share(self.true_positive + self.true_negative, self.judged)
+        return share(self.true_positive + self.true_negative, self.judged)
 
     @property
     def base_rate(self) -> Rate | None:
         """The wrong among the drafts: the precision of a reviewer that objects without reading."""
-        return _share(self.true_positive + self.false_negative, self.judged)
+        return share(self.true_positive + self.false_negative, self.judged)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts, and the rates with their intervals."""
         names = ("precision", "recall", "specificity", "accuracy", "base_rate")
-        rates: dict[str, Rate | None] = {name: getattr(self, name) for name in names}
-        return self.model_dump() | {name: each and each.model_dump() for name, each in rates.items()}
+        return self.model_dump() | rates_to_json(self, names)
 
 
 class Fixes(Record):
@@ -124,12 +147,7 @@ class Judged(Record):
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints of it."""
         fixes = self.fixes.model_dump() | {"did_nothing": self.fixes.did_nothing, "net": self.fixes.net}
-        return {
-            "label": self.label,
-            "tasks": self.tasks,
-            "confusion": self.confusion.to_json(),
-            "fixes": fixes,
-        }
+        return self.model_dump() | {"confusion": self.confusion.to_json(), "fixes": fixes}
 
 
 class ReviewerReport(Record):
@@ -145,13 +163,8 @@ class ReviewerReport(Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return {
-            "run": self.run,
-            "pipeline": self.pipeline,
-            "dataset": self.dataset,
-            "overall": self.overall.to_json(),
-            "quartiles": [each.to_json() for each in self.quartiles],
-        }
+        quartiles = [each.to_json() for each in self.quartiles]
+        return self.model_dump() | {"overall": self.overall.to_json(), "quartiles": quartiles}
 
 
 class _Case(NamedTuple):
@@ -194,19 +207,10 @@ def review_report(
 
 
 def _judged(label: str, cases: Sequence[_Case]) -> Judged:
-    seen = [(case.verdict, case.before) for case in cases]
-    off_schema = sum(verdict is None for verdict, _ in seen)
     fixed = [case for case in cases if case.verdict == "revise"]
     known = [case for case in fixed if None not in (case.before, case.after)]
     became = [(case.before, case.after) for case in known]
-    confusion = Confusion(
-        true_positive=seen.count(("revise", False)),
-        false_positive=seen.count(("revise", True)),
-        false_negative=seen.count(("approve", False)),
-        true_negative=seen.count(("approve", True)),
-        unknown=off_schema + sum(verdict is not None and before is None for verdict, before in seen),
-        off_schema=off_schema,
-    )
+    confusion = Confusion.of([(case.verdict, case.before) for case in cases])
     fixes = Fixes(
         helped=became.count((False, True)),
         broke=became.count((True, False)),
@@ -237,7 +241,3 @@ def quartiles(richness: Mapping[str, float]) -> dict[str, list[str]]:
             low, high = min(richness[task] for task in tasks), max(richness[task] for task in tasks)
             found[f"Q{quartile + 1} ({low:.2f}–{high:.2f})"] = tasks
     return found
-
-
-def _share(part: int, whole: int) -> Rate | None:
-    return rate(part, whole) if whole else None

@@ -193,11 +193,9 @@ class Run:
         passed = self.passed(part)
         if not passed:
             raise RunError(f"{self.folder} has no graded task", hint=self.resume_hint)
-        own, right, missing = rate(sum(passed.values()), len(passed)), sum(passed.values()), len(self.errored)
-        total = len(passed) + missing
-        widened = (
-            (rate(right, total).low, rate(right + missing, total).high) if missing else (own.low, own.high)
-        )
+        right, missing = sum(passed.values()), len(self.errored)
+        own, total = rate(right, len(passed)), len(passed) + missing
+        widened = rate(right, total).low, rate(right + missing, total).high
         return Score(run=self.id, part=part, rate=own, errored=self.errored, widened=widened)
 
     @property

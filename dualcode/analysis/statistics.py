@@ -1,4 +1,4 @@
-"""The one engine that compares: runs task by task, what they gain on two suites, and how sure that is.
+"""The one engine that compares: runs task by task, what they gain on two suites or behind a gate, how surely.
 
 Whatever is shown together is corrected together: `compare_pairs` and `compare_gaps` make values that hold p
 and the corrected p, and only the corrected one says whether there is a difference (docs/statistics.md).
@@ -194,27 +194,6 @@ def corrected(tested: Sequence[T]) -> tuple[T, ...]:
     )
 
 
-def gap(rich: tuple[Run, Run], lean: tuple[Run, Run], part: Part | None = None) -> Gap:
-    """Compare what a pipeline gains over its baseline on two suites; each pair is (baseline, run).
-
-    `part` None: each suite's hardest. Raises InputError if the pairs are not of the same two pipelines, if
-    the suites share tasks (they are taken as independent), and for what `compare` refuses.
-    """
-    names = [tuple(run.pipeline for run in pair) for pair in (rich, lean)]
-    if names[0] != names[1]:
-        raise InputError(
-            f"no gap between different pipelines: {' and '.join(' to '.join(pair) for pair in names)}",
-            hint="the same baseline and the same pipeline on both suites",
-        )
-    if common := set(rich[1].tasks) & set(lean[1].tasks):
-        raise InputError(
-            f"{rich[1].id} and {lean[1].id} share {len(common)} tasks: a gap takes two independent suites",
-            hint="humaneval and mbpp",
-        )
-    first, second = (compare(*pair, part or pair[1].hardest) for pair in (rich, lean))
-    return _gap(names[0], first, second)
-
-
 def _gap(names: Sequence[str], first: Comparison, second: Comparison) -> Gap:
     """Return the gap of (baseline, pipeline) from its comparisons on the rich and on the lean suite."""
     changes = first.changes, second.changes
@@ -245,3 +224,56 @@ def holm(p_values: Sequence[float]) -> list[float]:
         least = adjusted[index] = max(least, min(1.0, left * p_values[index]))
         left -= 1
     return adjusted
+
+
+class Step(Record):
+    """A gate at one threshold of richness."""
+
+    threshold: float
+    """Tasks at least this rich are reviewed."""
+    reviewed: int
+    passed: int
+
+
+class Curve(Record):
+    """The gates between "review everything" and "review nothing", on the tasks of two paired runs."""
+
+    raw: str
+    """The run without review, by id."""
+    review: str
+    tasks: int
+    """Graded in both runs, with a known richness."""
+    steps: tuple[Step, ...]
+    """By ascending threshold: the first reviews all, the last none."""
+
+    def at(self, threshold: float) -> Step:
+        """Return what a gate at this threshold comes to."""
+        return next((step for step in self.steps if step.threshold >= threshold), self.steps[-1])
+
+    @property
+    def best(self) -> Step:
+        """The first of the gates that pass most: chosen by the outcome, so no gate could be set to it."""
+        return max(self.steps, key=lambda step: step.passed)
+
+
+NOTHING_REVIEWED = 1.01
+"""A threshold beyond every richness."""
+
+
+def gate_curve(raw: Run, review: Run, richness: Mapping[str, float]) -> Curve | None:
+    """Return what any gate would have made of two runs, without a call, on their hardest part.
+
+    A gate sends a task to review if its specification is rich enough. Each task's outcome under it is then
+    that of the baseline alone or that of review-fix, and both are on record. None if the runs share no task
+    of known richness.
+    """
+    before, after = raw.passed(raw.hardest), review.passed(review.hardest)
+    tasks = [task for task in raw.tasks if task in before and task in after and task in richness]
+    if not tasks:
+        return None
+    steps: list[Step] = []
+    for threshold in (*sorted({richness[task] for task in tasks}), NOTHING_REVIEWED):
+        chosen = {task for task in tasks if richness[task] >= threshold}
+        passed = sum(after[task] if task in chosen else before[task] for task in tasks)
+        steps.append(Step(threshold=threshold, reviewed=len(chosen), passed=passed))
+    return Curve(raw=raw.id, review=review.id, tasks=len(tasks), steps=tuple(steps))

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from dualcode.analysis.reviewer import Confusion
+from dualcode.analysis.reviewer import Confusion, rates_to_json, share
 from dualcode.call import Usage
 from dualcode.journal import Findings
-from dualcode.metrics import Rate, rate
+from dualcode.metrics import Rate
 from dualcode.record import Record
 
 FILE = "reviews.jsonl"
@@ -75,38 +75,26 @@ class Standing(Record):
     """Mean of a review, for putting its findings as calls."""
 
     @property
-    def recall(self) -> Rate | None:
-        """Of the wrong programs, those that it rejected."""
-        return self.confusion.recall
-
-    @property
-    def specificity(self) -> Rate | None:
-        """Of the right programs, those that it approved."""
-        return self.confusion.specificity
-
-    @property
     def refuted_alarms(self) -> Rate | None:
         """Of the false alarms with findings, those that running them refutes."""
-        return rate(self.alarms_refuted, self.alarms) if self.alarms else None
+        return share(self.alarms_refuted, self.alarms)
 
     @property
     def refuted_hits(self) -> Rate | None:
         """Of the hits with findings, those that running them refutes."""
-        return rate(self.hits_refuted, self.hits) if self.hits else None
+        return share(self.hits_refuted, self.hits)
 
     @property
     def truthful(self) -> Rate | None:
         """Of the findings that could be run, those whose claim about the program holds."""
         found = self.on_wrong + self.on_right
-        tried = found.confirmed + found.refuted
-        return rate(found.confirmed, tried) if tried else None
+        return share(found.confirmed, found.confirmed + found.refuted)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        names = ("recall", "specificity", "refuted_alarms", "refuted_hits", "truthful")
-        rates: dict[str, Rate | None] = {name: getattr(self, name) for name in names}
         shown = self.model_dump(mode="json") | {"confusion": self.confusion.to_json()}
-        return shown | {name: each and each.model_dump() for name, each in rates.items()}
+        shown |= rates_to_json(self.confusion, ("recall", "specificity"))
+        return shown | rates_to_json(self, ("refuted_alarms", "refuted_hits", "truthful"))
 
 
 def standings(reviews: Sequence[TrialReview]) -> list[Standing]:
@@ -118,8 +106,6 @@ def standings(reviews: Sequence[TrialReview]) -> list[Standing]:
 
 
 def _standing(group: Sequence[TrialReview]) -> Standing:
-    seen = [(each.verdict, each.right) for each in group]
-    off_schema = sum(each.verdict is None for each in group)
     reported = [each for each in group if each.verdict == "revise" and each.findings != Findings()]
     refuted = [each for each in reported if not (each.findings.confirmed or each.findings.untried)]
     paid = [each.money for each in group]
@@ -129,14 +115,7 @@ def _standing(group: Sequence[TrialReview]) -> Standing:
         model=first.model,
         form=first.form,
         thinking=first.thinking,
-        confusion=Confusion(
-            true_positive=seen.count(("revise", False)),
-            false_positive=seen.count(("revise", True)),
-            false_negative=seen.count(("approve", False)),
-            true_negative=seen.count(("approve", True)),
-            unknown=off_schema,
-            off_schema=off_schema,
-        ),
+        confusion=Confusion.of([(each.verdict, each.right) for each in group]),
         on_wrong=sum((each.findings for each in group if not each.right), Findings()),
         on_right=sum((each.findings for each in group if each.right), Findings()),
         alarms=sum(each.right for each in reported),

@@ -74,7 +74,7 @@ def report(
         from dualcode.published.published import load_published
         from dualcode.report.page import write_report
         from dualcode.reviews.trial import read_trials
-        from dualcode.tables import tables
+        from dualcode.tables.catalogue import tables
         from dualcode.tables.trial import trial_table
 
         tell("reading and comparing the runs")

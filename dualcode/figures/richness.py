@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.gate import Curve, Step, gate_curve
 from dualcode.analysis.runs import Run
-from dualcode.analysis.statistics import Comparison, Gap
+from dualcode.analysis.statistics import Comparison, Curve, Gap, Step, gate_curve
 from dualcode.figures.content import (
     PUBLISHED,
     Content,

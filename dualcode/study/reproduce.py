@@ -194,8 +194,8 @@ def write_outputs(
     from dualcode.figures.drawing import draw  # all of these only now: a forecast needs none
     from dualcode.published.published import load_published
     from dualcode.report.page import write_report
-    from dualcode.tables import tables, write_tables
-    from dualcode.tables.forms import to_text
+    from dualcode.tables.catalogue import tables
+    from dualcode.tables.forms import to_text, write_tables
 
     published = load_published()
     made = tables(analysis, published, study.tables)

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dualcode.analysis.analyse import Analysis
 from dualcode.errors import UnknownNameError
 from dualcode.published.published import Published
+from dualcode.tables.comparisons import richness_gap
 from dualcode.tables.costs import costs
-from dualcode.tables.leaderboard import leaderboard
 from dualcode.tables.models import models_table
-from dualcode.tables.pipelines import main_results, pipelines
+from dualcode.tables.pipelines import leaderboard, main_results, pipelines
 from dualcode.tables.regressions import regressions
 from dualcode.tables.reviewers import reviewers
-from dualcode.tables.richness_gap import richness_gap
 from dualcode.tables.table import Table
 
 Build = Callable[[Analysis, Published], Table | str]
@@ -53,8 +52,3 @@ def build(
 def tables(analysis: Analysis, published: Published, names: Sequence[str] | None = None) -> list[Table]:
     """Return the named tables (None: all) that have something to show. Raises UnknownNameError."""
     return build(analysis, published, names)[0]
-
-
-def absences(analysis: Analysis, published: Published, names: Sequence[str] | None = None) -> dict[str, str]:
-    """Return, for each named table that has nothing to show, why. Raises UnknownNameError."""
-    return build(analysis, published, names)[1]

@@ -1,17 +1,25 @@
 """Numbers as the texts that stand in cells, in one form everywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from dualcode.metrics import duration
+from dualcode.metrics import Rate, duration
 
 __all__ = [
-    "MINUS", "NOTHING", "count", "decimal", "duration", "energy", "interval", "money", "p_value", "percent",
-    "plain_percent", "points", "points_interval", "printed", "ratio", "signed", "size",
+    "MINUS", "NOTHING", "count", "decimal", "duration", "energy", "fraction", "interval", "known", "money",
+    "p_value", "percent", "plain_percent", "points", "points_interval", "printed", "ratio", "signed", "size",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 NOTHING = "–"
 """In a cell with nothing to say."""
 MINUS = "−"
+
+
+def known(value: T | None, text: Callable[[T], str]) -> str:
+    """Return the text of a value; nothing for None."""
+    return NOTHING if value is None else text(value)
 
 
 def percent(share: float) -> str:
@@ -58,6 +66,11 @@ def p_value(p: float) -> str:
 def ratio(part: int, whole: int) -> str:
     """Return a share with its counts: `66.7 % (2/3)`; nothing if there is no whole."""
     return f"{percent(part / whole)} ({part}/{whole})" if whole else NOTHING
+
+
+def fraction(rate: Rate | None) -> str:
+    """Return a share as its counts alone: `2/3`; nothing for None."""
+    return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
 
 
 def decimal(value: float | None, digits: int = 1) -> str:

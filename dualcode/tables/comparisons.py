@@ -1,14 +1,27 @@
-"""Runs of any suites against their baselines, and what they gain on two suites: what `compare` shows."""
+"""Runs against their baselines, and what a pipeline gains on two suites: `compare`'s tables, and Table 3."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.comparisons import Comparisons, SuiteComparisons
 from dualcode.analysis.runs import Run, Score
 from dualcode.analysis.statistics import Comparison, Gap
-from dualcode.tables.cells import NOTHING, count, interval, p_value, percent, points, points_interval
-from dualcode.tables.grid import Field, Grid, left, right
-from dualcode.tables.selection import own_name
+from dualcode.published.published import SUITES, Published
+from dualcode.tables.cells import NOTHING, count, interval, known, percent, points, points_interval
+from dualcode.tables.grid import Field, Grid, cited, left, right
+from dualcode.tables.lines import (
+    Line,
+    any_errored,
+    caveats,
+    errored,
+    line,
+    recomputed,
+    statistics,
+    tested,
+)
+from dualcode.tables.selection import comparability, own_name, part_title, source, suite_title
 from dualcode.tables.table import Table
 
 
@@ -25,33 +38,14 @@ class Row:
         rate = self.score.rate
         return f"{percent(rate.value)} {interval(rate.low, rate.high)}"
 
-    def errored(self) -> str:
-        """Return the tasks without a verdict, and pass@1's interval if they count."""
-        return f"{len(self.score.errored)}: {interval(*self.score.widened)}" if self.score.errored else "0"
-
     def delta(self) -> str:
         """Return the difference with its interval; of the baseline, that it is it."""
-        known = self.comparison
-        if known is None:
-            return "baseline"
-        return f"{points(known.delta)} {points_interval(known.low, known.high)}"
-
-    def p(self) -> str:
-        """Return McNemar's p of the comparison alone."""
-        return p_value(self.comparison.p_value) if self.comparison else NOTHING
-
-    def p_holm(self) -> str:
-        """Return it corrected for all comparisons."""
-        return p_value(self.comparison.p_holm) if self.comparison else NOTHING
-
-    def needed(self) -> str:
-        """Return how many tasks would show the difference."""
-        known = self.comparison and self.comparison.needed
-        return count(known) if known else NOTHING
+        made = self.comparison
+        return within(made.delta, made.low, made.high) if made else "baseline"
 
     def changed(self) -> str:
         """Return the tasks gained and lost, as `8/1`."""
-        return f"{len(self.comparison.gained)}/{len(self.comparison.lost)}" if self.comparison else NOTHING
+        return known(self.comparison, lambda made: f"{len(made.gained)}/{len(made.lost)}")
 
     def values(self) -> dict[str, Any]:
         """Return the numbers behind the texts."""
@@ -69,21 +63,20 @@ def suite_table(suite: SuiteComparisons, family: int) -> Table:
     sizes = {each.tasks for each in suite.comparisons}
     names = [run.pipeline for run in suite.runs]
     twice = len(set(names)) < len(names)
-    errored = any(row.score.errored for row in rows)
+    missing = any(row.score.errored for row in rows)
     fields: list[Field[Row] | None] = [
         left("pipeline", lambda row: row.run.pipeline),
         left("run", lambda row: own_name(row.run.id), drop=0 if twice else 3),
         right("pass@1", Row.rate),
-        right("errored", Row.errored, drop=2) if errored else None,
+        right("errored", lambda row: errored(row.score), drop=2) if missing else None,
         right("Δ (pp)", Row.delta),
-        right("tasks", lambda row: str(row.comparison.tasks) if row.comparison else NOTHING, drop=4)
+        right("tasks", lambda row: known(row.comparison, lambda made: str(made.tasks)), drop=4)
         if len(sizes) > 1
         else None,
         right("gained/lost", Row.changed, short="gained/ lost"),
-        right("p", Row.p, drop=5 * (family > 1)),
-        right("p Holm", Row.p_holm) if family > 1 else None,
-        right("needed", Row.needed, drop=6),
-    ]  # fmt: skip
+        *tested(lambda row: row.comparison, several=family > 1, drop=5),
+        right("needed", lambda row: known(row.comparison and row.comparison.needed, count), drop=6),
+    ]
     amount = f"{sizes.pop()} tasks in pairs" if len(sizes) == 1 else "tasks in pairs"
     return Grid(rows, fields).table(
         "comparisons",
@@ -95,18 +88,16 @@ def suite_table(suite: SuiteComparisons, family: int) -> Table:
 
 def gaps_table(found: Comparisons) -> Table:
     """Return what each pipeline gains on one suite, less on the other."""
-    several = len(found.gaps) > 1
+    datasets = {run.id: run.dataset for suite in found.suites for run in suite.runs}
     fields: list[Field[Gap] | None] = [
         left("pipeline", lambda gap: gap.pipeline),
         left("suites", lambda gap: " − ".join(datasets[side.run] for side in (gap.rich, gap.lean)), drop=4),
         right("first Δ (pp)", lambda gap: points(gap.rich.delta), short="first Δ"),
         right("second Δ (pp)", lambda gap: points(gap.lean.delta), short="second Δ"),
-        right("difference (pp)", difference),
-        right("p", lambda gap: p_value(gap.p_value), drop=5 * several),
-        right("p Holm", lambda gap: p_value(gap.p_holm)) if several else None,
-        right("ratio", ratio),
-    ]  # fmt: skip
-    datasets = {run.id: run.dataset for suite in found.suites for run in suite.runs}
+        right("difference (pp)", lambda gap: within(gap.difference, gap.low, gap.high)),
+        *tested(lambda gap: gap, several=len(found.gaps) > 1, drop=5),
+        right("ratio", lambda gap: ratio(gap) or "none"),
+    ]
     unclaimed = any(gap.ratio is None for gap in found.gaps)
     return Grid(found.gaps, fields).table(
         "gaps",
@@ -117,14 +108,14 @@ def gaps_table(found: Comparisons) -> Table:
     )
 
 
-def difference(gap: Gap) -> str:
-    """Return the difference of two deltas with its interval."""
-    return f"{points(gap.difference)} {points_interval(gap.low, gap.high)}"
+def within(difference: float, low: float, high: float) -> str:
+    """Return a difference of shares with its interval."""
+    return f"{points(difference)} {points_interval(low, high)}"
 
 
-def ratio(gap: Gap) -> str:
-    """Return the ratio of two deltas with its interval, where one can be claimed."""
-    return "none" if gap.ratio is None else f"{gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
+def ratio(gap: Gap) -> str | None:
+    """Return the ratio of two deltas with its interval; None where none can be claimed."""
+    return None if gap.ratio is None else f"{gap.ratio:.1f} [{gap.ratio_low:.1f}, {gap.ratio_high:.1f}]"
 
 
 def reading(found: Comparisons) -> list[str]:
@@ -146,3 +137,128 @@ def reading(found: Comparisons) -> list[str]:
             "errored: without a verdict; in brackets, pass@1's interval if they all had failed, or passed"
         )
     return lines
+
+
+PLACES = ("Table 3", "section 4.2")
+"""Where the paper compares pipelines on both suites."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pipeline on both suites."""
+
+    rich: Line
+    lean: Line
+    gap: Gap | None
+
+    def values(self) -> dict[str, Any]:
+        """Return ours and the published, apart, for JSON."""
+        return {
+            "pipeline": self.rich.pipeline,
+            "ours": {
+                "rich": self.rich.ours(),
+                "lean": self.lean.ours(),
+                "gap": self.gap and self.gap.model_dump(mode="json"),
+            },
+            "published": [*self.rich.cited(), *self.lean.cited()],
+        }
+
+
+def richness_gap(analysis: Analysis, published: Published) -> Table | str:
+    """Return Table 3, review by richness of specifications, with every pipeline that ran on both suites.
+
+    Or why there is none.
+    """
+    if not analysis.gaps:
+        return (
+            f"no pipeline ran on a rich and a lean suite, with {analysis.baseline} on both, such as "
+            "HumanEval+ and MBPP+"
+        )
+    datasets = {run.id: run.dataset for run in analysis.runs}
+    rich, lean = datasets[analysis.gaps[0].rich.run], datasets[analysis.gaps[0].lean.run]
+    pairs = _pairs(analysis, published, rich, lean)
+    lines = [each for pair in pairs for each in (pair.rich, pair.lean)]
+    used = [each.run for each in lines if each.run]
+    first, second = ([run for run in used if run.dataset == name] for name in (rich, lean))
+    titles, paper = (part_title(first[0], "plus"), part_title(second[0], "plus")), {rich, lean} <= {*SUITES}
+    family = len(analysis.gaps)
+    holm = f", corrected for all {family} gaps (p Holm)" if family > 1 else ""
+    fields = _fields(titles, paper=paper, missing=any_errored(lines), several=family > 1)
+    return Grid(pairs, fields).table(
+        "table-3",
+        "Table 3: review by richness of specifications; "
+        f"rich: {suite_title(first)}, lean: {suite_title(second)}",
+        values=Pair.values,
+        notes=[
+            analysis.note,
+            *(comparability(used, published) if paper else ()),
+            *caveats(lines),
+            statistics(analysis),
+            "gap: Δ on the rich suite less Δ on the lean one, tasks of each drawn anew in pairs; p by "
+            f"permutation{holm}. A ratio is given only where its interval holds neither zero nor a change of "
+            "sign.",
+            *(_claim(analysis.baseline, published, lines) if paper else ()),
+        ],
+        runs=[run.id for run in used],
+    )
+
+
+def _pairs(analysis: Analysis, published: Published, rich: str, lean: str) -> list[Pair]:
+    """Return the baseline, the paper's pipelines in its order, then the others, all on both suites."""
+    datasets = {run.id: run.dataset for run in analysis.runs}
+    gaps = {
+        gap.pipeline: gap
+        for gap in analysis.gaps
+        if (datasets[gap.rich.run], datasets[gap.lean.run]) == (rich, lean)
+    }
+    printed = [each.pipeline for each in published.scores if not {each.place, *each.also}.isdisjoint(PLACES)]
+    names = dict.fromkeys([analysis.baseline, *(name for name in printed if name in gaps), *gaps])
+    return [
+        Pair(line(analysis, published, rich, name), line(analysis, published, lean, name), gaps.get(name))
+        for name in names
+    ]
+
+
+def _claim(baseline: str, published: Published, lines: list[Line]) -> list[str]:
+    """Return the notes on the paper's own gap, and on where its numbers stand."""
+    gap = published.number("gap")
+    places = [score.place for each in lines for score in each.published.values()]
+    return [
+        f"The paper calls the ratio of its Δ against raw-coder {gap.value:g}x ({gap.place}), without an "
+        "interval.",
+        *recomputed(baseline),
+        source(published, *places),
+    ]
+
+
+def _fields(
+    titles: tuple[str, str], *, paper: bool, missing: bool, several: bool
+) -> list[Field[Pair] | None]:
+    first, second = titles
+    return [
+        left("Configuration", lambda pair: pair.rich.pipeline),
+        *_measured(first, lambda pair: pair.rich, missing=missing),
+        *_measured(second, lambda pair: pair.lean, missing=missing),
+        right("gap (pp)", lambda pair: known(pair.gap, lambda gap: points(gap.difference))),
+        right("gap, 95 %", lambda pair: known(pair.gap, lambda gap: points_interval(gap.low, gap.high))),
+        *tested(lambda pair: pair.gap, several=several),
+        right("ratio", lambda pair: (pair.gap and ratio(pair.gap)) or NOTHING),
+        *(_printed(first, lambda pair: pair.rich) if paper else ()),
+        *(_printed(second, lambda pair: pair.lean) if paper else ()),
+    ]
+
+
+def _measured(title: str, side: Callable[[Pair], Line], *, missing: bool) -> list[Field[Pair] | None]:
+    return [
+        right(title, lambda pair: side(pair).score()),
+        right(f"{title}, 95 %", lambda pair: side(pair).interval()),
+        right(f"{title}, errored", lambda pair: side(pair).errored()) if missing else None,
+        right(f"{title}, Δ (pp)", lambda pair: side(pair).delta()),
+    ]
+
+
+def _printed(title: str, side: Callable[[Pair], Line]) -> list[Field[Pair]]:
+    return [
+        cited(f"{title} (paper)", lambda pair: side(pair).printed()),
+        cited(f"{title}, Δ (paper)", lambda pair: side(pair).printed_delta()),
+    ]

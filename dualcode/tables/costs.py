@@ -7,7 +7,7 @@ from typing import Any
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.costs import Costs, ServerCost, Side, Total
 from dualcode.published.published import Published
-from dualcode.tables.cells import NOTHING, count, decimal, energy, money
+from dualcode.tables.cells import NOTHING, count, decimal, energy, known, money
 from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
 from dualcode.tables.selection import own_name, part_title
 from dualcode.tables.table import Table
@@ -24,18 +24,9 @@ class Row:
 
     def values(self) -> dict[str, Any]:
         """Return both sides, for JSON."""
-        return {
-            "pipeline": self.costs.pipeline,
-            "ours": {
-                "run": self.costs.run,
-                "dataset": self.costs.dataset,
-                "tasks": self.costs.tasks,
-                "solved": self.costs.solved,
-                "alone": self.alone.model_dump(mode="json"),
-                "spent": self.spent.model_dump(mode="json"),
-            },
-            "published": [],
-        }
+        run = self.costs.model_dump(mode="json", include={"run", "dataset", "tasks", "solved"})
+        sides = {"alone": self.alone.model_dump(mode="json"), "spent": self.spent.model_dump(mode="json")}
+        return {"pipeline": self.costs.pipeline, "ours": run | sides, "published": []}
 
 
 def costs(analysis: Analysis, published: Published) -> Table | str:
@@ -79,13 +70,13 @@ def _fields(rows: list[Row]) -> list[Field[Row] | None]:
         right("thought", lambda row: count(row.alone.reasoning_tokens)),
         right("busy s", lambda row: decimal(row.alone.busy_seconds)),
         right("wall s", lambda row: decimal(row.alone.wall_seconds)),
-        right("money", lambda row: money(_money(row.alone))) if priced else None,
+        right("money", lambda row: money(row.alone.paid)) if priced else None,
         right("spent: tokens in", lambda row: count(row.spent.prompt_tokens)),
         right("spent: out", lambda row: count(row.spent.completion_tokens)),
         right("spent: busy s", lambda row: decimal(row.spent.busy_seconds)),
         right("spent: metered s", lambda row: decimal(row.spent.metered_seconds)) if metered else None,
         right("spent: wall s", lambda row: decimal(row.spent.wall_seconds)),
-        right("spent: money", lambda row: money(_money(row.spent))) if priced else None,
+        right("spent: money", lambda row: money(row.spent.paid)) if priced else None,
         right("spent: joules", lambda row: decimal(row.spent.joules, 0)) if powered else None,
     ]
 
@@ -103,13 +94,12 @@ def run_costs(costs: Costs, title: str) -> Table:
         ("as if alone", "alone", costs.alone), ("really spent", "spent", costs.spent),
     )  # fmt: skip
     for name, side, servers in sides:
-        total, by_task, by_solved = costs.total(side), costs.per_task(side), costs.per_solved(side)
+        shares = (("  a task", costs.per_task(side)), ("  a solved task", costs.per_solved(side)))
         rows.append((name, *[""] * (len(heads) - 1)))
-        rows += [(f"  {each.endpoint}", *_cells(each, 1, each.gpu_hours, _money(each))) for each in servers]
-        rows.append(("  total", *_cells(total, 1, total.gpu_hours, total.money)))
-        for label, share in (("  a task", by_task), ("  a solved task", by_solved)):
-            cells = _cells(share, 2, share.gpu_hours, share.money) if share else [NOTHING] * (len(heads) - 1)
-            rows.append((label, *cells))
+        rows += [(f"  {each.endpoint}", *_cells(each, 1, each.paid)) for each in servers]
+        rows.append(("  total", *_cells(total := costs.total(side), 1, total.money)))
+        for label, share in shares:
+            rows.append((label, *(_cells(share, 2, share.money) if share else [NOTHING] * (len(heads) - 1))))
         tones += ["bold"] + [""] * (len(servers) + 3)
     solved = [] if costs.solved else ["no cost per solved task: none was solved"]
     return listed(
@@ -124,44 +114,46 @@ def overview(found: Sequence[tuple[Costs, str]]) -> Table:
     """Return a row for each run with its suite's title: what a task took as if alone, and what was spent."""
     alike = len({(costs.pipeline, title) for costs, title in found}) < len(found)
     suites = len({title for _, title in found})
-    heads = (
-        words("pipeline"), *([words("run")] if alike else []), words("suite", drop=0 if suites > 1 else 4),
-        numbers("solved", drop=1), numbers("in/task", drop=5), numbers("out/task"),
-        numbers("thought", drop=6), numbers("busy s", drop=3), numbers("wall s"), numbers("money/task"),
-        numbers("money/solved", drop=2), numbers("spent: out", drop=7),
-    )  # fmt: skip
-    rows: list[tuple[str, ...]] = []
-    for costs, title in found:
-        task, solved = costs.per_task("alone"), costs.per_solved("alone")
-        taken = [NOTHING] * 5 if task is None else [
-            *(count(each) for each in (task.prompt_tokens, task.completion_tokens, task.reasoning_tokens)),
-            decimal(task.busy_seconds, 2), decimal(task.wall_seconds, 2),
-        ]  # fmt: skip
-        amounts = [money(each.money) if each else NOTHING for each in (task, solved)]
-        spent = count(costs.total("spent").completion_tokens)
-        named = [own_name(costs.run)] if alike else []
-        rows.append((costs.pipeline, *named, title, f"{costs.solved}/{costs.tasks}", *taken, *amounts, spent))
+    fields: list[Field[tuple[Costs, str]] | None] = [
+        left("pipeline", lambda row: row[0].pipeline),
+        left("run", lambda row: own_name(row[0].run)) if alike else None,
+        left("suite", lambda row: row[1], drop=0 if suites > 1 else 4),
+        right("solved", lambda row: f"{row[0].solved}/{row[0].tasks}", drop=1),
+        *(
+            right(head, lambda row, at=name, digits=digits: _of_task(row[0], at, digits), drop=drop)
+            for head, name, digits, drop in (
+                ("in/task", "prompt_tokens", 0, 5), ("out/task", "completion_tokens", 0, 0),
+                ("thought", "reasoning_tokens", 0, 6), ("busy s", "busy_seconds", 2, 3),
+                ("wall s", "wall_seconds", 2, 0),
+            )
+        ),
+        right("money/task", lambda row: known(row[0].per_task("alone"), _money)),
+        right("money/solved", lambda row: known(row[0].per_solved("alone"), _money), drop=2),
+        right("spent: out", lambda row: count(row[0].total("spent").completion_tokens), drop=7),
+    ]  # fmt: skip
     notes = [
         "tokens and seconds of a task as if the run were alone; spent: what the run itself asked for",
         "each server, GPU-hours and energy: --details, or one run",
     ]
-    return listed("costs-overview", f"{len(found)} runs: what a task took", heads, rows, notes=notes)
+    return Grid(found, fields).table("costs-overview", f"{len(found)} runs: what a task took", notes=notes)
 
 
-def _cells(
-    of: ServerCost | Total, digits: int, hours: float | None, amounts: Mapping[str, float]
-) -> list[str]:
+def _of_task(costs: Costs, name: str, digits: int) -> str:
+    return known(costs.per_task("alone"), lambda task: decimal(getattr(task, name), digits))
+
+
+def _money(total: Total) -> str:
+    return money(total.money)
+
+
+def _cells(of: ServerCost | Total, digits: int, paid: Mapping[str, float]) -> list[str]:
     """Return the cells of a server (`digits` 1), of a total, or (2) of a task's share of it."""
     tokens = (of.prompt_tokens, of.completion_tokens, of.reasoning_tokens)
     seconds = (of.busy_seconds, of.metered_seconds, of.wall_seconds)
     return [
         *(count(amount, digits - 1) for amount in tokens),
         *(decimal(amount, digits) for amount in seconds),
-        decimal(hours, 2 * digits + 1),
-        money(amounts),
+        decimal(of.gpu_hours, 2 * digits + 1),
+        money(paid),
         energy(of.joules),
     ]
-
-
-def _money(server: ServerCost) -> dict[str, float]:
-    return {} if server.money is None else {server.currency or "": server.money}

@@ -10,29 +10,29 @@ Field = tuple[Column, Callable[[R], str]]
 """A column and the text of a row in it."""
 
 
-def left(name: str, text: Callable[[R], str], **more: Any) -> Field[R]:
-    """Return a column of words; `more` is of `Column`, such as `drop`."""
-    return Column(name=name, align="left", **more), text
-
-
-def right(name: str, text: Callable[[R], str], **more: Any) -> Field[R]:
-    """Return a column of our numbers."""
-    return Column(name=name, **more), text
-
-
-def cited(name: str, text: Callable[[R], str], *, align: Any = "right") -> Field[R]:
-    """Return a column of somebody else's numbers."""
-    return Column(name=name, published=True, align=align), text
-
-
 def words(name: str, **more: Any) -> Column:
-    """Return the head of a column of words."""
+    """Return the head of a column of words; `more` is of `Column`, such as `drop`."""
     return Column(name=name, align="left", **more)
 
 
 def numbers(name: str, **more: Any) -> Column:
     """Return the head of a column of numbers."""
     return Column(name=name, **more)
+
+
+def left(name: str, text: Callable[[R], str], **more: Any) -> Field[R]:
+    """Return a column of words; `more` is of `Column`."""
+    return words(name, **more), text
+
+
+def right(name: str, text: Callable[[R], str], **more: Any) -> Field[R]:
+    """Return a column of our numbers."""
+    return numbers(name, **more), text
+
+
+def cited(name: str, text: Callable[[R], str], *, align: Any = "right") -> Field[R]:
+    """Return a column of somebody else's numbers."""
+    return Column(name=name, published=True, align=align), text
 
 
 def listed(
@@ -70,12 +70,15 @@ class Grid(Generic[R]):
         name: str,
         title: str,
         *,
-        values: Callable[[R], dict[str, Any]],
+        values: Callable[[R], dict[str, Any]] | None = None,
         notes: Iterable[str] = (),
-        runs: Sequence[str] = (),
+        runs: Iterable[str] = (),
         tones: Callable[[R], Any] | None = None,
     ) -> Table:
-        """Return the table; a note that comes twice is kept once, an empty one not at all."""
+        """Return the table; a note that comes twice is kept once, an empty one not at all.
+
+        Without `values` it has none, for the command prints its own JSON.
+        """
         return Table(
             name=name,
             title=title,
@@ -83,6 +86,6 @@ class Grid(Generic[R]):
             rows=tuple(tuple(text(row) for _, text in self.fields) for row in self.rows),
             notes=tuple(dict.fromkeys(note for note in notes if note)),
             runs=tuple(dict.fromkeys(runs)),
-            values=tuple(values(row) for row in self.rows),
-            tones=tuple(tones(row) for row in self.rows) if tones else (),
+            values=tuple(map(values, self.rows)) if values else (),
+            tones=tuple(map(tones, self.rows)) if tones else (),
         )

@@ -22,36 +22,16 @@ LINES = 44
 
 _NOTE_LINE = 9.5 / 12
 """Height of a line of a note against that of a row."""
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "`": r"\textasciigrave{}",
-    '"': r"\textquotedbl{}",
-    "−": r"\ensuremath{-}",
-    "–": "--",
-    "—": "---",
-    "×": r"\ensuremath{\times}",
-    "Δ": r"\ensuremath{\Delta}",
-    "→": r"\ensuremath{\rightarrow}",
-    "…": r"\ldots{}",
-    "“": "``",
-    "”": "''",
-    "’": "'",
-    "§": r"\S{}",
-    "\u00a0": "~",
-    "\n": " ",
-}
+_ESCAPES = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}",
+        '"': r"\textquotedbl{}", "−": r"\ensuremath{-}", "–": "--", "—": "---", "×": r"\ensuremath{\times}",
+        "Δ": r"\ensuremath{\Delta}", "→": r"\ensuremath{\rightarrow}", "…": r"\ldots{}", "“": "``",
+        "”": "''", "’": "'", "§": r"\S{}", "\u00a0": "~", "\n": " ",
+    }
+)  # fmt: skip
 _EMS = {
     0.278: "ijl.,:;!|'`’[]", 0.306: "f", 0.333: " -\u00a0", 0.395: "rst()", 0.444: "cez§", 0.472: "?",
     0.5: "0123456789ago/*$–{}~^\\\"“”", 0.528: "vkqxy", 0.556: "bdhnpuS", 0.611: "Z_", 0.625: "L", 0.653: "F",
@@ -63,13 +43,11 @@ _WIDTHS = {character: ems for ems, characters in _EMS.items() for character in c
     "J": 0.514,
 }
 """By Computer Modern Roman's metrics, some rounded up; others are taken for wide."""
-_ESCAPED = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 
 def escape(text: str) -> str:
     """Return text that LaTeX sets as it stands; `12 %` does not break between number and sign."""
-    escaped = _ESCAPED.sub(lambda found: _ESCAPES[found.group()], text)
-    return re.sub(r"(?<=\d) \\%", r"\\,\\%", escaped)
+    return re.sub(r"(?<=\d) \\%", r"\\,\\%", text.translate(_ESCAPES))
 
 
 def width_of(text: str) -> float:

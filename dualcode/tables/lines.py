@@ -1,25 +1,20 @@
 """One pipeline on one dataset: what ran here, and, apart from it, what is published of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run, Score
-from dualcode.analysis.statistics import Comparison
+from dualcode.analysis.statistics import Comparison, Tested
+from dualcode.metrics import Rate
 from dualcode.published.published import SUITES, Published, PublishedScore
-from dualcode.tables.cells import (
-    NOTHING,
-    interval,
-    p_value,
-    percent,
-    points,
-    points_interval,
-    printed,
-    signed,
-)
-from dualcode.tables.selection import covered
+from dualcode.tables import cells
+from dualcode.tables.cells import known, points, points_interval, ratio, signed
+from dualcode.tables.grid import Field, right
 from dualcode.verdict import Part
+
+R = TypeVar("R")
 
 MOST_NOTES = 4
 """Of one kind, below a table."""
@@ -40,60 +35,45 @@ class Line:
 
     @property
     def part(self) -> Part:
-        """The part that decides."""
+        """The part that decides; the texts below are of it where no other is asked for."""
         return self.run.hardest if self.run else "plus"
-
-    @property
-    def hardest(self) -> Score | None:
-        """The score that decides."""
-        return self.scores[self.run.hardest] if self.run else None
 
     @property
     def comparison(self) -> Comparison | None:
         """On the part that decides; None for the baseline, and without one."""
-        return self.comparisons.get(self.run.hardest) if self.run else None
+        return self.comparisons.get(self.part)
 
-    def score(self, part: Part) -> str:
+    def _rate(self, part: Part | None) -> Rate | None:
+        score = self.scores.get(part or self.part)
+        return score and score.rate
+
+    def score(self, part: Part | None = None) -> str:
         """Return pass@1 with its counts: `87.8 % (144/164)`."""
-        rate = self.scores[part].rate if part in self.scores else None
-        return NOTHING if rate is None else f"{percent(rate.value)} ({rate.passed}/{rate.total})"
+        return known(self._rate(part), lambda rate: ratio(rate.passed, rate.total))
 
-    def interval(self, part: Part) -> str:
+    def interval(self, part: Part | None = None) -> str:
         """Return the Wilson 95 % interval among the graded tasks."""
-        rate = self.scores[part].rate if part in self.scores else None
-        return NOTHING if rate is None else interval(rate.low, rate.high)
+        return known(self._rate(part), lambda rate: cells.interval(rate.low, rate.high))
 
     def errored(self) -> str:
-        """Return how many tasks have no verdict, and the interval on the hardest part if they count."""
-        score = self.hardest
-        if score is None:
-            return NOTHING
-        return f"{len(score.errored)}: {interval(*score.widened)}" if score.errored else "0"
+        """Return what `errored` says of the score that decides."""
+        return known(self.scores.get(self.part), errored)
 
     def delta(self) -> str:
-        """Return the difference to the baseline on the hardest part."""
-        return NOTHING if self.comparison is None else points(self.comparison.delta)
+        """Return the difference to the baseline."""
+        return known(self.comparison, lambda made: points(made.delta))
 
     def delta_interval(self) -> str:
         """Return the paired 95 % interval of the difference."""
-        known = self.comparison
-        return NOTHING if known is None else points_interval(known.low, known.high)
+        return known(self.comparison, lambda made: points_interval(made.low, made.high))
 
-    def p_value(self) -> str:
-        """Return McNemar's exact p of the difference."""
-        return NOTHING if self.comparison is None else p_value(self.comparison.p_value)
-
-    def p_holm(self) -> str:
-        """Return it corrected for all comparisons of the analysis."""
-        return NOTHING if self.comparison is None else p_value(self.comparison.p_holm)
-
-    def printed(self, part: Part) -> str:
+    def printed(self, part: Part | None = None) -> str:
         """Return the published percentage."""
-        return printed(self.published[part].percent) if part in self.published else NOTHING
+        return known(self.published.get(part or self.part), lambda score: cells.printed(score.percent))
 
-    def printed_delta(self, part: Part) -> str:
+    def printed_delta(self, part: Part | None = None) -> str:
         """Return the published difference to the same baseline."""
-        return signed(self.deltas[part]) if part in self.deltas else NOTHING
+        return known(self.deltas.get(part or self.part), signed)
 
     def ours(self) -> dict[str, Any] | None:
         """Return what was measured here, for JSON."""
@@ -103,7 +83,7 @@ class Line:
         return {
             "run": self.run.id,
             "dataset": self.dataset,
-            "selection": covered(self.run),
+            "selection": {"tasks": len(self.run.tasks), "of": self.run.size},
             "scores": {part: score.model_dump(mode="json") for part, score in self.scores.items()},
             "comparisons": compared,
         }
@@ -140,6 +120,31 @@ def line(analysis: Analysis, published: Published, dataset: str, pipeline: str) 
     )
 
 
+def errored(score: Score) -> str:
+    """Return how many tasks have no verdict, and the interval of pass@1 if they count."""
+    return f"{len(score.errored)}: {cells.interval(*score.widened)}" if score.errored else "0"
+
+
+def tested(of: Callable[[R], Tested | None], *, several: bool, drop: int = 0) -> list[Field[R] | None]:
+    """Return the columns of a test: p, and p Holm where `several` are shown together; `drop` is p's then."""
+    return [
+        right("p", lambda row: known(of(row), lambda made: cells.p_value(made.p_value)), drop=drop * several),
+        right("p Holm", lambda row: known(of(row), lambda made: cells.p_value(made.p_holm)))
+        if several
+        else None,
+    ]
+
+
+def compared(of: Callable[[R], Line], lines: Sequence[Line], *, several: bool) -> list[Field[R] | None]:
+    """Return the columns of a line's errored tasks, if any of `lines` has some, and of its comparison."""
+    return [
+        right("errored", lambda row: of(row).errored()) if any_errored(lines) else None,
+        right("Δ (pp)", lambda row: of(row).delta()),
+        right("Δ, 95 %", lambda row: of(row).delta_interval()),
+        *tested(lambda row: of(row).comparison, several=several),
+    ]
+
+
 def any_errored(lines: Iterable[Line]) -> bool:
     """Return whether any run of them has errored tasks."""
     return any(each.run is not None and bool(each.run.errored) for each in lines)
@@ -153,13 +158,13 @@ def caveats(lines: Sequence[Line]) -> list[str]:
             "errored: tasks without a verdict, by a fault that is not the program's. They are in no rate; "
             "the interval beside them goes from all of them failed to all of them passed."
         )
-    known = [each.comparison for each in lines if each.comparison is not None]
+    made = [each.comparison for each in lines if each.comparison is not None]
     unpaired = [
         f"{each.run}: {len(each.unpaired)} tasks that only one of the two runs graded are not in Δ."
-        for each in known
+        for each in made
         if each.unpaired
     ]
-    warnings = list(dict.fromkeys(warning for each in known for warning in each.warnings))
+    warnings = list(dict.fromkeys(warning for each in made for warning in each.warnings))
     return [*notes, *_few(unpaired), *_few(warnings)]
 
 

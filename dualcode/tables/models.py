@@ -1,6 +1,5 @@
 """Table 1: what answered in each role and what it ran on, as servers, checkpoints and GPUs told it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ from dualcode.analysis.runs import Run
 from dualcode.config import Role
 from dualcode.published.published import Published, PublishedModel
 from dualcode.serving.hardware import Checkpoint, ServedHardware
-from dualcode.tables.cells import NOTHING, size
+from dualcode.tables.cells import NOTHING, known, size
 from dualcode.tables.grid import Field, Grid, cited, left, right
 from dualcode.tables.selection import model_of, roles_of, source
 from dualcode.tables.table import Table
@@ -34,44 +33,36 @@ class Seated:
 
     def parameters(self) -> str:
         """Return the number of weights: `134 M`, `14.8 B`."""
-        count = self._checkpoint.parameters if self._checkpoint else None
-        if count is None:
-            return NOTHING
-        return size(count, 1e9, "B") if count >= 1e9 else size(count, 1e6, "M")
+        weights = self._checkpoint.parameters if self._checkpoint else None
+        return known(weights, lambda n: size(n, 1e9, "B") if n >= 1e9 else size(n, 1e6, "M"))
 
     def quantization(self) -> str:
         """Return the method and its bits, or the type of what is not quantized."""
-        known = self._checkpoint
-        if known is None:
-            return NOTHING
-        if known.quantization is None:
-            return known.dtype or NOTHING
-        return f"{known.quantization.upper()}{f' {known.bits}-bit' if known.bits else ''}"
+        read = self._checkpoint
+        if read is None or read.quantization is None:
+            return (read and read.dtype) or NOTHING
+        return f"{read.quantization.upper()}{f' {read.bits}-bit' if read.bits else ''}"
 
     def device(self) -> str:
         """Return the GPUs, or the CPU with its cores."""
-        known = self.hardware
-        if known is None or (known.gpus is None and known.cpu is None):
+        read = self.hardware
+        if read is None or read.gpus is None:
             return NOTHING
-        if known.gpus:
-            return ", ".join(gpu.name for gpu in known.gpus)
-        if known.gpus is None:
-            return NOTHING
-        return f"{known.cpu or 'CPU'}{f', {known.cores} cores' if known.cores else ''}"
+        if read.gpus:
+            return ", ".join(gpu.name for gpu in read.gpus)
+        return f"{read.cpu or 'CPU'}{f', {read.cores} cores' if read.cores else ''}"
 
     def memory(self) -> str:
         """Return the memory that the server held: of its GPUs, or the main memory of a server on CPU."""
-        known = self.hardware
-        if known is None or known.gpus is None:
+        read = self.hardware
+        if read is None or read.gpus is None:
             return NOTHING
-        if not known.gpus:
-            return size(known.resident_bytes, GIB, "GiB") if known.resident_bytes else NOTHING
-        used = [gpu.used_bytes for gpu in known.gpus if gpu.used_bytes is not None]
-        return size(sum(used), GIB, "GiB") if len(used) == len(known.gpus) else NOTHING
+        used = [gpu.used_bytes for gpu in read.gpus] if read.gpus else [read.resident_bytes or None]
+        return size(sum(each or 0 for each in used), GIB, "GiB") if None not in used else NOTHING
 
     def weights(self) -> str:
         """Return the size of the checkpoint's weights."""
-        return size(self._checkpoint.weights_bytes, GIB, "GiB") if self._checkpoint else NOTHING
+        return known(self._checkpoint, lambda read: size(read.weights_bytes, GIB, "GiB"))
 
     def printed(self, key: str) -> str:
         """Return a cell of the paper's Table 1."""
@@ -80,12 +71,11 @@ class Seated:
     def values(self) -> dict[str, Any]:
         """Return ours and the published, apart, for JSON; local folders are left out."""
         read = self.hardware.model_dump(mode="json", exclude={"root"}) if self.hardware else None
+        ours = {"model": self.model, "vllm": self.version, "hardware": read, "runs": list(self.runs)}
         return {
             "role": self.role,
-            "ours": {"model": self.model, "vllm": self.version, "hardware": read, "runs": list(self.runs)}
-            if self.model
-            else None,
-            "published": self.published.model_dump(mode="json") if self.published else None,
+            "ours": ours if self.model else None,
+            "published": self.published and self.published.model_dump(mode="json"),
         }
 
 
@@ -152,6 +142,5 @@ def _hardware(runs: list[Run], role: Role) -> ServedHardware | None:
     latest: ServedHardware | None = None
     for run in runs:
         for session in run.records.manifest.sessions:
-            read: Mapping[str, ServedHardware] = session.hardware
-            latest = read.get(_endpoint(run, role)) or latest
+            latest = session.hardware.get(_endpoint(run, role)) or latest
     return latest

@@ -1,12 +1,11 @@
 """What pipelines lost that the baseline had solved, by class, beside Figure 5's published counts."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from dualcode.analysis.analyse import Analysis
-from dualcode.analysis.failures import FailureClass, Regressions
+from dualcode.analysis.failures import CLASSES, FailureClass, Regression, Regressions
 from dualcode.analysis.failures.source import printable
-from dualcode.analysis.failures.taxonomy import CLASSES
 from dualcode.published.published import Published, PublishedRegressions
 from dualcode.tables.cells import NOTHING
 from dualcode.tables.grid import Field, Grid, cited, left, listed, numbers, right, words
@@ -52,10 +51,9 @@ def regressions(analysis: Analysis, published: Published) -> Table | str:
         return f"no pipeline lost a task that {analysis.baseline} had solved"
     lost = tuple(each for _, each in losing)
     kept = len(found) - len(losing)
-    kinds: tuple[FailureClass | None, ...] = (*get_args(FailureClass), None)
     rows = [
         Row(kind, lost, tuple(each for each in published.regressions if kind in (None, each.kind)))
-        for kind in kinds
+        for kind in (*CLASSES, None)
     ]
     fields: list[Field[Row]] = [left("Class", lambda row: row.kind or "all")]
     for index, (run, _) in enumerate(losing):
@@ -88,19 +86,10 @@ def classes(found: Regressions) -> Table:
 
 def lost_tasks(found: Regressions) -> Table:
     """Return a line for every task that one run lost."""
-    heads = (
-        words("task"),
-        words("primary"),
-        words("also", wraps=True, drop=1),
-        words("evidence", wraps=True),
-    )
-    rows = [
-        (
-            each.task_id,
-            each.primary,
-            ", ".join(sign.kind for sign in each.signs[1:]),
-            printable(each.signs[0].evidence),
-        )
-        for each in found.regressions
+    fields: list[Field[Regression]] = [
+        left("task", lambda each: each.task_id),
+        left("primary", lambda each: each.primary),
+        left("also", lambda each: ", ".join(sign.kind for sign in each.signs[1:]), wraps=True, drop=1),
+        left("evidence", lambda each: printable(each.signs[0].evidence), wraps=True),
     ]
-    return listed("tasks", "", heads, rows)
+    return Grid(found.regressions, fields).table("tasks", "")

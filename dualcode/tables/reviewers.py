@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from dualcode.analysis.analyse import Analysis
@@ -10,7 +11,7 @@ from dualcode.analysis.runs import Run
 from dualcode.metrics import Rate
 from dualcode.published.published import Published
 from dualcode.runs.summary import unread_warning
-from dualcode.tables.cells import NOTHING, interval, percent, ratio
+from dualcode.tables.cells import NOTHING, fraction, interval, known, percent, ratio
 from dualcode.tables.grid import Field, Grid, left, listed, numbers, right, words
 from dualcode.tables.selection import own_name, part_title
 from dualcode.tables.table import Table
@@ -24,68 +25,56 @@ class Row:
     judged: Judged
     suite: str
 
-    @property
-    def known(self) -> int:
-        """How many reviews there is a truth for."""
-        return self.judged.confusion.judged
-
-    def precision(self) -> str:
-        """Return the share of wrong drafts among those that it found wrong."""
-        seen = self.judged.confusion
-        return ratio(seen.true_positive, seen.true_positive + seen.false_positive)
-
-    def recall(self) -> str:
-        """Return the share of wrong drafts that it found wrong."""
-        seen = self.judged.confusion
-        return ratio(seen.true_positive, seen.true_positive + seen.false_negative)
-
     def values(self) -> dict[str, Any]:
         """Return the counts, for JSON."""
-        return {
-            "pipeline": self.report.pipeline,
-            "ours": {
-                "run": self.report.run,
-                "dataset": self.report.dataset,
-                **self.judged.model_dump(mode="json"),
-            },
-            "published": [],
-        }
+        named = {"run": self.report.run, "dataset": self.report.dataset}
+        ours = named | self.judged.model_dump(mode="json")
+        return {"pipeline": self.report.pipeline, "ours": ours, "published": []}
+
+
+def _count(head: str, path: str, *, drop: int = 0) -> Field[Row]:
+    """Return the column of a count of what was judged."""
+    return right(head, lambda row: str(attrgetter(path)(row.judged)), drop=drop)
+
+
+def _share(rate: Rate | None) -> str:
+    return known(rate, lambda rate: ratio(rate.passed, rate.total))
 
 
 FIELDS: tuple[Field[Row], ...] = (
     left("Suite", lambda row: row.suite),
     left("Pipeline", lambda row: row.report.pipeline),
     left("Tasks", lambda row: row.judged.label),
-    right("reviewed", lambda row: str(row.judged.tasks)),
-    right("wrong, found", lambda row: str(row.judged.confusion.true_positive)),
-    right("wrong, approved", lambda row: str(row.judged.confusion.false_negative)),
-    right("right, rejected", lambda row: str(row.judged.confusion.false_positive)),
-    right("right, approved", lambda row: str(row.judged.confusion.true_negative)),
-    right("unread", lambda row: str(row.judged.confusion.off_schema)),
-    right("unknown", lambda row: str(row.judged.confusion.ungraded)),
-    right("precision", Row.precision),
-    right("recall", Row.recall),
-    right("fixes that helped", lambda row: str(row.judged.fixes.helped)),
-    right("broke", lambda row: str(row.judged.fixes.broke)),
-    right("right stayed", lambda row: str(row.judged.fixes.right_stayed)),
-    right("wrong stayed", lambda row: str(row.judged.fixes.wrong_stayed)),
-    right("unknown fixes", lambda row: str(row.judged.fixes.unknown)),
+    _count("reviewed", "tasks"),
+    _count("wrong, found", "confusion.true_positive"),
+    _count("wrong, approved", "confusion.false_negative"),
+    _count("right, rejected", "confusion.false_positive"),
+    _count("right, approved", "confusion.true_negative"),
+    _count("unread", "confusion.off_schema"),
+    _count("unknown", "confusion.ungraded"),
+    right("precision", lambda row: _share(row.judged.confusion.precision)),
+    right("recall", lambda row: _share(row.judged.confusion.recall)),
+    _count("fixes that helped", "fixes.helped"),
+    _count("broke", "fixes.broke"),
+    _count("right stayed", "fixes.right_stayed"),
+    _count("wrong stayed", "fixes.wrong_stayed"),
+    _count("unknown fixes", "fixes.unknown"),
 )
 
 
 def reviewers(analysis: Analysis, published: Published) -> Table | str:
     """Return the table of all runs whose pipeline reviews drafts, or why there is none."""
-    runs = [run for run in analysis.runs if run.id in analysis.reviewers]
-    reports = [analysis.reviewers[run.id] for run in runs]
+    judging = [(run, analysis.reviewers[run.id]) for run in analysis.runs if run.id in analysis.reviewers]
     rows = [
         Row(report, judged, part_title(run, "plus"))
-        for run, report in zip(runs, reports, strict=True)
+        for run, report in judging
         for judged in (report.overall, *report.quartiles)
     ]
     if not rows:
         return "no run has reviews of drafts"
-    if not any(row.known for row in rows):
+    if not any(row.judged.confusion.judged for row in rows):
         return "it is not known of any reviewed draft whether it is right (dualcode tables --grade finds out)"
+    split = any(report.quartiles for _, report in judging)
     return Grid(rows, FIELDS).table(
         "reviewers",
         "Reviewers: their verdicts against the truth of the drafts",
@@ -95,19 +84,24 @@ def reviewers(analysis: Analysis, published: Published) -> Table | str:
             "Precision: wrong drafts among those found wrong. Recall: wrong drafts that were found wrong. "
             "unread: the review's reply held no verdict; unknown: the draft could not be graded; both are in "
             "no share.",
-            *(
-                f"{each.pipeline} on {each.dataset}: {said}"
-                for each in reports
-                if (said := unread_warning(each.overall.confusion.off_schema, each.overall.tasks))
+            *(_unread(report) for _, report in judging),
+            "Fixes: helped, wrong before and right after; broke, right before and wrong after"
+            + (
+                "; the others stayed what they were. Q1 to Q4: quartiles of the specifications' richness, the"
+                " leanest first."
+                if split
+                else "."
             ),
-            "Fixes: helped, wrong before and right after; broke, right before and wrong after; the others "
-            "stayed what they were. Q1 to Q4: quartiles of the specifications' richness, the leanest first."
-            if any(report.quartiles for report in reports)
-            else "Fixes: helped, wrong before and right after; broke, right before and wrong after.",
             f"The paper gives no such counts ({published.source}).",
         ],
-        runs=[report.run for report in reports],
+        runs=[run.id for run, _ in judging],
     )
+
+
+def _unread(report: ReviewerReport) -> str:
+    """Return the note on replies without a verdict; empty where it is not worth one."""
+    said = unread_warning(report.overall.confusion.off_schema, report.overall.tasks)
+    return f"{report.pipeline} on {report.dataset}: {said}" if said else ""
 
 
 BIASED = (
@@ -177,56 +171,58 @@ def fixes(found: Fixes) -> Table:
 
 def overview(judged: Sequence[tuple[Run, ReviewerReport]]) -> Table:
     """Return a row for each run that reviews: what it found of the wrong drafts, and what its fixes did."""
-    unread = any(report.overall.confusion.off_schema for _, report in judged)
-    unknown = any(report.overall.confusion.ungraded for _, report in judged)
+    reports = [report for _, report in judged]
+    unread, unknown = _unjudged([report.overall for report in reports])
     alike = len({(run.pipeline, run.title) for run, _ in judged}) < len(judged)
     suites = len({run.title for run, _ in judged})
-    heads = (
-        words("pipeline"), *([words("run")] if alike else []), words("suite", drop=0 if suites > 1 else 3),
-        numbers("reviewed", drop=4), numbers("wrong found"),
-        numbers("right approved", short="right appr."), numbers("precision", drop=2), numbers("helped"),
-        numbers("broke"), *([numbers("unread", drop=1)] if unread else []),
-        *([numbers("unknown", drop=1)] if unknown else []),
-    )  # fmt: skip
-    rows: list[tuple[str, ...]] = []
-    notes: list[str] = [BIASED] if unknown else []
-    for run, report in judged:
-        whole = report.overall
-        seen = whole.confusion
-        rows.append(
-            (
-                report.pipeline, *([own_name(run.id)] if alike else []), run.title, str(whole.tasks),
-                _of(seen.recall), _of(seen.specificity),
-                NOTHING if seen.precision is None else percent(seen.precision.value),
-                str(whole.fixes.helped), str(whole.fixes.broke),
-                *([str(seen.off_schema)] if unread else []), *([str(seen.ungraded)] if unknown else []),
-            )
-        )  # fmt: skip
-        if warning := unread_warning(seen.off_schema, whole.tasks):
-            notes.append(f"{report.pipeline} on {report.dataset}: {warning}")
-    notes.append("intervals, every rate and quartiles of richness: --details, or one run")
-    return listed("reviewers-overview", f"{len(rows)} runs: the reviewer judged", heads, rows, notes=notes)
+    fields: list[Field[Row] | None] = [
+        left("pipeline", lambda row: row.report.pipeline),
+        left("run", lambda row: own_name(row.report.run)) if alike else None,
+        left("suite", lambda row: row.suite, drop=0 if suites > 1 else 3),
+        _count("reviewed", "tasks", drop=4),
+        right("wrong found", lambda row: fraction(row.judged.confusion.recall)),
+        right("right approved", lambda row: fraction(row.judged.confusion.specificity), short="right appr."),
+        right("precision", lambda row: _precision(row.judged), drop=2),
+        _count("helped", "fixes.helped"),
+        _count("broke", "fixes.broke"),
+        _count("unread", "confusion.off_schema", drop=1) if unread else None,
+        _count("unknown", "confusion.ungraded", drop=1) if unknown else None,
+    ]
+    rows = [Row(report, report.overall, run.title) for run, report in judged]
+    return Grid(rows, fields).table(
+        "reviewers-overview",
+        f"{len(judged)} runs: the reviewer judged",
+        notes=[
+            BIASED if unknown else "",
+            *map(_unread, reports),
+            "intervals, every rate and quartiles of richness: --details, or one run",
+        ],
+    )
 
 
 def quartiles(judged: Sequence[Judged]) -> Table:
     """Return a row for each quartile of richness; counts as in the matrix, so that small numbers are seen."""
-    unread = any(each.confusion.off_schema for each in judged)
-    unknown = any(each.confusion.ungraded for each in judged)
-    rows = [
-        (
-            each.label, str(each.tasks), _of(each.confusion.recall), _of(each.confusion.specificity),
-            NOTHING if each.confusion.precision is None else percent(each.confusion.precision.value),
-            str(each.fixes.helped), str(each.fixes.did_nothing), str(each.fixes.broke),
-            *([str(each.confusion.off_schema)] if unread else []),
-            *([str(each.confusion.ungraded)] if unknown else []),
-        )
-        for each in judged
-    ]  # fmt: skip
-    heads = ["tasks", "wrong found", "right approved", "precision", "helped", "nothing", "broke"]
-    heads += ["unread"] * unread + ["unknown"] * unknown
-    columns = (words("quartile"), *map(numbers, heads))
-    return listed("quartiles", "by richness of the specification, leanest first", columns, rows)
+    unread, unknown = _unjudged(judged)
+    fields: list[Field[Judged] | None] = [
+        left("quartile", lambda each: each.label),
+        right("tasks", lambda each: str(each.tasks)),
+        right("wrong found", lambda each: fraction(each.confusion.recall)),
+        right("right approved", lambda each: fraction(each.confusion.specificity)),
+        right("precision", _precision),
+        right("helped", lambda each: str(each.fixes.helped)),
+        right("nothing", lambda each: str(each.fixes.did_nothing)),
+        right("broke", lambda each: str(each.fixes.broke)),
+        right("unread", lambda each: str(each.confusion.off_schema)) if unread else None,
+        right("unknown", lambda each: str(each.confusion.ungraded)) if unknown else None,
+    ]
+    return Grid(judged, fields).table("quartiles", "by richness of the specification, leanest first")
 
 
-def _of(rate: Rate | None) -> str:
-    return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
+def _unjudged(judged: Sequence[Judged]) -> tuple[bool, bool]:
+    """Return whether there are unread reviews, and drafts of unknown truth."""
+    seen = [each.confusion for each in judged]
+    return any(each.off_schema for each in seen), any(each.ungraded for each in seen)
+
+
+def _precision(judged: Judged) -> str:
+    return known(judged.confusion.precision, lambda rate: percent(rate.value))

@@ -42,11 +42,6 @@ def suite_title(runs: Sequence[Run]) -> str:
     return f"{name} ({' or '.join(map(str, sizes))} of {size} tasks)"
 
 
-def covered(run: Run) -> dict[str, int | None]:
-    """Return how many tasks a run selected, and of how many, for JSON."""
-    return {"tasks": len(run.tasks), "of": run.size}
-
-
 def runs_on(analysis: Analysis, dataset: str) -> list[Run]:
     """Return the runs on a dataset, in the study's order."""
     return [run for run in analysis.runs if run.dataset == dataset]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dualcode.analysis.trial import Standing
 from dualcode.metrics import Rate
-from dualcode.tables.cells import NOTHING, count, decimal, interval, money, plain_percent
+from dualcode.tables.cells import count, decimal, fraction, interval, known, money, plain_percent
 from dualcode.tables.grid import Field, Grid, left, right
 from dualcode.tables.table import Table
 
@@ -20,20 +20,14 @@ def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] 
         right("unread", lambda each: count(each.confusion.off_schema), drop=5)
         if any(each.confusion.off_schema for each in standings)
         else None,
-        right("recall, %", lambda each: _share(each.recall)),
-        right("specificity, %", lambda each: _share(each.specificity), short="specif., %"),
-        right("confirmed", lambda each: _of(each.truthful)),
-        right("alarms refuted", lambda each: _of(each.refuted_alarms), drop=2),
-        right("hits refuted", lambda each: _of(each.refuted_hits), drop=2),
+        right("recall, %", lambda each: _share(each.confusion.recall)),
+        right("specificity, %", lambda each: _share(each.confusion.specificity), short="specif., %"),
+        right("confirmed", lambda each: fraction(each.truthful)),
+        right("alarms refuted", lambda each: fraction(each.refuted_alarms), drop=2),
+        right("hits refuted", lambda each: fraction(each.refuted_hits), drop=2),
         right("s", lambda each: decimal(each.seconds)),
         right("tokens", lambda each: decimal(each.tokens, 0)),
-        right(
-            "money",
-            lambda each: NOTHING if each.money is None else money({each.currency or "": each.money}),
-            drop=4,
-        )
-        if any(each.money is not None for each in standings)
-        else None,
+        right("money", _money, drop=4) if any(each.money is not None for each in standings) else None,
     ]
     told = [
         *([f"model: {next(iter(models))}"] if len(models) == 1 else []),
@@ -48,10 +42,8 @@ def trial_table(standings: Sequence[Standing], title: str, notes: Sequence[str] 
 
 
 def _share(rate: Rate | None) -> str:
-    if rate is None:
-        return NOTHING
-    return f"{plain_percent(rate.value)} {interval(rate.low, rate.high)}"
+    return known(rate, lambda rate: f"{plain_percent(rate.value)} {interval(rate.low, rate.high)}")
 
 
-def _of(rate: Rate | None) -> str:
-    return NOTHING if rate is None else f"{rate.passed}/{rate.total}"
+def _money(each: Standing) -> str:
+    return known(each.money, lambda amount: money({each.currency or "": amount}))

@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualcode.analysis.gate import Curve, Step, gate_curve
 from dualcode.analysis.runs import Run, load_run
+from dualcode.analysis.statistics import Curve, Step, gate_curve
 from tests.made import Story, write_run
 
 RICHNESS = {"HumanEval/0": 0.2, "HumanEval/1": 0.4, "HumanEval/2": 0.4, "HumanEval/3": 0.7}

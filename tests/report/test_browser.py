@@ -8,7 +8,7 @@ from dualcode.analysis.analyse import analyse
 from dualcode.analysis.runs import load_runs
 from dualcode.published.published import load_published
 from dualcode.report.page import write_report
-from dualcode.tables import tables
+from dualcode.tables.catalogue import tables
 from tests.made import Story, write_run
 from tests.report.conftest import Watched
 from tests.report.made import DRAFT, HOSTILE, four_tasks, report_of

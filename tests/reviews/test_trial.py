@@ -81,11 +81,11 @@ async def test_the_rates_of_a_scripted_reviewer_are_recovered(tmp_path: Path, hi
         return json.dumps({"verdict": "revise" if rejects else "approve"})
 
     [row] = await held(answer, cases(100, 200), tmp_path, form="verdict")
-    assert row.recall is not None and row.specificity is not None
-    assert row.recall.value == pytest.approx(hit / 100)
-    assert row.recall.low <= hit / 100 <= row.recall.high
-    assert row.specificity.value == pytest.approx(1 - alarm / 100)
-    assert (row.recall.total, row.specificity.total) == (200, 100)
+    assert row.confusion.recall is not None and row.confusion.specificity is not None
+    assert row.confusion.recall.value == pytest.approx(hit / 100)
+    assert row.confusion.recall.low <= hit / 100 <= row.confusion.recall.high
+    assert row.confusion.specificity.value == pytest.approx(1 - alarm / 100)
+    assert (row.confusion.recall.total, row.confusion.specificity.total) == (200, 100)
 
 
 FINDING = {"where": "x", "actual": "y", "expected": "z"}
@@ -130,7 +130,7 @@ async def test_an_unread_review_is_in_no_rate(tmp_path: Path) -> None:
 
     [row] = await held(answer, cases(2, 1), tmp_path)
     assert row.confusion.off_schema == 1
-    assert row.specificity is not None and row.specificity.total == 1
+    assert row.confusion.specificity is not None and row.confusion.specificity.total == 1
 
 
 async def test_what_is_on_file_is_not_asked_again_and_a_torn_line_costs_only_itself(tmp_path: Path) -> None:

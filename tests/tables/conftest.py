@@ -7,7 +7,7 @@ from dualcode.analysis.comparisons import compare_runs
 from dualcode.analysis.costs import costs_of
 from dualcode.analysis.reviewer import Judged
 from dualcode.published.published import load_published
-from dualcode.tables import tables
+from dualcode.tables.catalogue import tables
 from dualcode.tables.comparisons import gaps_table, suite_table
 from dualcode.tables.costs import overview, run_costs
 from dualcode.tables.regressions import classes, lost_tasks

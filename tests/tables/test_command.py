@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.published_page import page
 from dualcode.cli.tables import tables
 from dualcode.errors import DualcodeError
 from dualcode.published.published import load_published
-from dualcode.tables.page import page
 from tests.made import write_run
 from tests.tables.runs import outcomes
 
@@ -73,4 +73,4 @@ def test_command_is_known_without_importing_what_it_computes_with() -> None:
 
 def test_page_of_the_docs_is_what_the_data_makes() -> None:
     written = (ROOT / "docs" / "published.md").read_text()
-    assert written == page(load_published()), "python -m dualcode.tables.page > docs/published.md"
+    assert written == page(load_published()), "python -m benchmarks.published_page > docs/published.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 from dualcode.analysis.analyse import analyse
 from dualcode.analysis.failures import Regression, Regressions, Sign
 from dualcode.analysis.reviewer import Confusion, Fixes, Judged
-from dualcode.tables import tables
+from dualcode.tables.catalogue import tables
 from dualcode.tables.reviewers import matrix, quartiles
 from tests.made import Story
 from tests.tables.runs import PAPER, cell, only, outcomes, run, simple, value

@@ -9,7 +9,8 @@ from dualcode.analysis.analyse import Analysis, analyse
 from dualcode.tables import selection
 from dualcode.tables.costs import overview, run_costs
 from dualcode.tables.forms import fit
-from dualcode.tables.lines import caveats, line, recomputed, statistics
+from dualcode.tables.grid import Field
+from dualcode.tables.lines import Line, caveats, compared, line, recomputed, statistics
 from dualcode.tables.reviewers import BIASED
 from dualcode.tables.reviewers import overview as reviewed
 from dualcode.tables.table import Table
@@ -117,7 +118,9 @@ def test_titles_say_how_much_of_a_suite_runs_cover(tmp_path: Path) -> None:
     )
     assert selection.suite_title([few]) == "HumanEval+ (4 of 164 tasks)"
     assert selection.suite_title([few, more]) == "HumanEval+ (4 or 9 of 164 tasks)"
-    assert not selection.is_whole(few) and selection.covered(few) == {"tasks": 4, "of": 164}
+    assert not selection.is_whole(few)
+    ours = line(analyse([few]), PAPER, "humaneval", "raw-coder").ours()
+    assert ours is not None and ours["selection"] == {"tasks": 4, "of": 164}
     assert (
         selection.part_title(few, "base") == "HumanEval" and selection.part_title(few, "plus") == "HumanEval+"
     )
@@ -132,9 +135,10 @@ def test_models_are_named_by_role_once(study: Analysis) -> None:
 def test_a_pipeline_that_did_not_run_is_an_empty_line_with_what_is_published(tmp_path: Path) -> None:
     found = simple(tmp_path, {("humaneval", "raw-coder"): 3})
     own = line(found, PAPER, "humaneval", "review-fix")
-    assert own.ours() is None and own.hardest is None and own.comparison is None
+    assert own.ours() is None and own.comparison is None
     texts = [own.score("plus"), own.interval("plus"), own.errored(), own.delta(), own.delta_interval()]
-    texts += [own.p_value(), own.p_holm()]
+    columns: list[Field[Line] | None] = compared(lambda each: each, [own], several=True)
+    texts += [text(own) for _, text in filter(None, columns)]
     assert set(texts) == {"–"}
     assert (own.printed("plus"), own.printed_delta("plus")) == ("87.8 %", "+9.8")
     assert [each["percent"] for each in own.cited()] == [PAPER.score("HumanEval", "review-fix").percent, 87.8]  # type: ignore[union-attr]

@@ -10,7 +10,7 @@ from dualcode.analysis.runs import load_run
 from dualcode.errors import UnknownNameError
 from dualcode.runs.manifest import Session
 from dualcode.serving.hardware import Checkpoint, Gpu, ServedHardware
-from dualcode.tables import absences, tables
+from dualcode.tables.catalogue import build, tables
 from dualcode.tables.models import Seated
 from dualcode.tables.selection import checkpoint_name
 from tests.made import Story, write_run
@@ -151,9 +151,9 @@ def test_table_4_says_why_a_part_of_a_suite_is_not_in_it(tmp_path: Path) -> None
 
 def test_tables_with_nothing_to_show_are_left_out_with_a_reason(tmp_path: Path) -> None:
     analysis = simple(tmp_path, {("mini", "raw-coder"): 2})
-    assert absences(analysis, PAPER).keys() == {"table-2", "table-3", "table-4", "reviewers", "regressions"}
+    assert build(analysis, PAPER)[1].keys() == {"table-2", "table-3", "table-4", "reviewers", "regressions"}
     assert [table.name for table in tables(analysis, PAPER)] == ["table-1", "pipelines", "costs"]
-    assert absences(analysis, PAPER, ["table-2"]) == {"table-2": "no run is over HumanEval or HumanEval+"}
+    assert build(analysis, PAPER, ["table-2"])[1] == {"table-2": "no run is over HumanEval or HumanEval+"}
 
 
 def test_unknown_table_is_refused_with_the_nearest(tmp_path: Path) -> None:

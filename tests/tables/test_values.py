@@ -12,7 +12,7 @@ import pytest
 from dualcode.analysis.analyse import Analysis
 from dualcode.analysis.runs import Run
 from dualcode.published.published import load_published
-from dualcode.tables import tables
+from dualcode.tables.catalogue import tables
 from dualcode.tables.table import Table
 
 PUBLISHED = load_published()

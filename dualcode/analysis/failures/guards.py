@@ -9,7 +9,6 @@ import ast
 import builtins
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
 from typing import Any
 
 from dualcode.analysis.failures.case import Case, Finding
@@ -100,14 +99,15 @@ def _special_case(case: Case) -> str | None:
     function, arguments = case.function, arguments_of(case)
     if function is None or arguments is None or not _has_main_path(function):
         return None
-    route, own, known = _follow(function, arguments), _parameters(function), _tests(case.baseline)
+    own, known = _parameters(function), _tests(case.baseline)
+    taken, end = route = _follow(function, arguments)
     other = case.baseline.functions.get(case.entry_point)
-    answered = other is not None and _follow(other, arguments).within is not None
-    for branch in route.taken:
+    answered = other is not None and _within(_follow(other, arguments)) is not None
+    for branch in taken:
         if not _is_edge(branch.test, own) or _form(branch.test, function) in known:
             continue
-        if branch is route.within and not answered:  # nor has the baseline a branch of its own for it
-            return _lines(case.program, [branch, *([route.end] if route.end else [])])
+        if branch is _within(route) and not answered:  # nor has the baseline a branch of its own for it
+            return _lines(case.program, [branch, *([end] if end else [])])
         for node in branch.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if any(isinstance(each, ast.Name) and each.id in own for each in targets):
@@ -115,20 +115,15 @@ def _special_case(case: Case) -> str | None:
     return None
 
 
-@dataclass
-class Route:
-    """Where an input goes, as far as that can be told."""
+Route = tuple[list[ast.If], ast.Return | ast.Raise | None]
+"""The branches that an input enters, in order, and the statement that ends the call, if that can be told."""
 
-    taken: list[ast.If] = field(default_factory=list[ast.If])
-    """The branches that it enters, in order."""
-    end: ast.Return | ast.Raise | None = None
-    """The statement that ends the call; None if it cannot be told which."""
 
-    @property
-    def within(self) -> ast.If | None:
-        """The entered branch that the call ends in; None if it ends in none."""
-        inside = [each for each in self.taken if any(node is self.end for node in ast.walk(each))]
-        return inside[-1] if self.end is not None and inside else None
+def _within(route: Route) -> ast.If | None:
+    """Return the entered branch that the call ends in; None if it ends in none."""
+    taken, end = route
+    inside = [each for each in taken if any(node is end for node in ast.walk(each))]
+    return inside[-1] if inside else None
 
 
 def _parameters(function: Function) -> set[str]:
@@ -140,20 +135,19 @@ def _follow(function: Function, arguments: Sequence[ast.expr]) -> Route:
     """Follow a call with literal arguments until it ends, loops, or until it cannot be told what happens."""
     names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
     defaults = dict(zip(reversed(names), reversed(function.args.defaults), strict=False))
-    route, ahead = Route(), list(reversed(function.body))
+    taken, ahead = list[ast.If](), list(reversed(function.body))
     if len(arguments) > len(names):
-        return route
-    try:
+        return taken, None
+    with contextlib.suppress(*FAULTS):
         given = {**defaults, **dict(zip(names, arguments, strict=False))}
         known = {name: ast.literal_eval(value) for name, value in given.items()}
         while ahead:
             match ahead.pop():
                 case ast.Return() | ast.Raise() as end:
-                    route.end = end
-                    break
+                    return taken, end
                 case ast.If() as branch:
                     holds = evaluate(branch.test, {**TYPES, **known})
-                    route.taken += [branch] if holds else []
+                    taken += [branch] if holds else []
                     ahead += reversed(branch.body if holds else branch.orelse)
                 case ast.Pass() | ast.Expr(value=ast.Constant()):
                     pass
@@ -161,9 +155,7 @@ def _follow(function: Function, arguments: Sequence[ast.expr]) -> Route:
                     known = _after(made, known)
                 case _:
                     break
-    except FAULTS:
-        pass
-    return route
+    return taken, None
 
 
 def _after(made: ast.stmt, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.analysis.failures.rules import classify
+from dualcode.analysis.failures.regression import classify
 from dualcode.analysis.failures.taxonomy import CLASSES
 from dualcode.sandbox import open_sandbox
 from dualcode.sandbox.sandbox import Sandbox

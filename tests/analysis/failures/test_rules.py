@@ -3,7 +3,7 @@
 import pytest
 
 from dualcode.analysis.failures.case import Case
-from dualcode.analysis.failures.rules import classify, diff
+from dualcode.analysis.failures.regression import classify, diff
 from dualcode.analysis.failures.source import MOST_READ, Source
 from dualcode.analysis.failures.taxonomy import FailureClass
 from dualcode.verdict import Cause, Outcome, Verdict

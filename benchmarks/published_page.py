@@ -1,13 +1,13 @@
 """The page of the docs on what is published: written from the data, so that no number stands twice.
 
-`python -m dualcode.tables.page > docs/published.md`
+`python -m benchmarks.published_page > docs/published.md`
 """
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from dualcode.published.published import LeaderboardEntry, Published, load_published
-from dualcode.tables.cells import NOTHING, printed, signed
+from dualcode.tables.cells import NOTHING, known, printed, signed
 from dualcode.tables.forms import to_markdown
 from dualcode.tables.grid import Field, Grid, cited, left
 from dualcode.tables.table import Table
@@ -18,7 +18,7 @@ HEAD = """# What is published
 
 The numbers that dualcode sets its own beside. **None of them was measured by dualcode.** They stand once, in
 `dualcode/published/published.toml`; tables, figures and the simulator read them there (`load_published()`).
-This page is written from it: `python -m dualcode.tables.page > docs/published.md`.
+This page is written from it: `python -m benchmarks.published_page > docs/published.md`.
 
 Tests hold them together: every percentage is one whole number of tasks, every delta the difference of printed
 percentages, Figure 5's bars add up to its title; what does not fit is a contradiction below.
@@ -53,21 +53,11 @@ def _tables(published: Published) -> Iterator[Table]:
         cited("pass@1", lambda each: printed(each.percent)),
         cited("Tasks", lambda each: f"{published.passed(each.suite, each.pipeline)}"),
         cited("of", lambda each: str(published.suites[each.suite])),
-        cited("Δ (pp)", lambda each: NOTHING if each.delta is None else signed(each.delta)),
+        cited("Δ (pp)", lambda each: known(each.delta, signed)),
         left("Place", lambda each: each.place),
         left("Also in", lambda each: ", ".join(each.also) or NOTHING),
     )
-    yield _table(
-        "Models",
-        published.models,
-        left("Role", lambda each: each.role),
-        left("Model", lambda each: each.model),
-        cited("Parameters", lambda each: each.parameters),
-        left("Quantization", lambda each: each.quantization),
-        left("GPU", lambda each: each.gpu),
-        cited("VRAM", lambda each: each.vram),
-        left("Place", lambda each: each.place),
-    )
+    yield _plain("Models", published.models, "role model *parameters quantization gpu *vram place")
     yield _table(
         "Leaderboard",
         published.leaderboard,
@@ -76,14 +66,7 @@ def _tables(published: Published) -> Iterator[Table]:
         left("Note", lambda each: each.note),
         left("Place", lambda each: each.place),
     )
-    yield _table(
-        "Regressions of plan-code",
-        published.regressions,
-        left("Class", lambda each: each.kind),
-        cited("Tasks", lambda each: str(each.count)),
-        left("In the paper", lambda each: each.words),
-        left("Place", lambda each: each.place),
-    )
+    yield _plain("Regressions of plan-code", published.regressions, "kind *count words place")
     yield _table(
         "Other numbers",
         published.numbers,
@@ -93,13 +76,25 @@ def _tables(published: Published) -> Iterator[Table]:
         left("Meaning", lambda each: each.meaning),
         left("Place", lambda each: ", ".join([each.place, *each.also])),
     )
-    yield _table(
-        "Figures",
-        published.figures,
-        cited("Figure", lambda each: str(each.number)),
-        left("Caption", lambda each: each.caption),
-        left("Shows", lambda each: each.shows),
-    )
+    yield _plain("Figures", published.figures, "*number caption shows")
+
+
+HEADS = {
+    "gpu": "GPU", "vram": "VRAM", "kind": "Class", "count": "Tasks", "words": "In the paper",
+    "number": "Figure",
+}  # fmt: skip
+"""Where a head is not the attribute's own name."""
+
+
+def _plain(title: str, rows: Sequence[object], names: str) -> Table:
+    """Return a table of attributes as they stand, those behind a star as cited numbers."""
+    fields: list[Field[object]] = []
+    for starred in names.split():
+        name = starred.removeprefix("*")
+        head = HEADS.get(name, name.capitalize())
+        column = left if name == starred else cited
+        fields.append(column(head, lambda each, at=name: str(getattr(each, at))))
+    return _table(title, rows, *fields)
 
 
 def _table(title: str, rows: Sequence[R], *fields: Field[R]) -> Table:
@@ -107,4 +102,4 @@ def _table(title: str, rows: Sequence[R], *fields: Field[R]) -> Table:
 
 
 if __name__ == "__main__":
-    print(page(load_published()), end="")  # noqa: T201
+    print(page(load_published()), end="")
