@@ -23,8 +23,7 @@ from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.record import Record
 from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
-from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
-from dualcode.runs.sent import said, sent, turns
+from dualcode.runs.provenance import Sources, lines_of_no_reply, said, sent, templates, turns
 
 __all__ = ["UNSEEN", "Audit", "Evidence", "Hidden", "Leak", "audit", "said"]
 

@@ -9,9 +9,9 @@ import pytest
 
 from dualcode.errors import RunError
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs.bytask import RunByTask, TaskRecords, by_task
 from dualcode.runs.recovery import survey
 from dualcode.runs.store import read_run
+from dualcode.runs.stored import RunByTask, TaskRecords, by_task
 from dualcode.runs.summary import Sums, summarize
 from tests.scripted_runs import make_run
 
