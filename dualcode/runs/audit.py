@@ -292,17 +292,16 @@ class _TaskAudit:
 
 def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
     """Return where words begin to stand in order, at most GAP others between two of them; None if nowhere."""
-    for start, word in enumerate(loose):
-        at = start
-        if word == own[0]:
-            for each in own[1:]:
-                near = range(at + 1, min(at + 2 + GAP, len(loose)))
-                at = next((there for there in near if loose[there] == each), -1)
-                if at < 0:
-                    break
-            else:
-                return start
-    return None
+    # Where the first of them may end, to where they begin: a word that comes again leaves several ways.
+    ends = {at: at for at, word in enumerate(loose) if word == own[0]}
+    for each in own[1:]:
+        further: dict[int, int] = {}
+        for at, start in ends.items():
+            for there in range(at + 1, min(at + 2 + GAP, len(loose))):
+                if loose[there] == each:
+                    further[there] = min(start, further.get(there, start))
+        ends = further
+    return min(ends.values(), default=None)
 
 
 def _without_chance(
