@@ -28,7 +28,7 @@ from dualcode.runs.lines import Damage, replace, writing
 from dualcode.runs.manifest import Manifest
 from dualcode.runs.provenance import literals
 from dualcode.runs.store import SEAL, SEALED_FILES
-from dualcode.runs.stored import RunByTask, TaskRecords
+from dualcode.runs.stored import StoredRun, TaskRecords
 from dualcode.runs.summary import Summary, Sums
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
@@ -92,7 +92,7 @@ async def inspect(folder: Path, suite: Suite) -> Audit:
 
 async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
     """Go through a run once, task by task, for its audit and its numbers."""
-    run = await asyncio.to_thread(RunByTask, folder)
+    run = await asyncio.to_thread(StoredRun, folder)
     if run.manifest.configuration.data != suite.data.sha256:
         raise RunError(
             f"{folder} was made with other data than {suite.data.path}", hint="--data with the run's own file"

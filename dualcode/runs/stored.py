@@ -149,67 +149,49 @@ class Places(Generic[R]):
             self._file = None
 
 
-class RunByTask:
-    """A run's folder, of which no more is held than where things lie. Iterating goes by the tasks' ids.
-
-    Raises RunError as `read_run`. Whoever has gone through all of it knows its `damage`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.manifest = read_manifest(folder)
-        self._damage = dict[tuple[str, int], Damage]()
-        self._numbers = dict[str, int]()
-        self.places: dict[str, Places[Any]] = {
-            name: Places(folder / f"{name}.jsonl", kind, self._numbers, self._damage)
-            for name, kind in KINDS.items()
-        }
-
-    def close(self) -> None:
-        """Close the files."""
-        for each in self.places.values():
-            each.close()
-
-    @property
-    def damage(self) -> list[Damage]:
-        """What could not be read so far, file by file."""
-        return [self._damage[place] for place in sorted(self._damage)]
-
-    def __iter__(self) -> Iterator[TaskRecords]:
-        for task_id in sorted(self._numbers):
-            yield TaskRecords(task_id, **{name: each.of(task_id) for name, each in self.places.items()})
-
-
 class StoredRun:
-    """A run's folder, as `RunRecords` has its records.
+    """A run's folder, of which no more is held than where things lie; with the records of `RunRecords`.
 
-    Whoever has gone through all of it (`each_task`) knows its `damage`. Raises RunError as `read_run`; so
-    does reading a record later, if the files were changed since.
+    Iterating goes by the tasks' ids, and who has gone through all of it knows its `damage`. Raises RunError
+    as `read_run`; so does reading a record later, if the files were changed since.
     """
 
     def __init__(self, folder: Path) -> None:
         """Look where each record lies."""
-        self._folder, self._run = folder, RunByTask(folder)
+        self.manifest = read_manifest(folder)
+        self._folder = folder
+        self._damage = dict[tuple[str, int], Damage]()
+        self._numbers = dict[str, int]()
+        self._places: dict[str, Places[Any]] = {
+            name: Places(folder / f"{name}.jsonl", kind, self._numbers, self._damage)
+            for name, kind in KINDS.items()
+        }
         self._named: tuple[str, dict[str, NamedProgram]] = "", {}
-        self.manifest, places = self._run.manifest, self._run.places
-        self.tasks: Mapping[str, Task] = _ById(places["tasks"])
-        self.samples: Mapping[str, Sample] = _ById(places["samples"])
-        self.verdicts: Mapping[str, Verdict] = _ById(places["verdicts"])
+        self.tasks: Mapping[str, Task] = _ById(self._places["tasks"])
+        self.samples: Mapping[str, Sample] = _ById(self._places["samples"])
+        self.verdicts: Mapping[str, Verdict] = _ById(self._places["verdicts"])
         self.calls_by_task: Mapping[str, tuple[Call, ...]] = _Calls(
-            places["calls"], self.manifest.configuration.tasks
+            self._places["calls"], self.manifest.configuration.tasks
         )
 
     @property
     def damage(self) -> tuple[Damage, ...]:
-        """What could not be read so far."""
-        order = list(KINDS)  # as `read_run` reads the files, and names their damage
-        return tuple(sorted(self._run.damage, key=lambda each: order.index(each.file.removesuffix(".jsonl"))))
+        """What could not be read so far, in the order in which `read_run` names it."""
+        order = [f"{name}.jsonl" for name in KINDS]
+        found = sorted(self._damage, key=lambda place: (order.index(place[0]), place[1]))
+        return tuple(self._damage[place] for place in found)
 
-    def each_task(self) -> Iterator[TaskRecords]:
-        """Yield all records, task by task in the order of their ids."""
+    def __iter__(self) -> Iterator[TaskRecords]:
         try:
-            yield from self._run
+            for task_id in sorted(self._numbers):
+                yield TaskRecords(task_id, **{name: each.of(task_id) for name, each in self._places.items()})
         finally:
-            self._run.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the files; they are opened again when something is read."""
+        for each in self._places.values():
+            each.close()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -229,7 +211,7 @@ class StoredRun:
 
     def shown_of(self, task_id: str) -> list[Shown]:
         """Return what the bench showed of a task."""
-        return _of(self._run.places["shown"], task_id)
+        return _of(self._places["shown"], task_id)
 
     @property
     def done(self) -> set[str]:
@@ -241,7 +223,7 @@ class StoredRun:
         if checksum is None:
             return None
         if self._named[0] != task_id:  # a task's are asked for one after the other
-            named = _of(self._run.places["programs"], task_id)
+            named = _of(self._places["programs"], task_id)
             self._named = task_id, {each.checksum: each for each in named}
         found = self._named[1].get(checksum)
         return found.text if found else None
@@ -258,7 +240,7 @@ Records = RunRecords | StoredRun
 
 def each_task(records: Records) -> Iterable[TaskRecords]:
     """Return all records, task by task in the order of their ids."""
-    return records.each_task() if isinstance(records, StoredRun) else by_task(records)
+    return records if isinstance(records, StoredRun) else by_task(records)
 
 
 def _of(places: Places[R], task_id: str) -> list[R]:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import Manifest
 from dualcode.runs.seal import Inspection
 from dualcode.runs.store import KINDS, read_manifest
-from dualcode.runs.stored import RunByTask, TaskRecords
+from dualcode.runs.stored import StoredRun, TaskRecords
 from dualcode.runs.summary import Summary
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
@@ -117,9 +117,5 @@ class Witness:
         if manifest.configuration.to_line() != self._made_with:
             return None
         with contextlib.suppress(_LostError):
-            return self._found.result(self._again(), manifest)
+            return self._found.result(StoredRun(self._folder), manifest)
         return None
-
-    def _again(self) -> Iterator[TaskRecords]:
-        with contextlib.closing(RunByTask(self._folder)) as run:
-            yield from run

@@ -68,7 +68,7 @@ def at_once(folder: Path) -> Found | None:
 def where_it_lies(folder: Path) -> Found | None:
     try:
         run = StoredRun(folder)
-        tasks = list(run.each_task())
+        tasks = list(run)
     except RunError:
         return None
     return told(tasks, list(run.damage))

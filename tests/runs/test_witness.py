@@ -15,7 +15,7 @@ from dualcode.runs.audit import Audit
 from dualcode.runs.lines import append_whole
 from dualcode.runs.seal import Inspection
 from dualcode.runs.store import KINDS, read_manifest
-from dualcode.runs.stored import RunByTask
+from dualcode.runs.stored import StoredRun
 from dualcode.runs.summary import Summary
 from dualcode.runs.witness import Witness
 from dualcode.sandbox.job import Arguments, frame
@@ -79,7 +79,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def read(folder: Path) -> tuple[Audit, Summary]:
-    run = RunByTask(folder)
+    run = StoredRun(folder)
     found = Inspection(run.manifest, SUITE, reference, "")
     for task in run:
         found.add(task)
