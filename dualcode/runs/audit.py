@@ -25,8 +25,6 @@ from dualcode.record import Record
 from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
 from dualcode.runs.provenance import Sources, lines_of_no_reply, said, sent, templates, turns
 
-__all__ = ["UNSEEN", "Audit", "Evidence", "Hidden", "Leak", "audit", "said"]
-
 EXCERPT = 60
 """Characters of the text around a leak."""
 SHORT = 16
@@ -115,22 +113,11 @@ class Evidence:
         return needles_of(self.hidden or (), self.reference, self.prompt)
 
 
-def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
-    """Compare all that was sent, run and returned with the hidden tests. Pure: reads nothing, runs nothing.
-
-    `tasks` are gone through once more where something is found. `constants` are the texts in the pipeline's
-    own source.
-    """
-    found = Findings(constants)
-    for each in tasks:
-        found.add(each)
-    return found.audit(tasks)
-
-
 class Findings:
-    """Adds an audit up, task by task, in any order."""
+    """Adds an audit up, task by task, in any order. Pure: reads nothing, runs nothing."""
 
-    def __init__(self, constants: Sequence[str] = ()) -> None:
+    def __init__(self, constants: Sequence[str]) -> None:
+        """`constants` are the texts in the pipeline's own source."""
         self._constants = constants
         self._known = Sources([*templates().pieces, *constants])
         self._counts = Counter[str]()
