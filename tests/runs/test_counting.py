@@ -22,7 +22,7 @@ outcomes = st.lists(st.sampled_from(sorted(VERDICTS)), min_size=TASKS, max_size=
 moments = st.lists(st.tuples(st.floats(0, 1000), st.integers(0, 2)), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(outcomes, st.integers(0, TASKS))
 def test_rates_are_over_what_was_graded_whichever_session_did_it(kinds: list[str], resumed: int) -> None:
     tally = Tally(has_plus=True)
@@ -40,7 +40,7 @@ def test_rates_are_over_what_was_graded_whichever_session_did_it(kinds: list[str
     assert tally.rates() == f"pass@1 {said}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(moments, st.integers(0, TASKS - 1))
 def test_the_whole_never_goes_back_and_ends_with_nothing_left(
     steps: list[tuple[float, int]], resumed: int
@@ -70,7 +70,7 @@ def test_the_whole_never_goes_back_and_ends_with_nothing_left(
         assert whole.line().startswith("4 of 4 runs done, 16/16 tasks in all")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.001, 500), st.integers(0, 5)), min_size=1, max_size=60))
 def test_an_estimate_is_known_as_soon_as_something_is_done_and_twice_the_work_takes_twice(
     steps: list[tuple[float, int]],

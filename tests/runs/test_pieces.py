@@ -20,7 +20,7 @@ def by_definition(own: list[str], loose: list[str]) -> int | None:
     return next(starts, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.sampled_from("ab"), min_size=1, max_size=4),
     st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, GAP + 1)), max_size=8).map(

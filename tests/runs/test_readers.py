@@ -23,7 +23,7 @@ from tests.scripted_runs import flaws, make_run
 NAMES = [name for name in KINDS if name != "superseded"]
 anywhere = st.tuples(st.sampled_from(NAMES), st.floats(0, 1, exclude_max=True), st.integers(0, 255))
 odd = anywhere | st.tuples(st.sampled_from(NAMES), st.floats(0, 1, exclude_max=True), st.just(ord("\n")))
-often = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

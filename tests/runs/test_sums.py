@@ -61,6 +61,7 @@ def own(of: Sequence[Call]) -> list[Attempt]:
     return [attempt for call in of if call.endpoint == "e" for attempt in call.attempts]
 
 
+@settings(max_examples=50, deadline=None)
 @given(spans)
 def test_busy_time_is_what_a_clock_that_looks_each_second_counts(given_: list[tuple[int, int]]) -> None:
     intervals = [(float(start), float(start + length)) for start, length in given_]
@@ -68,7 +69,7 @@ def test_busy_time_is_what_a_clock_that_looks_each_second_counts(given_: list[tu
     assert union_seconds(intervals) == union_seconds(reversed(intervals)) == len(ticks)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tasks, st.randoms())
 def test_the_order_of_tasks_changes_no_sum(of: list[TaskRecords], random: Random) -> None:
     shuffled = list(of)
@@ -76,7 +77,7 @@ def test_the_order_of_tasks_changes_no_sum(of: list[TaskRecords], random: Random
     assert use(shuffled) == use(of)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tasks, st.integers(0, 5))
 def test_two_parts_of_a_run_come_to_the_whole(of: list[TaskRecords], cut: int) -> None:
     first, second, whole = use(of[:cut]), use(of[cut:]), use(of)
@@ -87,7 +88,7 @@ def test_two_parts_of_a_run_come_to_the_whole(of: list[TaskRecords], cut: int) -
     assert busiest <= whole.busy_seconds <= first.busy_seconds + second.busy_seconds
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tasks)
 def test_a_server_is_paid_for_what_was_asked_of_it_now_and_for_what_was_set_aside(
     of: list[TaskRecords],
@@ -118,6 +119,7 @@ steps = st.sampled_from(["write", "review", "fix"])
 reviews = st.lists(st.builds(noted, steps, st.sets(st.sampled_from(NOTES)), st.booleans()), max_size=8)
 
 
+@settings(max_examples=25, deadline=None)
 @given(reviews, reviews)
 def test_reviews_are_counted_by_task_as_all_at_once(first: list[Call], second: list[Call]) -> None:
     whole = Counter(review_counts([*first, *second]))

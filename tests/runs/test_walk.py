@@ -84,10 +84,11 @@ async def test_the_files_that_a_reader_of_a_run_opens_are_those_that_the_archite
 ) -> None:
     table, values = section()
     with followed() as called:
-        for answers in ([Answer(status=400)], [Answer(content=PROGRAM), Answer(content=APPROVE)]):
-            with serve(*answers) as server:
-                for name in ("raw-coder", "raw-coder,review-fix"):  # begun, errored, resumed, complete
-                    await run(server, tmp_path, name)
+        with serve(Answer(status=400)) as server:
+            await run(server, tmp_path, "raw-coder")  # errored
+        with serve(Answer(content=PROGRAM), Answer(content=APPROVE)) as server:
+            for _ in ("resumed beside one that begins", "complete"):
+                await run(server, tmp_path, "raw-coder,review-fix")
     opened = {*LEADERS, *(file for file, _ in called)}
     assert table <= opened, "no file is named that nothing is called in"
     assert opened <= table | values, sorted(called)
