@@ -250,9 +250,7 @@ async def evaluated(name: str, folder: Path) -> Outcome:
             return Outcome(None, None, refusal, len(server.asked), 0, server.bodies, console.export_text())
         first, bodies, said = len(server.asked), server.bodies, console.export_text()
         await asked(find_team(team), ["coder", "reviewer"], saying(console))
-        return Outcome(
-            result, read_run(result.folder), None, first, len(server.asked) - first, bodies, said
-        )
+        return Outcome(result, read_run(result.folder), None, first, len(server.asked) - first, bodies, said)
 
 
 async def _table() -> None:
