@@ -38,8 +38,8 @@ from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import seal
 from dualcode.runs.audit import Audit
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
-from dualcode.runs.session import RunStore
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import RunStore, open_run
 from dualcode.runs.store import RECORD_FILES, read_manifest
 from dualcode.runs.summary import Summary
 from dualcode.runs.witness import Witness
@@ -87,7 +87,7 @@ async def run(root: Path, suite: Suite, told: Callable[[str], None]) -> None:
     store = opened(root, suite)
     begun = not store.manifest.sessions
     store.keep_source(PIPELINE.source.read_bytes())
-    store.begin_session(session(36), {})
+    store.begin_session(36, {})
     async with contextlib.AsyncExitStack() as parts:
         references = MiniReferences(suite, parts, unsafe=False)
         for number in range(len(MINI.tasks)):  # as a grader would have found them

@@ -26,7 +26,8 @@ from dualcode.models.ledger import Ledger, behind_ledger
 from dualcode.models.openai import OpenAIChat
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import open_run
 from dualcode.sampling import PAPER
 from dualcode.suites.suite import Suite
 from dualcode.team import Seat, Team
@@ -94,7 +95,7 @@ async def spent(url: str, suite: Suite, root: Path) -> float:
     store = open_run(root, manifest("run", configure(RAW, suite, config, served), suite, config), fresh=False)
     try:
         behind = await behind_ledger([chat], ledger, config, served)
-        store.begin_session(session(AT_ONCE), {})
+        store.begin_session(AT_ONCE, {})
         began = time.process_time()
         team = Team({"coder": Seat("coder", behind["e"], PAPER, 1000)})
         await work([Runner(RAW, suite, team, Judge(), store, task_seconds=600)])

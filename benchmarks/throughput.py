@@ -33,7 +33,8 @@ from dualcode.models.scripted import reply
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import open_run
 from dualcode.sampling import PAPER
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
@@ -222,7 +223,7 @@ async def _simulated(
         configuration = configure(pipeline, suite, TEAM, served)
         store = open_run(root, manifest(pipeline.name, configuration, suite, TEAM), fresh=False)
         stores.callback(store.close)
-        store.begin_session(session(1), {})
+        store.begin_session(1, {})
         by_name = {chat.name: chat for chat in chats}
         team = Team(
             {

@@ -15,9 +15,9 @@ from typing import Any
 from rich.console import Console
 
 from dualcode.errors import DualcodeError
-from dualcode.runs.evaluate import EvalOptions, Result, evaluate
-from dualcode.runs.evaluate import asked as asked_before
+from dualcode.runs.evaluate import EvalOptions, Result, evaluate, saying
 from dualcode.runs.store import RunRecords, read_run
+from dualcode.runs.workshop import asked
 from dualcode.serving.running import find_team
 from dualcode.suites.registry import load_suite
 from tests.dialects import DIALECTS, Dialect, anything, nothing, told
@@ -248,9 +248,9 @@ async def evaluated(name: str, folder: Path) -> Outcome:
             [result] = await evaluate(options, console)
         except DualcodeError as refusal:
             return Outcome(None, None, refusal, len(server.asked), 0, server.bodies, console.export_text())
-        asked, bodies, said = len(server.asked), server.bodies, console.export_text()
-        await asked_before(find_team(team), ["coder", "reviewer"], console)
-        return Outcome(result, read_run(result.folder), None, asked, len(server.asked) - asked, bodies, said)
+        first, bodies, said = len(server.asked), server.bodies, console.export_text()
+        await asked(find_team(team), ["coder", "reviewer"], saying(console))
+        return Outcome(result, read_run(result.folder), None, first, len(server.asked) - first, bodies, said)
 
 
 async def _table() -> None:

@@ -12,7 +12,11 @@ from dualcode.models.endpoints import Served
 from dualcode.models.scripted import ScriptedChat
 from dualcode.pipelines import Pipeline
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.seal import contradictions
+from dualcode.runs.session import open_run
+from dualcode.runs.store import RunRecords
+from dualcode.runs.stored import by_task
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.registry import load_suite
@@ -83,7 +87,7 @@ async def make_run(folder: Path, pipeline: Pipeline) -> Path:
     suite = load_suite("mini").select(4)
     configuration = configure(pipeline, suite, TEAM, {"e": Served(model="m")})
     store = open_run(folder, manifest(pipeline.name, configuration, suite, TEAM), fresh=False)
-    store.begin_session(session(1), {})
+    store.begin_session(1, {})
     chat = ScriptedChat(model(suite))
     seats: dict[str, Seat] = {
         "coder": Seat("coder", chat, PAPER, 1000, 64),
@@ -94,3 +98,9 @@ async def make_run(folder: Path, pipeline: Pipeline) -> Path:
     store.end_session()
     store.close()
     return store.folder
+
+
+def flaws(records: RunRecords) -> list[str]:
+    """Return where the records of a run do not answer for each other."""
+    tasks = frozenset(records.manifest.configuration.tasks)
+    return [each for task in by_task(records) for each in contradictions(task, records.manifest, tasks)]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dualcode.call import Attempt, Call
-from dualcode.runs.bytask import TaskRecords
-from dualcode.runs.stored import Records, each_task
+from dualcode.runs.stored import Records, TaskRecords, each_task
 from dualcode.runs.summary import Summary, Sums
 from dualcode.solution import checksum
 from dualcode.verdict import Part

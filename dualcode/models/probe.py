@@ -20,7 +20,7 @@ from dualcode.errors import EndpointError, TeamError, UnreachableError
 from dualcode.extraction import strip_thinking
 from dualcode.models.capabilities import FALLBACKS, Capabilities
 from dualcode.models.dialect import NEUTRAL
-from dualcode.models.endpoints import Served, api_key, check_context
+from dualcode.models.endpoints import Served, api_key, check_context, check_endpoints
 from dualcode.models.openai import OpenAIChat
 from dualcode.record import Record
 from dualcode.sampling import Sampling
@@ -68,7 +68,7 @@ class _Kept(Record):
 async def ask_endpoints(
     config: TeamConfig,
     roles: Sequence[Role],
-    served: Mapping[str, Served],
+    served: Mapping[str, Served] | None = None,
     *,
     anew: bool = False,
     ask: bool = True,
@@ -76,6 +76,7 @@ async def ask_endpoints(
 ) -> dict[str, Served]:
     """Return `served` with what each server can do, asked for where that is not known (or all `anew`).
 
+    Without `served` the servers are asked first what they are: see `check_endpoints`.
     `say` is told before a server is asked. With `ask` false none is: what is not known is taken for granted.
     Raises TeamError, with the line to change, for a team that sends what its server refuses and that cannot
     be left out, and EndpointError for a server that does not answer.
@@ -97,6 +98,7 @@ async def ask_endpoints(
         check_context(name, endpoint, found.context)
         return listed.model_copy(update={"left_out": found.left_out(endpoint), "can": found})
 
+    served = await check_endpoints(config, roles) if served is None else served
     names = list(served)
     found = await together(*(one(name, served[name]) for name in names))
     return dict(zip(names, found, strict=True))

@@ -23,10 +23,7 @@ from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.record import Record
 from dualcode.runs.needles import Hidden, Needle, Text, What, needles_of
-from dualcode.runs.provenance import Sources, lines_of_no_reply, templates
-from dualcode.runs.sent import said, sent, turns
-
-__all__ = ["UNSEEN", "Audit", "Evidence", "Hidden", "Leak", "audit", "said"]
+from dualcode.runs.provenance import Sources, lines_of_no_reply, said, sent, templates, turns
 
 EXCERPT = 60
 """Characters of the text around a leak."""
@@ -116,22 +113,11 @@ class Evidence:
         return needles_of(self.hidden or (), self.reference, self.prompt)
 
 
-def audit(tasks: Iterable[Evidence], *, constants: Sequence[str] = ()) -> Audit:
-    """Compare all that was sent, run and returned with the hidden tests. Pure: reads nothing, runs nothing.
-
-    `tasks` are gone through once more where something is found. `constants` are the texts in the pipeline's
-    own source.
-    """
-    found = Findings(constants)
-    for each in tasks:
-        found.add(each)
-    return found.audit(tasks)
-
-
 class Findings:
-    """Adds an audit up, task by task, in any order."""
+    """Adds an audit up, task by task, in any order. Pure: reads nothing, runs nothing."""
 
-    def __init__(self, constants: Sequence[str] = ()) -> None:
+    def __init__(self, constants: Sequence[str]) -> None:
+        """`constants` are the texts in the pipeline's own source."""
         self._constants = constants
         self._known = Sources([*templates().pieces, *constants])
         self._counts = Counter[str]()
@@ -293,17 +279,16 @@ class _TaskAudit:
 
 def scattered(own: Sequence[str], loose: Sequence[str]) -> int | None:
     """Return where words begin to stand in order, at most GAP others between two of them; None if nowhere."""
-    for start, word in enumerate(loose):
-        at = start
-        if word == own[0]:
-            for each in own[1:]:
-                near = range(at + 1, min(at + 2 + GAP, len(loose)))
-                at = next((there for there in near if loose[there] == each), -1)
-                if at < 0:
-                    break
-            else:
-                return start
-    return None
+    # Where the first of them may end, to where they begin: a word that comes again leaves several ways.
+    ends = {at: at for at, word in enumerate(loose) if word == own[0]}
+    for each in own[1:]:
+        further: dict[int, int] = {}
+        for at, start in ends.items():
+            for there in range(at + 1, min(at + 2 + GAP, len(loose))):
+                if loose[there] == each:
+                    further[there] = min(start, further.get(there, start))
+        ends = further
+    return min(ends.values(), default=None)
 
 
 def _without_chance(

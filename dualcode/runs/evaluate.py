@@ -1,36 +1,29 @@
 """A run from its options to its summary: what `dualcode eval` does."""
 
-import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from dualcode.config import Role, TeamConfig
+from dualcode.config import TeamConfig
 from dualcode.models.breaker import PATIENCE
-from dualcode.models.endpoints import Served, check_endpoints
-from dualcode.models.probe import ask_endpoints, cautions
 from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
 from dualcode.runs.audit import Audit
-from dualcode.runs.hands import Hands
-from dualcode.runs.manifest import Configuration, addresses, configure, manifest
-from dualcode.runs.monitor import Reading, monitored, sources
-from dualcode.runs.progress import Display, Tally, Whole
-from dualcode.runs.runner import Observer, Runner, open_run, session, work
+from dualcode.runs.manifest import addresses, configure, manifest
+from dualcode.runs.progress import Whole
+from dualcode.runs.runner import Observer, Runner, work
 from dualcode.runs.seal import finish
-from dualcode.runs.session import RunStore
+from dualcode.runs.session import RunStore, open_run
 from dualcode.runs.summary import Summary
-from dualcode.runs.watchdog import watched
+from dualcode.runs.watching import Watch
 from dualcode.runs.witness import Witness
-from dualcode.runs.workshop import Workshop
-from dualcode.sandbox import open_sandbox
+from dualcode.runs.workshop import Workshop, asked, open_nodes
 from dualcode.sandbox.sandbox import Tier
-from dualcode.serving.hardware import hardware_of
 from dualcode.serving.running import find_team
 from dualcode.suites.registry import load_suite
 from dualcode.suites.suite import Suite
@@ -123,69 +116,50 @@ async def evaluate_suite(
     for each in pipelines:
         config.require(each.roles, by=f"pipeline {each.name}")
     roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
-    whole = whole or Whole(len(pipelines), len(pipelines) * len(suite.tasks))
     console = console or Console(quiet=True)
+    watch = Watch(suite, len(pipelines), console, whole=whole, quiet=options.quiet, observer=observer)
+    seconds = options.task_seconds or config.limits.task_seconds
     async with contextlib.AsyncExitStack() as around:
         hands = None
         if options.ray is not None:
-            async with open_sandbox(1, unsafe=options.unsafe):
-                pass  # this machine seals the runs, whatever the nodes have
             tell(f"opening the nodes of {options.ray}")
-            hands = await around.enter_async_context(_cluster(options, pipelines, suite, config, console))
+            nodes = open_nodes(
+                options.ray, suite, config, pipelines,
+                task_seconds=seconds, unsafe=options.unsafe, say=saying(console, quiet=options.quiet),
+            )  # fmt: skip
+            hands = await around.enter_async_context(nodes)
         tell("asking the servers what they are")
-        served = await asked(config, roles, console, quiet=options.quiet)
+        served = await asked(config, roles, saying(Console(quiet=True) if options.quiet else console))
         tell("opening the runs")
         opening = Workshop(
             suite, config, roles, served,
-            run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe, observer=observer,
+            run_dir=options.run_dir, ledger=not options.no_ledger, unsafe=options.unsafe,
             patience=options.wait_for_server, hands=hands,
         )  # fmt: skip
         workshop = await around.enter_async_context(opening)
-        with contextlib.ExitStack() as opened:
-            runs = [_open(options, console, workshop, each, opened) for each in pipelines]
-            lacking = [run for run in runs if run.resumed < len(suite.tasks)]
-            for run in runs:
-                if run not in lacking:
-                    whole.end(len(suite.tasks))
-                    tell(f"auditing and sealing {run.store.folder.name}")
-                    await _finish(run, suite, None, unsafe=options.unsafe)
-            if lacking:
-                await _work(options, console, workshop, lacking, whole, tell)
-            tell("")
-            return [run.result for run in runs if run.result is not None]
+        runs = [_open(options, workshop, each, saying(console), around) for each in pipelines]
+        lacking = [run for run in runs if len(run.store.done) < len(suite.tasks)]
+        for run in runs:
+            if run not in lacking:
+                watch.pass_over()
+                tell(f"auditing and sealing {run.store.folder.name}")
+                await _finish(run, suite, unsafe=options.unsafe)
+        if lacking:
+            await _work(options, workshop, lacking, watch, seconds, tell)
+        tell("")
+        return [run.result for run in runs if run.result is not None]
 
 
-def _cluster(
-    options: EvalOptions, pipelines: Sequence[Pipeline], suite: Suite, config: TeamConfig, console: Console
-) -> contextlib.AbstractAsyncContextManager[Hands]:
-    from dualcode.runs.cluster.ray import open_cluster
+def saying(console: Console, *, quiet: bool = False) -> Callable[[str], None]:
+    """Return what writes a line; where it is to be `quiet`, only a warning."""
 
     def say(line: str) -> None:
-        if not options.quiet or line.startswith("warning"):
-            style = "yellow" if line.startswith("warning") else "dim"
+        warns = line.startswith("warning")
+        if warns or not quiet:
+            style = "yellow" if warns else "dim"
             console.print(line, style=style, soft_wrap=True, markup=False, highlight=False)
 
-    assert options.ray is not None
-    seconds = options.task_seconds or config.limits.task_seconds
-    return open_cluster(
-        options.ray, suite, config, pipelines, task_seconds=seconds, unsafe=options.unsafe, say=say
-    )
-
-
-async def asked(
-    config: TeamConfig, roles: Sequence[Role], console: Console, *, quiet: bool = False
-) -> dict[str, Served]:
-    """Return what serves these roles and can do, asked where it is not known; what it cannot is told."""
-
-    def say(line: str, style: str = "dim") -> None:
-        if not quiet:
-            console.print(line, style=style, soft_wrap=True, markup=False, highlight=False)
-
-    served = await ask_endpoints(config, roles, await check_endpoints(config, roles), say=say)
-    for name, each in served.items():
-        for line in cautions(config, roles, name, each):
-            say(f"warning: {line}", "yellow")
-    return served
+    return say
 
 
 @dataclass(eq=False)
@@ -194,121 +168,89 @@ class _Run:
 
     pipeline: Pipeline
     store: RunStore
-    addresses: dict[str, str]
-    tally: Tally
-    resumed: int
-    """How many tasks were there already."""
-    witness: Witness | None = None
-    """Who audits it while it works, where it began in this process."""
     result: Result | None = None
     """Once it is sealed."""
 
 
 def _open(
     options: EvalOptions,
-    console: Console,
     workshop: Workshop,
     pipeline: Pipeline,
-    opened: contextlib.ExitStack,
+    say: Callable[[str], None],
+    opened: contextlib.AsyncExitStack,
 ) -> _Run:
     suite, config = workshop.suite, workshop.config
     served = {name: workshop.served[name] for name in {config.roles[role] for role in pipeline.roles}}
     configuration = configure(pipeline, suite, config, served)
-    made_with = manifest(run_id(configuration), configuration, suite, config)
+    made_with = manifest(configuration.run_id, configuration, suite, config)
     store = open_run(options.run_dir, made_with, fresh=options.fresh)
     opened.callback(store.close)
     for each in store.damage:
-        console.print(f"warning: {store.folder}: {each}", style="yellow", soft_wrap=True, markup=False)
+        say(f"warning: {store.folder}: {each}")
     if store.damage:
         store.add_tasks(suite.tasks)
-    tally = Tally(suite.has_plus, workshop.observer)
-    return _Run(pipeline, store, addresses(configuration, config), tally, len(store.done))
+    return _Run(pipeline, store)
 
 
-async def _finish(run: _Run, suite: Suite, sandbox: Tier | None, *, unsafe: bool) -> None:
-    audit, summary = await finish(run.store.folder, suite, run.witness, unsafe=unsafe)
+async def _finish(
+    run: _Run, suite: Suite, witness: Witness | None = None, sandbox: Tier | None = None, *, unsafe: bool
+) -> None:
+    audit, summary = await finish(run.store.folder, suite, witness, unsafe=unsafe)
     run.result = Result(
-        folder=run.store.folder, summary=summary, resumed=run.resumed, sandbox=sandbox, audit=audit
+        folder=run.store.folder, summary=summary, resumed=len(run.store.done), sandbox=sandbox, audit=audit
     )
 
 
 async def _work(
     options: EvalOptions,
-    console: Console,
     workshop: Workshop,
     runs: Sequence[_Run],
-    whole: Whole,
+    watch: Watch,
+    seconds: float,
     tell: Tell,
 ) -> None:
     """Do what the runs lack, all of them as one pool of work, and seal each as it ends."""
     suite, config = workshop.suite, workshop.config
     tell("opening the sandboxes and the ledger")
     tools = await workshop.tools()
-    tier = tools.hands.tier
+    hands = tools.hands
     left = {task.id for run in runs for task in suite.tasks if task.id not in run.store.done}
-    tools.hands.prepare([task.id for task in suite.tasks if task.id in left])
-    reached = {name: url for run in runs for name, url in run.addresses.items()}
+    hands.prepare([task.id for task in suite.tasks if task.id in left])
     tell("looking at what the servers run on")
-    hardware = await asyncio.to_thread(hardware_of, reached, workshop.served)
+    hardware = await workshop.hardware()
     running: dict[Runner, _Run] = {}
     for run in runs:
-        concurrency = options.concurrency or default_concurrency(config, run.pipeline)
-        own = {name: hardware[name] for name in run.addresses if name in hardware}
-        about = {"sandbox": tier, "hardware": own, "nodes": tools.hands.nodes}
-        begun = session(concurrency).model_copy(update=about)
-        run.store.keep_source(run.pipeline.source.read_bytes())
-        run.store.begin_session(begun, run.addresses)
-        run.witness = Witness(run.store.folder, run.store.manifest, suite)
-        run.store.listener = run.witness.hear
-        pipeline, team = tools.hands.equip(run.pipeline, tools.team, run.store.add_shown)
-        seconds = options.task_seconds or config.limits.task_seconds
-        runner = Runner(
-            pipeline, suite, team, tools.hands.grader, run.store, observer=run.tally, task_seconds=seconds
-        )
+        pipeline, store = run.pipeline, run.store
+        store.keep_source(pipeline.source.read_bytes())
+        store.begin_session(
+            options.concurrency or default_concurrency(config, pipeline),
+            addresses(store.manifest.configuration, config),
+            sandbox=hands.tier, nodes=hands.nodes, hardware=hardware,
+        )  # fmt: skip
+        observer = watch.begin(pipeline.name, store)
+        equipped, team = hands.equip(pipeline, tools.team, store.add_shown)
+        runner = Runner(equipped, suite, team, hands.grader, store, observer=observer, task_seconds=seconds)
         running[runner] = run
-        whole.begin(run.tally)
-    chats = list({chat.name: chat for runner in running for chat in runner.chats}.values())
-    tallies = {run.pipeline.name: run.tally for run in runs}
-    display = Display(suite.title, tallies, chats, quiet=options.quiet, console=console, whole=whole)
 
-    def record(reading: Reading) -> None:
-        for run in running.values():
-            if own := tuple(name for name in reading.endpoints if name in run.addresses):
-                run.store.add_reading(reading.model_copy(update={"endpoints": own}))
+    def end_session(runner: Runner) -> _Run:
+        run = running.pop(runner)
+        run.store.end_session(held=runner.held if len(runs) > 1 else None)
+        return run
+
+    async def end(runner: Runner) -> None:
+        witness = await watch.end(running[runner].store)
+        await _finish(end_session(runner), suite, witness, hands.tier, unsafe=options.unsafe)
 
     tell("")  # from here on there is progress
     try:
-        async with monitored(sources(chats, reached, hardware), record) as read:
-
-            async def end(runner: Runner) -> None:
-                await read()
-                run = running.pop(runner)
-                run.store.end_session(held=runner.held if len(runs) > 1 else None)
-                whole.end(len(suite.tasks), run.tally)
-                await _finish(run, suite, tier, unsafe=options.unsafe)
-
-            with watched(options.task_seconds or config.limits.task_seconds):
-                await _watched(work(list(running), most=options.concurrency, ended=end), display)
+        chats = list({chat.name: chat for runner in running for chat in runner.chats}.values())
+        async with watch.over(chats, seconds):
+            await work(list(running), most=options.concurrency, ended=end)
     finally:
-        for runner, run in running.items():
-            run.store.end_session(held=runner.held if len(runs) > 1 else None)
-
-
-async def _watched(working: Coroutine[Any, Any, None], display: Display) -> None:
-    watching = asyncio.create_task(display.watch())
-    try:
-        await working
-    finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        for runner in list(running):
+            end_session(runner)
 
 
 def default_concurrency(config: TeamConfig, pipeline: Pipeline) -> int:
     """Return how many tasks at a time keep every endpoint of the pipeline full."""
     return sum(config.endpoints[name].concurrency for name in {config.roles[role] for role in pipeline.roles})
-
-
-def run_id(configuration: Configuration) -> str:
-    """Return the id of the configuration's run: readable, and different for each configuration."""
-    return f"{configuration.dataset}-{configuration.pipeline}-{configuration.fingerprint[:8]}"

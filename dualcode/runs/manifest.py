@@ -81,6 +81,11 @@ class Configuration(Record):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def run_id(self) -> str:
+        """The id of the configuration's run: readable, and different for each configuration."""
+        return f"{self.dataset}-{self.pipeline}-{self.fingerprint[:8]}"
+
 
 class Manifest(Record):
     """A run's `manifest.json`."""

@@ -5,24 +5,20 @@ No server waits for a run's end, or for a step of one pipeline: tasks are begun 
 
 import asyncio
 import contextlib
-import re
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from dualcode.call import Call, Reply, Request
-from dualcode.clock import now
-from dualcode.errors import EndpointError, RunError, UnreachableError
+from dualcode.errors import DualcodeError, EndpointError, RunError, UnreachableError
 from dualcode.grading.grader import Grader
 from dualcode.models.admission import QUEUE
 from dualcode.models.chat import ChatModel
 from dualcode.pipelines import Pipeline
-from dualcode.runs.manifest import Manifest, Session, git_revision
-from dualcode.runs.reasons import place_of, reason_of
-from dualcode.runs.recovery import survey
-from dualcode.runs.seal import broken, require_whole
+from dualcode.runs import watchdog
 from dualcode.runs.session import RunStore
 from dualcode.runs.watchdog import HeldError
 from dualcode.solution import Program
@@ -218,7 +214,7 @@ class Runner:
             if isinstance(error, TimeUpError | HeldError):
                 reason = f"the pipeline took more than {self._task_seconds:g} s (--task-seconds)"
             if isinstance(error, HeldError):
-                reason += f", and awaited nothing in all of them ({place_of(error)})"
+                reason += f", and awaited nothing in all of them ({_place_of(error)})"
             self._finish(Verdict.of_error(task.id, reason, plus=self._suite.has_plus))
             if isinstance(error, EndpointError):
                 self._lost = self._lost + 1 if isinstance(error, UnreachableError) else 0
@@ -329,48 +325,23 @@ class _Pool:
             self._group.create_task(self._ended(runner))
 
 
-def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:
-    """Open the configuration's run under `root` to be begun or resumed; with `fresh`, always a new one.
-
-    Raises RunError if the run was sealed and changed since, and as RunStore.open.
-    """
-    folder = root / manifest.id
-    if not fresh:
-        folder = to_resume(root, manifest.id)
-    elif there := _numbered(root, manifest.id):
-        folder = root / f"{manifest.id}-{max(there) + 1}"
-    require_whole(folder)
-    return RunStore.open(folder, manifest.model_copy(update={"id": folder.name}))
+class ElsewhereError(Exception):
+    """A pipeline gave no program in another process, which said why."""
 
 
-def to_resume(root: Path, run_id: str) -> Path:
-    """Return the folder of a configuration's run that goes on: of those under `root` (`--fresh` begins
-    `ID-2` and so on) the newest that is not done, or else the newest; `ID` itself where there is none.
-    """
-    there = [folder for _, folder in sorted(_numbered(root, run_id).items(), reverse=True)]
-    if len(there) < 2:
-        return (there or [root / run_id])[0]
-    lacking = {folder: _lacks_something(folder) for folder in there}
-    wanted = [folder for answer in (True, False) for folder in there if lacking[folder] is answer]
-    return (wanted or there)[0]
+def reason_of(error: BaseException) -> str:
+    """Return why a pipeline gave no program, in a line for its verdict."""
+    if isinstance(error, ElsewhereError):
+        return str(error)
+    if isinstance(error, EndpointError):
+        return error.message
+    if isinstance(error, DualcodeError):  # an unbound role, a sandbox that broke
+        return f"{type(error).__name__}: {error.message}"
+    return f"pipeline raised {type(error).__name__}: {error} ({_place_of(error)})"
 
 
-def _lacks_something(folder: Path) -> bool | None:
-    """Whether a run is to be gone on with; None for one that cannot be opened."""
-    if not (folder / "manifest.json").exists():
-        return True
-    try:
-        return None if broken(folder) else not survey(folder).whole
-    except RunError:
-        return None
-
-
-def _numbered(root: Path, run_id: str) -> dict[int, Path]:
-    own = re.compile(rf"{re.escape(run_id)}(?:-(\d+))?")
-    found = [(own.fullmatch(path.name), path) for path in (root.iterdir() if root.is_dir() else ())]
-    return {int(match[1] or 1): path for match, path in found if match and path.is_dir()}
-
-
-def session(concurrency: int) -> Session:
-    """Return the session that begins now."""
-    return Session(started=now(), concurrency=concurrency, git_revision=git_revision())
+def _place_of(error: BaseException) -> str:
+    """Return where an error came from, without the watchdog's own place."""
+    own = watchdog.__file__
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != own]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"

@@ -24,11 +24,11 @@ from dualcode.grading.turns import Turns
 from dualcode.pipelines import builtins
 from dualcode.record import Record
 from dualcode.runs.audit import Audit, Evidence, Findings, Hidden
-from dualcode.runs.bytask import RunByTask, TaskRecords, by_task
 from dualcode.runs.lines import Damage, replace, writing
 from dualcode.runs.manifest import Manifest
 from dualcode.runs.provenance import literals
-from dualcode.runs.store import SEAL, SEALED_FILES, RunRecords
+from dualcode.runs.store import SEAL, SEALED_FILES
+from dualcode.runs.stored import StoredRun, TaskRecords
 from dualcode.runs.summary import Summary, Sums
 from dualcode.sandbox import codec, open_sandbox
 from dualcode.sandbox.job import VALUE_KINDS, frames
@@ -92,7 +92,7 @@ async def inspect(folder: Path, suite: Suite) -> Audit:
 
 async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
     """Go through a run once, task by task, for its audit and its numbers."""
-    run = await asyncio.to_thread(RunByTask, folder)
+    run = await asyncio.to_thread(StoredRun, folder)
     if run.manifest.configuration.data != suite.data.sha256:
         raise RunError(
             f"{folder} was made with other data than {suite.data.path}", hint="--data with the run's own file"
@@ -208,7 +208,7 @@ class Inspection:
         """Look at a task."""
         whole, id_ = task.once(), task.task_id
         self._sums.add(whole)
-        flaws = [*_repeated(task), *_contradictions(whole, self._manifest, self._of_run)]
+        flaws = [*_repeated(task), *contradictions(whole, self._manifest, self._of_run)]
         evidence = self._evidence(whole)
         if self._prompts.get(id_, evidence.prompt) != evidence.prompt:
             flaws.append(f"{id_} has another prompt in tasks.jsonl than in the benchmark")
@@ -253,17 +253,12 @@ def _repeated(task: TaskRecords) -> Iterator[str]:
             yield f"the {what} of {task.task_id} stands there {len(records)} times"
 
 
-def contradictions(records: RunRecords) -> list[str]:
-    """Return where the records of a run do not answer for each other, in words.
+def contradictions(task: TaskRecords, made_with: Manifest, of_run: Set[str]) -> Iterator[str]:
+    """Yield where the records of a task do not answer for each other, in words; `of_run` are the run's tasks.
 
     Every sample has the calls that its pipeline made for it, numbered from 1, and every call the programs
     that it names. Runs older than that count are held to the fewest calls that a built-in pipeline makes.
     """
-    tasks = frozenset(records.manifest.configuration.tasks)
-    return [flaw for task in by_task(records) for flaw in _contradictions(task, records.manifest, tasks)]
-
-
-def _contradictions(task: TaskRecords, made_with: Manifest, of_run: Set[str]) -> Iterator[str]:
     id_, own = task.task_id, sorted(call.number for call in task.calls)
     for sample in task.samples:
         known = builtins().get(made_with.configuration.pipeline)

@@ -1,20 +1,25 @@
-"""A run that is worked on: one process appends its records, each whole or not at all."""
+"""A run that is worked on: found or begun, and one process appends its records, each whole or not at all."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any, Self, overload
+from types import MappingProxyType
+from typing import IO, Any, Self
 
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.clock import now
 from dualcode.errors import RunError
 from dualcode.record import Record
-from dualcode.runs.lines import append_whole, each_line, own, replace, writing
-from dualcode.runs.manifest import Manifest, Session
+from dualcode.runs.lines import append_whole, own, read_lines, replace, writing
+from dualcode.runs.manifest import Manifest, Session, git_revision
 from dualcode.runs.monitor import Reading
-from dualcode.runs.recovery import Survey, recovered
+from dualcode.runs.recovery import Survey, recovered, survey
+from dualcode.runs.seal import broken, require_whole
 from dualcode.runs.store import NamedProgram, Sample
+from dualcode.sandbox.sandbox import Tier
+from dualcode.serving.hardware import ServedHardware
 from dualcode.solution import Program
 from dualcode.task import Task
 from dualcode.verdict import Verdict
@@ -30,8 +35,6 @@ class RunStore:
         """What was mended when the run was opened."""
         self.done = found.done
         """The tasks that needed nothing more then."""
-        self.kept: Sequence[Verdict] = _Kept(folder / "verdicts.jsonl", found.done)
-        """Their verdicts, read when asked for."""
         self._tasks = found.tasks
         self._solutions = found.solutions
         self._ended = found.ended
@@ -60,22 +63,45 @@ class RunStore:
         self._open = False
         self._lock.close()
 
+    @property
+    def kept(self) -> list[Verdict]:
+        """The verdicts of the tasks that needed nothing more, each once, read now."""
+        found = {each.task_id: each for each in read_lines(self.folder / "verdicts.jsonl", Verdict, [])}
+        return [verdict for id_, verdict in found.items() if id_ in self.done]
+
     def take_solution(self, task_id: str) -> str | None:
         """Return, once, the solution of a task that an earlier session left without a verdict."""
         return self._solutions.pop(task_id, None)
 
-    def begin_session(self, session: Session, addresses: dict[str, str]) -> None:
-        """Note in the manifest that a process begins to work on the run.
+    def begin_session(
+        self,
+        concurrency: int,
+        addresses: dict[str, str],
+        *,
+        sandbox: Tier | None = None,
+        nodes: tuple[str, ...] = (),
+        hardware: Mapping[str, ServedHardware] = MappingProxyType({}),
+    ) -> None:
+        """Note in the manifest that a process begins to work on the run, with what its Session says.
 
-        A killed session gets the end of the run's last call as its end.
+        `hardware` may be of other endpoints, too. A killed session gets the end of the run's last call as its
+        end.
         """
+        begun = Session(
+            started=now(),
+            concurrency=concurrency,
+            git_revision=git_revision(),
+            sandbox=sandbox,
+            nodes=nodes,
+            hardware={name: hardware[name] for name in addresses if name in hardware},
+        )
         previous = [
             each
             if each.ended is not None
             else each.model_copy(update={"ended": max(each.started, self._ended)})
             for each in self.manifest.sessions
         ]
-        self._update_manifest(sessions=(*previous, session), addresses=addresses)
+        self._update_manifest(sessions=(*previous, begun), addresses=addresses)
 
     def end_session(self, *, held: float | None = None) -> None:
         """Note in the manifest that this process is done. Nothing is taken any more.
@@ -149,22 +175,43 @@ class RunStore:
             replace(self.folder / "manifest.json", self.manifest.model_dump_json(indent=2))
 
 
-class _Kept(Sequence[Verdict]):
-    """The verdicts of tasks that are done, where they lie."""
+def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:
+    """Open the configuration's run under `root` to be begun or resumed; with `fresh`, always a new one.
 
-    def __init__(self, path: Path, done: frozenset[str]) -> None:
-        self._path, self._done = path, done
+    Raises RunError if the run was sealed and changed since, and as RunStore.open.
+    """
+    folder = root / manifest.id
+    if not fresh:
+        folder = to_resume(root, manifest.id)
+    elif there := _numbered(root, manifest.id):
+        folder = root / f"{manifest.id}-{max(there) + 1}"
+    require_whole(folder)
+    return RunStore.open(folder, manifest.model_copy(update={"id": folder.name}))
 
-    def __len__(self) -> int:
-        return len(self._done)
 
-    def __iter__(self) -> Iterator[Verdict]:
-        found = (verdict for _, verdict in each_line(self._path, Verdict, []))
-        return (verdict for verdict in found if verdict.task_id in self._done)
+def to_resume(root: Path, run_id: str) -> Path:
+    """Return the folder of a configuration's run that goes on: of those under `root` (`--fresh` begins
+    `ID-2` and so on) the newest that is not done, or else the newest; `ID` itself where there is none.
+    """
+    there = [folder for _, folder in sorted(_numbered(root, run_id).items(), reverse=True)]
+    if len(there) < 2:
+        return (there or [root / run_id])[0]
+    lacking = {folder: _lacks_something(folder) for folder in there}
+    wanted = [folder for answer in (True, False) for folder in there if lacking[folder] is answer]
+    return (wanted or there)[0]
 
-    @overload
-    def __getitem__(self, index: int) -> Verdict: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Verdict]: ...
-    def __getitem__(self, index: int | slice) -> Verdict | list[Verdict]:
-        return list(self)[index]
+
+def _lacks_something(folder: Path) -> bool | None:
+    """Whether a run is to be gone on with; None for one that cannot be opened."""
+    if not (folder / "manifest.json").exists():
+        return True
+    try:
+        return None if broken(folder) else not survey(folder).whole
+    except RunError:
+        return None
+
+
+def _numbered(root: Path, run_id: str) -> dict[int, Path]:
+    own = re.compile(rf"{re.escape(run_id)}(?:-(\d+))?")
+    found = [(own.fullmatch(path.name), path) for path in (root.iterdir() if root.is_dir() else ())]
+    return {int(match[1] or 1): path for match, path in found if match and path.is_dir()}

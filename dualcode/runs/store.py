@@ -10,7 +10,7 @@
 | `verdicts.jsonl` | a verdict, written when the solution was graded |
 | `shown.jsonl` | what the bench ran for a pipeline, and what a model may have been shown of it |
 | `superseded.jsonl` | a call, paid for, of a task that a kill or a fault cut short and a resume did again |
-| `servers.jsonl` | a reading of a server's metrics and GPUs while the run worked (`eval/monitor.py`) |
+| `servers.jsonl` | a reading of a server's metrics and GPUs while the run worked (`runs/monitor.py`) |
 | `pipeline.py` | (a copy) the file that defines the run's pipeline |
 | `drafts.jsonl` | a verdict on a reviewed draft, added by `dualcode reviewer`; may be deleted |
 | `seal.json` | (one object) checksums of all the others and the audit; absent while the run works |
@@ -84,6 +84,18 @@ class NamedProgram(Record):
     """Of the call that named it first, as its value or as what it was about; `solution` if none did."""
     call: int
     """That call's number; 0 if none did."""
+
+
+KINDS: dict[str, type[Record]] = {
+    "tasks": Task,
+    "programs": NamedProgram,
+    "calls": Call,
+    "samples": Sample,
+    "verdicts": Verdict,
+    "superseded": Call,
+    "shown": Shown,
+}
+"""The files of a task's records, by their names without `.jsonl`, in the order in which they are read."""
 
 
 class RunRecords(Record):

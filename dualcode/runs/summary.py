@@ -10,10 +10,10 @@ from dualcode.config import Price
 from dualcode.metrics import Counts
 from dualcode.pricing import charge
 from dualcode.record import Record
-from dualcode.runs.bytask import TaskRecords, by_task
 from dualcode.runs.lines import Damage
 from dualcode.runs.manifest import Manifest
 from dualcode.runs.store import RunRecords
+from dualcode.runs.stored import TaskRecords, by_task
 from dualcode.suites.files import DataSource
 
 
@@ -275,36 +275,28 @@ class UseSums:
     def __init__(self, endpoint: str, table: Mapping[str, Any]) -> None:
         self._endpoint, self._model = endpoint, table["model"]
         self._price = Price.model_validate(table["price"]) if table.get("price") else None
-        self._calls = self._replayed = self._requests = self._paid = 0
-        self._tokens, self._paid_tokens = _Tokens(), _Tokens()
-        self._busy, self._paid_busy = Spans(), Spans()
+        self._calls = self._replayed = 0
+        self._made, self._paid = _Requests(), _Requests()
 
     def add(self, task: TaskRecords) -> None:
         """Add a task's calls, each once."""
         own = [call for call in task.calls if call.endpoint == self._endpoint]
-        made = [attempt for call in own for attempt in call.attempts]
-        again = [
-            each for call in task.superseded if call.endpoint == self._endpoint for each in call.attempts
-        ]
-        paid = [each for each in (*made, *again) if not each.from_ledger]
+        again = [call for call in task.superseded if call.endpoint == self._endpoint]
+        paid = [each for call in (*own, *again) for each in call.attempts if not each.from_ledger]
         if len({each.started for each in paid}) < len(paid):
             # A kill while calls are set aside may leave some in both files.
             paid = list(dict.fromkeys(paid))
         self._calls += len(own)
         self._replayed += sum(call.from_ledger for call in own)
-        self._busy.add(made)
-        self._paid_busy.add(paid)
-        self._tokens.add(made)
-        self._paid_tokens.add(paid)
-        self._requests += len(made)
-        self._paid += len(paid)
+        self._made.add([attempt for call in own for attempt in call.attempts])
+        self._paid.add(paid)
 
     def total(self, wall: float, replayed: float) -> ServerUse:
         """Return the sum for a run that had the server for `wall` seconds, and the ledger for `replayed`.
 
         A GPU-hour price counts all of that: the server is held for it.
         """
-        usage, paid = self._tokens.total(), self._paid_tokens.total()
+        usage, paid = self._made.usage(), self._paid.usage()
         alone = charge(self._price, usage, wall + replayed)
         spent = charge(self._price, paid, wall)
         return ServerUse(
@@ -312,32 +304,35 @@ class UseSums:
             model=self._model,
             calls=self._calls,
             replayed=self._replayed,
-            requests=self._requests,
+            requests=self._made.count,
             usage=usage,
-            busy_seconds=self._busy.seconds(),
+            busy_seconds=self._made.spans.seconds(),
             wall_seconds=wall,
             cost=alone and alone.amount,
             currency=alone.currency if alone else self._price and self._price.currency,
             spent=Spent(
-                requests=self._paid,
+                requests=self._paid.count,
                 usage=paid,
-                busy_seconds=self._paid_busy.seconds(),
+                busy_seconds=self._paid.spans.seconds(),
                 cost=spent and spent.amount,
             ),
         )
 
 
-class _Tokens:
-    """Adds usages up as `Usage` does, and makes no value on the way."""
+class _Requests:
+    """Adds requests up: their times, and their tokens as `Usage` does, without a value on the way."""
 
     def __init__(self) -> None:
+        self.count = 0
+        self.spans = Spans()
         self._sums = [0] * len(_TOKENS)
         self._cost: float | None = None
         self._untold = False
 
-    def add(self, attempts: Iterable[Attempt]) -> None:
-        for each in attempts:
-            used = each.usage
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        self.count += len(attempts)
+        self.spans.add(attempts)
+        for used in (each.usage for each in attempts):
             self._sums = [
                 known + getattr(used, name) for known, name in zip(self._sums, _TOKENS, strict=True)
             ]
@@ -346,7 +341,7 @@ class _Tokens:
             elif not used.nothing:
                 self._untold = True
 
-    def total(self) -> Usage:
+    def usage(self) -> Usage:
         """Return the sum; the cost is known if it is of all."""
         return Usage(**dict(zip(_TOKENS, self._sums, strict=True)), cost=None if self._untold else self._cost)
 

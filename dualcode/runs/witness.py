@@ -9,35 +9,22 @@ import contextlib
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.grading.calibration_cache import CalibrationCache
 from dualcode.grading.reference import Reference
-from dualcode.record import Record
 from dualcode.runs.audit import Audit
-from dualcode.runs.bytask import RunByTask, TaskRecords
 from dualcode.runs.manifest import Manifest
 from dualcode.runs.seal import Inspection
-from dualcode.runs.store import NamedProgram, Sample, read_manifest
+from dualcode.runs.store import KINDS, read_manifest
+from dualcode.runs.stored import StoredRun, TaskRecords
 from dualcode.runs.summary import Summary
 from dualcode.suites.suite import Suite
 from dualcode.task import Task
 from dualcode.verdict import Verdict
-
-HEARD: dict[str, type[Record]] = {
-    "tasks": Task,
-    "programs": NamedProgram,
-    "calls": Call,
-    "samples": Sample,
-    "verdicts": Verdict,
-    "superseded": Call,
-    "shown": Shown,
-}
-"""The files that an audit reads, by their names without `.jsonl`."""
 
 _NOTHING = hashlib.sha256().hexdigest()
 _log = logging.getLogger(__name__)
@@ -67,16 +54,16 @@ class Witness:
         source = (folder / "pipeline.py").read_bytes()
         self._source = hashlib.sha256(source).hexdigest()
         self._found = Inspection(manifest, suite, self._reference, source.decode("utf-8", "replace"))
-        self._checksums = {name: hashlib.sha256() for name in HEARD}
+        self._checksums = {name: hashlib.sha256() for name in KINDS}
         self._tasks = {task.id: task for task in suite.tasks}
         self._open = defaultdict[str, dict[str, list[bytes]]](lambda: defaultdict(list))
         self._ended = set[str]()
-        self._lost = any((folder / f"{name}.jsonl").exists() for name in HEARD)
+        self._lost = any((folder / f"{name}.jsonl").exists() for name in KINDS)
 
     def hear(self, file: str, line: bytes, record: Any) -> None:
         """Take note of a line; a verdict is a task's last."""
         name = file.removesuffix(".jsonl")
-        if self._lost or name not in HEARD:
+        if self._lost or name not in KINDS:
             return
         self._checksums[name].update(line)
         if isinstance(record, Task):
@@ -99,7 +86,7 @@ class Witness:
         self._ended.add(task.id)
         try:
             read: dict[str, Any] = {
-                name: [HEARD[name].model_validate_json(line) for line in own] for name, own in lines.items()
+                name: [KINDS[name].model_validate_json(line) for line in own] for name, own in lines.items()
             }
             self._found.add(TaskRecords(task.id, tasks=[task], **read))
         except _LostError:
@@ -130,9 +117,5 @@ class Witness:
         if manifest.configuration.to_line() != self._made_with:
             return None
         with contextlib.suppress(_LostError):
-            return self._found.result(self._again(), manifest)
+            return self._found.result(StoredRun(self._folder), manifest)
         return None
-
-    def _again(self) -> Iterator[TaskRecords]:
-        with contextlib.closing(RunByTask(self._folder)) as run:
-            yield from run

@@ -20,8 +20,8 @@ from dualcode.runs import evaluate
 from dualcode.runs.manifest import configure
 from dualcode.runs.progress import Whole
 from dualcode.runs.recovery import survey
-from dualcode.runs.runner import to_resume
-from dualcode.runs.workshop import Workshop
+from dualcode.runs.session import to_resume
+from dualcode.runs.workshop import Workshop, asked
 from dualcode.serving.running import find_team
 from dualcode.study.forecast import Forecast, Plan, forecast
 from dualcode.study.known import Known, learn, try_speed
@@ -85,7 +85,7 @@ async def prepare(study: Study, options: ReproduceOptions, console: Console) -> 
         if names.count(name) > 1:
             raise InputError(f"the study names {name} twice", hint="one [[suites]] table a dataset")
     roles = list(dict.fromkeys(role for each in pipelines for role in each.roles))
-    served = await evaluate.asked(config, roles, console)
+    served = await asked(config, roles, evaluate.saying(console))
     known = learn(options.run_dir, served)
     if not options.no_ledger:
         shop = Workshop(suites[0], config, roles, served, run_dir=options.run_dir, unsafe=options.unsafe)
@@ -154,7 +154,7 @@ def planned(pipeline: Pipeline, suite: Suite, prepared: Prepared) -> tuple[Path,
     """Return where a run will lie, and how many tasks an earlier session did of it."""
     config = prepared.config
     served = {name: prepared.served[name] for name in {config.roles[role] for role in pipeline.roles}}
-    run_id = evaluate.run_id(configure(pipeline, suite, config, served))
+    run_id = configure(pipeline, suite, config, served).run_id
     if prepared.options.fresh:
         return prepared.options.run_dir / run_id, 0
     folder = to_resume(prepared.options.run_dir, run_id)

@@ -33,8 +33,9 @@ from dualcode.models.scripted import Answer as Scripted
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner
 from dualcode.runs.runner import work as work_all
+from dualcode.runs.session import open_run
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import Summary, summarize
 from dualcode.sampling import PAPER, Sampling
@@ -479,7 +480,7 @@ async def work(
     config, chosen = config_of(url), find_pipeline(pipeline)
     made_with = manifest(pipeline, configure(chosen, SUITE, config, {"e": Served(model="m")}), SUITE, config)
     store = open_run(root, made_with, fresh=fresh)
-    store.begin_session(session(concurrency), {})
+    store.begin_session(concurrency, {})
     ledger, chat = Ledger.open(root / "ledger"), chat_to(url)
     kept = LedgerChat(chat, ledger, MODEL)
     seats: dict[str, Seat] = {role: Seat(role, kept, PAPER, 100) for role in chosen.roles}

@@ -18,7 +18,6 @@ from dualcode.models.endpoints import Served, check_endpoints
 from dualcode.models.ledger.fingerprint import Fingerprint
 from dualcode.models.probe import FRESH, SCHEMA, ask_endpoints
 from dualcode.pipelines import builtins
-from dualcode.runs.evaluate import run_id
 from dualcode.runs.manifest import Manifest, configure, manifest
 from dualcode.sampling import PAPER, RECOMMENDED
 from dualcode.steps.enrichment import enrichment_schema, probes_schema
@@ -200,7 +199,7 @@ async def test_a_value_that_is_refused_names_its_line_and_role() -> None:
 
 
 def name_of_run(served: Served, config: TeamConfig) -> str:
-    return run_id(configure(builtins()["review-fix"], SUITE, config, {"e": served}))
+    return configure(builtins()["review-fix"], SUITE, config, {"e": served}).run_id
 
 
 async def test_a_run_has_another_name_only_where_something_else_is_sent() -> None:

@@ -15,7 +15,7 @@ from dualcode.call import Call, Message, Request
 from dualcode.extraction import extract
 from dualcode.models.scripted import ScriptedChat, reply
 from dualcode.pipelines import Solve
-from dualcode.runs.audit import Audit, Evidence, Hidden, audit
+from dualcode.runs.audit import Audit, Evidence, Findings, Hidden
 from dualcode.runs.provenance import literals
 from dualcode.sampling import PAPER
 from dualcode.sandbox.sandbox import Sandbox
@@ -99,7 +99,15 @@ async def audited(
         )
         for task in sorted(tasks, key=lambda task: task.id)
     ]
-    return audit(evidence, constants=literals(source))
+    return audit(evidence, literals(source))
+
+
+def audit(tasks: Sequence[Evidence], constants: Sequence[str] = ()) -> Audit:
+    """Return the audit of tasks by a pipeline with these texts in its source."""
+    found = Findings(constants)
+    for each in tasks:
+        found.add(each)
+    return found.audit(tasks)
 
 
 DISHONEST: dict[str, tuple[Solve, Caught]] = {}

@@ -3,8 +3,9 @@
 from dualcode.bench.bench import Shown
 from dualcode.call import Call, Message, Request, Value
 from dualcode.models.scripted import reply
-from dualcode.runs.audit import Audit, Evidence, Hidden, audit
+from dualcode.runs.audit import Audit, Evidence, Hidden
 from dualcode.sampling import Sampling
+from tests.runs import dishonest
 
 PROMPT = 'def rank(xs):\n    """Return the ranks.\n    >>> rank([30, 10, 20])\n    [2, 0, 1]\n    """\n'
 HIDDEN = [Hidden("[5, 6, 7, 8]", "[0, 1, 2, 3]"), Hidden("[30, 10, 20]", "[2, 0, 1]"), Hidden("[]", "[]")]
@@ -27,7 +28,7 @@ def call(number: int, asked: str, answered: str | None, parsed: dict[str, object
 
 
 def audited(calls: list[Call], shown: list[Shown] | None = None) -> Audit:
-    return audit([Evidence("T/1", PROMPT, calls, shown or [], HIDDEN)])
+    return dishonest.audit([Evidence("T/1", PROMPT, calls, shown or [], HIDDEN)])
 
 
 def visible(tests: tuple[str, ...], texts: tuple[str, ...] = ()) -> Shown:

@@ -9,9 +9,9 @@ import pytest
 
 from dualcode.errors import RunError
 from dualcode.pipelines.find import find_pipeline
-from dualcode.runs.bytask import RunByTask, TaskRecords, by_task
 from dualcode.runs.recovery import survey
 from dualcode.runs.store import read_run
+from dualcode.runs.stored import StoredRun, TaskRecords, by_task
 from dualcode.runs.summary import Sums, summarize
 from tests.scripted_runs import make_run
 
@@ -26,8 +26,8 @@ def run(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / made.name))
 
 
-def streamed(folder: Path) -> tuple[list[TaskRecords], RunByTask]:
-    found = RunByTask(folder)
+def streamed(folder: Path) -> tuple[list[TaskRecords], StoredRun]:
+    found = StoredRun(folder)
     tasks = list(found)
     found.close()
     return tasks, found
@@ -66,7 +66,7 @@ def test_damage_is_what_reading_at_once_finds(run: Path, name: str, broken: byte
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], broken, *lines[1:], b'{"task_id":"torn']))
     tasks, found = streamed(run)
-    assert found.damage == list(read_run(run).damage)
+    assert found.damage == read_run(run).damage
     assert len(found.damage) == 1
     assert plain(tasks) == plain(by_task(read_run(run)))
 
@@ -99,7 +99,7 @@ def test_what_stands_there_twice_is_there_twice_and_once_in_once(run: Path) -> N
 def test_a_file_of_another_version_is_refused(run: Path) -> None:
     path = run / "samples.jsonl"
     path.write_text(path.read_text().replace('"solution"', '"answer"'))
-    for read in (RunByTask, read_run, survey):
+    for read in (StoredRun, read_run, survey):
         with pytest.raises(RunError, match=r"samples\.jsonl is of another version"):
             read(run)
 

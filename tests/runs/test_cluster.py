@@ -16,10 +16,21 @@ from dualcode.pipelines import Pipeline, builtins, pipeline
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.cluster import driver as driving
 from dualcode.runs.cluster.driver import Driver
-from dualcode.runs.cluster.node import Node, unpacked
-from dualcode.runs.cluster.words import Brought, Heard, Link, LostError, Work, compare, identity, one_tier
+from dualcode.runs.cluster.node import (
+    Brought,
+    Heard,
+    Link,
+    LostError,
+    Node,
+    Work,
+    compare,
+    identity,
+    one_tier,
+    unpacked,
+)  # fmt: skip
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import open_run
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.sampling import PAPER
 from dualcode.sandbox.sandbox import Tier
@@ -118,7 +129,7 @@ async def run(
     """Run a pipeline on four tasks at these nodes; without any, here."""
     configuration = configure(pipeline, SUITE, TEAM, {"e": Served(model="m")})
     store = open_run(folder, manifest(pipeline.name, configuration, SUITE, TEAM), fresh=False)
-    store.begin_session(session(1), {})
+    store.begin_session(1, {})
     asked = chat or ScriptedChat(model(SUITE), name="e")
     whole = team_with(TEAM, ("coder", "reviewer"), {"e": asked})
     say = (told if told is not None else []).append

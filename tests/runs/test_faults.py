@@ -20,8 +20,8 @@ from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import lines, recovery
 from dualcode.runs import session as session_room
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
-from dualcode.runs.seal import contradictions
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import open_run
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import summarize
 from dualcode.sampling import PAPER
@@ -29,6 +29,7 @@ from dualcode.suites.registry import load_suite
 from dualcode.team import Seat, Team
 from tests.fake_server import Answer, FakeServer, serve
 from tests.runs.test_pool import Judge
+from tests.scripted_runs import flaws
 
 SUITE = load_suite("mini").select(4)
 RAW = find_pipeline("raw-coder")
@@ -46,7 +47,7 @@ async def run(
     chat.breaker = Breaker("e", config, served["e"], chat.meter, patience=patience, pause=0.005)
     store = open_run(root, manifest("run", configure(RAW, SUITE, config, served), SUITE, config), fresh=False)
     try:
-        store.begin_session(session(4), {})
+        store.begin_session(4, {})
         team = Team({"coder": Seat("coder", chat, PAPER, 100)})
         await work([Runner(RAW, SUITE, team, Judge(), store, task_seconds=600)])
         store.end_session()
@@ -59,7 +60,7 @@ async def run(
 def require_whole(records: RunRecords) -> None:
     """Nothing lost, nothing doubled, nothing scored as the model's failure."""
     assert records.whole
-    assert contradictions(records) == []
+    assert flaws(records) == []
     assert sorted(call.task_id for call in records.calls) == sorted(task.id for task in SUITE.tasks)
     summary = summarize(records)
     assert (summary.base.passed, summary.base.failed, summary.base.errored) == (4, 0, 0)

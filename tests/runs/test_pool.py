@@ -15,8 +15,8 @@ from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import runner
 from dualcode.runs.manifest import configure, manifest
-from dualcode.runs.runner import Runner, open_run, session, work
-from dualcode.runs.session import RunStore
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import RunStore, open_run
 from dualcode.sampling import PAPER
 from dualcode.solution import Program
 from dualcode.suites.registry import load_suite
@@ -82,7 +82,7 @@ STORES: list[RunStore] = []
 def store_in(root: Path, name: str) -> RunStore:
     configuration = configure(RAW, SUITE, TEAM, {"e": Served(model="m")})
     store = open_run(root, manifest(name, configuration, SUITE, TEAM), fresh=False)
-    store.begin_session(session(1), {})
+    store.begin_session(1, {})
     STORES.append(store)
     return store
 

@@ -11,13 +11,11 @@ from dualcode.call import Call
 from dualcode.errors import RunError
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs import recovery
-from dualcode.runs.runner import open_run, to_resume
-from dualcode.runs.seal import contradictions
-from dualcode.runs.session import RunStore
+from dualcode.runs.session import RunStore, open_run, to_resume
 from dualcode.runs.store import DAMAGED, RECORD_FILES, RunRecords, read_run, read_servers
 from dualcode.runs.summary import summarize
 from dualcode.verdict import Verdict
-from tests.scripted_runs import make_run
+from tests.scripted_runs import flaws, make_run
 
 RETRY = find_pipeline("review-fix-retry")
 Break = Callable[[list[bytes]], list[bytes]]
@@ -69,7 +67,7 @@ async def test_a_run_with_a_broken_line_is_read_beyond_it_and_resumed_to_a_whole
     await make_run(run.parent, RETRY)
     mended = read_run(run)
     assert mended.whole
-    assert contradictions(mended) == []
+    assert flaws(mended) == []
     assert mended.tasks == whole.tasks
     assert mended.done == whole.done
     assert name.encode() in (run / DAMAGED).read_bytes()
@@ -140,7 +138,7 @@ async def test_a_kill_amid_the_mending_loses_nothing(run: Path, monkeypatch: pyt
         await make_run(run.parent, RETRY)
         mended = read_run(run)
         assert mended.whole
-        assert contradictions(mended) == []
+        assert flaws(mended) == []
         assert mended.done == whole.done
         if ended:
             return

@@ -15,9 +15,9 @@ from dualcode.models.scripted import Answer, ScriptedChat
 from dualcode.pipelines import Pipeline, Solve
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.manifest import Manifest, configure, manifest
-from dualcode.runs.runner import Runner, open_run, session
+from dualcode.runs.runner import Runner
 from dualcode.runs.runner import work as work_all
-from dualcode.runs.session import RunStore
+from dualcode.runs.session import RunStore, open_run
 from dualcode.runs.store import RunRecords, read_run
 from dualcode.runs.summary import summarize
 from dualcode.sampling import PAPER
@@ -77,7 +77,7 @@ async def work(
     root: Path, suite: Suite, chat: ScriptedChat, grader: PassAll | None = None, *, fresh: bool = False
 ) -> RunRecords:
     store = open_run(root, made_with(suite), fresh=fresh)
-    store.begin_session(session(2), {})
+    store.begin_session(2, {})
     try:
         graded = grader or PassAll()
         await work_all([Runner(RAW, suite, coder(chat), graded, store, task_seconds=600)], most=2)

@@ -62,7 +62,7 @@ def test_a_damaged_line_is_named_and_no_record(run: Path, name: str) -> None:
     first, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first[: len(first) // 2] + b"\n", *rest]))
     stored, held = StoredRun(run), read_run(run)
-    for _ in stored.each_task():
+    for _ in stored:
         pass
     assert stored.damage == held.damage
     assert len(stored.damage) == 1

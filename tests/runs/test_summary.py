@@ -13,9 +13,9 @@ from dualcode.metrics import duration
 from dualcode.models.chat import Meter
 from dualcode.models.scripted import reply
 from dualcode.pricing import cost
-from dualcode.runs.bytask import TaskRecords
 from dualcode.runs.progress import Rate, Tally
 from dualcode.runs.store import read_run
+from dualcode.runs.stored import TaskRecords
 from dualcode.runs.summary import (
     ReviewCounts,
     ServerUse,

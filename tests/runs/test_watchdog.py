@@ -10,7 +10,8 @@ import pytest
 
 from dualcode.pipelines import Pipeline
 from dualcode.runs import watchdog
-from dualcode.runs.runner import Runner, open_run, work
+from dualcode.runs.runner import Runner, work
+from dualcode.runs.session import open_run
 from dualcode.runs.store import read_run
 from dualcode.runs.watchdog import HeldError, watched
 from dualcode.solution import Program

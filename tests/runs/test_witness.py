@@ -12,12 +12,12 @@ import pytest
 from dualcode.grading import reference as references
 from dualcode.pipelines.find import find_pipeline
 from dualcode.runs.audit import Audit
-from dualcode.runs.bytask import RunByTask
 from dualcode.runs.lines import append_whole
 from dualcode.runs.seal import Inspection
-from dualcode.runs.store import read_manifest
+from dualcode.runs.store import KINDS, read_manifest
+from dualcode.runs.stored import StoredRun
 from dualcode.runs.summary import Summary
-from dualcode.runs.witness import HEARD, Witness
+from dualcode.runs.witness import Witness
 from dualcode.sandbox.job import Arguments, frame
 from dualcode.suites.registry import load_suite
 from tests.scripted_runs import make_run
@@ -45,7 +45,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def lines(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield a run's lines with their files, verdicts last."""
-    for name in sorted(HEARD, key="verdicts".__eq__):
+    for name in sorted(KINDS, key="verdicts".__eq__):
         path = folder / f"{name}.jsonl"
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
             yield path.name, line
@@ -67,11 +67,11 @@ def heard(made: Path, folder: Path, edit: Callable[[Lines], Lines] = lambda told
 
 def hear(witness: Witness, told: Lines) -> None:
     for name, line in told:
-        witness.hear(name, line, HEARD[name.removesuffix(".jsonl")].model_validate_json(line))
+        witness.hear(name, line, KINDS[name.removesuffix(".jsonl")].model_validate_json(line))
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    names = ["pipeline.py", *(f"{name}.jsonl" for name in HEARD)]
+    names = ["pipeline.py", *(f"{name}.jsonl" for name in KINDS)]
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest() if (path := folder / name).exists() else ""
         for name in names
@@ -79,7 +79,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def read(folder: Path) -> tuple[Audit, Summary]:
-    run = RunByTask(folder)
+    run = StoredRun(folder)
     found = Inspection(run.manifest, SUITE, reference, "")
     for task in run:
         found.add(task)
@@ -95,7 +95,7 @@ def test_what_was_heard_is_what_a_reader_finds(made: Path, tmp_path: Path) -> No
     assert bool(read(made)[0].leaks) == leaks
 
 
-@pytest.mark.parametrize("name", [f"{name}.jsonl" for name in HEARD] + ["pipeline.py"])
+@pytest.mark.parametrize("name", [f"{name}.jsonl" for name in KINDS] + ["pipeline.py"])
 def test_a_file_that_was_edited_since_is_not_believed(made: Path, tmp_path: Path, name: str) -> None:
     witness = heard(made, tmp_path / "run")
     assert witness.testimony(checksums(made) | {name: hashlib.sha256(b"other").hexdigest()}) is None
@@ -110,7 +110,7 @@ def test_a_manifest_of_another_configuration_is_not_believed(made: Path, tmp_pat
     assert witness.testimony(checksums(folder)) is None
 
 
-UNHEARD: dict[str, Callable[[Lines], Lines]] = {
+UNKINDS: dict[str, Callable[[Lines], Lines]] = {
     "a verdict is missing": lambda told: told[:-1],
     "a task says more after its verdict": lambda told: [*told, next(e for e in told if "calls" in e[0])],
     "a task that is none of the run's": lambda told: [
@@ -122,11 +122,11 @@ UNHEARD: dict[str, Callable[[Lines], Lines]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("why", UNHEARD)
+@pytest.mark.parametrize("why", UNKINDS)
 def test_what_a_witness_cannot_tell_is_left_to_a_reader(made: Path, tmp_path: Path, why: str) -> None:
     """Though every file is what was heard."""
     folder = tmp_path / "run"
-    assert heard(made, folder, UNHEARD[why]).testimony(checksums(folder)) is None
+    assert heard(made, folder, UNKINDS[why]).testimony(checksums(folder)) is None
 
 
 def test_a_run_that_another_process_began_is_left_to_a_reader(made: Path, tmp_path: Path) -> None:

@@ -9,17 +9,16 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 from dualcode.bench.bench import Shown
 from dualcode.call import Call, Reply, Request
 from dualcode.errors import EndpointError, RunError
 from dualcode.pipelines import Pipeline
-from dualcode.runs.cluster.words import Asked, Called, Failed, Heard, Link, LostError, Told, Work
-from dualcode.runs.hands import Record
-from dualcode.runs.reasons import ElsewhereError
+from dualcode.runs.cluster.node import Asked, Called, Failed, Heard, Link, LostError, Told, Work
+from dualcode.runs.runner import ElsewhereError
 from dualcode.runs.watchdog import LEAST
+from dualcode.runs.workshop import Record
 from dualcode.sandbox.sandbox import Tier
 from dualcode.solution import Program
 from dualcode.task import Task
@@ -104,9 +103,7 @@ class Driver:
             self._listen_to(node)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _solve(self, pipeline: str, task: Task, course: "_Course") -> Program:

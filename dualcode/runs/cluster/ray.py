@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self
 
 from dualcode.call import Reply
@@ -18,17 +17,19 @@ from dualcode.config import TeamConfig
 from dualcode.errors import ClusterError, EndpointError, GraderError
 from dualcode.pipelines import Pipeline
 from dualcode.runs.cluster.driver import Driver
-from dualcode.runs.cluster.node import Node, open_node, unpacked
-from dualcode.runs.cluster.words import (
+from dualcode.runs.cluster.node import (
     Brought,
     Heard,
     Link,
     LostError,
+    Node,
     Outfit,
     Work,
     compare,
     identity,
     one_tier,
+    open_node,
+    unpacked,
 )
 from dualcode.sandbox.sandbox import Tier
 from dualcode.suites.suite import Suite
@@ -150,9 +151,7 @@ class _Crew:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await together(*(link.end() for link in self.links))
 
 
