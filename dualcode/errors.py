@@ -11,10 +11,11 @@ DualcodeError                   what happened, with the value, and the next comm
 │   └── ClusterError            the cluster of --ray is not there, or its nodes do not go together
 ├── SuiteError                  a benchmark's data cannot be had or is not what it claims exit 2
 ├── ServingError                a vLLM process cannot start or died                      exit 3
-├── EndpointError               a request failed after its retries                       -> errored
+├── EndpointError               a request failed after its retries             exit 3, -> errored
 │   ├── UnreachableError        connection refused, lost or timed out
 │   ├── ContextOverflowError    the request does not fit the model's context
 │   └── ReplyError              the server answered something that is no completion
+├── SandboxError                none can be had here, or it broke               exit 3, -> errored
 ├── GraderError                 the grader broke; says nothing about the program          -> errored
 ├── MoneyError                  a limit of money is reached; what was done is kept       exit 7
 └── RunError                    a run's folder cannot be used, or the run had to stop    exit 3
@@ -24,7 +25,7 @@ An EndpointError, SandboxError or GraderError inside a task makes that task *err
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dualcode.call import Attempt
@@ -45,6 +46,16 @@ class DualcodeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  try: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class again, as exceptions are: what some are made of is in their message alone.
+        return _restored, (type(self), self.message, self.__dict__)
+
+
+def _restored(kind: type[DualcodeError], message: str, told: dict[str, Any]) -> DualcodeError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(told)
+    return error
 
 
 def _visible(text: str) -> str:
