@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from dualcode.cli.options import EXIT_LEAK, PATH, data_option, json_option
+from dualcode.cli.options import EXIT_LEAK, PATH, data_option, json_option, unsafe_option
 
 
 @click.command("audit")
 @click.argument("run", type=PATH)
 @data_option("The benchmark's file that the run was made with.")
+@unsafe_option
 @json_option
-def audit(run: Path, data: Path | None, as_json: bool) -> None:
+def audit(run: Path, data: Path | None, unsafe: bool, as_json: bool) -> None:
     """Look for hidden tests in all that a run's models were sent, and seal the run.
 
     Every request is compared, whole, with the hidden tests and the reference of its task; so is what the
@@ -32,7 +33,7 @@ def audit(run: Path, data: Path | None, as_json: bool) -> None:
 
     made = read_run(run).manifest
     suite = suite_of(made.id, made.configuration.dataset, made.source, data)
-    found = asyncio.run(inspect(run, suite) if broken(run) else seal(run, suite))
+    found = asyncio.run((inspect if broken(run) else seal)(run, suite, unsafe=unsafe))
     click.echo(found.model_dump_json() if as_json else printing.audited(found, every=True))
     require_whole(run)
     if not found.clean:

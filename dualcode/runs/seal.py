@@ -53,13 +53,13 @@ class Seal(Record):
     """SHA-256 of each file; "" for one that was not there. Older seals name only files that were."""
 
 
-async def seal(folder: Path, suite: Suite) -> Audit:
+async def seal(folder: Path, suite: Suite, *, unsafe: bool = False) -> Audit:
     """Audit a run of the suite, write its seal, and return what the audit found.
 
     Raises RunError if the run is none of this suite's data, or if an earlier seal is broken: what was changed
     is never sealed anew.
     """
-    return (await finish(folder, suite))[0]
+    return (await finish(folder, suite, unsafe=unsafe))[0]
 
 
 async def finish(
@@ -68,8 +68,7 @@ async def finish(
     """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers.
 
     What a witness of the whole run found is believed if the files that are sealed are what it heard; else
-    all is read. `unsafe` allows that references run without a sandbox, as it does for a run that was made
-    without one.
+    all is read. `unsafe` allows that references run without a sandbox: whoever asks says so, never the run.
     """
     require_whole(folder)
 
@@ -85,9 +84,9 @@ async def finish(
     return found, summary
 
 
-async def inspect(folder: Path, suite: Suite) -> Audit:
+async def inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> Audit:
     """Audit a run of the suite, and write nothing. Raises RunError if it was made with other data."""
-    return (await _inspect(folder, suite))[0]
+    return (await _inspect(folder, suite, unsafe=unsafe))[0]
 
 
 async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple[Audit, Summary]:
@@ -99,10 +98,6 @@ async def _inspect(folder: Path, suite: Suite, *, unsafe: bool = False) -> tuple
         )
     async with contextlib.AsyncExitStack() as parts:
         parts.callback(run.close)
-        # As the run was allowed: no step after its last task may need what it did without.
-        unsafe |= any(
-            each.sandbox is not None and each.sandbox.name == "unsafe" for each in run.manifest.sessions
-        )
         source = folder / "pipeline.py"
         text = source.read_text("utf-8", "replace") if source.exists() else ""
         # Here, and no thread's: Python 3.11 breaks on two threads that parse at once, and pipelines do.
