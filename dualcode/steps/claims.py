@@ -18,7 +18,8 @@ from dualcode.team import Seat
 from dualcode.together import together
 
 CHARACTERS = 160
-TOKENS = 640
+TOKENS = 1024
+"""Of a reply: 8 claims of 3 texts each are some 1,000 at most."""
 MOST_STATED = 8
 """Findings of one review that are put as claims; a review by the schema has no more than 3."""
 
