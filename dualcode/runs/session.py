@@ -2,22 +2,24 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, overload
 
 from dualcode.bench.bench import Shown
 from dualcode.call import Call
 from dualcode.clock import now
 from dualcode.errors import RunError
 from dualcode.record import Record
-from dualcode.runs.lines import append_whole, own, read_lines, replace, writing
+from dualcode.runs.lines import append_whole, own, replace, writing
 from dualcode.runs.manifest import Manifest, Session, git_revision
 from dualcode.runs.monitor import Reading
 from dualcode.runs.recovery import Survey, recovered, survey
 from dualcode.runs.seal import broken, require_whole
 from dualcode.runs.store import NamedProgram, Sample
+from dualcode.runs.stored import Places
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.hardware import ServedHardware
 from dualcode.solution import Program
@@ -35,6 +37,8 @@ class RunStore:
         """What was mended when the run was opened."""
         self.done = found.done
         """The tasks that needed nothing more then."""
+        self.kept: Sequence[Verdict] = _Kept(folder / "verdicts.jsonl", found.done)
+        """Their verdicts, each once, read when asked for."""
         self._tasks = found.tasks
         self._solutions = found.solutions
         self._ended = found.ended
@@ -62,12 +66,6 @@ class RunStore:
         """Let other processes open the run. Nothing is taken any more."""
         self._open = False
         self._lock.close()
-
-    @property
-    def kept(self) -> list[Verdict]:
-        """The verdicts of the tasks that needed nothing more, each once, read now."""
-        found = {each.task_id: each for each in read_lines(self.folder / "verdicts.jsonl", Verdict, [])}
-        return [verdict for id_, verdict in found.items() if id_ in self.done]
 
     def take_solution(self, task_id: str) -> str | None:
         """Return, once, the solution of a task that an earlier session left without a verdict."""
@@ -173,6 +171,28 @@ class RunStore:
         self.manifest = self.manifest.model_copy(update=update)
         with writing(self.folder / "manifest.json"):
             replace(self.folder / "manifest.json", self.manifest.model_dump_json(indent=2))
+
+
+class _Kept(Sequence[Verdict]):
+    """The verdicts of tasks that are done, where they lie: of 100,000 tasks they would be 280 MB."""
+
+    def __init__(self, path: Path, done: frozenset[str]) -> None:
+        self._path, self._done = path, done
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        with closing(Places(self._path, Verdict, {}, {})) as places:
+            for task_id in filter(self._done.__contains__, places.owners):
+                yield from places.of(task_id)[-1:]
+
+    @overload
+    def __getitem__(self, index: int) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Verdict]: ...
+    def __getitem__(self, index: int | slice) -> Verdict | list[Verdict]:
+        return list(self)[index]
 
 
 def open_run(root: Path, manifest: Manifest, *, fresh: bool) -> RunStore:

@@ -1,6 +1,7 @@
 """Damaged records: what is beyond a broken line is read, and a resumed run is whole again."""
 
 import asyncio
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -237,3 +238,25 @@ async def test_a_verdict_that_was_lost_is_graded_again_without_a_call(run: Path)
 
 def sorted_by_task(records: RunRecords) -> list[Verdict]:
     return sorted(records.verdicts.values(), key=lambda verdict: verdict.task_id)
+
+
+def test_the_verdicts_of_earlier_sessions_are_not_held_together(run: Path) -> None:
+    """Each is there once, the last that stands there, and gone before the next is read."""
+    edit(run / "verdicts.jsonl", lambda lines: [*lines, lines[0]])
+    records = read_run(run)
+    expected = {id_: verdict.passed_plus for id_, verdict in records.verdicts.items()}
+    manifest = records.manifest
+    del records
+    gc.collect()
+    store = RunStore.open(run, manifest)
+    before, seen = _alive(), dict[str, bool]()
+    for verdict in store.kept:
+        seen[verdict.task_id] = verdict.passed_plus
+        assert _alive() <= before + 2
+    store.close()
+    assert seen == expected
+    assert len(store.kept) == len(expected) > 2
+
+
+def _alive() -> int:
+    return sum(isinstance(each, Verdict) for each in gc.get_objects())
