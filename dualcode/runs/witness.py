@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,5 +117,8 @@ class Witness:
         if manifest.configuration.to_line() != self._made_with:
             return None
         with contextlib.suppress(_LostError):
-            return self._found.result(StoredRun(self._folder), manifest)
+            return self._found.result(self._again(), manifest)
         return None
+
+    def _again(self) -> Iterator[TaskRecords]:
+        yield from StoredRun(self._folder)  # made only where something was found: it goes through all files

@@ -11,6 +11,7 @@ import pytest
 
 from dualcode.grading import reference as references
 from dualcode.pipelines.find import find_pipeline
+from dualcode.runs import witness as witnesses
 from dualcode.runs.audit import Audit
 from dualcode.runs.lines import append_whole
 from dualcode.runs.seal import Inspection
@@ -93,6 +94,16 @@ def test_what_was_heard_is_what_a_reader_finds(made: Path, tmp_path: Path) -> No
     assert witness.testimony(checksums(tmp_path / "run")) == read(made)
     leaks = TOLD[1] in (made / "calls.jsonl").read_text()
     assert bool(read(made)[0].leaks) == leaks
+
+
+def test_files_are_not_gone_through_again_where_nothing_may_be_chance(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(witnesses, "StoredRun", lambda folder: opened.append(folder) or StoredRun(folder))
+    witness = heard(made, tmp_path / "run")
+    assert witness.testimony(checksums(tmp_path / "run")) is not None
+    assert opened == []
 
 
 @pytest.mark.parametrize("name", [f"{name}.jsonl" for name in KINDS] + ["pipeline.py"])
