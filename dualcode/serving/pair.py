@@ -61,7 +61,8 @@ def start(
     that was started here is left running. Errors: ProfileError for a wrong profile, ServingError for
     everything that keeps a server from running.
     """
-    profile = fitting(load(profile) if isinstance(profile, str) else profile, python, say)
+    if isinstance(profile, str):
+        profile = load(profile)
     wanted = _wanted(profile, only)
     state = state or resources.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,6 +72,8 @@ def start(
 
     with processes.locked(state / "lock", refuse):
         before = recorded(state)
+        profile = _as_before(profile, before) if before else fitting(profile, python, say, only=only)
+        wanted = _wanted(profile, only)
         if before is not None:
             _require_same(before, profile, host, wanted)
         kept = [
@@ -110,15 +113,26 @@ def start(
         return _launch(pair, fresh, before, state, say, now)
 
 
-def fitting(profile: Profile, python: Path | None = None, say: Say = to_stderr) -> Profile:
-    """Return a profile as this machine can serve it: its small models in float32 on a CPU without AVX512."""
-    if not profile.builds:
-        return profile
-    vllm = interpreter.find(python, kind="gpu" if gpus.require(profile) else "cpu")
-    if vllm.four_bit:
+def fitting(
+    profile: Profile, python: Path | None = None, say: Say = to_stderr, *, only: Sequence[str] = ()
+) -> Profile:
+    """Return a profile as this machine can serve it: its small models in float32 on a CPU without AVX512.
+
+    With `only`, by the servers that this machine starts. vLLM's builds for GPUs have every kernel.
+    """
+    on_gpu = any(
+        each.gpus and each.spec.replicas for each in profile.servers if not only or each.name in only
+    )
+    if on_gpu or not profile.builds or interpreter.find(python).four_bit:
         return profile
     say(f"{preflight.NO_FOUR_BIT}: small models are served from bf16 weights, in float32")
     return profile.in_float32()
+
+
+def _as_before(profile: Profile, before: RunningPair) -> Profile:
+    """Return a profile in the form in which it was started: what runs needs no vLLM to be found again."""
+    fitted = profile.in_float32()
+    return fitted if fitted.checksum == before.checksum else profile
 
 
 def _wanted(profile: Profile, only: Sequence[str]) -> list[Server]:

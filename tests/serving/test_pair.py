@@ -21,7 +21,7 @@ from dualcode.serving.failures import cause
 from dualcode.serving.launch import ENTRY
 from dualcode.serving.logs import follow, logs
 from dualcode.serving.pair import fitting, start, status, stop
-from dualcode.serving.profiles import load
+from dualcode.serving.profiles import Profile, load
 from dualcode.serving.running import FILE, recorded, running, save
 from tests.serving.conftest import MakeProfile
 
@@ -383,6 +383,30 @@ def test_small_models_are_served_in_float32_where_the_cpu_lacks_the_kernel(
     assert {server.flags["dtype"] for server in fitted.servers} == {dtype}
     assert len(said) == bool(lacks)
     assert fitting(fitted, vllm, said.append).checksum == fitted.checksum
+
+
+def test_servers_elsewhere_do_not_count_for_what_this_machine_can_serve(vllm: Path) -> None:
+    """A GPU of theirs is not looked for here, and one of ours means a build that has the kernel."""
+    without(vllm, "four_bit")
+    here, there = load("cpu").servers
+    env = {**there.spec.env, "CUDA_VISIBLE_DEVICES": "7"}
+    there = there.model_copy(update={"spec": there.spec.model_copy(update={"env": env, "host": "there"})})
+    profile = load("cpu").model_copy(update={"servers": (here, there)})
+    assert fitting(profile, vllm, quiet, only=[here.name]) == profile.in_float32()
+    assert fitting(profile, vllm, quiet, only=[there.name]) == profile
+
+
+@pytest.mark.parametrize("form", [load("cpu"), load("cpu").in_float32()], ids=["four bits", "float32"])
+def test_what_runs_needs_no_vllm_to_be_found_again(
+    form: Profile, make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    """As in another shell, without $DUALCODE_VLLM_PYTHON."""
+    began = start(make_profile(coder={}, reviewer={}), state=state, python=vllm, say=quiet)
+    told = {"profile": form.name, "checksum": form.checksum, "team_file": form.team_file}
+    save(began.model_copy(update=told), state)
+    said: list[str] = []
+    assert start("cpu", state=state, python=Path("/no/such/python"), say=said.append).servers == began.servers
+    assert [line.partition(":")[0] for line in said] == ["profile 'cpu' is already running"]
 
 
 def test_whether_this_cpu_has_the_kernel_is_read_from_the_library_that_vllm_would_load(
