@@ -81,14 +81,15 @@ def _folders(controller: str, own: Path, groups: Path) -> list[Path]:
     """Return the control groups around this process that may limit it, of either version; its own first."""
     found: list[Path] = []
     try:
-        lines = own.read_text().splitlines()
+        lines = [os.fsdecode(line) for line in own.read_bytes().splitlines()]
     except OSError:
         lines = []
     for line in [*lines, "0::/", f"1:{controller}:/"]:  # where a path is not seen here, the outermost one is
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
-        parts = [] if ".." in path else path.strip("/").split("/")
+        parts = path.strip("/").split("/")
+        parts = [] if ".." in parts else parts
         root = groups / controller if controllers else groups
         found += [root.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
     return list(dict.fromkeys(found))

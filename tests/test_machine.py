@@ -29,7 +29,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.setattr(machine, "GROUPS", folder)
         for name, text in {"own": own, **files}.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text.rstrip("\n") + "\n")
+            (folder / name).write_bytes(os.fsencode(text.rstrip("\n") + "\n"))
 
     monkeypatch.setattr(machine, "OWN", tmp_path / "own")
     monkeypatch.setattr(machine, "GROUPS", tmp_path)
@@ -61,6 +61,13 @@ def test_the_narrowest_group_of_the_second_version_counts(make: Make, place: str
     assert machine.cores() == 2
     make("0::/../../elsewhere\n", files)  # a path that is not seen from here
     assert (machine.memory().total < 64 * GIB) == (place == "")
+
+
+@pytest.mark.parametrize("name", ["a..b", "gr\udcfcn"])
+def test_a_group_may_have_any_name(make: Make, name: str) -> None:
+    """Two dots within, or bytes that are no UTF-8."""
+    make(f"0::/{name}\n", {f"{name}/cpu.max": "200000 100000", f"{name}/memory.max": str(GIB)})
+    assert (machine.cores(), machine.memory().total) == (2, GIB)
 
 
 def test_a_group_of_the_first_version_counts(make: Make) -> None:
