@@ -70,21 +70,25 @@ class Cards:
         """`nvml` is the module; None: `pynvml`, where it is installed and finds a driver."""
         self.why_none = ""
         """Why there is no GPU to read, in words; empty if there is."""
+        self.no_library = False
+        """Whether that is for lack of NVML itself, or its module, which says nothing of the driver."""
         if nvml is None:
             try:
                 nvml = importlib.import_module("pynvml")
             except ImportError:
                 self.why_none = "the module pynvml (package nvidia-ml-py) is not installed"
+                self.no_library = True
         self._nvml: Any = nvml
         if nvml is not None:
             try:
                 nvml.nvmlInit()
             except nvml.NVMLError as error:
                 self.why_none = f"NVML: {error}"
+                self.no_library = isinstance(error, nvml.NVMLError_LibraryNotFound)
                 self._nvml = None
 
     def read(self) -> list[Card]:
-        """Return every GPU, in NVML's order, which is that of the indices in CUDA_VISIBLE_DEVICES."""
+        """Return every GPU, in the order of their bus, as CUDA_VISIBLE_DEVICES counts GPUs of one kind."""
         count = self.ask("nvmlDeviceGetCount") or 0
         handles = [self.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
         return [self._card(index, handle) for index, handle in enumerate(handles) if handle is not None]
@@ -159,11 +163,11 @@ def _thousandth(found: int | None) -> float | None:
 
 
 def count() -> int:
-    """Return the number of NVIDIA GPUs, 0 where there is no driver."""
-    found = Cards().ask("nvmlDeviceGetCount")
-    if found is None and _DRIVER.is_dir():
-        found = sum(1 for _ in _DRIVER.iterdir())
-    return found or 0
+    """Return the number of NVIDIA GPUs, 0 where there is no driver, or one that does not answer."""
+    cards = Cards()
+    if cards.no_library and _DRIVER.is_dir():
+        return sum(1 for _ in _DRIVER.iterdir())
+    return cards.ask("nvmlDeviceGetCount") or 0
 
 
 def require(profile: Profile) -> bool:

@@ -274,6 +274,7 @@ def nvml(*, energy: bool = True, driver: bool = True) -> types.SimpleNamespace:
 
     return types.SimpleNamespace(
         NVMLError=NvmlError,
+        NVMLError_LibraryNotFound=NvmlError,
         nvmlInit=init,
         nvmlDeviceGetHandleByUUID=handle,
         nvmlDeviceGetUtilizationRates=always(types.SimpleNamespace(gpu=87, memory=40)),

@@ -13,6 +13,10 @@ class NvmlError(Exception):
     """What NVML raises for what it does not tell."""
 
 
+class LibraryNotFoundError(NvmlError):
+    """That NVML itself is not there."""
+
+
 def nvml(
     *cards: Mapping[str, Any],
     lacks: Sequence[str] = (),
@@ -30,7 +34,7 @@ def nvml(
 
     def init() -> None:
         if not driver:
-            raise NvmlError("NVML Shared Library Not Found")
+            raise LibraryNotFoundError("NVML Shared Library Not Found")
 
     answers: dict[str, Any] = {
         "DeviceGetCount": len(cards) or 2,
@@ -65,8 +69,9 @@ def nvml(
     bits = {"GpuIdle": 1, "SwPowerCap": 4, "HwThermalSlowdown": 64}
     named = {f"nvmlClocksEventReason{name}": bit for name, bit in bits.items()}
     return SimpleNamespace(
-        NVMLError=NvmlError, nvmlInit=init, nvmlDeviceGetHandleByIndex=int, **questions, **named
-    )
+        NVMLError=NvmlError, NVMLError_LibraryNotFound=LibraryNotFoundError, nvmlInit=init,
+        nvmlDeviceGetHandleByIndex=int, **questions, **named,
+    )  # fmt: skip
 
 
 def card(number: int, *, used: int = 4, total: int = 23028, **answers: Any) -> dict[str, Any]:

@@ -182,3 +182,21 @@ def test_gpus_are_counted_by_the_driver_else_from_its_list(
     for name in ("0000:3b:00.0", "0000:af:00.0"):
         (tmp_path / "gpus" / name).mkdir(parents=True)
     assert gpus.count() == 2
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(driver=False))
+    assert gpus.count() == 2
+
+
+def test_gpus_of_a_driver_that_does_not_answer_are_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As after an update without a restart: a start is refused at once, though the driver has a list."""
+    monkeypatch.setattr(gpus, "_DRIVER", tmp_path)
+    (tmp_path / "0000:3b:00.0").mkdir()
+    broken = nvml()
+
+    def init() -> None:
+        raise broken.NVMLError("Driver/library version mismatch")
+
+    broken.nvmlInit = init
+    monkeypatch.setitem(sys.modules, "pynvml", broken)
+    assert gpus.count() == 0
