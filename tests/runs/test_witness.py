@@ -100,7 +100,12 @@ def test_files_are_not_gone_through_again_where_nothing_may_be_chance(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    monkeypatch.setattr(witnesses, "StoredRun", lambda folder: opened.append(folder) or StoredRun(folder))
+
+    def open_run(folder: Path) -> StoredRun:
+        opened.append(folder)
+        return StoredRun(folder)
+
+    monkeypatch.setattr(witnesses, "StoredRun", open_run)
     witness = heard(made, tmp_path / "run")
     assert witness.testimony(checksums(tmp_path / "run")) is not None
     assert opened == []
