@@ -44,11 +44,11 @@ _HASHED = 2**61 - 1
 """The least number whose hash is not its own."""
 
 
-def too_large_to_parse(text: str) -> bool:
-    """Tell whether even the syntax tree would be far larger than the text."""
+def too_large_to_parse(text: str, longest: int = LONGEST) -> bool:
+    """Tell whether a text has more than `longest` characters, or its tree would be far larger than it."""
     if len(text) < SHORT:
         return False
-    if len(text) > LONGEST:
+    if len(text) > longest:
         return True
     bounds = ((".", _DOTTED, _NAMES), ("{", _FORMATTED, _FORMATS))
     for sign, pattern, most in bounds:
