@@ -59,9 +59,9 @@ def too_large_to_parse(text: str, longest: int = LONGEST) -> bool:
     return False
 
 
-def read_tree(text: str, mode: str = "exec") -> ast.AST | None:
+def read_tree(text: str, mode: str = "exec", longest: int = LONGEST) -> ast.AST | None:
     """Return the syntax tree of a text, as `ast.parse` does; None if it is no Python, or too large."""
-    if too_large_to_parse(text):
+    if too_large_to_parse(text, longest):
         return None
     try:
         with warnings.catch_warnings():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dualcode.extraction.bounds import LONGEST
 from dualcode.reviews.slices import needs_project, root_name, slice_for
 from dualcode.reviews.sources import Source, cut, lines_of
+from dualcode.steps.claims import defined
 
 
 def module(functions: int, lines: int) -> str:
@@ -38,6 +39,7 @@ def test_a_file_longer_than_any_reply_of_a_model_is_cut_between_functions_too() 
     text += "".join(f"def f{n}(x):\n    y = x\n\n    return y\n\n\n" for n in range(100))
     pieces = cut([Source(path="a.py", text=text)], most=500).pieces
     assert len(text) > LONGEST
+    assert len(defined(text)) == 100, "findings in it can be tried"
     assert len(pieces) > 5 and all(each.name.startswith("f") for each in pieces[1:])
 
 
