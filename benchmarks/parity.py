@@ -3,9 +3,9 @@
     python benchmarks/parity.py --data DIR [--out DIR] [--checks N] [--responses DIR] [--side peer|ours]
 
 DIR holds HumanEvalPlus.jsonl(.gz) and MbppPlus.jsonl(.gz). The programs are the canonical solutions, N / 2
-mutants of them (`mutants.py`, `twists.py`; a program is two checks, base and plus) and, with --responses, the
-programs that dualcode extracts from raw replies (*.jsonl.gz with task_id and response a row). They are made
-by seed.
+mutants of them (`reviews/cases.py`, `twists.py`; a program is two checks, base and plus) and, with
+--responses, the programs that dualcode extracts from raw replies (*.jsonl.gz with task_id and response a
+row). They are made by seed.
 
 Each side appends its verdicts to a file under --out and skips what stands there, so a comparison can be
 stopped and go on, and a side can be run again by deleting its file. Then both are compared: a table of checks

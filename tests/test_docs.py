@@ -97,6 +97,15 @@ def test_the_values_of_the_architecture_stand_in_the_files_that_it_names() -> No
     assert len(rows) > 10
 
 
+def test_the_files_that_a_room_names_in_its_docstring_are_there() -> None:
+    house, found = ROOT / "dualcode", 0
+    for room in house.rglob("__init__.py"):
+        for file in re.findall(r"`([\w/]+\.py)`", room.read_text()):
+            assert (room.parent / file).is_file() or (house / file).is_file(), (room, file)
+            found += 1
+    assert found > 10
+
+
 def test_the_pages_build_as_a_site_without_a_warning_and_a_dead_link_is_one(tmp_path: Path) -> None:
     for part in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / part, tmp_path)

@@ -44,11 +44,11 @@ _HASHED = 2**61 - 1
 """The least number whose hash is not its own."""
 
 
-def too_large_to_parse(text: str) -> bool:
-    """Tell whether even the syntax tree would be far larger than the text."""
+def too_large_to_parse(text: str, longest: int = LONGEST) -> bool:
+    """Tell whether a text has more than `longest` characters, or its tree would be far larger than it."""
     if len(text) < SHORT:
         return False
-    if len(text) > LONGEST:
+    if len(text) > longest:
         return True
     bounds = ((".", _DOTTED, _NAMES), ("{", _FORMATTED, _FORMATS))
     for sign, pattern, most in bounds:
@@ -59,9 +59,9 @@ def too_large_to_parse(text: str) -> bool:
     return False
 
 
-def read_tree(text: str, mode: str = "exec") -> ast.AST | None:
+def read_tree(text: str, mode: str = "exec", longest: int = LONGEST) -> ast.AST | None:
     """Return the syntax tree of a text, as `ast.parse` does; None if it is no Python, or too large."""
-    if too_large_to_parse(text):
+    if too_large_to_parse(text, longest):
         return None
     try:
         with warnings.catch_warnings():

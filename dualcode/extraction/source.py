@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from dualcode.extraction.bounds import TOO_LARGE, UNCOMPILABLE, grows, may_grow, too_large_to_parse
+from dualcode.extraction.bounds import LONGEST, TOO_LARGE, UNCOMPILABLE, grows, may_grow, too_large_to_parse
 
 _FILE = "<reply>"
 _READERS = frozenset(
@@ -31,9 +31,9 @@ class Fault:
     reason: str
 
 
-def parse(text: str) -> ast.Module | Fault:
-    """Return the syntax tree, or what is wrong with the text."""
-    if too_large_to_parse(text):
+def parse(text: str, longest: int = LONGEST) -> ast.Module | Fault:
+    """Return the syntax tree, or what is wrong with the text: of at most `longest` characters."""
+    if too_large_to_parse(text, longest):
         return Fault(0, TOO_LARGE)
     try:
         return ast.parse(text)

@@ -2,7 +2,7 @@
 
 | file | what it makes |
 |---|---|
-| `file.py`, `template.py` | the file: template, styles and scripts under a policy that forbids all else |
+| `file.py` | the file: template, styles and scripts under a policy that forbids all else |
 | `page.py` | the report of runs, pass@1 at a glance first; `duels/page.py` makes that of a duel |
 | `tasks.py` | the task list: what became of each task in each pipeline |
 | `transcript.py` | a task's transcript: programs, diffs, findings by line |

@@ -11,7 +11,7 @@ from dualcode.extraction.source import parse
 
 def statements(text: str) -> list[ast.stmt]:
     """Return the statements of a module; none of a text that does not parse."""
-    tree = parse(text)
+    tree = parse(text, longest=len(text))  # files are longer than replies: their reader has its own limit
     return tree.body if isinstance(tree, ast.Module) else []
 
 

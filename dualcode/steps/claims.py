@@ -133,7 +133,7 @@ async def try_findings(
 
 def defined(program: str) -> set[str]:
     """Return the names of the functions and classes that a program's top level defines."""
-    tree = read_tree(program)
+    tree = read_tree(program, longest=len(program))  # a file under review may be longer than a reply
     body = tree.body if isinstance(tree, ast.Module) else []
     return {
         node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)

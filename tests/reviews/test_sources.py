@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualcode.extraction.bounds import LONGEST
 from dualcode.reviews.slices import needs_project, root_name, slice_for
 from dualcode.reviews.sources import Source, cut, lines_of
+from dualcode.steps.claims import defined
 
 
 def module(functions: int, lines: int) -> str:
@@ -30,6 +32,15 @@ def test_a_long_file_is_cut_between_functions_and_nothing_of_it_is_lost() -> Non
     for each in made.pieces:
         ast.parse("\n".join(text.splitlines()[each.first - 1 : each.last]))  # whole functions
         assert each.name.startswith("f")
+
+
+def test_a_file_longer_than_any_reply_of_a_model_is_cut_between_functions_too() -> None:
+    text = "TABLE = [\n" + "    1000000000,\n" * 40_000 + "]\n\n"
+    text += "".join(f"def f{n}(x):\n    y = x\n\n    return y\n\n\n" for n in range(100))
+    pieces = cut([Source(path="a.py", text=text)], most=500).pieces
+    assert len(text) > LONGEST
+    assert len(defined(text)) == 100, "findings in it can be tried"
+    assert len(pieces) > 5 and all(each.name.startswith("f") for each in pieces[1:])
 
 
 def test_a_function_that_is_too_long_is_cut_at_its_end_and_that_is_said() -> None:
