@@ -86,13 +86,14 @@ class Statement:
         except UNCOMPILABLE:
             return frozenset(n.id for n in ast.walk(self.node) if isinstance(n, ast.Name))
         names: set[str] = set()
+        # From Python 3.12 on a comprehension's own names stand in the table of what holds it.
+        passing = _names_in_passing(walk_scope([self.node])) - self.binds
         while tables:
             table = tables.pop()
             tables.extend(table.get_children())
             module = table.get_type() == "module"
             for symbol in table.get_symbols():
-                # From Python 3.12 on a comprehension's own names stand in the table of what holds it.
-                own = symbol.is_assigned() and symbol.get_name() not in self.binds
+                own = symbol.is_assigned() and symbol.get_name() in passing
                 if (symbol.is_referenced() and not own) if module else symbol.is_global():
                     names.add(symbol.get_name())
         return frozenset(names)
@@ -195,13 +196,18 @@ def falls_through(function: Function) -> bool:
 
 
 def names_bound(node: ast.AST) -> list[str]:
-    """Return the names that a node itself assigns, defines, imports or takes as parameters."""
+    """Return the names that a node itself assigns, captures, defines, imports or takes as parameters.
+
+    That of an exception is none of them: it is gone after its handler.
+    """
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
         case ast.Import(names=names) | ast.ImportFrom(names=names):
             return [alias.asname or alias.name.partition(".")[0] for alias in names]
         case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            return [name]
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
             return [name]
         case _:
             return []
@@ -257,20 +263,46 @@ def _falls_through(body: Sequence[ast.stmt]) -> bool:
 
 
 def walk_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Walk nodes, in no order, without entering the scopes of functions and classes inside them."""
+    """Walk nodes, in no order, without entering the scopes of functions and classes inside them.
+
+    Their decorators, defaults, annotations and bases are of the scope around them.
+    """
     stack = list(nodes)
     while stack:
         node = stack.pop()
         yield node
-        if isinstance(node, ast.comprehension):
-            stack += [node.iter, *node.ifs]  # its target is its own
-        elif not isinstance(node, Function | ast.ClassDef | ast.Lambda):
-            stack.extend(ast.iter_child_nodes(node))
+        match node:
+            case ast.comprehension(target=target):  # the names of its target are its own
+                inner = [each for each in ast.walk(target) if isinstance(each, ast.Attribute | ast.Subscript)]
+                stack += [*inner, node.iter, *node.ifs]
+            case ast.Lambda(args=args):
+                stack += _around(args)
+            case ast.FunctionDef(args=args) | ast.AsyncFunctionDef(args=args):
+                stack += [*_around(args), *node.decorator_list, *([node.returns] if node.returns else [])]
+            case ast.ClassDef():
+                stack += [*node.decorator_list, *node.bases, *node.keywords]
+            case _:
+                stack.extend(ast.iter_child_nodes(node))
+
+
+def _around(parameters: ast.arguments) -> list[ast.expr]:
+    """Return the defaults and annotations of parameters."""
+    notes = (each.annotation for each in ast.walk(parameters) if isinstance(each, ast.arg))
+    return [each for each in (*parameters.defaults, *parameters.kw_defaults, *notes) if each is not None]
+
+
+def _names_in_passing(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that stand for something within a comprehension, or a handler of exceptions, alone."""
+    nodes = list(nodes)
+    targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]
+    names = {name for target in targets for node in ast.walk(target) for name in names_bound(node)}
+    return names | {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
 
 
 def _sets_globals(function: Function) -> frozenset[str]:
     nodes = list(own_nodes(function))
     own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    own |= _names_in_passing(nodes)
     own |= {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
     outside = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     altered = {name for node in function.body for name in (*_changed(node), *_handed_over(node))}

@@ -1,6 +1,7 @@
 """`dualcode score`: a file of samples is read, graded and scored."""
 
 import asyncio
+import contextlib
 import math
 import time
 import warnings
@@ -67,9 +68,16 @@ def score_samples(
         return suite, read_all(path, suite)
 
     async def work() -> tuple[Suite, list[Sample], Score]:
-        async with open_sandbox(options.workers or machine.cores(), unsafe=options.unsafe) as sandbox:
-            # The servers of a sandbox take as long to start as files take to be read.
-            _, (suite, (samples, dropped)) = await together(sandbox.warm(), asyncio.to_thread(read))
+        async with contextlib.AsyncExitStack() as opened:
+
+            async def open_warm() -> Pool:
+                opening = open_sandbox(options.workers or machine.cores(), unsafe=options.unsafe)
+                sandbox = await opened.enter_async_context(opening)
+                await sandbox.warm()
+                return sandbox
+
+            # A sandbox takes as long to open as files take to be read; of two failures, theirs is told.
+            (suite, (samples, dropped)), sandbox = await together(asyncio.to_thread(read), open_warm())
             for warning in warnings_of(path, samples, dropped, suite):
                 watcher.on_warning(warning)
             return suite, samples, await grade_samples(samples, suite, options, watcher, sandbox)

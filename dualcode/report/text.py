@@ -34,7 +34,7 @@ def cleaned(value: Any) -> Any:
             return printable(value)
         case dict():
             return {cleaned(key): cleaned(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
-        case list():
+        case list() | tuple():
             return [cleaned(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value

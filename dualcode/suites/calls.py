@@ -118,7 +118,7 @@ def _refuse_unknown(tree: ast.Module, known: set[str]) -> None:
         known.update(names_bound(node))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             used.append(node)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+        elif isinstance(node, ast.ExceptHandler) and node.name:
             known.add(node.name)
     unknown = next((node for node in used if node.id not in known), None)
     if unknown is not None and "*" not in known:

@@ -84,13 +84,15 @@ def test_published_numbers_stand_in_a_part_of_their_own(page: str) -> None:
 
 def test_what_models_wrote_is_never_markup(tmp_path: Path) -> None:
     own = cell(SOLO, "a", plan=EVIL, diff=EVIL, reason=EVIL, files=(EVIL,),
-               verdict=verdict("a", False, reason=EVIL, failing=(EVIL,), output=EVIL))  # fmt: skip
+               verdict=verdict("a", False, reason=EVIL, failing=(EVIL,), broken=(EVIL,), out_of_scope=(EVIL,),
+                               output=EVIL))  # fmt: skip
     hostile = find(replace(records([SOLO], [own], issues=("a",)), steps={}))
     page = write_duel(hostile, [], tmp_path / "report.html").read_text()
     assert "<img" not in page
     assert page.count("</script>") == 4  # theme, index, one cell, script
     (data,) = packed(page)
-    assert EVIL not in json.dumps(data, ensure_ascii=False)  # control characters are shown as pictures
+    written = json.dumps(data, ensure_ascii=False)
+    assert "\\u001b" not in written and "\u202e" not in written  # shown as pictures
     assert data["texts"][data["plan"]].startswith("</script><img src=x")
 
 

@@ -1,13 +1,15 @@
 """Scores of samples files: every row is checked first, and every number says what it is over."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
 import lzma
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +20,9 @@ from rich.console import Console
 
 from dualcode.cli import scored
 from dualcode.cli.scored import score_table
-from dualcode.errors import InputError
+from dualcode.errors import InputError, SandboxError
 from dualcode.grading import samples as samples_module
+from dualcode.grading import scoring
 from dualcode.grading.rules import Rules
 from dualcode.grading.samples import Sample, read_all, read_samples
 from dualcode.grading.score import Score, score
@@ -276,6 +279,36 @@ def test_nothing_is_graded_if_the_last_row_is_bad(tmp_path: Path, suite: Suite) 
     with pytest.raises(InputError):
         score_file(path, suite, watcher=steps)
     assert steps.phases == []
+
+
+def refused(opened: threading.Event) -> Callable[..., AbstractAsyncContextManager[Any]]:
+    @contextlib.asynccontextmanager
+    async def open_sandbox(*_: object, **__: object) -> AsyncGenerator[Any]:
+        opened.set()
+        raise SandboxError("no sandbox works on this machine")
+        yield
+
+    return open_sandbox
+
+
+@pytest.mark.parametrize(("last", "error"), [("{", InputError), (sample(), SandboxError)])
+def test_a_sandbox_is_opened_while_files_are_read_and_a_fault_of_theirs_is_told_first(
+    last: dict[str, Any] | str,
+    error: type[Exception],
+    tmp_path: Path,
+    suite: Suite,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = threading.Event()
+    monkeypatch.setattr(scoring, "open_sandbox", refused(opened))
+    path = write_rows(tmp_path / "s.jsonl", sample(), last)
+
+    def load() -> Suite:
+        assert opened.wait(10)
+        return suite
+
+    with pytest.raises(error):
+        score_samples(path, load, Watcher(), ScoreOptions())
 
 
 def test_evalplus_s_folder_form_is_read_in_the_order_of_tasks(tmp_path: Path, suite: Suite) -> None:
