@@ -132,7 +132,7 @@ class Alone:
                 if line is None:
                     break
                 name, _, said = line.partition(":")
-                if name not in ("data", "error"):  # the second is llama.cpp's
+                if name not in ("data", "error") or not said.strip():  # the second is llama.cpp's
                     continue
                 if said.strip() == "[DONE]":
                     ended = True

@@ -482,7 +482,7 @@ async def test_an_error_before_the_first_event_is_a_status_with_retry_after(
     house: Opened, line: str, status: int, after: int
 ) -> None:
     async with house() as home:
-        home.upstream.on(alone=StreamingResponse(iter([f": hello\n\n{line}\n\n"])))
+        home.upstream.on(alone=StreamingResponse(iter([f": hello\n\ndata\n\ndata:\n\n{line}\n\n"])))
         with pytest.raises(openai.APIStatusError) as met:
             await streamed(home, "raw-coder")
         assert (met.value.status_code, met.value.response.headers["retry-after"]) == (status, str(after))
