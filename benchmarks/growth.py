@@ -104,7 +104,7 @@ async def run(root: Path, suite: Suite, told: Callable[[str], None]) -> None:
         store.close()
         told("run" if begun else "resume")
         if begun:
-            check(*await seal.finish(store.folder, suite, witness))
+            check(*await seal.finish(store.folder, suite, witness.testimony))
             told("seal")
 
 

@@ -7,72 +7,15 @@ record and its end are ours.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-from pydantic import Field
 
 from dualcode import prompts
 from dualcode.agents import mini
 from dualcode.agents.bridge import Bridge, Stopped
-from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.records import AgentLimits, AgentRun, Brief, Step, Workplace
 from dualcode.agents.work import MARKER, WorkAtHand
 from dualcode.call import Message
 from dualcode.errors import DualcodeError, EndpointError
-from dualcode.issues.jail.jail import CommandJail
-from dualcode.issues.jail.room import Room
-from dualcode.issues.task import Limits
-from dualcode.record import Record
 from dualcode.team import Seat
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where commands run."""
-
-    jail: CommandJail
-    room: Room
-    limits: Limits
-    """Of a command."""
-    changes: Path
-    """A folder for each distinct change of the tree, by checksum: `replay` needs it."""
-
-
-@dataclass(frozen=True)
-class Brief:
-    """What an agent is told."""
-
-    node: str
-    system: str
-    """Of its `surroundings`."""
-    instance: str
-    """The first message: what is to be done."""
-    continuing: tuple[Message, ...] = ()
-    """An earlier conversation that it continues; its system message is replaced by `system`."""
-    thinking: bool = False
-    """Whether a model that can be switched thinks before each reply."""
-    check: Callable[[str], str] = lambda _: ""
-    """What is wrong with a submitted answer, in words for the model, which then goes on; empty: nothing."""
-
-
-class AgentLimits(Record):
-    """What ends an agent that does not end by itself."""
-
-    steps: int = Field(default=60, ge=1)
-    """Replies, those without a command included."""
-    tokens: int = Field(default=100_000, ge=1)
-    """Completion tokens of all its calls. The last call may have no more than are left."""
-    seconds: float = Field(default=3600.0, gt=0)
-    """Of its calls and commands; see AgentRun.seconds."""
-    idle_seconds: float = Field(default=600.0, gt=0)
-    """Without a sign of life of the model's server while it is asked."""
-    format_errors: int = Field(default=3, ge=1)
-    """Replies in a row without a readable command."""
-    observation_chars: int = Field(default=10_000, ge=200)
-    """Of a command's output, the beginning and the end are shown."""
-    context: int | None = Field(default=None, ge=256)
-    """Tokens of prompt and reply together; None: as many as the seat's server takes, where it tells that, and
-    else until it refuses."""
 
 
 def surroundings(place: Workplace, limits: AgentLimits, *, visible_test: str = "") -> str:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from dualcode import prompts
 from dualcode.agents import mini
@@ -15,16 +15,13 @@ from dualcode.agents.bridge import Bridge
 from dualcode.agents.changes import Changes
 from dualcode.agents.commands import Turn, aims_at_tree, read_turn
 from dualcode.agents.mini import Said
-from dualcode.agents.records import AgentEnding, AgentRun, Step, standing
+from dualcode.agents.records import AgentEnding, AgentLimits, AgentRun, Brief, Step, Workplace, standing
 from dualcode.agents.window import FullError, Window, shorten
 from dualcode.call import Call, Message, Usage
 from dualcode.errors import ContextOverflowError
 from dualcode.issues.jail.room import Ended
 from dualcode.models.chat import Meter, listening
 from dualcode.team import Seat
-
-if TYPE_CHECKING:
-    from dualcode.agents.agent import AgentLimits, Brief, Workplace
 
 MARKER = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """The first line that a command prints to submit; what follows is the answer. mini-swe-agent's own word."""
@@ -51,9 +48,9 @@ class WorkAtHand:
     def __init__(
         self,
         seat: Seat,
-        place: "Workplace",
-        brief: "Brief",
-        limits: "AgentLimits",
+        place: Workplace,
+        brief: Brief,
+        limits: AgentLimits,
         bridge: Bridge,
         record: Callable[[Step], None],
         replay: Sequence[Step],
@@ -296,7 +293,7 @@ async def _on_loop(call: Callable[[T], None], value: T) -> None:
     call(value)
 
 
-def _opening(brief: "Brief") -> tuple[Message, ...]:
+def _opening(brief: Brief) -> tuple[Message, ...]:
     """Return the messages before the first turn; two turns of one role in a row are one."""
     earlier = [each for each in brief.continuing if each.role != "system"]
     instance = brief.instance

@@ -204,7 +204,7 @@ def run(
       dualcode workflow run implement-review-fix --issue ./our-issue --team team.toml
       dualcode workflow run --resume worked/plan-implement-sqlparse-742-1
     """
-    from dualcode.agents.agent import AgentLimits
+    from dualcode.agents.records import AgentLimits
     from dualcode.issues.task import find_task
     from dualcode.serving.running import find_team
     from dualcode.workflows.find import DEFAULT, workflow_files

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dualcode import __version__
-from dualcode.agents.agent import AgentLimits
+from dualcode.agents.records import AgentLimits
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.conditions import PLANNER, ROLES, conditions_of

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from dualcode.agents.agent import AgentLimits
+from dualcode.agents.records import AgentLimits
 from dualcode.clock import now
 from dualcode.config import Price
 from dualcode.duels.assembling import ending_of, phases_of, plan_of, shared_nodes

@@ -14,6 +14,7 @@ from dualcode.pipelines import Pipeline
 from dualcode.pipelines.find import find_pipelines
 from dualcode.record import Record
 from dualcode.runs.audit import Audit
+from dualcode.runs.cluster import open_nodes
 from dualcode.runs.manifest import addresses, configure, manifest
 from dualcode.runs.progress import Whole
 from dualcode.runs.runner import Observer, Runner, work
@@ -22,7 +23,7 @@ from dualcode.runs.session import RunStore, open_run
 from dualcode.runs.summary import Summary
 from dualcode.runs.watching import Watch
 from dualcode.runs.witness import Witness
-from dualcode.runs.workshop import Workshop, asked, open_nodes
+from dualcode.runs.workshop import Workshop, asked
 from dualcode.sandbox.sandbox import Tier
 from dualcode.serving.running import find_team
 from dualcode.suites.registry import load_suite
@@ -195,7 +196,9 @@ def _open(
 async def _finish(
     run: _Run, suite: Suite, witness: Witness | None = None, sandbox: Tier | None = None, *, unsafe: bool
 ) -> None:
-    audit, summary = await finish(run.store.folder, suite, witness, unsafe=unsafe)
+    audit, summary = await finish(
+        run.store.folder, suite, witness.testimony if witness else None, unsafe=unsafe
+    )
     run.result = Result(
         folder=run.store.folder, summary=summary, resumed=len(run.store.done), sandbox=sandbox, audit=audit
     )

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dualcode.errors import RunError, SuiteError
 from dualcode.grading.calibration import Calibration
@@ -35,9 +35,8 @@ from dualcode.sandbox.job import VALUE_KINDS, frames
 from dualcode.solution import checksum
 from dualcode.suites.suite import Suite
 
-if TYPE_CHECKING:
-    from dualcode.runs.witness import Witness
-
+Testimony = Callable[[Mapping[str, str]], tuple[Audit, Summary] | None]
+"""A witness's: what was found of a whole run, given its files' checksums; None if it heard other ones."""
 DRAFTS = "drafts.jsonl"
 OFTEN = 32
 """Bytes of a result below which it is another test's result, too, as likely as not."""
@@ -63,7 +62,7 @@ async def seal(folder: Path, suite: Suite, *, unsafe: bool = False) -> Audit:
 
 
 async def finish(
-    folder: Path, suite: Suite, witness: "Witness | None" = None, *, unsafe: bool = False
+    folder: Path, suite: Suite, testimony: Testimony | None = None, *, unsafe: bool = False
 ) -> tuple[Audit, Summary]:
     """Seal a run of the suite as `seal` does, and return what the audit found, and the run in numbers.
 
@@ -76,7 +75,7 @@ async def finish(
         return {name: _checksum(folder / name) for name in SEALED_FILES}
 
     files = await asyncio.to_thread(checksums)
-    told = await asyncio.to_thread(witness.testimony, files) if witness else None
+    told = await asyncio.to_thread(testimony, files) if testimony else None
     if told is None:
         told, files = await _inspect(folder, suite, unsafe=unsafe), await asyncio.to_thread(checksums)
     found, summary = told

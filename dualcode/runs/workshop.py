@@ -92,29 +92,6 @@ async def open_here(
         yield Here(grader, bench)
 
 
-@contextlib.asynccontextmanager
-async def open_nodes(
-    address: str,
-    suite: Suite,
-    config: TeamConfig,
-    pipelines: Sequence[Pipeline],
-    *,
-    task_seconds: float,
-    unsafe: bool,
-    say: Callable[[str], None],
-) -> AsyncGenerator[Hands]:
-    """Open the nodes of the Ray cluster at HOST:PORT. Raises ClusterError, or SandboxError of this one."""
-    from dualcode.runs.cluster.ray import open_cluster
-
-    async with open_sandbox(1, unsafe=unsafe):
-        pass  # this machine seals the runs, whatever the nodes have
-    opening = open_cluster(
-        address, suite, config, pipelines, task_seconds=task_seconds, unsafe=unsafe, say=say
-    )
-    async with opening as driver:
-        yield driver
-
-
 async def asked(config: TeamConfig, roles: Sequence[Role], say: Callable[[str], None]) -> dict[str, Served]:
     """Return what serves these roles and can do, asked where it is not known; what it cannot is told."""
     served = await ask_endpoints(config, roles, say=say)

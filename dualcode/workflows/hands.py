@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from dualcode.agents.agent import AgentLimits, Brief, Workplace, answered, run_agent, surroundings
+from dualcode.agents.agent import answered, run_agent, surroundings
 from dualcode.agents.changes import Changes
-from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.records import AgentLimits, AgentRun, Brief, Step, Workplace
 from dualcode.call import Call, Message
 from dualcode.errors import EndpointError, RunError, SandboxError, WorkflowError
 from dualcode.issues.grading import Bench

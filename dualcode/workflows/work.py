@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dualcode import clock
-from dualcode.agents.agent import AgentLimits
+from dualcode.agents.records import AgentLimits
 from dualcode.call import Call, Usage
 from dualcode.config import TeamConfig
 from dualcode.errors import RunError

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from dualcode.agents.agent import AgentLimits, Brief, Workplace, run_agent
-from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.agent import run_agent
+from dualcode.agents.records import AgentLimits, AgentRun, Brief, Step, Workplace
 from dualcode.agents.work import MARKER
 from dualcode.call import Call, Message
 from dualcode.models.chat import ChatModel

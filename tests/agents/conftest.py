@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.agents.agent import Workplace
+from dualcode.agents.records import Workplace
 from dualcode.issues.bases import Base, open_base
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Room

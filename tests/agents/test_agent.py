@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dualcode.agents.agent import AgentLimits, Workplace, answered, run_agent
-from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.agent import answered, run_agent
+from dualcode.agents.records import AgentLimits, AgentRun, Step, Workplace
 from dualcode.agents.work import MARKER
 from dualcode.call import Reply, Request, Usage
 from dualcode.errors import ContextOverflowError, EndpointError, RunError, SandboxError, UnreachableError

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dualcode.agents.agent import AgentLimits, Workplace, answered, surroundings
+from dualcode.agents.agent import answered, surroundings
 from dualcode.agents.changes import NOTHING
 from dualcode.agents.commands import blocks, read_turn
+from dualcode.agents.records import AgentLimits, Workplace
 from dualcode.agents.work import MARKER
 from tests.agents.acting import act, reading, says
 from tests.issues import shop

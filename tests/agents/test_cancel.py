@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dualcode.agents.agent import AgentLimits, Workplace, run_agent
+from dualcode.agents.agent import run_agent
 from dualcode.agents.bridge import Bridge, Stopped
-from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.records import AgentLimits, AgentRun, Step, Workplace
 from dualcode.call import Reply, Request
 from dualcode.issues.worktrees import Worktree
 from dualcode.models.scripted import ScriptedChat

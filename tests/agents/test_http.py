@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from dualcode.agents.agent import AgentLimits, Workplace, run_agent
-from dualcode.agents.records import AgentRun, Step
+from dualcode.agents.agent import run_agent
+from dualcode.agents.records import AgentLimits, AgentRun, Step, Workplace
 from dualcode.call import Call
 from dualcode.issues.bases import Base
 from dualcode.issues.worktrees import worktree

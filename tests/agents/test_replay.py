@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.agents.agent import AgentLimits, Workplace, run_agent
+from dualcode.agents.agent import run_agent
 from dualcode.agents.changes import NOTHING
-from dualcode.agents.records import Step, standing
+from dualcode.agents.records import AgentLimits, Step, Workplace, standing
 from dualcode.call import Request
 from dualcode.issues.jail.jail import CommandJail
 from dualcode.issues.jail.room import Ended, Room

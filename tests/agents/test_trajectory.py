@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dualcode.agents import mini
-from dualcode.agents.agent import Workplace
 from dualcode.agents.mini import Said
+from dualcode.agents.records import Workplace
 from dualcode.agents.trajectory import atif_trajectory, mini_trajectory
 from dualcode.models.scripted import reply
 from tests.agents.acting import MEND, SUBMIT, Acted, act, says

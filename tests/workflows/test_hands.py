@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dualcode.agents.agent import AgentLimits
-from dualcode.agents.records import Step
+from dualcode.agents.records import AgentLimits, Step
 from dualcode.agents.work import MARKER
 from dualcode.call import Call, Request
 from dualcode.errors import EndpointError, WorkflowError
