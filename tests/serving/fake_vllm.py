@@ -1,9 +1,9 @@
 """Stands in for a Python with vLLM: answers the probe, and serves /health and /v1/models over HTTP.
 
 Not vLLM: these tests are about processes, ports and errors. How it behaves is scripted in the profile's YAML:
-`fake: {dies: CODE, says: [LINE], silent: true, stubborn: true, children: N, breaks: CODE}`, where `breaks` is
-to die of the first request instead of at the start; $FAKE_VLLM_LACKS names what the build lacks; arguments
-and environment go to `dump: FILE`.
+`fake: {dies: CODE, says: [LINE], silent: true, stubborn: true, children: N, breaks: CODE, unable: N}`, where
+`breaks` is to die of the first request instead of at the start, and `unable` to answer as many with 500;
+$FAKE_VLLM_LACKS names what the build lacks; arguments and environment go to `dump: FILE`.
 """
 
 import json
@@ -63,6 +63,11 @@ def serve(host: str, port: int, model: str, behaviour: dict[str, Any]) -> None:
             self.wfile.write(json.dumps({"data": [{"id": model, "max_model_len": 4096}]}).encode())
 
         def do_POST(self) -> None:
+            if behaviour.get("unable", 0):
+                behaviour["unable"] -= 1
+                print("unable", flush=True)
+                self.send_error(500)
+                return
             if "breaks" in behaviour:
                 print(*behaviour.get("says", ()), sep="\n", flush=True)
                 os._exit(behaviour["breaks"])

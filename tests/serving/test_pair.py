@@ -365,6 +365,16 @@ def test_a_server_that_dies_of_its_first_request_has_not_started(
     assert recorded(state) is None
 
 
+def test_a_server_that_cannot_answer_yet_is_asked_again_until_it_can(
+    make_profile: MakeProfile, vllm: Path, state: Path
+) -> None:
+    began = start(
+        make_profile(coder={"fake": {"unable": 2}}, reviewer={}), state=state, python=vllm, say=quiet
+    )
+    assert began["coder"].log.read_text().splitlines().count("unable") == 2
+    assert began.ready
+
+
 def without(vllm: Path, lack: str) -> None:
     """Make the stand-in a build that lacks this."""
     vllm.write_text(vllm.read_text().replace("exec ", f"exec env FAKE_VLLM_LACKS={lack} "))
